@@ -1,0 +1,29 @@
+"""What can go wrong, in granpipe's own words."""
+
+
+class GranpipeError(Exception):
+    """The base of every error that granpipe raises on purpose; its text is one line."""
+
+
+class DatasetError(GranpipeError):
+    """The run cannot go on: a folder, an option or the disk is not as it must be."""
+
+
+class PhotoError(GranpipeError):
+    """One photograph cannot be used; the run goes on without it.
+
+    Parameters
+    ----------
+    reason : str
+        A word from the closed list in `granpipe.dataset.REASONS`.
+    detail : str
+        What is wrong with this photograph, in one line.
+    """
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(reason, detail)
+        self.reason = reason
+        self.detail = detail
+
+    def __str__(self) -> str:
+        return f"{self.reason}: {self.detail}"

@@ -1,0 +1,119 @@
+"""What a photograph's EXIF block tells: position, capture time, camera.
+
+Tag numbers and meanings are those of Exif 2.32 (CIPA DC-008), sections 4.6.4 to 4.6.6.
+"""
+
+import logging
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from io import BytesIO
+from typing import Any
+
+import exifread
+from PIL import Image
+
+from granpipe.errors import PhotoError
+from granpipe.gps import Position, locate, text_of
+from granpipe.photos import load, one_line
+
+# exifread warns of every odd tag on stderr, where it would tear the progress bar.
+logging.getLogger("exifread").addHandler(logging.NullHandler())
+
+_LONGEST_TEXT = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Capture:
+    """Where, when and with what a photograph was taken.
+
+    Attributes
+    ----------
+    verdict : str
+        `ok`, or the word from `granpipe.gps.VERDICTS` that says why there is no position.
+    detail : str
+        What the verdict leaves out, in words; often empty.
+    position : Position or None
+        Set if and only if the verdict is `ok`.
+    taken_at : str
+        ISO 8601, with the offset from UTC where EXIF has one; empty where it has no time.
+    make, model : str
+        The camera, as it calls itself.
+    """
+
+    verdict: str
+    detail: str = ""
+    position: Position | None = None
+    taken_at: str = ""
+    make: str = ""
+    model: str = ""
+
+
+def read_capture(image: Image.Image, file_bytes: bytes | None = None) -> Capture:
+    """Read the EXIF block of an opened photograph; never raises.
+
+    Parameters
+    ----------
+    image : PIL.Image.Image
+        As `granpipe.photos.open_photo` returns it. A PNG may be decoded, since its block may
+        stand behind the pixels.
+    file_bytes : bytes, optional
+        The whole file. It is needed for TIFF, whose tags may stand anywhere in it.
+    """
+    try:
+        block = _block(image, file_bytes)
+        if not block:
+            return Capture("no_exif", _hint(image))
+        tags = _tags(block)
+        return _capture(tags, block, image)
+    except PhotoError as error:
+        return Capture("unreadable", error.detail)
+
+
+def _block(image: Image.Image, file_bytes: bytes | None) -> bytes:
+    if image.format == "TIFF" and file_bytes:
+        return file_bytes
+    if image.format == "PNG" and "exif" not in image.info:
+        load(image)
+    return bytes(image.info.get("exif") or b"").removeprefix(b"Exif\0\0")
+
+
+def _tags(block: bytes) -> dict[str, Any]:
+    try:
+        return dict(exifread.process_file(BytesIO(block), details=False, extract_thumbnail=False))
+    except Exception as error:  # exifread raises nearly anything on hostile blocks
+        raise PhotoError("unreadable", f"EXIF is damaged: {one_line(error)}") from error
+
+
+def _capture(tags: dict[str, Any], block: bytes, image: Image.Image) -> Capture:
+    verdict, detail, position = locate(tags, block)
+    if verdict == "no_gps":
+        detail = detail or _hint(image)
+    return Capture(
+        verdict,
+        detail,
+        position,
+        _taken_at(tags),
+        text_of(tags.get("Image Make"))[:_LONGEST_TEXT],
+        text_of(tags.get("Image Model"))[:_LONGEST_TEXT],
+    )
+
+
+def _hint(image: Image.Image) -> str:
+    packet = image.info.get("xmp") or image.info.get("XML:com.adobe.xmp") or ""
+    packet = packet if isinstance(packet, bytes) else str(packet).encode(errors="replace")
+    return "the only position is in XMP, which is not read" if b"GPSLatitude" in packet else ""
+
+
+def _taken_at(tags: dict[str, Any]) -> str:
+    for time, offset in (
+        ("EXIF DateTimeOriginal", "EXIF OffsetTimeOriginal"),
+        ("EXIF DateTimeDigitized", "EXIF OffsetTimeDigitized"),
+    ):
+        try:
+            moment = datetime.strptime(text_of(tags.get(time)), "%Y:%m:%d %H:%M:%S")
+        except ValueError:
+            continue
+        zone = text_of(tags.get(offset))
+        return moment.isoformat() + (zone if re.fullmatch(r"[+-]\d\d:\d\d", zone) else "")
+    return ""

@@ -1,0 +1,208 @@
+"""EXIF's GPS tags -> a position, or the reason that there is none.
+
+Tags as in Exif 2.32, section 4.6.6 (and Exif 3.0 for the altitude references 2 and 3).
+"""
+
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+VERDICTS = {
+    "ok": "has a position",
+    "no_exif": "holds no EXIF block",
+    "no_gps": "EXIF without a position",
+    "unreadable": "the photograph or its EXIF block is damaged",
+    "zero_denominator": "a coordinate is a fraction over 0",
+    "null_island": "both coordinates are 0: the camera had no fix",
+    "out_of_range": "no such latitude, longitude, minute or second",
+    "missing_ref": "north or south, east or west is not said",
+    "bad_ref": "north or south, east or west is said in no known way",
+    "void_fix": "the receiver marked its fix as void",
+}
+"""Every verdict on a photograph's position, with its meaning."""
+
+_REFS = {
+    "latitude": {"n": 1, "north": 1, "s": -1, "south": -1},
+    "longitude": {"e": 1, "east": 1, "w": -1, "west": -1},
+}
+_LIMITS = {"latitude": 90, "longitude": 180}
+_BELOW_SEA_LEVEL = (1, 3)
+_NUMBER = re.compile(r"[+-]?\d+(?:\.\d*)?")
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """A place on earth.
+
+    Attributes
+    ----------
+    lat, lon : float
+        Decimal degrees, WGS 84; north and east are positive.
+    altitude : float or None
+        Metres above sea level (below: negative).
+    direction : float or None
+        Degrees clockwise from north that the camera looked to.
+    """
+
+    lat: float
+    lon: float
+    altitude: float | None = None
+    direction: float | None = None
+
+
+class _NoPosition(Exception):  # noqa: N818 - not an error of the program
+    def __init__(self, verdict: str, detail: str = "") -> None:
+        self.verdict = verdict
+        self.detail = detail
+
+
+def locate(tags: dict[str, Any], block: bytes = b"") -> tuple[str, str, Position | None]:
+    """Judge the GPS tags of one photograph.
+
+    Parameters
+    ----------
+    tags : dict
+        Tags by name as `exifread.process_file` returns them.
+    block : bytes
+        The TIFF block that the tags were read from; with it, tags that point past its end are
+        noticed. exifread reads such values as zeros.
+
+    Returns
+    -------
+    verdict : str
+        A key of `VERDICTS`.
+    detail : str
+        More about it; may be empty.
+    position : Position or None
+        Set if and only if the verdict is `ok`.
+
+    Examples
+    --------
+    >>> locate({})
+    ('no_gps', '', None)
+    """
+    gps = {
+        name.removeprefix("GPS GPS"): tag for name, tag in tags.items() if name.startswith("GPS ")
+    }
+    try:
+        if block:
+            _check_whole(tags, gps, block)
+        position = _position(gps)
+    except _NoPosition as cause:
+        return cause.verdict, cause.detail, None
+    return "ok", _datum_note(gps), position
+
+
+def _check_whole(tags: dict[str, Any], gps: dict[str, Any], block: bytes) -> None:
+    pointer = tags.get("Image GPSInfo")
+    if pointer is None:
+        return
+    start = pointer.values[0] if pointer.values and isinstance(pointer.values[0], int) else -1
+    order = "little" if block[:1] == b"I" else "big"
+    count = int.from_bytes(block[start : start + 2], order) if start >= 0 else 0  # type: ignore[arg-type]
+    ends = [start + 2 + 12 * count, *(tag.field_offset + tag.field_length for tag in gps.values())]
+    if start < 8 or max(ends) > len(block):
+        raise _NoPosition("unreadable", "the GPS tags point past the end of the EXIF block")
+
+
+def _position(gps: dict[str, Any]) -> Position:
+    given = [axis for axis in _REFS if _values(gps.get(axis.capitalize()))]
+    if not given:
+        raise _NoPosition("no_gps", "")
+    if len(given) == 1:
+        raise _NoPosition("no_gps", f"there is a {given[0]} only")
+    if text_of(gps.get("Status")).upper() == "V":
+        raise _NoPosition("void_fix")
+    lat, lon = (_degrees(gps, axis) for axis in _REFS)
+    if lat == 0 == lon:
+        raise _NoPosition("null_island")
+    lat, lon = _signed(gps, "latitude", lat), _signed(gps, "longitude", lon)
+    return Position(lat, lon, _altitude(gps), _direction(gps))
+
+
+def _degrees(gps: dict[str, Any], axis: str) -> float:
+    """Return degrees with the sign of the numbers; the reference has not been looked at."""
+    values = _values(gps[axis.capitalize()])
+    if len(values) == 3 and values[2] is None and _is_zero_over_zero(gps[axis.capitalize()], 2):
+        values = values[:2]
+    if None in values:
+        raise _NoPosition("zero_denominator", f"{axis} {gps[axis.capitalize()]}")
+    if len(values) > 3 or not all(math.isfinite(value) for value in values):
+        raise _NoPosition("unreadable", f"{axis} is no degrees, minutes and seconds")
+    sizes = [abs(value) for value in values] + [0.0, 0.0]
+    degrees = sizes[0] + sizes[1] / 60 + sizes[2] / 3600
+    if max(sizes[1:]) >= 60 or degrees > _LIMITS[axis]:
+        raise _NoPosition("out_of_range", f"{axis} {gps[axis.capitalize()]}")
+    return math.copysign(degrees, min(values))
+
+
+def _signed(gps: dict[str, Any], axis: str, degrees: float) -> float:
+    ref = text_of(gps.get(f"{axis.capitalize()}Ref"))
+    if not ref:
+        raise _NoPosition("missing_ref", f"of the {axis}")
+    sign = _REFS[axis].get(ref.lower())
+    if sign is None:
+        raise _NoPosition("bad_ref", f"{axis} ref {ref[:20]!r}")
+    if degrees < 0 < sign:
+        raise _NoPosition("bad_ref", f"{axis} is negative, yet its ref is {ref[:20]!r}")
+    return round(sign * abs(degrees), 9)
+
+
+def _altitude(gps: dict[str, Any]) -> float | None:
+    altitude = _single(gps.get("Altitude"))
+    if altitude is None:
+        return None
+    below = _single(gps.get("AltitudeRef")) in _BELOW_SEA_LEVEL
+    return round(-abs(altitude) if below else altitude, 3)
+
+
+def _direction(gps: dict[str, Any]) -> float | None:
+    direction = _single(gps.get("ImgDirection"))
+    return round(direction, 3) if direction is not None and 0 <= direction <= 360 else None
+
+
+def _datum_note(gps: dict[str, Any]) -> str:
+    datum = text_of(gps.get("MapDatum"))
+    known = re.sub(r"[^A-Z0-9]", "", datum.upper()) in {"", "WGS84", "WGS1984"}
+    return "" if known else f"datum {datum[:40]!r} taken for WGS 84"
+
+
+def _values(tag: Any) -> list[float | None]:
+    """Return a tag's numbers; None stands for a fraction over 0."""
+    values = getattr(tag, "values", [])
+    if isinstance(values, bytes):
+        values = values.decode("ascii", "replace")
+    if isinstance(values, str):
+        return [float(number) for number in _NUMBER.findall(values)]
+    return [_number(value) for value in values]
+
+
+def _number(value: Any) -> float | None:
+    if isinstance(value, Sequence):  # exifread leaves FLOAT and DOUBLE in tuples of one
+        value = value[0]
+    try:
+        return float(value)
+    except ZeroDivisionError:
+        return None
+
+
+def _is_zero_over_zero(tag: Any, index: int) -> bool:
+    value = tag.values[index]
+    return (value.num, value.den) == (0, 0)
+
+
+def _single(tag: Any) -> float | None:
+    values = _values(tag)
+    return values[0] if values and values[0] is not None and math.isfinite(values[0]) else None
+
+
+def text_of(tag: Any) -> str:
+    """Return a tag's value as text without padding, or an empty text where there is none."""
+    values = getattr(tag, "values", "")
+    if isinstance(values, list) and all(isinstance(value, int) for value in values):
+        values = bytes(value & 255 for value in values)
+    if isinstance(values, bytes):
+        values = values.decode("utf-8", "replace")
+    return values.strip(" \0\t\r\n") if isinstance(values, str) else ""

@@ -1,0 +1,237 @@
+"""Run one function over many items, in order, on all cores, surviving a dying worker.
+
+`concurrent.futures` gives up the whole pool when one process dies. Here a decoder that aborts, or
+a worker that the system kills for want of memory, costs the one item that it was working on.
+"""
+
+import os
+import pickle
+import signal
+import subprocess
+import sys
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import suppress
+from dataclasses import dataclass
+from queue import SimpleQueue
+from typing import Any, BinaryIO, Generic, TypeVar
+
+from granpipe.errors import DatasetError
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+TIME_LIMIT = 120.0
+"""Seconds that one item may take before its worker is ended."""
+
+_LARGEST_CHUNK = 16
+_READY = "ready"
+_DEATH = (EOFError, OSError, pickle.UnpicklingError)
+# -P keeps a file such as pickle.py in the current folder from being imported.
+_COMMAND = [
+    sys.executable,
+    "-P",
+    "-c",
+    "import sys, pickle; sys.path[:] = pickle.load(sys.stdin.buffer);"
+    "from granpipe.parallel import serve; serve()",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """Stands for the result of an item whose worker died while it ran; `cause` says how."""
+
+    cause: str
+
+
+def run(
+    function: Callable[[Item], Result],
+    items: Sequence[Item],
+    workers: int,
+    time_limit: float = TIME_LIMIT,
+) -> Iterator[Result | Lost]:
+    """Yield `function(item)` for every item, in the order of the items.
+
+    Parameters
+    ----------
+    function : callable
+        Must pickle: a function of a module, or an instance of a class of a module.
+    items : sequence
+        What to work on; each item must pickle.
+    workers : int
+        Number of processes.
+    time_limit : float
+        Seconds that one item may take.
+
+    Yields
+    ------
+    object
+        What the function returned, or `Lost` where the worker died or hung.
+
+    Raises
+    ------
+    Exception
+        Whatever the function raised: the first error ends the run.
+    DatasetError
+        A worker cannot be started at all.
+    """
+    size = max(1, min(_LARGEST_CHUNK, len(items) // (4 * workers)))
+    chunks = (items[start : start + size] for start in range(0, len(items), size))
+    pool: _Pool[Item, Result] = _Pool(function, min(workers, len(items)), time_limit)
+    try:
+        yield from pool.run(chunks)
+    finally:
+        pool.close()
+
+
+class _Pool(Generic[Item, Result]):
+    def __init__(
+        self, function: Callable[[Item], Result], workers: int, time_limit: float
+    ) -> None:
+        self.workers = [_Worker(function) for _ in range(workers)]
+        self.threads = ThreadPoolExecutor(max(1, workers))
+        self.idle: SimpleQueue[_Worker] = SimpleQueue()
+        for worker in self.workers:
+            self.idle.put(worker)
+        self.time_limit = time_limit
+        self.closed = False
+
+    def run(self, chunks: Iterator[Sequence[Item]]) -> Iterator[Result | Lost]:
+        pending: deque[Future[list[Result | Lost]]] = deque()
+        for chunk in chunks:
+            pending.append(self.threads.submit(self._run_chunk, chunk))
+            if len(pending) > 3 * len(self.workers):
+                yield from self._outcome(pending.popleft())
+        while pending:
+            yield from self._outcome(pending.popleft())
+
+    def close(self) -> None:
+        self.closed = True
+        for worker in self.workers:
+            worker.stop()
+        self.threads.shutdown(cancel_futures=True)
+        for worker in self.workers:
+            worker.bury()
+
+    def _outcome(self, future: "Future[list[Result | Lost]]") -> list[Result | Lost]:
+        while not wait([future], timeout=1.0).done:
+            for worker in self.workers:
+                if worker.seconds_busy() > self.time_limit:
+                    worker.stop(f"took longer than {self.time_limit:.0f} s")
+        return future.result()
+
+    def _run_chunk(self, chunk: Sequence[Item]) -> list[Result | Lost]:
+        worker = self.idle.get()
+        results: list[Result | Lost] = []
+        try:
+            while len(results) < len(chunk) and not self.closed:
+                results += worker.run(chunk[len(results) :])
+        finally:
+            self.idle.put(worker)
+        return results
+
+
+class _Worker:
+    """One process, started again when it has died."""
+
+    def __init__(self, function: Callable[[Any], Any]) -> None:
+        self.function = function
+        self.busy_since: float | None = None
+        self.cause = ""
+        self.start()
+
+    def start(self) -> None:
+        self.cause = ""
+        self.ready = False
+        self.process = subprocess.Popen(
+            _COMMAND, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+        )
+        with suppress(OSError):  # one that died already is noticed when it is to answer
+            self._send(sys.path)
+            self._send(self.function)
+
+    def stop(self, cause: str = "") -> None:
+        self.cause = cause
+        self.process.kill()
+
+    def bury(self) -> int:
+        """End the process, release what it held, and return its exit code."""
+        self.process.kill()
+        for stream in (self.process.stdin, self.process.stdout):
+            with suppress(OSError):
+                stream.close()  # type: ignore[union-attr]
+        return self.process.wait()
+
+    def seconds_busy(self) -> float:
+        since = self.busy_since
+        return 0.0 if since is None else time.monotonic() - since
+
+    def run(self, items: Sequence[Any]) -> list[Any]:
+        """Return the results of the items up to the one, if any, that cost the worker its life."""
+        self._wait_until_ready()
+        results: list[Any] = []
+        with suppress(OSError):
+            self._send(list(items))
+        while len(results) < len(items):
+            self.busy_since = time.monotonic()
+            try:
+                error, value = self._receive()
+            except _DEATH:
+                results.append(Lost(self._cause_of_death()))
+                self.start()
+                break
+            finally:
+                self.busy_since = None
+            if error is not None:
+                raise error
+            results.append(value)
+        return results
+
+    def _wait_until_ready(self) -> None:
+        try:
+            while not self.ready:
+                self.ready = self._receive() == _READY
+        except _DEATH as error:
+            code = self.bury()
+            raise DatasetError(f"cannot start a worker: {sys.executable} left with {code}") from error
+
+    def _send(self, value: object) -> None:
+        pickle.dump(value, self.process.stdin)  # type: ignore[arg-type]
+        self.process.stdin.flush()  # type: ignore[union-attr]
+
+    def _receive(self) -> Any:
+        # The bytes come from our own worker, not from a stranger.
+        return pickle.load(self.process.stdout)  # type: ignore[arg-type]  # noqa: S301
+
+    def _cause_of_death(self) -> str:
+        code = self.bury()
+        return self.cause or (f"was ended by signal {-code}" if code < 0 else f"left with {code}")
+
+
+def serve() -> None:
+    """Be a worker: take a function, then chunks of items, and send back the results."""
+    # Ctrl-C reaches the whole process group; the parent ends its workers itself.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    calls, results = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
+    # A C library that prints must not write into the results.
+    os.dup2(2, 1)
+    function = pickle.load(calls)  # noqa: S301
+    _reply(results, _READY)
+    while True:
+        try:
+            items = pickle.load(calls)  # noqa: S301
+        except EOFError:
+            return
+        for item in items:
+            try:
+                outcome = None, function(item)
+            except Exception as error:
+                outcome = error, None
+            _reply(results, outcome)
+
+
+def _reply(results: BinaryIO, message: object) -> None:
+    pickle.dump(message, results)
+    results.flush()
