@@ -1,0 +1,75 @@
+"""Bring any picture to 8-bit sRGB."""
+
+from functools import lru_cache
+from io import BytesIO
+
+import numpy as np
+from PIL import Image, ImageCms
+
+from granpipe.errors import PhotoError
+
+_RESAMPLED = {"L", "LA", "RGB", "RGBA", "CMYK"}
+_PROFILE_SPACES = {"L": "GRAY", "RGB": "RGB", "CMYK": "CMYK"}
+_CUBE = range(0, 256, 51)
+
+
+def resamplable(image: Image.Image) -> Image.Image:
+    """Return a decoded picture in a mode that can be resampled: L, LA, RGB, RGBA or CMYK.
+
+    16-bit grey is scaled to 8 bits; palettes are resolved; transparency becomes an alpha channel.
+
+    Raises
+    ------
+    PhotoError
+        `unsupported` for 32-bit pixels, whose range nobody knows.
+    """
+    if image.mode in {"I", "F"}:
+        raise PhotoError("unsupported", "32-bit pixels; save it with 8 or 16 bits")
+    if image.mode.startswith("I;16"):
+        return Image.fromarray((np.asarray(image) / 257).round().astype(np.uint8))
+    if image.has_transparency_data and image.mode not in _RESAMPLED - {"L", "RGB"}:
+        return image.convert("RGBA")
+    if image.mode in _RESAMPLED:
+        return image
+    return image.convert("L" if image.mode == "1" else "RGB")
+
+
+def to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
+    """Return a picture as RGB or RGBA with sRGB primaries.
+
+    Parameters
+    ----------
+    image : PIL.Image.Image
+        As `resamplable` returns it.
+    profile : bytes or None
+        Its ICC profile. One that is damaged, or meant for another kind of pixel, is left out of
+        account, as browsers do.
+    """
+    alpha = image.getchannel("A") if image.mode in {"LA", "RGBA"} else None
+    opaque = image.convert(image.mode.removesuffix("A"))
+    transform = _transform(profile, opaque.mode) if profile else None
+    rgb = ImageCms.applyTransform(opaque, transform) if transform else opaque.convert("RGB")
+    assert rgb is not None
+    if alpha:
+        rgb.putalpha(alpha)
+    return rgb
+
+
+@lru_cache(maxsize=16)
+def _transform(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform | None:
+    """Return the way from a profile's colours to sRGB, or None where there is none to go."""
+    try:
+        source = ImageCms.getOpenProfile(BytesIO(profile))
+        if source.profile.xcolor_space.strip() != _PROFILE_SPACES[mode]:
+            return None
+        transform = ImageCms.buildTransform(source, ImageCms.createProfile("sRGB"), mode, "RGB")
+    except (ImageCms.PyCMSError, OSError, ValueError, TypeError):
+        return None
+    return None if mode == "RGB" and _changes_nothing(transform) else transform
+
+
+def _changes_nothing(transform: ImageCms.ImageCmsTransform) -> bool:
+    """Tell whether a profile is sRGB in effect, whatever it is called."""
+    cube = np.array(np.meshgrid(_CUBE, _CUBE, _CUBE), np.uint8).reshape(3, -1, 1).T.copy()
+    after = ImageCms.applyTransform(Image.fromarray(cube, "RGB"), transform)
+    return bool(np.abs(np.asarray(after).astype(int) - cube).max() <= 2)
