@@ -124,17 +124,19 @@ def _position(gps: dict[str, Any]) -> Position:
 
 def _degrees(gps: dict[str, Any], axis: str) -> float:
     """Return degrees with the sign of the numbers; the reference has not been looked at."""
-    values = _values(gps[axis.capitalize()])
-    if len(values) == 3 and values[2] is None and _is_zero_over_zero(gps[axis.capitalize()], 2):
-        values = values[:2]
-    if None in values:
-        raise _NoPosition("zero_denominator", f"{axis} {gps[axis.capitalize()]}")
+    tag = gps[axis.capitalize()]
+    given = _values(tag)
+    if len(given) == 3 and given[2] is None and _is_zero_over_zero(tag.values[2]):
+        given = given[:2]
+    values = [value for value in given if value is not None]
+    if len(values) < len(given):
+        raise _NoPosition("zero_denominator", f"{axis} {tag}")
     if len(values) > 3 or not all(math.isfinite(value) for value in values):
         raise _NoPosition("unreadable", f"{axis} is no degrees, minutes and seconds")
     sizes = [abs(value) for value in values] + [0.0, 0.0]
     degrees = sizes[0] + sizes[1] / 60 + sizes[2] / 3600
     if max(sizes[1:]) >= 60 or degrees > _LIMITS[axis]:
-        raise _NoPosition("out_of_range", f"{axis} {gps[axis.capitalize()]}")
+        raise _NoPosition("out_of_range", f"{axis} {tag}")
     return math.copysign(degrees, min(values))
 
 
@@ -188,8 +190,7 @@ def _number(value: Any) -> float | None:
         return None
 
 
-def _is_zero_over_zero(tag: Any, index: int) -> bool:
-    value = tag.values[index]
+def _is_zero_over_zero(value: Any) -> bool:
     return (value.num, value.den) == (0, 0)
 
 

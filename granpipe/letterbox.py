@@ -135,11 +135,12 @@ def _shrink(image: Image.Image, width: int, height: int) -> Image.Image:
 
 
 def _is_fine(image: Image.Image) -> bool:
-    if image.format not in {"JPEG", "MPO"} or image.fp is None:
+    file = getattr(image, "fp", None)
+    if image.format not in {"JPEG", "MPO"} or file is None:
         return False
-    place = image.fp.tell()
-    size = image.fp.seek(0, os.SEEK_END)
-    image.fp.seek(place)
+    place: int = file.tell()
+    size: int = file.seek(0, os.SEEK_END)
+    file.seek(place)
     return size > _FINE_BYTES_PER_PIXEL * image.width * image.height
 
 

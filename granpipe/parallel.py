@@ -87,9 +87,7 @@ def run(
 
 
 class _Pool(Generic[Item, Result]):
-    def __init__(
-        self, function: Callable[[Item], Result], workers: int, time_limit: float
-    ) -> None:
+    def __init__(self, function: Callable[[Item], Result], workers: int, time_limit: float) -> None:
         self.workers = [_Worker(function) for _ in range(workers)]
         self.threads = ThreadPoolExecutor(max(1, workers))
         self.idle: SimpleQueue[_Worker] = SimpleQueue()
@@ -195,7 +193,9 @@ class _Worker:
                 self.ready = self._receive() == _READY
         except _DEATH as error:
             code = self.bury()
-            raise DatasetError(f"cannot start a worker: {sys.executable} left with {code}") from error
+            raise DatasetError(
+                f"cannot start a worker: {sys.executable} left with {code}"
+            ) from error
 
     def _send(self, value: object) -> None:
         pickle.dump(value, self.process.stdin)  # type: ignore[arg-type]
@@ -225,11 +225,12 @@ def serve() -> None:
         except EOFError:
             return
         for item in items:
+            reply: tuple[Exception | None, Any]
             try:
-                outcome = None, function(item)
+                reply = (None, function(item))
             except Exception as error:
-                outcome = error, None
-            _reply(results, outcome)
+                reply = (error, None)
+            _reply(results, reply)
 
 
 def _reply(results: BinaryIO, message: object) -> None:

@@ -31,7 +31,17 @@ MAX_PIXELS = 200_000_000
 """Pixels of the largest photograph that is decoded, unless told otherwise."""
 
 # Other formats stay shut, whatever a file is called: Pillow would run Ghostscript for EPS.
-_FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "TIFF", "BMP", "GIF", "AVIF", *(("HEIF",) if HEIC else ()))
+_FORMATS = (
+    "JPEG",
+    "MPO",
+    "PNG",
+    "WEBP",
+    "TIFF",
+    "BMP",
+    "GIF",
+    "AVIF",
+    *(("HEIF",) if HEIC else ()),
+)
 _MAGIC = (b"\xff\xd8\xff", b"\x89PNG", b"RIFF", b"II*\0", b"MM\0*", b"BM", b"GIF8")
 _HEIC_BRANDS = (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1")
 
@@ -95,7 +105,8 @@ def find_photos(folder: Path) -> Found:
     except OSError as error:
         raise DatasetError(f"{folder}: {error.strerror}; name a folder of photographs") from error
     found = Found()
-    folders, links, entered = [""], [], set()
+    folders, links = [""], list[str]()
+    entered: set[tuple[int, int]] = set()
     while folders or links:
         name = folders.pop() if folders else links.pop(0)
         if not _enter(folder / name, entered):
@@ -135,7 +146,7 @@ def _is_folder(entry: "os.DirEntry[str]") -> bool:
 
 def _enter(folder: Path, entered: set[tuple[int, int]]) -> bool:
     try:
-        status = os.stat(folder)
+        status = folder.stat()
     except OSError:
         return True  # listing it will say what is wrong
     identity = (status.st_dev, status.st_ino)
@@ -158,7 +169,7 @@ def read_photo(path: Path, max_pixels: int = MAX_PIXELS) -> bytes:
         `max_pixels`, more than any picture of that size holds.
     """
     try:
-        status = os.stat(path)
+        status = path.stat()
         if not stat.S_ISREG(status.st_mode):
             kind = "a folder" if stat.S_ISDIR(status.st_mode) else "no regular file"
             raise PhotoError("unreadable", f"is {kind}, though named like a photograph")

@@ -1,0 +1,47 @@
+# granpipe: `make all` runs the pipeline over SRC, `make test` the tests. Both set up .venv first.
+
+SRC    ?= img
+OUT    ?= out
+COPIES ?= 5
+SEED   ?= 0
+PYTHON ?= python3
+
+BIN := .venv/bin
+ifeq ($(OS),Windows_NT)
+BIN := .venv/Scripts
+endif
+
+.PHONY: all prepare test lint bench clean help
+.DEFAULT_GOAL := help
+
+all: prepare  ## prepare, augment and map the photographs of SRC
+
+prepare: .venv/installed  ## photographs of SRC -> arrays in OUT
+	$(BIN)/granpipe prepare "$(SRC)" "$(OUT)"
+
+test: .venv/installed-dev  ## run the tests
+	$(BIN)/python -m pytest
+
+lint: .venv/installed-dev  ## check style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: .venv/installed-dev  ## measure speed beside what others do
+	$(BIN)/python tests/bench.py
+
+clean:  ## delete .venv and what the commands wrote
+	rm -rf .venv "$(OUT)" map.html dist
+
+help:  ## list the targets
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 10
+	@echo "Variables: SRC=$(SRC) OUT=$(OUT) COPIES=$(COPIES) SEED=$(SEED) PYTHON=$(PYTHON)"
+
+.venv/installed: pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --editable .
+	@touch $@
+
+.venv/installed-dev: .venv/installed
+	$(BIN)/python -m pip install --quiet --editable '.[dev,heic,offline]'
+	@touch $@

@@ -1,0 +1,5 @@
+"""Run granpipe as `python -m granpipe`."""
+
+from granpipe.cli import main
+
+main()

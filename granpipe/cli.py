@@ -1,0 +1,193 @@
+"""The command line: a group and its commands, each of which calls one function."""
+
+import re
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import click
+
+from granpipe import __version__
+from granpipe.errors import DatasetError, GranpipeError
+
+if TYPE_CHECKING:
+    from granpipe.dataset import Rejection
+    from granpipe.prepare import Report
+
+# The commands import what they need when they run: `granpipe --help` is to answer at once.
+# ruff: noqa: PLC0415
+
+_MOST_LINES = 20
+
+
+class _Group(click.Group):
+    """A group whose errors are one line, with exit code 1, 2 (usage) or 130 (interrupted)."""
+
+    def main(self, *args: Any, **extra: Any) -> NoReturn:
+        extra["standalone_mode"] = False
+        try:
+            sys.exit(super().main(*args, **extra) or 0)
+        except click.UsageError as error:
+            command = error.ctx.command_path if error.ctx else "granpipe"
+            _fail(f"{error.format_message()} See {command} --help.", 2)
+        except (GranpipeError, OSError, MemoryError) as error:
+            _fail(str(error) or "not enough memory", 1)
+        except (click.Abort, KeyboardInterrupt):
+            _fail("interrupted; the same command takes it up again", 130)
+
+
+def _fail(message: str, code: int) -> NoReturn:
+    click.echo(f"granpipe: {printable(message)}", err=True)
+    sys.exit(code)
+
+
+def printable(text: str) -> str:
+    r"""Return text that cannot move the terminal's cursor or turn its line around.
+
+    >>> printable("a\nb\x1b[31m\u202egpj.exe")
+    'a\\nb\\x1b[31m\\u202egpj.exe'
+    """
+    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
+
+
+class _Fill(click.ParamType):  # type: ignore[type-arg,unused-ignore]
+    name = "colour"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[int, int, int]:
+        if isinstance(value, tuple):
+            return value
+        if re.fullmatch(r"#[0-9a-fA-F]{6}", value):
+            red, green, blue = bytes.fromhex(value[1:])
+            return red, green, blue
+        if re.fullmatch(r"[0-9]{1,3}", value) and int(value) <= 255:
+            return int(value), int(value), int(value)
+        return self.fail(f"{value!r} is no grey level 0 to 255 and no #rrggbb.", param, ctx)
+
+
+def _progress(results: Iterator[Any], total: int, *, quiet: bool, unit: str) -> Iterator[Any]:
+    from tqdm import tqdm
+
+    # None: a bar on a terminal only, so that log files stay readable.
+    yield from tqdm(results, total=total, unit=unit, disable=quiet or None, dynamic_ncols=True)
+
+
+_workers = click.option(
+    "--workers", type=click.IntRange(1, 256), help="Processes.  [default: one a core]"
+)
+_strict = click.option("--strict", is_flag=True, help="Exit with 1 when anything is rejected.")
+_quiet = click.option("-q", "--quiet", is_flag=True, help="Print errors only.")
+_preview = click.option(
+    "--preview", type=click.Path(path_type=Path), help="Draw a contact sheet into this PNG file."
+)
+
+
+@click.group(cls=_Group, invoke_without_command=True)
+@click.version_option(__version__, package_name="granpipe", message="granpipe %(version)s")
+@click.pass_context
+def cli(ctx: click.Context) -> None:
+    r"""Turn a folder of field photographs into what a crop classifier trains on.
+
+    \b
+    Example, with photographs in img/<crop>/:
+      granpipe prepare img/ out/          photographs -> 224x224 arrays, labels.csv
+      granpipe augment --copies 5         flipped, turned and cropped copies
+      granpipe map img/ -o map.html       where they were taken
+    """
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help())
+
+
+@cli.command("prepare")
+@click.argument("source", type=click.Path(path_type=Path))
+@click.argument("output", type=click.Path(path_type=Path))
+@click.option(
+    "--size", type=click.IntRange(1, 4096), default=224, show_default=True, help="Side in pixels."
+)
+@click.option(
+    "--fill", type=_Fill(), default="0", show_default=True, help="Padding: grey level or #rrggbb."
+)
+@click.option(
+    "--max-pixels",
+    type=click.IntRange(1),
+    default=200_000_000,
+    show_default=True,
+    help="Reject larger photographs unopened.",
+)
+@_workers
+@click.option("--force", is_flag=True, help="Decode again also what is up to date.")
+@click.option("--dry-run", is_flag=True, help="Say what would be done; write nothing.")
+@_preview
+@_strict
+@_quiet
+def prepare_command(
+    source: Path, output: Path, preview: Path | None, strict: bool, quiet: bool, **options: Any
+) -> None:
+    r"""Letterbox the photographs of SOURCE/<class>/ into arrays below OUTPUT.
+
+    Every photograph becomes OUTPUT/<class>/<name>.npy, uint8 of shape (224, 224, 3), and a row of
+    OUTPUT/labels.csv, or a row of OUTPUT/rejected.csv with the reason. A second run decodes only
+    what has changed.
+
+    \b
+    Example:
+      granpipe prepare img/ out/ --preview sheet.png
+    """
+    from granpipe.prepare import prepare
+
+    if preview and options["dry_run"]:
+        raise click.UsageError("--preview needs arrays, which --dry-run does not write.")
+    progress = partial(_progress, quiet=quiet, unit=" photographs")
+    report = prepare(source, output, progress=progress, **options)
+    if not quiet:
+        _print_report(report, output, options["dry_run"])
+    if preview:
+        from granpipe.sheet import draw_dataset, save_sheet
+
+        save_sheet(preview, draw_dataset(output))
+    _finish(report.rejected, strict)
+
+
+def _print_report(report: "Report", output: Path, dry_run: bool) -> None:
+    _print_rejections(report.rejected, "" if dry_run else f", all in {output / 'rejected.csv'}")
+    rejected = Counter(rejection.source.rpartition("/")[0] for rejection in report.rejected)
+    by_label: Counter[str] = Counter()
+    for folder, count in rejected.items():
+        by_label[folder.partition("/")[0] or "(no class)"] += count
+    click.echo(f"{'class':<24}{'prepared':>9}{'rejected':>10}")
+    for label in sorted(report.prepared.keys() | by_label.keys()):
+        click.echo(f"{printable(label):<24}{report.prepared[label]:>9}{by_label[label]:>10}")
+    prepared = report.prepared.total()
+    click.echo(
+        f"{report.found} photographs found: {prepared} prepared ({report.kept} of them up to date "
+        f"already), {len(report.rejected)} rejected.\n"
+        f"{report.ignored} other files ignored, {report.deleted} arrays deleted."
+    )
+    if dry_run:
+        click.echo("Nothing was written: this was a dry run.")
+    if report.stale:
+        click.echo(f"The augmented set is stale now: run granpipe augment {output}")
+
+
+def _print_rejections(rejections: "list[Rejection]", where: str) -> None:
+    from granpipe.dataset import REASONS
+
+    for rejection in rejections[:_MOST_LINES]:
+        line = f"{rejection.source}: {rejection.reason}: {rejection.detail}"
+        click.echo(f"{printable(line)}; {REASONS[rejection.reason]}", err=True)
+    if len(rejections) > _MOST_LINES:
+        click.echo(f"... and {len(rejections) - _MOST_LINES} more{where}", err=True)
+
+
+def _finish(rejections: "list[Rejection]", strict: bool) -> None:
+    if rejections and strict:
+        raise DatasetError(f"{len(rejections)} rejected, which --strict does not allow")
+
+
+def main() -> None:
+    """Run the command line."""
+    cli(prog_name="granpipe")

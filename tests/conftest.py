@@ -1,0 +1,95 @@
+"""What the tests share: the command line, real photographs, and small pictures made here."""
+
+import csv
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+from PIL import Image
+
+from granpipe.cli import cli
+
+ROOT = Path(__file__).parent.parent
+PHOTOS = ROOT.parent / "shared" / "photos"
+
+
+@pytest.fixture
+def granpipe():
+    """Run granpipe in this process; expects exit code 0 unless told otherwise."""
+
+    def run(*args: object, code: int = 0) -> Result:
+        result = CliRunner().invoke(cli, [str(arg) for arg in args], catch_exceptions=False)
+        assert result.exit_code == code, result.output
+        return result
+
+    return run
+
+
+@pytest.fixture
+def start():
+    """Start granpipe as a process of its own, in a group of its own."""
+    started = []
+
+    def run(*args: object, **options) -> subprocess.Popen:
+        command = [sys.executable, "-m", "granpipe", *map(str, args)]
+        options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True} | options
+        process = subprocess.Popen(command, start_new_session=True, **options)
+        started.append(process)
+        return process
+
+    yield run
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+@pytest.fixture
+def photos() -> Path:
+    """Return the folder of real photographs, which is not part of this repository."""
+    if not PHOTOS.is_dir():
+        pytest.skip(f"no real photographs at {PHOTOS}")
+    return PHOTOS
+
+
+def picture(width: int = 64, height: int = 48, seed: int = 0) -> Image.Image:
+    """Return a smooth colour picture, another one for every seed."""
+    rng = np.random.default_rng(seed)
+    coarse = rng.integers(0, 256, (4, 5, 3), dtype=np.uint8)
+    return Image.fromarray(coarse).resize((width, height), Image.Resampling.BICUBIC)
+
+
+def save(path: Path, image: Image.Image | None = None, **options) -> Path:
+    """Save a picture, making its folder; a picture of its own for every path."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    image = image or picture(seed=sum(path.name.encode()))
+    image.save(path, **options)
+    return path
+
+
+def rows(path: Path) -> list[dict[str, str]]:
+    """Return the rows of a CSV file."""
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def rejects(output: Path) -> dict[str, str]:
+    """Return the reasons of a dataset's rejected photographs, by source."""
+    return {row["source"]: row["reason"] for row in rows(output / "rejected.csv")}
+
+
+def tree(folder: Path) -> dict[str, bytes]:
+    """Return the bytes of all files below a folder, by relative path."""
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+def psnr(first: np.ndarray, second: np.ndarray) -> float:
+    """Return the peak signal-to-noise ratio of two 8-bit pictures, in decibel."""
+    error = np.mean((first.astype(float) - second) ** 2)
+    return float("inf") if error == 0 else float(10 * np.log10(255**2 / error))
