@@ -31,6 +31,7 @@ MAX_PIXELS = 200_000_000
 """Pixels of the largest photograph that is decoded, unless told otherwise."""
 
 # Other formats stay shut, whatever a file is called: Pillow would run Ghostscript for EPS.
+# MPO, which some phones write, is opened by way of JPEG.
 _FORMATS = (
     "JPEG",
     "MPO",
