@@ -34,7 +34,6 @@ MAX_PIXELS = 200_000_000
 # MPO, which some phones write, is opened by way of JPEG.
 _FORMATS = (
     "JPEG",
-    "MPO",
     "PNG",
     "WEBP",
     "TIFF",
