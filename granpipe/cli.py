@@ -188,6 +188,87 @@ def _finish(rejections: "list[Rejection]", strict: bool) -> None:
         raise DatasetError(f"{len(rejections)} rejected, which --strict does not allow")
 
 
+_share = click.FloatRange(0, 1)
+
+
+@cli.command("augment")
+@click.argument("dataset", type=click.Path(path_type=Path), default="out")
+@click.option(
+    "--copies", type=click.IntRange(1), default=5, show_default=True, help="Copies of each."
+)
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), help="[default: DATASET/augmented]"
+)
+@click.option("--seed", type=int, default=0, show_default=True, help="Another makes other copies.")
+@click.option(
+    "--flip-horizontal", type=_share, default=0.5, show_default=True, help="How likely mirrored."
+)
+@click.option(
+    "--flip-vertical", type=_share, default=0.0, show_default=True, help="How likely upside down."
+)
+@click.option(
+    "--rotate",
+    type=click.FloatRange(0, 180),
+    default=15.0,
+    show_default=True,
+    help="Largest angle, in degrees, either way.",
+)
+@click.option(
+    "--crop",
+    type=click.FloatRange(0, 1, min_open=True),
+    default=0.7,
+    show_default=True,
+    help="Smallest share of the area that a crop shows.",
+)
+@_workers
+@_preview
+@_strict
+@_quiet
+def augment_command(
+    dataset: Path,
+    preview: Path | None,
+    strict: bool,
+    quiet: bool,
+    flip_horizontal: float,
+    flip_vertical: float,
+    rotate: float,
+    crop: float,
+    **options: Any,
+) -> None:
+    r"""Make flipped, turned and cropped copies of what prepare wrote in DATASET (out).
+
+    Every photograph gets its copies, the same on every machine: a copy depends on the seed, the
+    photograph's path and its own number, and on nothing else. No copy has a pixel that the
+    photograph has not.
+
+    \b
+    Example:
+      granpipe augment out/ --copies 5 --seed 7 --preview copies.png
+    """
+    from granpipe.augment import augment
+    from granpipe.transform import Ranges
+
+    ranges = Ranges(flip_horizontal, flip_vertical, rotate, crop)
+    progress = partial(_progress, quiet=quiet, unit=" photographs")
+    report = augment(dataset, ranges=ranges, progress=progress, **options)
+    where = f", all in {report.folder / 'rejected.csv'}"
+    if not quiet:
+        _print_rejections(report.rejected, where)
+        click.echo(f"{'class':<24}{'copies':>9}")
+        for label, count in sorted(report.written.items()):
+            click.echo(f"{printable(label):<24}{count:>9}")
+        click.echo(
+            f"{report.written.total()} copies in {report.folder} ({report.kept} of them up to "
+            f"date already), {len(report.rejected)} photographs rejected, "
+            f"{report.deleted} arrays deleted."
+        )
+    if preview:
+        from granpipe.sheet import draw_copies, save_sheet
+
+        save_sheet(preview, draw_copies(dataset, report.folder))
+    _finish(report.rejected, strict)
+
+
 def main() -> None:
     """Run the command line."""
     cli(prog_name="granpipe")

@@ -115,7 +115,7 @@ class Ledger:
                 # The last line of an ended run may be cut off; what it spoke of is done again.
                 with suppress(ValueError, TypeError):
                     path, record = json.loads(line)
-                    if _is_below(path):
+                    if is_below(path):
                         self.records[path] = json.dumps(record) if record else ""
 
     def plan(self, paths: Iterable[str]) -> None:
@@ -311,7 +311,7 @@ def _replace_if_changed(path: Path, folder: Path, lines: Iterable[str]) -> None:
         temporary.replace(path)
 
 
-def _is_below(path: object) -> bool:
+def is_below(path: object) -> bool:
     return (
         isinstance(path, str)
         and path.endswith(".npy")

@@ -1,6 +1,7 @@
 """Contact sheets: arrays with captions, for a look at what the network will see."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 from typing import TypeVar
@@ -13,33 +14,32 @@ from granpipe.letterbox import Pixels
 
 Item = TypeVar("Item")
 
-_TILE = 144
-_GAP = 8
-_CAPTION = 18
+_TILE, _GAP = 144, 8
+_TITLE = 22
+_ROW = _TITLE + _TILE + 36
+_COLUMNS, _ROWS = 8, 40
 _PAPER, _INK, _FRAME = "#ffffff", "#222222", "#bbbbbb"
 
 
-def contact_sheet(rows: Sequence[Sequence[tuple[str, Pixels]]]) -> bytes:
-    """Draw rows of captioned arrays.
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A row of a contact sheet: a title, and arrays of shape (size, size, 3), uint8, with captions."""
 
-    Parameters
-    ----------
-    rows : sequence of sequences of (str, ndarray)
-        A caption and an array of shape (size, size, 3), uint8, for each tile.
+    title: str
+    tiles: list[tuple[str, Pixels]]
 
-    Returns
-    -------
-    bytes
-        A PNG file.
-    """
-    columns = max((len(row) for row in rows), default=1)
-    width = _GAP + columns * (_TILE + _GAP)
-    height = _GAP + max(len(rows), 1) * (_TILE + _CAPTION + _GAP)
-    sheet = Image.new("RGB", (width, height), _PAPER)
-    for row_index, row in enumerate(rows):
-        for column, (caption, array) in enumerate(row):
-            left = _GAP + column * (_TILE + _GAP)
-            _draw_tile(sheet, left, _GAP + row_index * (_TILE + _CAPTION + _GAP), caption, array)
+
+def contact_sheet(rows: Sequence[Row]) -> bytes:
+    """Draw rows of captioned arrays, and return the picture as a PNG file."""
+    columns = max((len(row.tiles) for row in rows), default=1)
+    size = (_GAP + columns * (_TILE + _GAP), _GAP + max(len(rows), 1) * _ROW)
+    sheet = Image.new("RGB", size, _PAPER)
+    draw = ImageDraw.Draw(sheet)
+    for number, row in enumerate(rows):
+        top = _GAP + number * _ROW
+        draw.text((_GAP, top), _fitted(row.title, size[0] - 2 * _GAP, 14), _INK, _font(14))
+        for column, (caption, array) in enumerate(row.tiles):
+            _draw_tile(sheet, _GAP + column * (_TILE + _GAP), top + _TITLE, caption, array)
     buffer = BytesIO()
     sheet.save(buffer, "PNG", optimize=True)
     return buffer.getvalue()
@@ -47,17 +47,21 @@ def contact_sheet(rows: Sequence[Sequence[tuple[str, Pixels]]]) -> bytes:
 
 def _draw_tile(sheet: Image.Image, left: int, top: int, caption: str, array: Pixels) -> None:
     draw = ImageDraw.Draw(sheet)
-    draw.text((left, top), _shortened(caption), _INK, ImageFont.load_default(12))
     tile = Image.fromarray(array).resize((_TILE, _TILE), Image.Resampling.LANCZOS)
-    sheet.paste(tile, (left, top + _CAPTION))
-    frame = (left - 1, top + _CAPTION - 1, left + _TILE, top + _CAPTION + _TILE)
-    draw.rectangle(frame, outline=_FRAME)
+    sheet.paste(tile, (left, top))
+    draw.rectangle((left - 1, top - 1, left + _TILE, top + _TILE), outline=_FRAME)
+    for line, text in enumerate(caption.split("\n")):
+        draw.text((left, top + _TILE + 1 + 13 * line), _fitted(text, _TILE, 11), _INK, _font(11))
 
 
-def _shortened(caption: str) -> str:
-    font = ImageFont.load_default(12)
-    text = "".join(char if char.isprintable() else "?" for char in caption)[-60:]
-    while font.getlength(text) > _TILE and len(text) > 1:
+def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    return ImageFont.load_default(size)
+
+
+def _fitted(text: str, width: int, size: int) -> str:
+    """Return as much of a text, from its end, as is not wider than this in pixels."""
+    text = "".join(char if char.isprintable() else "?" for char in text)[-200:]
+    while _font(size).getlength(text) > width and len(text) > 1:
         text = "…" + text.removeprefix("…")[1:]
     return text
 
@@ -79,15 +83,71 @@ def draw_dataset(folder: Path) -> bytes:
     PhotoError
         An array is damaged.
     """
-    classes: dict[str, list[str]] = {}
-    for row in read_table(folder / LABELS):
-        classes.setdefault(row["label"], []).append(row["path"])
     return contact_sheet(
         [
-            [(path.removesuffix(".npy"), load_array(folder / path)) for path in _spread(paths, 8)]
-            for paths in _spread(list(classes.values()), 40)
+            Row(
+                f"{label}: {len(paths)}",
+                [(_name(path), load_array(folder / path)) for path in _spread(paths, _COLUMNS)],
+            )
+            for label, paths in _spread(list(_by_label(folder, "path").items()), _ROWS)
         ]
     )
+
+
+def draw_copies(dataset: Path, augmented: Path) -> bytes:
+    """Draw a contact sheet of an augmented set: a row a photograph, with up to seven copies.
+
+    Raises
+    ------
+    DatasetError
+        A folder holds no such set.
+    PhotoError
+        An array is damaged.
+    """
+    copies: dict[str, list[dict[str, str]]] = {}
+    for row in read_table(augmented / LABELS):
+        copies.setdefault(row["source"], []).append(row)
+    chosen = [
+        source
+        for sources in _by_label(dataset, "source").values()
+        for source in _spread([source for source in sources if source in copies], 3)
+    ]
+    return contact_sheet(
+        [
+            Row(
+                source,
+                [
+                    ("as prepared", load_array(dataset / f"{source}.npy")),
+                    *(
+                        (_what_was_done(row), load_array(augmented / row["path"]))
+                        for row in copies[source][: _COLUMNS - 1]
+                    ),
+                ],
+            )
+            for source in _spread(chosen, _ROWS)
+        ]
+    )
+
+
+def _what_was_done(row: dict[str, str]) -> str:
+    width = float(row["crop_right"]) - float(row["crop_left"])
+    height = float(row["crop_bottom"]) - float(row["crop_top"])
+    box = (int(row["right"]) - int(row["left"])) * (int(row["bottom"]) - int(row["top"]))
+    flips = "mirrored, " * (row["flip_horizontal"] == "1") + "upended, " * (
+        row["flip_vertical"] == "1"
+    )
+    return f"{flips}turned {float(row['angle']):+.1f}°\n{width * height / box:.0%} of the area"
+
+
+def _by_label(folder: Path, column: str) -> dict[str, list[str]]:
+    values: dict[str, list[str]] = {}
+    for row in read_table(folder / LABELS):
+        values.setdefault(row["label"], []).append(row[column])
+    return values
+
+
+def _name(path: str) -> str:
+    return " ".join(path.rpartition("/")[2].removesuffix(".npy").split())
 
 
 def _spread(items: Sequence[Item], most: int) -> list[Item]:
