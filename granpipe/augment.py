@@ -273,7 +273,8 @@ class _Run:
                 self.rejected[number] = PhotoError("unreadable", "its row of labels.csv is damaged")
             elif path in paths:
                 self.rejected[number] = PhotoError("duplicate", "another row has the same path")
-            paths.add(path)
+            else:
+                paths.add(path)
         return [number for number in range(len(rows)) if number not in self.rejected]
 
     def _paths(self, row: dict[str, str]) -> list[str]:

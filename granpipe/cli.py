@@ -248,7 +248,10 @@ def augment_command(
     from granpipe.augment import augment
     from granpipe.transform import Ranges
 
-    ranges = Ranges(flip_horizontal, flip_vertical, rotate, crop)
+    try:
+        ranges = Ranges(flip_horizontal, flip_vertical, rotate, crop)
+    except ValueError as error:  # a number that is none passes the options' own checks
+        raise click.UsageError(f"{error}.") from error
     progress = partial(_progress, quiet=quiet, unit=" photographs")
     report = augment(dataset, ranges=ranges, progress=progress, **options)
     where = f", all in {report.folder / 'rejected.csv'}"

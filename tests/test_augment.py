@@ -1,0 +1,322 @@
+"""`granpipe augment`, by the command line and the files it writes."""
+
+import hashlib
+import json
+import os
+import random
+import signal
+import time
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from granpipe.augment import AUGMENTED_COLUMNS, parameters_of
+from granpipe.transform import make_copy
+
+from conftest import picture, rejects, rows, save, tree
+
+
+@pytest.fixture
+def dataset(granpipe, tmp_path):
+    """A prepared dataset of four photographs in two classes, in `out`."""
+    save(tmp_path / "img/corn/a.jpg", picture(90, 60, 1))
+    save(tmp_path / "img/corn/b.png", picture(60, 90, 2))
+    save(tmp_path / "img/wheat/c.jpg", picture(250, 50, 3))
+    save(tmp_path / "img/wheat/d.jpg", picture(64, 64, 4))
+    granpipe("prepare", tmp_path / "img", tmp_path / "out")
+    return tmp_path / "out"
+
+
+def digests(folder) -> dict[str, str]:
+    return {name: hashlib.sha256(data).hexdigest() for name, data in tree(folder).items()}
+
+
+def arrays(folder) -> dict[str, bytes]:
+    return {name: data for name, data in tree(folder).items() if name.endswith(".npy")}
+
+
+def test_the_commands_work_as_typed(granpipe, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    save(tmp_path / "img/corn/a.jpg")
+    granpipe("prepare", "img/", "out/")
+    assert "5 copies in out/augmented" in granpipe("augment", "--copies", 5).output
+
+
+def test_every_photograph_gets_its_copies(granpipe, dataset):
+    granpipe("augment", dataset, "--copies", 3)
+    table = rows(dataset / "augmented/labels.csv")
+    assert list(table[0]) == AUGMENTED_COLUMNS
+    assert [row["source"] for row in table] == sorted(
+        3 * ["corn/a.jpg", "corn/b.png", "wheat/c.jpg", "wheat/d.jpg"]
+    )
+    assert [row["copy"] for row in table] == 4 * ["1", "2", "3"]
+    assert sorted(row["path"] for row in table) == sorted(arrays(dataset / "augmented"))
+    for row in table:
+        array = np.load(dataset / "augmented" / row["path"])
+        assert (array.shape, array.dtype) == ((224, 224, 3), np.uint8)
+
+
+def test_rows_keep_what_prepare_knew(granpipe, dataset):
+    granpipe("augment", dataset, "--copies", 1)
+    prepared = rows(dataset / "labels.csv")
+    for before, after in zip(prepared, rows(dataset / "augmented/labels.csv"), strict=True):
+        assert after | {"path": before["path"]} == after | before
+
+
+def test_each_copy_can_be_made_again_from_its_row_alone(granpipe, dataset):
+    granpipe("augment", dataset, "--copies", 4, "--flip-vertical", 0.5, "--rotate", 180)
+    for row in rows(dataset / "augmented/labels.csv"):
+        array = np.load(dataset / f"{row['source']}.npy")
+        copy = make_copy(array, *parameters_of(row))
+        assert np.array_equal(copy, np.load(dataset / "augmented" / row["path"]))
+
+
+def test_the_padding_of_every_copy_is_that_of_its_photograph(granpipe, tmp_path):
+    save(tmp_path / "img/corn/a.png", Image.new("RGB", (50, 10), "#28c850"))
+    granpipe("prepare", tmp_path / "img", tmp_path / "out", "--fill", "#ff0000")
+    granpipe("augment", tmp_path / "out", "--copies", 40, "--rotate", 180, "--crop", 0.1)
+    prepared = np.load(tmp_path / "out/corn/a.png.npy")
+    for path in (tmp_path / "out/augmented/corn").iterdir():
+        assert np.array_equal(np.load(path), prepared)
+
+
+def test_the_same_bytes_for_any_number_of_workers(granpipe, dataset, tmp_path):
+    trees = []
+    for workers in (1, 2, 5):
+        granpipe("augment", dataset, "-o", tmp_path / f"by-{workers}", "--workers", workers)
+        trees.append(digests(tmp_path / f"by-{workers}"))
+    assert trees[0] == trees[1] == trees[2]
+
+
+def test_the_same_bytes_for_shuffled_rows(granpipe, dataset, tmp_path):
+    granpipe("augment", dataset, "-o", tmp_path / "sorted")
+    header, *lines = (dataset / "labels.csv").read_text().splitlines(keepends=True)
+    random.Random(5).shuffle(lines)
+    (dataset / "labels.csv").write_text(header + "".join(lines))
+    granpipe("augment", dataset, "-o", tmp_path / "shuffled")
+    assert digests(tmp_path / "sorted") == digests(tmp_path / "shuffled")
+
+
+def test_a_copy_is_the_same_however_many_there_are(granpipe, dataset, tmp_path):
+    granpipe("augment", dataset, "-o", tmp_path / "three", "--copies", 3)
+    granpipe("augment", dataset, "-o", tmp_path / "ten", "--copies", 10)
+    ten = arrays(tmp_path / "ten")
+    assert len(ten) == 40
+    assert arrays(tmp_path / "three").items() <= ten.items()
+
+
+def test_another_photograph_changes_no_other_copy(granpipe, dataset, tmp_path):
+    granpipe("augment", dataset)
+    before = arrays(dataset / "augmented")
+    save(tmp_path / "img/alfalfa/new.jpg")
+    granpipe("prepare", tmp_path / "img", dataset)
+    granpipe("augment", dataset)
+    after = arrays(dataset / "augmented")
+    assert before.items() <= after.items()
+    assert len(after) == len(before) + 5
+
+
+def test_another_seed_changes_every_copy(granpipe, dataset, tmp_path):
+    granpipe("augment", dataset, "-o", tmp_path / "0")
+    granpipe("augment", dataset, "-o", tmp_path / "1", "--seed", 1)
+    first, other = arrays(tmp_path / "0"), arrays(tmp_path / "1")
+    assert first.keys() == other.keys()
+    assert not any(first[name] == other[name] for name in first)
+
+
+def test_a_second_run_writes_nothing(granpipe, dataset):
+    granpipe("augment", dataset)
+    folder = dataset / "augmented"
+    before = {path: path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()}
+    assert "(20 of them up to date already)" in granpipe("augment", dataset).output
+    assert before == {p: p.stat().st_mtime_ns for p in folder.rglob("*") if p.is_file()}
+
+
+def test_other_settings_replace_exactly_the_former_set(granpipe, dataset, tmp_path):
+    granpipe("augment", dataset, "--copies", 4)
+    (dataset / "augmented/notes.txt").write_text("mine")
+    prepared = {name: data for name, data in tree(dataset).items() if "augmented" not in name}
+    granpipe("augment", dataset, "--copies", 2, "--rotate", 5)
+    granpipe("augment", dataset, "-o", tmp_path / "fresh", "--copies", 2, "--rotate", 5)
+    assert (dataset / "augmented/notes.txt").read_text() == "mine"
+    (dataset / "augmented/notes.txt").unlink()
+    assert digests(dataset / "augmented") == digests(tmp_path / "fresh")
+    assert prepared.items() <= tree(dataset).items()
+
+
+@pytest.mark.parametrize("damage", ["delete", "truncate", "alter"])
+def test_a_damaged_copy_is_made_again(granpipe, dataset, damage):
+    granpipe("augment", dataset)
+    before = digests(dataset / "augmented")
+    victim = dataset / "augmented/corn/a.jpg.2.npy"
+    data = victim.read_bytes()
+    if damage == "delete":
+        victim.unlink()
+    else:
+        victim.write_bytes(data[:1000] if damage == "truncate" else data[:-1] + b"\x99")
+    assert "(19 of them up to date already)" in granpipe("augment", dataset).output
+    assert digests(dataset / "augmented") == before
+
+
+def test_runs_that_are_killed_are_taken_up_again(start, granpipe, tmp_path):
+    for number in range(40):
+        save(tmp_path / f"img/corn/{number}.png", picture(80, 60, number))
+    granpipe("prepare", tmp_path / "img", tmp_path / "out")
+    granpipe("augment", tmp_path / "out", "-o", tmp_path / "whole", "--copies", 20)
+    rng, caught = random.Random(11), 0
+    for _ in range(10):
+        process = start("augment", tmp_path / "out", "--copies", 20)
+        time.sleep(rng.uniform(0.1, 0.8))
+        caught += process.poll() is None
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    assert caught >= 3
+    granpipe("augment", tmp_path / "out", "--copies", 20)
+    assert digests(tmp_path / "out/augmented") == digests(tmp_path / "whole")
+
+
+def test_prepare_leaves_the_copies_alone_and_says_when_they_are_stale(granpipe, dataset, tmp_path):
+    granpipe("augment", dataset)
+    copies = tree(dataset / "augmented")
+    assert "stale" not in granpipe("prepare", tmp_path / "img", dataset).output
+    save(tmp_path / "img/corn/a.jpg", picture(90, 60, 77))
+    assert "is stale now" in granpipe("prepare", tmp_path / "img", dataset).output
+    assert tree(dataset / "augmented") == copies
+    assert "(15 of them up to date already)" in granpipe("augment", dataset).output
+    assert "stale" not in granpipe("prepare", tmp_path / "img", dataset).output
+
+
+def test_the_summary_tells_settings_and_counts(granpipe, dataset):
+    granpipe("augment", dataset, "--copies", 2, "--seed", 9, "--crop", 0.8)
+    summary = json.loads((dataset / "augmented/dataset.json").read_text())
+    assert summary["settings"] == {
+        "copies": 2,
+        "seed": 9,
+        "flip_horizontal": 0.5,
+        "flip_vertical": 0.0,
+        "rotate": 15.0,
+        "crop": 0.8,
+    }
+    assert summary["classes"] == {"corn": 4, "wheat": 4}
+    assert (summary["copies"], summary["rejected"]) == (8, 0)
+
+
+def test_the_preview_shows_every_photograph_beside_its_copies(granpipe, dataset, tmp_path):
+    granpipe("augment", dataset, "--copies", 3, "--preview", tmp_path / "sheet.png")
+    granpipe("augment", dataset, "--copies", 5, "--preview", tmp_path / "wider.png")
+    with Image.open(tmp_path / "sheet.png") as sheet, Image.open(tmp_path / "wider.png") as wider:
+        assert sheet.height == wider.height
+        assert sheet.width / 4 == pytest.approx(wider.width / 6, rel=0.02)
+        assert len(sheet.getcolors(2**20)) > 1000
+
+
+@pytest.mark.parametrize(
+    ("damage", "reason"),
+    [
+        (lambda array: array.unlink(), "cannot be read"),
+        (lambda array: array.write_bytes(array.read_bytes()[:500]), "cannot be read"),
+        (lambda array: np.save(array, np.zeros((224, 224), np.uint8)), "of shape"),
+        (lambda array: np.save(array, np.zeros((224, 224, 3), np.float32)), "float32"),
+        (lambda array: np.save(array, np.zeros((9, 9, 3), np.uint8)), "content box"),
+        (lambda array: np.save(array, np.array([{}], object), allow_pickle=True), "cannot be"),
+    ],
+    ids=["missing", "cut off", "grey", "float", "small", "pickle"],
+)
+def test_a_damaged_array_costs_its_photograph_only(granpipe, dataset, damage, reason):
+    damage(dataset / "corn/a.jpg.npy")
+    result = granpipe("augment", dataset, "--copies", 2)
+    assert result.stderr.count("\n") == 1
+    assert result.stderr.startswith("corn/a.jpg: unreadable: ")
+    assert reason in result.stderr
+    assert rejects(dataset / "augmented") == {"corn/a.jpg": "unreadable"}
+    assert len(arrays(dataset / "augmented")) == 6
+    granpipe("augment", dataset, "--copies", 2, "--strict", code=1)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "reason"),
+    [
+        ("corn/a.jpg.npy,", "../../a.npy,", "unreadable"),
+        ("corn/a.jpg.npy,", "corn/b.png.npy,", "unreadable"),
+        (",0,38,224,186,", ",0,38,x,186,", "unreadable"),
+        (",0,38,224,186,", ",0,38,999,186,", "unreadable"),
+        (",0,38,224,186,", ",0", "unreadable"),
+    ],
+    ids=["outside", "another's array", "no number", "outside the canvas", "cut off"],
+)
+def test_a_damaged_row_costs_its_photograph_only(granpipe, dataset, old, new, reason):
+    table = (dataset / "labels.csv").read_text()
+    box = rows(dataset / "labels.csv")[0]
+    old = old.replace(",0,38,224,186,", ",{left},{top},{right},{bottom},".format(**box))
+    assert old in table
+    (dataset / "labels.csv").write_text(table.replace(old, new, 1))
+    granpipe("augment", dataset, "--copies", 2)
+    assert rejects(dataset / "augmented") == {"corn/a.jpg": reason}
+    assert len(arrays(dataset / "augmented")) == 6
+
+
+def test_a_dataset_that_is_not_there_or_not_ours_is_one_clear_line(granpipe, tmp_path):
+    (tmp_path / "other").mkdir()
+    for folder in ("missing", "other"):
+        result = granpipe("augment", tmp_path / folder, code=1)
+        assert "holds no finished dataset; run granpipe prepare" in result.stderr
+        assert result.stderr.count("\n") == 1
+    assert not (tmp_path / "missing").exists()
+
+
+@pytest.mark.parametrize("text", ["", "a,b\n1,2\n", "\xff\xfe", 'path,"label'], ids=repr)
+def test_a_damaged_table_is_one_clear_line(granpipe, dataset, text):
+    (dataset / "labels.csv").write_bytes(text.encode("latin-1"))
+    result = granpipe("augment", dataset, code=1)
+    assert "labels.csv" in result.stderr
+    assert result.stderr.count("\n") == 1
+
+
+def test_a_dataset_without_photographs_is_one_clear_line(granpipe, tmp_path):
+    save(tmp_path / "img/no-class.jpg")
+    granpipe("prepare", tmp_path / "img", tmp_path / "out")
+    assert "holds no photographs" in granpipe("augment", tmp_path / "out", code=1).stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "words"),
+    [
+        (["--copies", "0"], 2, "--copies"),
+        (["--copies", "-1"], 2, "--copies"),
+        (["--copies", "1000000000"], 1, "fewer --copies"),
+        (["--flip-horizontal", "1.5"], 2, "--flip-horizontal"),
+        (["--flip-vertical", "-0.5"], 2, "--flip-vertical"),
+        (["--rotate", "200"], 2, "--rotate"),
+        (["--crop", "0"], 2, "--crop"),
+        (["--crop", "1.01"], 2, "--crop"),
+        (["--crop", "nan"], 2, "crop"),
+        (["--workers", "0"], 2, "--workers"),
+        (["--seed", "x"], 2, "--seed"),
+        (["--preview", "sheet.jpg"], 1, "sheet.jpg"),
+    ],
+    ids=str,
+)
+def test_a_wrong_option_is_one_clear_line(granpipe, dataset, options, code, words):
+    result = granpipe("augment", dataset, *options, code=code)
+    assert words in result.stderr
+    assert result.stderr.count("\n") == 1
+    assert "Traceback" not in result.output
+
+
+def test_a_folder_with_other_files_is_not_written_into(granpipe, dataset, tmp_path):
+    save(tmp_path / "mine/corn/a.jpg")
+    for folder in (tmp_path / "mine", dataset, tmp_path / "img"):
+        before = tree(folder)
+        result = granpipe("augment", dataset, "-o", folder, code=1)
+        assert "name an empty or a new folder" in result.stderr
+        assert tree(folder) == before
+
+
+def test_an_augmented_set_is_no_dataset_to_augment(granpipe, dataset):
+    granpipe("augment", dataset, "--copies", 1)
+    assert "augmented set itself" in granpipe("augment", dataset / "augmented", code=1).stderr
+
+
+def test_quiet_prints_nothing(granpipe, dataset):
+    assert granpipe("augment", dataset, "-q").output == ""
