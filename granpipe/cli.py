@@ -1,5 +1,6 @@
 """The command line: a group and its commands, each of which calls one function."""
 
+import os
 import re
 import sys
 from collections import Counter
@@ -69,6 +70,14 @@ class _Fill(click.ParamType):  # type: ignore[type-arg,unused-ignore]
         return self.fail(f"{value!r} is no grey level 0 to 255 and no #rrggbb.", param, ctx)
 
 
+class _PngPath(click.Path):
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        path = Path(os.fsdecode(super().convert(value, param, ctx)))
+        if path.suffix.lower() != ".png":
+            self.fail(f"{path} does not end in .png.", param, ctx)
+        return path
+
+
 def _progress(results: Iterator[Any], total: int, *, quiet: bool, unit: str) -> Iterator[Any]:
     from tqdm import tqdm
 
@@ -82,7 +91,7 @@ _workers = click.option(
 _strict = click.option("--strict", is_flag=True, help="Exit with 1 when anything is rejected.")
 _quiet = click.option("-q", "--quiet", is_flag=True, help="Print errors only.")
 _preview = click.option(
-    "--preview", type=click.Path(path_type=Path), help="Draw a contact sheet into this PNG file."
+    "--preview", type=_PngPath(path_type=Path), help="Draw a contact sheet into this PNG file."
 )
 
 

@@ -9,7 +9,6 @@ from typing import TypeVar
 from PIL import Image, ImageDraw, ImageFont
 
 from granpipe.dataset import LABELS, load_array, read_table, write_file
-from granpipe.errors import DatasetError
 from granpipe.letterbox import Pixels
 
 Item = TypeVar("Item")
@@ -23,7 +22,7 @@ _PAPER, _INK, _FRAME = "#ffffff", "#222222", "#bbbbbb"
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A row of a contact sheet: a title, and arrays of shape (size, size, 3), uint8, with captions."""
+    """A row of a contact sheet: a title, and square arrays in colour with captions."""
 
     title: str
     tiles: list[tuple[str, Pixels]]
@@ -67,9 +66,7 @@ def _fitted(text: str, width: int, size: int) -> str:
 
 
 def save_sheet(path: Path, sheet: bytes) -> None:
-    """Write a contact sheet; DatasetError unless the name ends in .png and is free or a PNG."""
-    if path.suffix.lower() != ".png":
-        raise DatasetError(f"{path}: a contact sheet is a .png file; name one")
+    """Write a contact sheet; DatasetError where a file that is no PNG has the name."""
     write_file(path, sheet, b"\x89PNG")
 
 
