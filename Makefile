@@ -11,13 +11,19 @@ ifeq ($(OS),Windows_NT)
 BIN := .venv/Scripts
 endif
 
-.PHONY: all prepare test lint bench clean help
+.PHONY: all prepare augment map test lint bench clean help
 .DEFAULT_GOAL := help
 
-all: prepare  ## prepare, augment and map the photographs of SRC
+all: prepare augment map  ## prepare, augment and map the photographs of SRC
 
 prepare: .venv/installed  ## photographs of SRC -> arrays in OUT
 	$(BIN)/granpipe prepare "$(SRC)" "$(OUT)"
+
+augment: prepare  ## copies of the arrays in OUT
+	$(BIN)/granpipe augment "$(OUT)" --copies $(COPIES) --seed $(SEED)
+
+map: .venv/installed  ## map of SRC
+	$(BIN)/granpipe map "$(SRC)" -o map.html
 
 test: .venv/installed-dev  ## run the tests
 	$(BIN)/python -m pytest

@@ -6,6 +6,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterator
 from functools import partial
+from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -16,6 +17,7 @@ from granpipe.errors import DatasetError, GranpipeError
 
 if TYPE_CHECKING:
     from granpipe.dataset import Rejection
+    from granpipe.photomap import Report as MapReport
     from granpipe.prepare import Report
 
 # The commands import what they need when they run: `granpipe --help` is to answer at once.
@@ -179,7 +181,7 @@ def _print_report(report: "Report", output: Path, dry_run: bool) -> None:
     if dry_run:
         click.echo("Nothing was written: this was a dry run.")
     if report.stale:
-        click.echo(f"The augmented set is stale now: run granpipe augment {output}")
+        click.echo(f"The augmented set is stale now: run granpipe augment {printable(str(output))}")
 
 
 def _print_rejections(rejections: "list[Rejection]", where: str) -> None:
@@ -189,7 +191,7 @@ def _print_rejections(rejections: "list[Rejection]", where: str) -> None:
         line = f"{rejection.source}: {rejection.reason}: {rejection.detail}"
         click.echo(f"{printable(line)}; {REASONS[rejection.reason]}", err=True)
     if len(rejections) > _MOST_LINES:
-        click.echo(f"... and {len(rejections) - _MOST_LINES} more{where}", err=True)
+        click.echo(f"... and {len(rejections) - _MOST_LINES} more{printable(where)}", err=True)
 
 
 def _finish(rejections: "list[Rejection]", strict: bool) -> None:
@@ -281,6 +283,74 @@ def augment_command(
     _finish(report.rejected, strict)
 
 
+@cli.command("map")
+@click.argument("source", type=click.Path(path_type=Path))
+@click.option(
+    "-o",
+    "--output",
+    "outputs",
+    type=click.Path(path_type=Path),
+    multiple=True,
+    default=["map.html"],
+    show_default=True,
+    help="File to write: .html, .geojson or .csv; may be repeated.",
+)
+@click.option("--offline", is_flag=True, help="Page without the network (extra: offline).")
+@click.option(
+    "--thumbnails",
+    type=click.IntRange(0, 512),
+    default=96,
+    show_default=True,
+    help="Longer side in pixels, 0 for none.",
+)
+@click.option(
+    "--redact",
+    type=click.IntRange(0, 6),
+    metavar="DIGITS",
+    help="For sharing: round positions to so many decimals (2: about 1 km); no links, altitudes "
+    "or directions.",
+)
+@_workers
+@_quiet
+def map_command(source: Path, outputs: tuple[Path, ...], quiet: bool, **options: Any) -> None:
+    r"""Show where the photographs below SOURCE were taken.
+
+    Reads the GPS position from each photograph's EXIF block. Photographs without one are listed
+    with the reason.
+
+    \b
+    Example:
+      granpipe map img/ -o map.html -o map.csv
+    """
+    from granpipe.photomap import map_photos
+
+    progress = partial(_progress, quiet=quiet, unit=" photographs")
+    report = map_photos(source, outputs, progress=progress, **options)
+    if not quiet:
+        _print_sightings(report)
+        click.echo(f"Written: {', '.join(printable(str(output)) for output in outputs)}")
+
+
+def _print_sightings(report: "MapReport") -> None:
+    unmapped = [one for one in report.sightings if one.capture.position is None]
+    for one in unmapped[:_MOST_LINES]:
+        detail = f" ({one.capture.detail})" if one.capture.detail else ""
+        click.echo(printable(f"{one.photo.source}: {one.capture.verdict}{detail}"), err=True)
+    if len(unmapped) > _MOST_LINES:
+        click.echo(f"... and {len(unmapped) - _MOST_LINES} more not on the map", err=True)
+    click.echo(f"{'verdict':<24}{'photographs':>12}")
+    for verdict, count in sorted(report.verdicts.items()):
+        click.echo(f"{verdict:<24}{count:>12}")
+    total = len(report.sightings)
+    click.echo(
+        f"{total} photographs found: {total - len(unmapped)} on the map, {len(unmapped)} not; "
+        f"{report.ignored} other files ignored."
+    )
+
+
 def main() -> None:
     """Run the command line."""
+    if isinstance(sys.stdout, TextIOWrapper):
+        # Where output goes to a file on Windows, a class named 日 would end the run.
+        sys.stdout.reconfigure(errors="backslashreplace")
     cli(prog_name="granpipe")

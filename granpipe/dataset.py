@@ -89,7 +89,8 @@ class Ledger:
         self._file: io.TextIOWrapper | None = None
         self._planned = False
         with _disk(folder):
-            if (folder / _OWN).is_symlink() or not self._is_ours():
+            own = (folder / _OWN, self._path, folder / _OWN / "tmp")
+            if any(path.is_symlink() for path in own) or not self._is_ours():
                 raise DatasetError(
                     f"{folder}: holds files that granpipe {command} did not write; "
                     "name an empty or a new folder"
@@ -105,7 +106,7 @@ class Ledger:
         if self._path.is_file():
             with self._path.open(encoding="utf-8", errors="replace") as lines:
                 first = lines.readline()
-            return first == self._first_line or self._first_line.startswith(first)
+            return self._first_line.startswith(first.removesuffix("\n"))
         # A run ended before its first line leaves our folder, with nothing in it.
         return all(name == _OWN for name in os.listdir(self.folder))  # noqa: PTH208
 
@@ -116,7 +117,8 @@ class Ledger:
                 with suppress(ValueError, TypeError):
                     path, record = json.loads(line)
                     if is_below(path):
-                        self.records[path] = json.dumps(record) if record else ""
+                        known = isinstance(record, dict) and record
+                        self.records[path] = json.dumps(record) if known else ""
 
     def plan(self, paths: Iterable[str]) -> None:
         """Note that arrays may be written from now on, before the first one is."""
@@ -234,24 +236,25 @@ def array_digest(folder: Path, path: str) -> str:
         return ""
 
 
+def csv_lines(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+    """Yield the lines of a CSV table: ended by LF, quoted as in RFC 4180."""
+    buffer = io.StringIO()
+    # Before Python 3.13 a carriage return is quoted only where lines end with one.
+    writer = csv.writer(buffer, lineterminator="\r\n")
+    header = dict(zip(columns, columns, strict=True))
+    for row in chain([header], rows):
+        writer.writerow([row.get(column) for column in columns])
+        yield buffer.getvalue().removesuffix("\r\n") + "\n"
+        buffer.seek(0)
+        buffer.truncate()
+
+
 def write_table(
     folder: Path, name: str, columns: Sequence[str], rows: Iterable[Mapping[str, Any]]
 ) -> None:
-    """Write a CSV table of a dataset: UTF-8, LF, quoted as in RFC 4180."""
-
-    def lines() -> Iterator[str]:
-        buffer = io.StringIO()
-        writer = csv.DictWriter(buffer, columns, lineterminator="\n", extrasaction="ignore")
-        writer.writeheader()
-        for row in rows:
-            writer.writerow(row)
-            yield buffer.getvalue()
-            buffer.seek(0)
-            buffer.truncate()
-        yield buffer.getvalue()
-
+    """Write a CSV table of a dataset."""
     with _disk(folder):
-        _replace_if_changed(folder / name, folder, lines())
+        _replace_if_changed(folder / name, folder, csv_lines(columns, rows))
 
 
 def write_summary(folder: Path, summary: Mapping[str, Any]) -> None:

@@ -20,7 +20,10 @@ from granpipe.photos import load, one_line
 # exifread warns of every odd tag on stderr, where it would tear the progress bar.
 logging.getLogger("exifread").addHandler(logging.NullHandler())
 
+_CONTROL_CHARACTERS = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_OFFSET = re.compile(r"[+-](?:0[0-9]|1[0-4]):[0-5][0-9]")
 _LONGEST_TEXT = 100
+_PATIENCE = 4_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,12 +78,32 @@ def _block(image: Image.Image, file_bytes: bytes | None) -> bytes:
         return file_bytes
     if image.format == "PNG" and "exif" not in image.info:
         load(image)
-    return bytes(image.info.get("exif") or b"").removeprefix(b"Exif\0\0")
+    block = image.info.get("exif")  # PNG's own text may be called "exif", too
+    return block.removeprefix(b"Exif\0\0") if isinstance(block, bytes) else b""
+
+
+class _Block(BytesIO):
+    """An EXIF block that ends the reading of hostile tags.
+
+    Tables of tags may overlap, and 64 KB of them keep exifread busy for minutes. A photograph's
+    block is read in fewer than 1000 small pieces; patience ends at some hundred thousand.
+    """
+
+    patience = _PATIENCE
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        data = super().read(size)
+        self.patience -= len(data) + 8
+        if self.patience < 0:
+            raise ValueError("too many tags")
+        return data
 
 
 def _tags(block: bytes) -> dict[str, Any]:
+    if not block.startswith((b"II*\0", b"MM\0*")):
+        raise PhotoError("unreadable", "EXIF does not begin like TIFF")
     try:
-        return dict(exifread.process_file(BytesIO(block), details=False, extract_thumbnail=False))
+        return dict(exifread.process_file(_Block(block), details=False, extract_thumbnail=False))
     except Exception as error:  # exifread raises nearly anything on hostile blocks
         raise PhotoError("unreadable", f"EXIF is damaged: {one_line(error)}") from error
 
@@ -94,9 +117,13 @@ def _capture(tags: dict[str, Any], block: bytes, image: Image.Image) -> Capture:
         detail,
         position,
         _taken_at(tags),
-        text_of(tags.get("Image Make"))[:_LONGEST_TEXT],
-        text_of(tags.get("Image Model"))[:_LONGEST_TEXT],
+        _name(tags.get("Image Make")),
+        _name(tags.get("Image Model")),
     )
+
+
+def _name(tag: Any) -> str:
+    return _CONTROL_CHARACTERS.sub(" ", text_of(tag))[:_LONGEST_TEXT].strip()
 
 
 def _hint(image: Image.Image) -> str:
@@ -115,5 +142,5 @@ def _taken_at(tags: dict[str, Any]) -> str:
         except ValueError:
             continue
         zone = text_of(tags.get(offset))
-        return moment.isoformat() + (zone if re.fullmatch(r"[+-]\d\d:\d\d", zone) else "")
+        return moment.isoformat() + (zone if _OFFSET.fullmatch(zone) else "")
     return ""

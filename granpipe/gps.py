@@ -7,7 +7,7 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 VERDICTS = {
     "ok": "has a position",
@@ -28,8 +28,11 @@ _REFS = {
     "longitude": {"e": 1, "east": 1, "w": -1, "west": -1},
 }
 _LIMITS = {"latitude": 90, "longitude": 180}
+_COORDINATES = ("LatitudeRef", "Latitude", "LongitudeRef", "Longitude")
 _BELOW_SEA_LEVEL = (1, 3)
-_NUMBER = re.compile(r"[+-]?\d+(?:\.\d*)?")
+_NUMBER = re.compile(r"[+-]?[0-9]+(?:\.[0-9]*)?")
+_BETWEEN_NUMBERS = re.compile(r"(?:,?\s|[:;°'\"])+")
+_LONGEST_QUOTE = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,15 +99,19 @@ def locate(tags: dict[str, Any], block: bytes = b"") -> tuple[str, str, Position
 
 
 def _check_whole(tags: dict[str, Any], gps: dict[str, Any], block: bytes) -> None:
-    pointer = tags.get("Image GPSInfo")
-    if pointer is None:
-        return
-    start = pointer.values[0] if pointer.values and isinstance(pointer.values[0], int) else -1
-    order = "little" if block[:1] == b"I" else "big"
-    count = int.from_bytes(block[start : start + 2], order) if start >= 0 else 0  # type: ignore[arg-type]
-    ends = [start + 2 + 12 * count, *(tag.field_offset + tag.field_length for tag in gps.values())]
-    if start < 8 or max(ends) > len(block):
-        raise _NoPosition("unreadable", "the GPS tags point past the end of the EXIF block")
+    """Check that the first table of tags, the GPS tags' and the coordinates are in the block.
+
+    What else is cut off is read as if it were not there.
+    """
+    order: Literal["little", "big"] = "little" if block[:1] == b"I" else "big"
+    pointers = [tag.values[:1] for name, tag in tags.items() if name.endswith(" GPSInfo")]
+    starts = [int.from_bytes(block[4:8], order)]
+    starts += [start for values in pointers for start in values if isinstance(start, int)]
+    tables = [start + 2 + 12 * int.from_bytes(block[start : start + 2], order) for start in starts]
+    coordinates = [gps[name] for name in _COORDINATES if name in gps]
+    ends = tables + [tag.field_offset + tag.field_length for tag in coordinates]
+    if min(starts) < 8 or max(ends) > len(block):
+        raise _NoPosition("unreadable", "EXIF is damaged: its tags point outside it")
 
 
 def _position(gps: dict[str, Any]) -> Position:
@@ -130,14 +137,18 @@ def _degrees(gps: dict[str, Any], axis: str) -> float:
         given = given[:2]
     values = [value for value in given if value is not None]
     if len(values) < len(given):
-        raise _NoPosition("zero_denominator", f"{axis} {tag}")
+        raise _NoPosition("zero_denominator", _quote(axis, tag))
     if len(values) > 3 or not all(math.isfinite(value) for value in values):
         raise _NoPosition("unreadable", f"{axis} is no degrees, minutes and seconds")
     sizes = [abs(value) for value in values] + [0.0, 0.0]
     degrees = sizes[0] + sizes[1] / 60 + sizes[2] / 3600
     if max(sizes[1:]) >= 60 or degrees > _LIMITS[axis]:
-        raise _NoPosition("out_of_range", f"{axis} {tag}")
+        raise _NoPosition("out_of_range", _quote(axis, tag))
     return math.copysign(degrees, min(values))
+
+
+def _quote(axis: str, tag: Any) -> str:
+    return f"{axis} {' '.join(str(tag).split())[:_LONGEST_QUOTE]}"
 
 
 def _signed(gps: dict[str, Any], axis: str, degrees: float) -> float:
@@ -149,7 +160,7 @@ def _signed(gps: dict[str, Any], axis: str, degrees: float) -> float:
         raise _NoPosition("bad_ref", f"{axis} ref {ref[:20]!r}")
     if degrees < 0 < sign:
         raise _NoPosition("bad_ref", f"{axis} is negative, yet its ref is {ref[:20]!r}")
-    return round(sign * abs(degrees), 9)
+    return round(sign * abs(degrees), 9) + 0.0  # never -0.0
 
 
 def _altitude(gps: dict[str, Any]) -> float | None:
@@ -157,12 +168,12 @@ def _altitude(gps: dict[str, Any]) -> float | None:
     if altitude is None:
         return None
     below = _single(gps.get("AltitudeRef")) in _BELOW_SEA_LEVEL
-    return round(-abs(altitude) if below else altitude, 3)
+    return round(-abs(altitude) if below else altitude, 3) + 0.0  # never -0.0
 
 
 def _direction(gps: dict[str, Any]) -> float | None:
     direction = _single(gps.get("ImgDirection"))
-    return round(direction, 3) if direction is not None and 0 <= direction <= 360 else None
+    return round(direction, 3) % 360 if direction is not None and 0 <= direction <= 360 else None
 
 
 def _datum_note(gps: dict[str, Any]) -> str:
@@ -172,13 +183,12 @@ def _datum_note(gps: dict[str, Any]) -> str:
 
 
 def _values(tag: Any) -> list[float | None]:
-    """Return a tag's numbers; None stands for a fraction over 0."""
+    """Return a tag's numbers; None stands for a fraction over 0, NaN for text that is no number."""
     values = getattr(tag, "values", [])
-    if isinstance(values, bytes):
-        values = values.decode("ascii", "replace")
-    if isinstance(values, str):
-        return [float(number) for number in _NUMBER.findall(values)]
-    return [_number(value) for value in values]
+    if not isinstance(values, str | bytes):
+        return [_number(value) for value in values]
+    words = [word for word in _BETWEEN_NUMBERS.split(text_of(tag)) if word]
+    return [float(word) if _NUMBER.fullmatch(word) else math.nan for word in words]
 
 
 def _number(value: Any) -> float | None:

@@ -105,10 +105,7 @@ def letterbox(
     profile = image.info.get("icc_profile")
     box = content_box(width, height, size)
     small = _shrink(image, box.width, box.height)
-    try:
-        orientation = image.getexif().get(_ORIENTATION, 1)
-    except Exception:  # Pillow raises nearly anything on a hostile block; then it stays as it is
-        orientation = 1
+    orientation = _orientation(image)
     if orientation in _TURNED:
         width, height = height, width
         box = Box(box.top, box.left, box.bottom, box.right)
@@ -144,7 +141,15 @@ def _is_fine(image: Image.Image) -> bool:
     return size > _FINE_BYTES_PER_PIXEL * image.width * image.height
 
 
-def _turn(image: Image.Image, orientation: object) -> Image.Image:
+def _orientation(image: Image.Image) -> int:
+    try:
+        # A tag of the wrong type may hold a fraction, which equals its number all the same.
+        return int(image.getexif().get(_ORIENTATION, 1))
+    except Exception:  # Pillow raises nearly anything on a hostile block; then it stays as it is
+        return 1
+
+
+def _turn(image: Image.Image, orientation: int) -> Image.Image:
     """Turn a picture upright; orientations as in Exif 2.32, section 4.6.4, tag 274."""
     method = {
         2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -154,5 +159,5 @@ def _turn(image: Image.Image, orientation: object) -> Image.Image:
         6: Image.Transpose.ROTATE_270,
         7: Image.Transpose.TRANSVERSE,
         8: Image.Transpose.ROTATE_90,
-    }.get(orientation if isinstance(orientation, int) else 1)
+    }.get(orientation)
     return image if method is None else image.transpose(method)

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from dataclasses import dataclass
@@ -27,6 +27,8 @@ TIME_LIMIT = 120.0
 """Seconds that one item may take before its worker is ended."""
 
 _LARGEST_CHUNK = 16
+# Memory may be short for a moment when a worker starts; one that never starts is an error.
+_MOST_FAILED_STARTS = 3
 _READY = "ready"
 _DEATH = (EOFError, OSError, pickle.UnpicklingError)
 # -P keeps a file such as pickle.py in the current folder from being imported.
@@ -51,7 +53,7 @@ def run(
     items: Sequence[Item],
     workers: int,
     time_limit: float = TIME_LIMIT,
-) -> Iterator[Result | Lost]:
+) -> Generator[Result | Lost, None, None]:
     """Yield `function(item)` for every item, in the order of the items.
 
     Parameters
@@ -138,6 +140,7 @@ class _Worker:
         self.function = function
         self.busy_since: float | None = None
         self.cause = ""
+        self.failed_starts = 0
         self.start()
 
     def start(self) -> None:
@@ -168,7 +171,8 @@ class _Worker:
 
     def run(self, items: Sequence[Any]) -> list[Any]:
         """Return the results of the items up to the one, if any, that cost the worker its life."""
-        self._wait_until_ready()
+        if not self._is_ready():
+            return []
         results: list[Any] = []
         with suppress(OSError):
             self._send(list(items))
@@ -187,15 +191,22 @@ class _Worker:
             results.append(value)
         return results
 
-    def _wait_until_ready(self) -> None:
+    def _is_ready(self) -> bool:
+        """Wait until the process answers; False where it died before and was started again."""
         try:
             while not self.ready:
                 self.ready = self._receive() == _READY
         except _DEATH as error:
             code = self.bury()
-            raise DatasetError(
-                f"cannot start a worker: {sys.executable} left with {code}"
-            ) from error
+            self.failed_starts += 1
+            if self.failed_starts == _MOST_FAILED_STARTS:
+                raise DatasetError(
+                    f"cannot start a worker: {sys.executable} left with {code}"
+                ) from error
+            self.start()
+        else:
+            self.failed_starts = 0
+        return self.ready
 
     def _send(self, value: object) -> None:
         pickle.dump(value, self.process.stdin)  # type: ignore[arg-type]

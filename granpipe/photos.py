@@ -159,8 +159,9 @@ def _is_photo(name: str) -> bool:
     return os.path.splitext(name)[1].lower() in SUFFIXES  # noqa: PTH122
 
 
-def read_photo(path: Path, max_pixels: int = MAX_PIXELS) -> bytes:
-    """Return the bytes of a photograph's file.
+@contextmanager
+def open_file(path: Path, max_pixels: int = MAX_PIXELS) -> Iterator[BinaryIO]:
+    """Open a photograph's file for as long as the `with` lasts.
 
     Raises
     ------
@@ -175,15 +176,17 @@ def read_photo(path: Path, max_pixels: int = MAX_PIXELS) -> bytes:
             raise PhotoError("unreadable", f"is {kind}, though named like a photograph")
         if status.st_size > 8 * max_pixels + 1_000_000:
             raise PhotoError("too_large", f"the file has {status.st_size:,} bytes")
-        data = path.read_bytes()
+        if not status.st_size:
+            raise PhotoError("unreadable", "the file is empty")
+        with path.open("rb") as file:
+            yield file
     except FileNotFoundError as error:
         cause = "link to a file that is not there" if path.is_symlink() else "is gone"
         raise PhotoError("unreadable", cause) from error
     except OSError as error:
         raise PhotoError("unreadable", error.strerror or str(error)) from error
-    if not data:
-        raise PhotoError("unreadable", "the file is empty")
-    return data
+    except MemoryError as error:
+        raise PhotoError("too_large", "not enough memory to read it") from error
 
 
 def open_photo(file: bytes | BinaryIO, max_pixels: int = MAX_PIXELS) -> Image.Image:

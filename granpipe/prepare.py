@@ -5,6 +5,7 @@ import json
 import os
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -31,7 +32,7 @@ from granpipe.dataset import (
 from granpipe.errors import DatasetError, PhotoError
 from granpipe.exif import read_capture
 from granpipe.letterbox import Box, Colour, Pixels, letterbox
-from granpipe.photos import MAX_PIXELS, Found, Photo, find_photos, open_photo, read_photo
+from granpipe.photos import MAX_PIXELS, Found, Photo, find_photos, open_file, open_photo
 
 Progress = Callable[[Iterator[Any], int], Iterator[Any]]
 
@@ -137,7 +138,8 @@ def array_path(source: str) -> str:
 
 
 def _check_folders(source: Path, output: Path) -> None:
-    inner, outer = output.resolve(), source.resolve()
+    # Path.resolve raises on a loop of links before Python 3.13; realpath never does.
+    inner, outer = Path(os.path.realpath(output)), Path(os.path.realpath(source))
     if inner == outer or outer in inner.parents:
         raise DatasetError(f"{output}: lies in {source}; choose an output outside the photographs")
 
@@ -192,7 +194,8 @@ class _Task:
         """Return the photograph's digest and its record, empty where the known one still holds."""
         source, known = job
         try:
-            data = read_photo(Path(self.source, source), self.max_pixels)
+            with open_file(Path(self.source, source), self.max_pixels) as file:
+                data = file.read()
             sha256 = hashlib.sha256(data).hexdigest()
             if known and self._holds(source, json.loads(known), sha256):
                 return sha256, ""
@@ -202,7 +205,7 @@ class _Task:
 
     def _holds(self, source: str, known: dict[str, Any], sha256: str) -> bool:
         return (
-            known["recipe"] == self.recipe
+            known.get("recipe") == self.recipe
             and known["sha256"] == sha256
             and known["width"] * known["height"] <= self.max_pixels
             and known["array_sha256"]
@@ -254,6 +257,7 @@ class _Run:
         self.progress = progress
         self.digests: dict[str, str] = {}
         self.twins: list[str] = []
+        self.fresh: set[str] = set()
         self.rejected: dict[str, PhotoError] = {}
         self.kept: set[str] = set()
 
@@ -285,22 +289,33 @@ class _Run:
         return json.loads(self._known(source))  # type: ignore[no-any-return]
 
     def _decode(self, jobs: Sequence[tuple[str, str]]) -> None:
-        results = self.progress(parallel.run(self.task, jobs, self.workers), len(jobs))
-        for (source, _), result in zip(jobs, results, strict=True):
-            self.kept.discard(source)
-            if isinstance(result, parallel.Lost):
-                self.rejected[source] = PhotoError("crashed", f"its decoder {result.cause}")
-            elif isinstance(result, PhotoError):
-                self.rejected[source] = result
-            else:
-                self._take(source, *result)
+        # Closed at once when an error or Ctrl-C ends the loop, so that no worker writes on.
+        with closing(parallel.run(self.task, jobs, self.workers)) as results:
+            shown = self.progress(results, len(jobs))
+            for (source, _), result in zip(jobs, shown, strict=True):
+                self._take(source, result)
 
-    def _take(self, source: str, sha256: str, record: str) -> None:
+    def _take(self, source: str, result: tuple[str, str] | PhotoError | parallel.Lost) -> None:
+        self.kept.discard(source)
+        self.digests.pop(source, None)
+        if isinstance(result, parallel.Lost):
+            self.rejected[source] = PhotoError("crashed", f"its decoder {result.cause}")
+        elif isinstance(result, PhotoError):
+            self.rejected[source] = result
+        else:
+            self._accept(source, *result)
+
+    def _accept(self, source: str, sha256: str, record: str) -> None:
         self.digests[source] = sha256
         if not record:
             self.kept.add(source)
         elif not self.task.dry_run:
+            if not self._has_array(source):
+                self.fresh.add(source)
             self.ledger.add(array_path(source), record)
+
+    def _has_array(self, source: str) -> bool:
+        return bool(self._known(source)) and self._record(source)["array_sha256"] != _TWIN
 
     def _reject_twins(self) -> None:
         """Reject the same bytes under two labels, and all but the first under one."""
@@ -342,6 +357,8 @@ class _Run:
         rejected = [_rejection(source, error) for source, error in sorted(self.rejected.items())]
         prepared = Counter(Photo(source).label for source in self.digests)
         deleted = self.ledger.unwanted(array_path(source) for source in self.digests)
+        # A twin's array that only this run wrote was never there for the user.
+        deleted -= len(self.fresh.intersection(self.twins))
         return Report(prepared, rejected, len(self.kept), deleted, ignored)
 
     def _row(self, source: str, labels: dict[str, int]) -> dict[str, Any]:

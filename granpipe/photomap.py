@@ -1,0 +1,161 @@
+"""Photographs -> where they were taken, as HTML, GeoJSON and CSV."""
+
+import base64
+import io
+import os
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from PIL import Image
+
+from granpipe import parallel
+from granpipe.dataset import write_file
+from granpipe.errors import DatasetError, PhotoError
+from granpipe.exif import Capture, read_capture
+from granpipe.gps import Position
+from granpipe.letterbox import letterbox
+from granpipe.mapfiles import WRITERS, Options, Sighting
+from granpipe.photos import Found, Photo, find_photos, open_file, open_photo
+from granpipe.prepare import Progress
+
+THUMBNAIL_BYTES = 16_000_000
+"""What the thumbnails of one page may take, about; then only some photographs have one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What `map_photos` found: a sighting for every photograph, in the order of the sources."""
+
+    sightings: list[Sighting]
+    ignored: int
+
+    @property
+    def verdicts(self) -> Counter[str]:
+        return Counter(sighting.capture.verdict for sighting in self.sightings)
+
+
+def map_photos(
+    source: Path,
+    outputs: Sequence[Path],
+    *,
+    offline: bool = False,
+    thumbnails: int = 96,
+    redact: int | None = None,
+    workers: int | None = None,
+    progress: Progress = lambda results, total: results,
+) -> Report:
+    """Write where the photographs below a folder were taken.
+
+    Parameters
+    ----------
+    source : Path
+        Any folder of photographs; its first level of folders gives the classes.
+    outputs : sequence of Path
+        Files to write; the suffix chooses: .html, .geojson or .csv.
+    offline : bool
+        Put Leaflet into the page, which then asks the network for nothing but chosen tiles.
+    thumbnails : int
+        Longer side of the page's thumbnails, in pixels; 0 for none.
+    redact : int, optional
+        Round positions to so many decimals of a degree, and leave out altitudes, directions and
+        links to the photographs.
+    workers : int, optional
+        Number of processes; one a core unless given.
+    progress : callable
+        Wraps the iterator over the results; takes it and their number.
+
+    Returns
+    -------
+    Report
+
+    Raises
+    ------
+    DatasetError
+        There are no photographs, or an output cannot be written.
+    """
+    for output in outputs:
+        check_output(output)
+    found = find_photos(source)
+    if not found.photos and not found.unlisted:
+        raise DatasetError(f"{source}: no photographs; name a folder that has some")
+    wanted = thumbnails if any(_suffix(output) == ".html" for output in outputs) else 0
+    jobs = list(_jobs(found.photos, wanted))
+    results = parallel.run(_Task(str(source)), jobs, workers or os.cpu_count() or 1)
+    sightings = _sightings(found, progress(results, len(jobs)))
+    if redact is not None:
+        sightings = [_redacted(sighting, redact) for sighting in sightings]
+    for output in outputs:
+        writer = WRITERS[_suffix(output)]
+        text = writer.write(sightings, output, Options(source, offline, redact))
+        write_file(output, text.encode(), writer.signature.encode())
+    return Report(sightings, found.ignored)
+
+
+def _jobs(photos: Sequence[Photo], side: int) -> Iterator[tuple[str, int]]:
+    """Yield each source and the side of its thumbnail, 0 for none, evenly within the budget."""
+    step = -(-len(photos) * side**2 // (2 * THUMBNAIL_BYTES))
+    for number, photo in enumerate(photos):
+        yield photo.source, 0 if step and number % step else side
+
+
+def _sightings(
+    found: Found, results: Iterator[tuple[Capture, str] | parallel.Lost]
+) -> list[Sighting]:
+    sightings = [Sighting(Photo(name), Capture("unreadable", why)) for name, why in found.unlisted]
+    for photo, result in zip(found.photos, results, strict=True):
+        if isinstance(result, parallel.Lost):
+            capture, thumbnail = Capture("unreadable", f"its decoder {result.cause}"), ""
+        else:
+            capture, thumbnail = result
+        sightings.append(Sighting(photo, capture, thumbnail))
+    return sorted(sightings, key=lambda sighting: sighting.photo.source)
+
+
+def check_output(output: Path) -> None:
+    """Raise DatasetError unless a map can be written under this name."""
+    if _suffix(output) not in WRITERS:
+        raise DatasetError(f"{output}: end the name in {', '.join(WRITERS)}")
+
+
+def _suffix(output: Path) -> str:
+    return output.suffix.lower()
+
+
+@dataclass(frozen=True, slots=True)
+class _Task:
+    """Look at one photograph; runs in a worker."""
+
+    source: str
+
+    def __call__(self, job: tuple[str, int]) -> tuple[Capture, str]:
+        source, thumbnail = job
+        path = Path(self.source, source)
+        try:
+            with open_file(path) as file:
+                image = open_photo(file)
+                capture = read_capture(image, path.read_bytes() if image.format == "TIFF" else None)
+                wanted = thumbnail if capture.position else 0
+                return capture, _thumbnail(image, wanted) if wanted else ""
+        except PhotoError as error:
+            return Capture("unreadable", error.detail), ""
+
+
+def _thumbnail(image: Image.Image, side: int) -> str:
+    try:
+        array, box, _ = letterbox(image, side, fill=(255, 255, 255))
+    except PhotoError:
+        return ""  # the position counts, even of a photograph whose pixels are cut off
+    content = array[box.top : box.bottom, box.left : box.right]
+    buffer = io.BytesIO()
+    Image.fromarray(content.copy()).save(buffer, "JPEG", quality=70, optimize=True)
+    return base64.b64encode(buffer.getvalue()).decode()
+
+
+def _redacted(sighting: Sighting, digits: int) -> Sighting:
+    position = sighting.capture.position
+    if position is None:
+        return sighting
+    rounded = Position(round(position.lat, digits), round(position.lon, digits))
+    return replace(sighting, capture=replace(sighting.capture, position=rounded))

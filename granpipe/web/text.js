@@ -1,0 +1,72 @@
+/* Elements and text. Names from files only ever become text nodes, never markup. */
+
+import { data } from './data.js';
+
+const ROWS = 200; // that a list grows by: browsers stall on 100,000
+
+export function element(tag, attributes = {}, ...children) {
+  const node = document.createElement(tag);
+  Object.entries(attributes).forEach(([key, value]) => node.setAttribute(key, value));
+  node.append(...children);
+  return node;
+}
+
+export function button(attributes, children, act) {
+  const node = element('button', { type: 'button', ...attributes }, ...children);
+  node.addEventListener('click', act);
+  return node;
+}
+
+// Control and direction characters would disguise a name: they show as escapes.
+export const visible = (text) => text.replace(
+  /[\p{Cc}\p{Cs}\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff]/gu,
+  (sign) => `\\u${sign.charCodeAt(0).toString(16).padStart(4, '0')}`,
+);
+
+export const name = (text) => element('bdi', {}, visible(text));
+export const labelName = (label) => name(data.labels[label] || '(no class)');
+export const number = (value) => value.toLocaleString('en');
+
+export function photographLink(source) {
+  if (data.links === null) return name(source);
+  const href = data.links + Array.from(source, percent).join('');
+  return element('a', { href, target: '_blank', rel: 'noopener' }, name(source));
+}
+
+// Python holds the bytes of a name that is no UTF-8 as U+DC80 to U+DCFF.
+function percent(sign) {
+  const code = sign.codePointAt(0);
+  if (code >= 0xdc80 && code <= 0xdcff) return `%${(code - 0xdc00).toString(16)}`;
+  return sign === '/' ? sign : encodeURIComponent(/\p{Cs}/u.test(sign) ? '\ufffd' : sign);
+}
+
+export function degrees(value, digits, [positive, negative]) {
+  return `${Math.abs(value).toFixed(digits)}°\u00a0${value < 0 ? negative : positive}`;
+}
+
+export function longitude(lon, digits) {
+  return degrees(L.Util.wrapNum(lon, [-180, 180], true), digits, 'EW');
+}
+
+export function positionText(lat, lon, digits = data.digits ?? 5) {
+  return `${degrees(lat, digits, 'NS')}, ${longitude(lon, digits)}`;
+}
+
+export function compass(direction) {
+  const wind = ['N', 'NE', 'E', 'SE', 'S', 'SW', 'W', 'NW'][Math.round(direction / 45) % 8];
+  return `${Math.round(direction)}° ${wind}`;
+}
+
+export function growingList(items, row) {
+  const list = element('ul');
+  const grow = () => {
+    const from = list.childElementCount;
+    list.append(...items.slice(from, from + ROWS).map((item) => element('li', {}, row(item))));
+    const left = items.length - list.childElementCount;
+    more.hidden = left === 0;
+    more.textContent = `Show more (${number(left)} left)`;
+  };
+  const more = button({ class: 'more' }, [], grow);
+  grow();
+  return [list, more];
+}
