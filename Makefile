@@ -23,7 +23,7 @@ augment: prepare  ## copies of the arrays in OUT
 	$(BIN)/granpipe augment "$(OUT)" --copies $(COPIES) --seed $(SEED)
 
 map: .venv/installed  ## map of SRC
-	$(BIN)/granpipe map "$(SRC)" -o map.html
+	$(BIN)/granpipe map "$(SRC)" -o map.html --offline
 
 test: .venv/installed-dev  ## run the tests
 	$(BIN)/python -m pytest
@@ -45,7 +45,7 @@ help:  ## list the targets
 
 .venv/installed: pyproject.toml
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --editable .
+	$(BIN)/python -m pip install --quiet --editable '.[heic,offline]'
 	@touch $@
 
 .venv/installed-dev: .venv/installed
