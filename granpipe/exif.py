@@ -23,7 +23,6 @@ logging.getLogger("exifread").addHandler(logging.NullHandler())
 _CONTROL_CHARACTERS = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _OFFSET = re.compile(r"[+-](?:0[0-9]|1[0-4]):[0-5][0-9]")
 _LONGEST_TEXT = 100
-_PATIENCE = 4_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,14 +81,14 @@ def _block(image: Image.Image, file_bytes: bytes | None) -> bytes:
     return block.removeprefix(b"Exif\0\0") if isinstance(block, bytes) else b""
 
 
-class _Block(BytesIO):
+class _Stream(BytesIO):
     """An EXIF block that ends the reading of hostile tags.
 
-    Tables of tags may overlap, and 64 KB of them keep exifread busy for minutes. A photograph's
-    block is read in fewer than 1000 small pieces; patience ends at some hundred thousand.
+    Tables of tags may overlap, and 64 KB of them keep exifread busy for minutes. This much patience
+    is a second or less; a photograph's block needs a thousandth of it.
     """
 
-    patience = _PATIENCE
+    patience = 4_000_000
 
     def read(self, size: int | None = -1, /) -> bytes:
         data = super().read(size)
@@ -103,7 +102,7 @@ def _tags(block: bytes) -> dict[str, Any]:
     if not block.startswith((b"II*\0", b"MM\0*")):
         raise PhotoError("unreadable", "EXIF does not begin like TIFF")
     try:
-        return dict(exifread.process_file(_Block(block), details=False, extract_thumbnail=False))
+        return dict(exifread.process_file(_Stream(block), details=False, extract_thumbnail=False))
     except Exception as error:  # exifread raises nearly anything on hostile blocks
         raise PhotoError("unreadable", f"EXIF is damaged: {one_line(error)}") from error
 

@@ -12,10 +12,7 @@ import subprocess
 import sys
 import time
 
-import exif_blocks as eb
 import pytest
-from conftest import ROOT
-from exif_blocks import byte, double, gps, long, rational, short, srational, text, undefined
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import features
@@ -24,6 +21,10 @@ from granpipe.errors import PhotoError
 from granpipe.exif import Capture, read_capture
 from granpipe.gps import VERDICTS, Position
 from granpipe.photos import open_photo
+
+import exif_blocks as eb
+from conftest import ROOT
+from exif_blocks import byte, double, gps, long, rational, short, srational, text, undefined
 
 LAT, LON = 12.51, 45.255
 

@@ -8,13 +8,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import PHOTOS, ROOT, picture, psnr, rejects, rows, save
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, ImageCms, ImageOps
 
 from granpipe.letterbox import content_box, letterbox
 from granpipe.photos import SUFFIXES, open_photo
+
+from conftest import PHOTOS, ROOT, picture, psnr, rejects, rows, save
 
 sides = st.integers(1, 20_000)
 sizes = st.integers(1, 1024)
@@ -92,7 +93,9 @@ def png_file(width: int, height: int, depth: int, colour: int, lines: np.ndarray
     """Return a PNG file of samples that Pillow itself cannot write."""
 
     def chunk(kind: bytes, data: bytes) -> bytes:
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        return (
+            struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        )
 
     samples = lines.astype(">u2" if depth == 16 else "u1")
     raw = b"".join(b"\0" + line.tobytes() for line in samples)
