@@ -21,13 +21,17 @@ if TYPE_CHECKING:
     from granpipe.prepare import Report
 
 # The commands import what they need when they run: `granpipe --help` is to answer at once.
-# ruff: noqa: PLC0415
+# Click takes a line of \b for an order not to wrap the next paragraph.
+# ruff: noqa: PLC0415, D301
 
 _MOST_LINES = 20
 
 
 class _Group(click.Group):
     """A group whose errors are one line, with exit code 1, 2 (usage) or 130 (interrupted)."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.commands)
 
     def main(self, *args: Any, **extra: Any) -> NoReturn:
         extra["standalone_mode"] = False
@@ -88,12 +92,15 @@ def _progress(results: Iterator[Any], total: int, *, quiet: bool, unit: str) -> 
 
 
 _workers = click.option(
-    "--workers", type=click.IntRange(1, 256), help="Processes.  [default: one a core]"
+    "--workers", type=click.IntRange(1, 256), metavar="N", help="Processes.  [default: one a core]"
 )
 _strict = click.option("--strict", is_flag=True, help="Exit with 1 when anything is rejected.")
 _quiet = click.option("-q", "--quiet", is_flag=True, help="Print errors only.")
 _preview = click.option(
-    "--preview", type=_PngPath(path_type=Path), help="Draw a contact sheet into this PNG file."
+    "--preview",
+    type=_PngPath(path_type=Path),
+    metavar="FILE",
+    help="Draw a contact sheet into this .png file.",
 )
 
 
@@ -101,7 +108,7 @@ _preview = click.option(
 @click.version_option(__version__, package_name="granpipe", message="granpipe %(version)s")
 @click.pass_context
 def cli(ctx: click.Context) -> None:
-    r"""Turn a folder of field photographs into what a crop classifier trains on.
+    """Turn a folder of field photographs into what a crop classifier trains on.
 
     \b
     Example, with photographs in img/<crop>/:
@@ -117,17 +124,25 @@ def cli(ctx: click.Context) -> None:
 @click.argument("source", type=click.Path(path_type=Path))
 @click.argument("output", type=click.Path(path_type=Path))
 @click.option(
-    "--size", type=click.IntRange(1, 4096), default=224, show_default=True, help="Side in pixels."
+    "--size",
+    type=click.IntRange(1, 4096),
+    default=224,
+    metavar="PIXELS",
+    help="Side of the arrays.  [default: 224]",
 )
 @click.option(
-    "--fill", type=_Fill(), default="0", show_default=True, help="Padding: grey level or #rrggbb."
+    "--fill",
+    type=_Fill(),
+    default="0",
+    show_default=True,
+    help="Of the padding: grey level 0 to 255, or #rrggbb.",
 )
 @click.option(
     "--max-pixels",
     type=click.IntRange(1),
     default=200_000_000,
-    show_default=True,
-    help="Reject larger photographs unopened.",
+    metavar="N",
+    help="Reject larger photographs undecoded.  [default: 200 million]",
 )
 @_workers
 @click.option("--force", is_flag=True, help="Decode again also what is up to date.")
@@ -138,11 +153,12 @@ def cli(ctx: click.Context) -> None:
 def prepare_command(
     source: Path, output: Path, preview: Path | None, strict: bool, quiet: bool, **options: Any
 ) -> None:
-    r"""Letterbox the photographs of SOURCE/<class>/ into arrays below OUTPUT.
+    """Turn photographs into 224x224 arrays and a labels CSV.
 
-    Every photograph becomes OUTPUT/<class>/<name>.npy, uint8 of shape (224, 224, 3), and a row of
-    OUTPUT/labels.csv, or a row of OUTPUT/rejected.csv with the reason. A second run decodes only
-    what has changed.
+    Every photograph SOURCE/<class>/<name> becomes OUTPUT/<class>/<name>.npy, uint8 of shape
+    (224, 224, 3), letterboxed: wholly visible, centred, its proportions kept. It also gets a row of
+    OUTPUT/labels.csv, or else a row of OUTPUT/rejected.csv with the reason. A second run decodes
+    only what has changed.
 
     \b
     Example:
@@ -199,36 +215,56 @@ def _finish(rejections: "list[Rejection]", strict: bool) -> None:
         raise DatasetError(f"{len(rejections)} rejected, which --strict does not allow")
 
 
-_share = click.FloatRange(0, 1)
-
-
 @cli.command("augment")
 @click.argument("dataset", type=click.Path(path_type=Path), default="out")
 @click.option(
-    "--copies", type=click.IntRange(1), default=5, show_default=True, help="Copies of each."
+    "--copies",
+    type=click.IntRange(1),
+    default=5,
+    show_default=True,
+    metavar="N",
+    help="Copies of each photograph.",
 )
 @click.option(
-    "-o", "--output", type=click.Path(path_type=Path), help="[default: DATASET/augmented]"
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Folder to write.  [default: DATASET/augmented]",
 )
-@click.option("--seed", type=int, default=0, show_default=True, help="Another makes other copies.")
 @click.option(
-    "--flip-horizontal", type=_share, default=0.5, show_default=True, help="How likely mirrored."
+    "--seed", type=int, default=0, show_default=True, metavar="N", help="Another, other copies."
 )
 @click.option(
-    "--flip-vertical", type=_share, default=0.0, show_default=True, help="How likely upside down."
+    "--flip-horizontal",
+    type=click.FloatRange(0, 1),
+    default=0.5,
+    show_default=True,
+    metavar="P",
+    help="Probability of a mirrored copy.",
+)
+@click.option(
+    "--flip-vertical",
+    type=click.FloatRange(0, 1),
+    default=0.0,
+    show_default=True,
+    metavar="P",
+    help="Probability of an upside-down copy.",
 )
 @click.option(
     "--rotate",
     type=click.FloatRange(0, 180),
     default=15.0,
     show_default=True,
-    help="Largest angle, in degrees, either way.",
+    metavar="DEGREES",
+    help="Largest angle, either way.",
 )
 @click.option(
     "--crop",
     type=click.FloatRange(0, 1, min_open=True),
     default=0.7,
     show_default=True,
+    metavar="SHARE",
     help="Smallest share of the area that a crop shows.",
 )
 @_workers
@@ -246,11 +282,11 @@ def augment_command(
     crop: float,
     **options: Any,
 ) -> None:
-    r"""Make flipped, turned and cropped copies of what prepare wrote in DATASET (out).
+    """Make flipped, turned and cropped copies of the arrays.
 
-    Every photograph gets its copies, the same on every machine: a copy depends on the seed, the
-    photograph's path and its own number, and on nothing else. No copy has a pixel that the
-    photograph has not.
+    DATASET is what prepare wrote, `out` unless given. Every photograph gets its copies, the same on
+    every machine: a copy depends on the seed, the photograph's path and its own number, and on
+    nothing else. No copy has padding dragged into the picture.
 
     \b
     Example:
@@ -292,8 +328,8 @@ def augment_command(
     type=click.Path(path_type=Path),
     multiple=True,
     default=["map.html"],
-    show_default=True,
-    help="File to write: .html, .geojson or .csv; may be repeated.",
+    metavar="FILE",
+    help=".html, .geojson or .csv; may be repeated.  [default: map.html]",
 )
 @click.option("--offline", is_flag=True, help="Page without the network (extra: offline).")
 @click.option(
@@ -301,22 +337,23 @@ def augment_command(
     type=click.IntRange(0, 512),
     default=96,
     show_default=True,
-    help="Longer side in pixels, 0 for none.",
+    metavar="PIXELS",
+    help="Longer side; 0 for none.",
 )
 @click.option(
     "--redact",
     type=click.IntRange(0, 6),
     metavar="DIGITS",
-    help="For sharing: round positions to so many decimals (2: about 1 km); no links, altitudes "
-    "or directions.",
+    help="For sharing: round positions to so many decimals (2 is about 1 km) and leave out "
+    "altitudes, directions and links.",
 )
 @_workers
 @_quiet
 def map_command(source: Path, outputs: tuple[Path, ...], quiet: bool, **options: Any) -> None:
-    r"""Show where the photographs below SOURCE were taken.
+    """Show on a map where the photographs were taken.
 
-    Reads the GPS position from each photograph's EXIF block. Photographs without one are listed
-    with the reason.
+    Reads the GPS position from the EXIF block of every photograph below SOURCE. Those without one
+    are listed with the reason.
 
     \b
     Example:
