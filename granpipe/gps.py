@@ -160,7 +160,7 @@ def _signed(gps: dict[str, Any], axis: str, degrees: float) -> float:
         raise _NoPosition("bad_ref", f"{axis} ref {ref[:20]!r}")
     if degrees < 0 < sign:
         raise _NoPosition("bad_ref", f"{axis} is negative, yet its ref is {ref[:20]!r}")
-    return round(sign * abs(degrees), 9) + 0.0  # never -0.0
+    return round(sign * abs(degrees), 7) + 0.0  # never -0.0
 
 
 def _altitude(gps: dict[str, Any]) -> float | None:

@@ -1,0 +1,88 @@
+"""The README's commands, run as printed, and its numbers where they can be compared."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from granpipe.dataset import PREPARED_COLUMNS, REASONS
+from granpipe.gps import VERDICTS
+
+from conftest import ROOT
+
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+
+
+def commands() -> list[tuple[str, str]]:
+    """Every command of a console block, with what is printed below it."""
+    text = "".join(blocks("console"))
+    pairs = re.findall(r"^\$ (.*)\n((?:(?!\$ ).*\n)*)", text, re.MULTILINE)
+    return [(command, output) for command, output in pairs if not command.startswith("make")]
+
+
+@pytest.fixture
+def workshop(tmp_path, monkeypatch) -> Path:
+    """A copy of img/ in a folder of its own, with `granpipe` on the path."""
+    shutil.copytree(ROOT / "img", tmp_path / "img")
+    tool = tmp_path / "bin/granpipe"
+    tool.parent.mkdir()
+    tool.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m granpipe "$@"\n')
+    tool.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tool.parent}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_every_command_prints_what_the_readme_says(workshop):
+    assert len(commands()) >= 6
+    for command, expected in commands():
+        done = subprocess.run(command, shell=True, capture_output=True, text=True, check=True)
+        assert done.stdout == expected, command
+
+
+def test_the_python_of_the_readme_runs(workshop):
+    subprocess.run("granpipe prepare img/ out/ && granpipe augment", shell=True, check=True)
+    replayed, fed = [block for block in blocks("python") if "np.load" in block][:2]
+    exec(replayed, {})
+    scope = {}
+    exec(fed, scope)
+    assert scope["images"].shape == (25, 224, 224, 3)
+    assert scope["labels"].tolist() == sorted(5 * [0, 1, 2, 3, 4])
+
+
+def test_every_make_target_of_the_readme_exists():
+    listed = subprocess.run(
+        ["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout
+    named = set(re.findall(r"(?:^\$ |^|`)make ([a-z]+)", README, re.MULTILINE))
+    assert named >= {"all", "test", "lint", "bench", "help"}
+    assert named <= {line.split()[0] for line in listed.splitlines()}
+
+
+def test_every_column_reason_and_verdict_is_explained():
+    for word in [*PREPARED_COLUMNS, *REASONS, *VERDICTS]:
+        assert f"`{word}`" in README, word
+
+
+def test_every_option_is_explained_and_every_explained_option_exists():
+    texts = ""
+    for command in ("prepare", "augment", "map"):
+        arguments = [sys.executable, "-m", "granpipe", command, "--help"]
+        texts += subprocess.check_output(arguments, cwd=ROOT, text=True)
+    options = set(re.findall(r"--[a-z-]+", texts)) - {"--help", "--output", "--quiet"}
+    explained = set(re.findall(r"`(--[a-z-]+)", README))
+    assert explained == options
+
+
+def test_every_file_that_the_readme_names_is_there():
+    for path in re.findall(r"`(tests/\w+\.py)`|\((\.readme/[\w.-]+)\)", README):
+        assert (ROOT / "".join(path)).is_file(), path
