@@ -168,6 +168,8 @@ def prepare_command(
 
     if preview and options["dry_run"]:
         raise click.UsageError("--preview needs arrays, which --dry-run does not write.")
+    if preview and preview.resolve().is_relative_to(source.resolve()):
+        raise click.UsageError("--preview may not write among the photographs.")
     progress = partial(_progress, quiet=quiet, unit=" photographs")
     report = prepare(source, output, progress=progress, **options)
     if not quiet:

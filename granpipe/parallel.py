@@ -137,7 +137,7 @@ class _Worker:
     """One process, started again when it has died."""
 
     def __init__(self, function: Callable[[Any], Any]) -> None:
-        self.function = function
+        self.greeting = pickle.dumps(sys.path) + pickle.dumps(function)
         self.busy_since: float | None = None
         self.cause = ""
         self.failed_starts = 0
@@ -150,8 +150,7 @@ class _Worker:
             _COMMAND, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
         )
         with suppress(OSError):  # one that died already is noticed when it is to answer
-            self._send(sys.path)
-            self._send(self.function)
+            self._write(self.greeting)
 
     def stop(self, cause: str = "") -> None:
         self.cause = cause
@@ -175,7 +174,7 @@ class _Worker:
             return []
         results: list[Any] = []
         with suppress(OSError):
-            self._send(list(items))
+            self._write(pickle.dumps(list(items)))
         while len(results) < len(items):
             self.busy_since = time.monotonic()
             try:
@@ -208,8 +207,8 @@ class _Worker:
             self.failed_starts = 0
         return self.ready
 
-    def _send(self, value: object) -> None:
-        pickle.dump(value, self.process.stdin)  # type: ignore[arg-type]
+    def _write(self, data: bytes) -> None:
+        self.process.stdin.write(data)  # type: ignore[union-attr]
         self.process.stdin.flush()  # type: ignore[union-attr]
 
     def _receive(self) -> Any:
@@ -217,6 +216,8 @@ class _Worker:
         return pickle.load(self.process.stdout)  # type: ignore[arg-type]  # noqa: S301
 
     def _cause_of_death(self) -> str:
+        with suppress(subprocess.TimeoutExpired):  # it tells its own code unless it is ended first
+            self.process.wait(1)
         code = self.bury()
         return self.cause or (f"was ended by signal {-code}" if code < 0 else f"left with {code}")
 

@@ -270,9 +270,9 @@ class _Run:
         self._decode([(source, "" if self.force else self._known(source)) for source in sources])
         self._reject_twins()
         # A twin whose other half has gone since the last run needs its array again.
-        self._decode(
-            [(source, "") for source in self.kept if _TWIN in self._record(source).values()]
-        )
+        without = sorted(s for s in self.kept if _TWIN in self._record(s).values())
+        if without:
+            self._decode([(source, "") for source in without])
 
     def _has_name(self, photo: Photo) -> bool:
         try:

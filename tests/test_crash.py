@@ -1,0 +1,338 @@
+"""Interrupted runs: killed, out of disk, with dying workers. The next run completes each."""
+
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from granpipe.dataset import Ledger
+from granpipe.prepare import prepare
+
+from conftest import ROOT, picture, rejects, rows, save, tree
+
+# Runs first in each process. Sizes tell what is to happen when a picture is decoded.
+HARMFUL_DECODER = """
+import os, resource, time
+from PIL import ImageFile
+
+load = ImageFile.ImageFile.load
+
+def harmful_load(self):
+    time.sleep(0.006)
+    if self.size == (13, 13):
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        os.abort()
+    if self.size == (17, 17):
+        time.sleep(60)
+    return load(self)
+
+ImageFile.ImageFile.load = harmful_load
+"""
+HALF_A_WRITE = """
+import os, pathlib, signal
+
+def write_half(path, data):
+    with open(path, "wb") as file:
+        file.write(bytes(data)[:1000])
+    os.killpg(0, signal.SIGKILL)
+
+pathlib.Path.write_bytes = write_half
+"""
+PHOTOGRAPHS = 120
+
+pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals and process groups")
+
+
+@pytest.fixture(scope="module")
+def src(tmp_path_factory) -> Path:
+    """Return a folder of enough photographs that a run can be hit in the middle."""
+    folder = tmp_path_factory.mktemp("crash") / "src"
+    for number in range(PHOTOGRAPHS):
+        label = ("corn", "soybean", "wheat")[number % 3]
+        save(folder / label / f"{number:03}.jpg", picture(800, 600, number), quality=80)
+    (folder / "corn/broken.jpg").write_bytes(b"no picture")
+    shutil.copy(folder / "corn/000.jpg", folder / "corn/twin.jpg")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def whole(src) -> dict[str, bytes]:
+    """Return the files of an uninterrupted run."""
+    out = src.parent / "whole"
+    command = [sys.executable, "-m", "granpipe", "prepare", "-q", src, out]
+    subprocess.run(command, cwd=ROOT, check=True)
+    return tree(out)
+
+
+@pytest.fixture
+def out(tmp_path):
+    return tmp_path / "out"
+
+
+@pytest.fixture
+def injected(start, tmp_path):
+    """Start granpipe with code of ours run first in each of its processes."""
+
+    def run(code: str, *args: object) -> subprocess.Popen:
+        (tmp_path / "inject").mkdir(exist_ok=True)
+        (tmp_path / "inject/sitecustomize.py").write_text(code)
+        path = os.pathsep.join([str(tmp_path / "inject"), str(ROOT)])
+        return start(*args, env=os.environ | {"PYTHONPATH": path})
+
+    return run
+
+
+@pytest.fixture
+def harmful(injected):
+    """Start granpipe with a decoder that is slow, and deadly for some pictures."""
+    return partial(injected, HARMFUL_DECODER)
+
+
+def count_arrays(out: Path) -> int:
+    return sum(1 for _ in out.glob("[!.]*/*.npy"))
+
+
+def wait_for(condition, process: subprocess.Popen | None = None) -> None:
+    """Wait until something holds, or the process has ended."""
+    for _ in range(30_000):
+        if condition() or (process and process.poll() is not None):
+            return
+        time.sleep(0.001)
+    pytest.fail("waited in vain")
+
+
+def workers_of(parent: int) -> list[int]:
+    listing = subprocess.run(
+        ["ps", "-A", "-ww", "-o", "pid=,ppid=,args="], capture_output=True, text=True, check=True
+    )
+    processes = [line.split(maxsplit=2) for line in listing.stdout.splitlines()]
+    return [int(pid) for pid, ppid, args in processes if int(ppid) == parent and "serve()" in args]
+
+
+def test_after_kill_9_at_ten_random_moments_the_next_run_completes(
+    granpipe, harmful, src, out, whole
+):
+    seed = time.time_ns()
+    print(f"seed {seed}")
+    rng = random.Random(seed)
+    in_the_middle = 0
+    moments = [0, *(rng.randrange(PHOTOGRAPHS) for _ in range(7)), PHOTOGRAPHS, PHOTOGRAPHS]
+    for number, moment in enumerate(moments):
+        target = out / str(number)
+        process = harmful("prepare", src, target)
+        wait_for(lambda target=target, moment=moment: count_arrays(target) >= moment, process)
+        time.sleep(rng.uniform(0, 0.03))
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        in_the_middle += count_arrays(target) > 0 and not (target / "dataset.json").exists()
+        granpipe("prepare", src, target)
+        assert tree(target) == whole, f"killed at {moment} arrays"
+    assert in_the_middle >= 5
+
+
+def test_a_run_killed_again_and_again_gets_to_the_end(granpipe, harmful, src, out, whole):
+    for goal in (35, 80):
+        process = harmful("prepare", src, out)
+        wait_for(lambda goal=goal: count_arrays(out) >= goal, process)
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    result = granpipe("prepare", src, out)
+    assert "(0 of them up to date already)" not in result.stdout
+    assert tree(out) == whole
+
+
+def test_a_run_with_other_settings_that_is_killed_is_completed_too(
+    granpipe, harmful, src, out, whole
+):
+    granpipe("prepare", src, out)
+    process = harmful("prepare", src, out, "--fill", "#010203")
+    wait_for(lambda: not (out / "dataset.json").exists(), process)
+    time.sleep(0.05)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    assert not (out / "dataset.json").exists()
+    granpipe("prepare", src, out)
+    assert tree(out) == whole
+
+
+def test_a_kill_in_the_middle_of_a_write_leaves_no_half_array(granpipe, injected, tmp_path):
+    for number in range(3):
+        save(tmp_path / f"src/corn/{number}.png", picture(seed=number))
+    process = injected(HALF_A_WRITE, "prepare", tmp_path / "src", tmp_path / "out")
+    process.communicate()
+    assert process.returncode == -signal.SIGKILL
+    assert count_arrays(tmp_path / "out") == 0
+    granpipe("prepare", tmp_path / "src", tmp_path / "out")
+    assert count_arrays(tmp_path / "out") == 3
+    assert not (tmp_path / "out/.granpipe/tmp").exists()
+
+
+def test_a_ledger_line_that_was_cut_off_does_not_swallow_the_next(granpipe, src, out):
+    granpipe("prepare", src, out)
+    with (out / ".granpipe/ledger.jsonl").open("a") as lines:
+        lines.write('["corn/cut')
+    ledger = Ledger(out, "prepare")
+    ledger.plan(["corn/new.jpg.npy", "corn/newer.jpg.npy"])
+    ledger.close()
+    assert {"corn/new.jpg.npy", "corn/newer.jpg.npy"} <= Ledger(out, "prepare").records.keys()
+
+
+@pytest.mark.parametrize("line", ["", '{"gran', '{"gran\n', '{"granpipe": "prepare"}'])
+def test_a_ledger_whose_first_line_was_cut_off_is_still_ours(granpipe, src, out, whole, line):
+    (out / ".granpipe").mkdir(parents=True)
+    (out / ".granpipe/ledger.jsonl").write_text(line)
+    granpipe("prepare", src, out)
+    assert tree(out) == whole
+
+
+def test_an_error_here_ends_the_workers_at_once(src, out):
+    def failing(results, total):
+        yield next(results)
+        raise RuntimeError("on purpose")
+
+    # Who keeps the error keeps the frames where it was raised, and what they hold.
+    with pytest.raises(RuntimeError) as error:
+        prepare(src, out, progress=failing)
+    assert str(error.value) == "on purpose"
+    assert workers_of(os.getpid()) == []
+
+
+def test_ctrl_c_is_one_line_and_exit_130_and_leaves_no_process(granpipe, harmful, src, out, whole):
+    process = harmful("prepare", src, out)
+    wait_for(lambda: count_arrays(out) > 10, process)
+    workers = workers_of(process.pid)
+    os.killpg(process.pid, signal.SIGINT)
+    _, errors = process.communicate(timeout=10)
+    assert process.returncode == 130
+    # Click ends the line of ^C first.
+    assert errors.lstrip("\n") == "granpipe: interrupted; the same command takes it up again\n"
+    assert workers
+    with pytest.raises(ProcessLookupError):
+        os.killpg(process.pid, 0)
+    granpipe("prepare", src, out)
+    assert tree(out) == whole
+
+
+def test_a_worker_killed_in_the_middle_costs_one_photograph(granpipe, harmful, src, out, whole):
+    process = harmful("prepare", src, out, "--workers", 2)
+    wait_for(lambda: count_arrays(out) > 10, process)
+    os.kill(workers_of(process.pid)[0], signal.SIGKILL)
+    _, errors = process.communicate()
+    assert process.returncode == 0
+    crashed = [source for source, reason in rejects(out).items() if reason == "crashed"]
+    assert len(crashed) <= 1  # none, if it was killed between two photographs
+    assert errors.count("\n") == 2 + len(crashed)
+    assert len(rows(out / "labels.csv")) >= PHOTOGRAPHS - 1
+    granpipe("prepare", src, out)
+    assert tree(out) == whole
+
+
+def test_a_worker_killed_while_it_decodes_is_reported_and_repaired(granpipe, harmful, tmp_path):
+    for number in range(6):
+        save(tmp_path / f"src/corn/{number}.png")
+    save(tmp_path / "src/corn/slow.png", picture(17, 17))
+    process = harmful("prepare", tmp_path / "src", tmp_path / "out", "--workers", 1)
+    wait_for(lambda: count_arrays(tmp_path / "out") == 6, process)
+    time.sleep(0.1)
+    (worker,) = workers_of(process.pid)
+    os.kill(worker, signal.SIGKILL)
+    _, errors = process.communicate()
+    assert process.returncode == 0
+    assert rejects(tmp_path / "out") == {"corn/slow.png": "crashed"}
+    assert errors.count("\n") == 1
+    assert "corn/slow.png: crashed: its decoder was ended by signal 9" in errors
+    granpipe("prepare", tmp_path / "src", tmp_path / "out")
+    granpipe("prepare", tmp_path / "src", tmp_path / "fresh")
+    assert tree(tmp_path / "out") == tree(tmp_path / "fresh")
+
+
+def test_a_decoder_that_aborts_costs_one_photograph(granpipe, harmful, tmp_path):
+    for number in range(20):
+        save(tmp_path / f"src/corn/{number:02}.png", picture(seed=number))
+    save(tmp_path / "src/corn/07a.png", picture(13, 13))
+    process = harmful("prepare", tmp_path / "src", tmp_path / "out")
+    stdout, errors = process.communicate()
+    assert process.returncode == 0
+    assert "21 photographs found: 20 prepared" in stdout
+    assert rejects(tmp_path / "out") == {"corn/07a.png": "crashed"}
+    assert errors.count("\n") == 1
+    granpipe("prepare", tmp_path / "src", tmp_path / "out")
+    assert rejects(tmp_path / "out") == {}
+
+
+def test_a_former_twin_whose_decoder_dies_is_in_one_table_only(granpipe, harmful, tmp_path):
+    save(tmp_path / "src/corn/a.png", picture(13, 13))
+    save(tmp_path / "src/corn/c.png")
+    shutil.copy(tmp_path / "src/corn/a.png", tmp_path / "src/corn/b.png")
+    granpipe("prepare", tmp_path / "src", tmp_path / "out")
+    (tmp_path / "src/corn/a.png").unlink()
+    process = harmful("prepare", tmp_path / "src", tmp_path / "out")
+    stdout, _ = process.communicate()
+    assert "2 photographs found: 1 prepared" in stdout
+    assert rejects(tmp_path / "out") == {"corn/b.png": "crashed"}
+    assert [row["source"] for row in rows(tmp_path / "out/labels.csv")] == ["corn/c.png"]
+
+
+# Disk full
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """Mount a disk of 2 MB; its size can be changed by calling what this returns."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+
+    def size(text: str) -> Path:
+        subprocess.run(["mount", "-o", f"remount,size={text}", disk], check=True)
+        return disk
+
+    mount = ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", disk]
+    try:
+        subprocess.run(mount, check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("may not mount a small disk")
+    yield size
+    subprocess.run(["umount", disk], check=True)
+
+
+def assert_disk_full(result) -> None:
+    assert result.stderr.count("\n") == 1
+    assert "No space left on device" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize("kilobytes", [0, 4, 8, 2000])
+def test_a_full_disk_is_one_line_and_the_next_run_completes(
+    granpipe, small_disk, src, whole, kilobytes
+):
+    disk = small_disk("8m")
+    filler = disk / "filler"
+    filler.write_bytes(bytes(8_388_608 - 1024 * kilobytes))
+    for _ in range(2):
+        assert_disk_full(granpipe("prepare", src, disk / "out", code=1))
+    filler.unlink()
+    small_disk("64m")
+    granpipe("prepare", src, disk / "out")
+    assert tree(disk / "out") == whole
+
+
+def test_a_disk_that_is_full_only_for_the_tables_is_one_line_too(granpipe, small_disk, src, whole):
+    disk = small_disk("64m")
+    granpipe("prepare", src, disk / "out")
+    (src / "corn/broken.jpg").rename(src / "corn/late.jpg")
+    try:
+        free = os.statvfs(disk).f_bavail * os.statvfs(disk).f_frsize
+        (disk / "filler").write_bytes(bytes(free))
+        assert_disk_full(granpipe("prepare", src, disk / "out", code=1))
+    finally:
+        (src / "corn/late.jpg").rename(src / "corn/broken.jpg")
+    (disk / "filler").unlink()
+    granpipe("prepare", src, disk / "out")
+    assert tree(disk / "out") == whole

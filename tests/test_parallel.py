@@ -1,0 +1,150 @@
+"""Work in processes that may die."""
+
+import math
+import os
+import signal
+import sys
+import threading
+import time
+
+import pytest
+
+from granpipe import parallel
+from granpipe.errors import DatasetError, PhotoError
+from granpipe.parallel import Lost, run
+
+
+def work(item: object) -> object:
+    """Do as the item says; runs in a worker."""
+    if item == "abort":
+        os.abort()
+    if item == "exit":
+        os._exit(3)
+    if item == "kill":
+        os.kill(os.getpid(), signal.SIGKILL)
+    if item == "interrupt":
+        os.kill(os.getpid(), signal.SIGINT)
+    if item == "hang":
+        time.sleep(60)
+    if item == "print":
+        os.write(1, b"a library prints\n")
+        print("and so does Python", flush=True)
+    if item == "fail":
+        raise PhotoError("unreadable", "on purpose")
+    if item == "quit":
+        sys.exit("a decoder may not do so")
+    return item, os.getpid()
+
+
+def values(results) -> list[object]:
+    return [result if isinstance(result, Lost) else result[0] for result in results]
+
+
+@pytest.mark.parametrize("workers", [1, 2, 7])
+def test_results_come_in_the_order_of_the_items(workers):
+    assert list(run(math.sqrt, range(100), workers)) == [math.sqrt(n) for n in range(100)]
+
+
+def test_slow_items_do_not_change_the_order():
+    waits = [0.2, 0, 0.1, 0, 0, 0.05]
+    assert list(run(time.sleep, waits, 3)) == [None] * 6
+
+
+def test_more_workers_than_items_and_no_items_at_all():
+    assert list(run(abs, [-1, -2], 9)) == [1, 2]
+    assert list(run(abs, [], 4)) == []
+
+
+def test_the_work_is_done_by_as_many_other_processes_as_asked_for():
+    pids = {pid for _, pid in run(work, range(200), 2)}
+    assert len(pids) == 2
+    assert os.getpid() not in pids
+
+
+def test_an_error_in_the_function_is_raised_here_after_the_results_before_it():
+    results = run(work, [0, 1, "fail", 3], 1)
+    assert values([next(results), next(results)]) == [0, 1]
+    with pytest.raises(PhotoError, match="unreadable: on purpose"):
+        next(results)
+
+
+def test_a_function_that_does_not_pickle_is_an_error_here():
+    with pytest.raises(Exception, match="pickle|local"):
+        list(run(lambda item: item, [1], 1))
+
+
+@pytest.mark.parametrize(
+    ("harm", "cause"),
+    [
+        ("abort", f"was ended by signal {signal.SIGABRT:d}"),
+        ("kill", f"was ended by signal {getattr(signal, 'SIGKILL', 9):d}"),
+        ("exit", "left with 3"),
+        ("quit", "left with 1"),
+    ],
+)
+def test_a_dying_worker_costs_the_item_that_killed_it(harm, cause):
+    items = [*range(40), harm, *range(41, 80)]
+    assert values(run(work, items, 2)) == [*range(40), Lost(cause), *range(41, 80)]
+
+
+def test_workers_leave_ctrl_c_to_their_parent():
+    assert values(run(work, [1, "interrupt", 3], 1)) == [1, "interrupt", 3]
+
+
+def test_every_item_may_cost_a_worker_its_life():
+    assert values(run(work, ["exit"] * 12, 2)) == [Lost("left with 3")] * 12
+
+
+def test_a_hanging_item_is_ended_at_the_time_limit():
+    start = time.monotonic()
+    results = values(run(work, [1, "hang", 3], 1, time_limit=1))
+    assert results == [1, Lost("took longer than 1 s"), 3]
+    assert time.monotonic() - start < 20
+
+
+def test_what_a_library_prints_does_not_mix_with_the_results(capfd):
+    assert values(run(work, ["print", 2, "print"], 1)) == ["print", 2, "print"]
+    assert capfd.readouterr().out == ""
+
+
+def test_a_long_list_is_taken_up_as_the_results_are_taken():
+    class Counted(list):
+        taken = 0
+
+        def __getitem__(self, place):
+            self.taken = max(self.taken, place.stop)
+            return super().__getitem__(place)
+
+    items = Counted(range(10_000))
+    results = run(abs, items, 2)
+    next(results)
+    assert items.taken <= 200
+    results.close()
+
+
+def test_closing_early_ends_every_process_and_thread():
+    threads = threading.active_count()
+    results = run(work, [1, "hang", "hang"], 2)
+    next(results)
+    start = time.monotonic()
+    results.close()
+    assert time.monotonic() - start < 5
+    assert threading.active_count() == threads
+
+
+def test_a_worker_that_dies_while_it_starts_is_started_again(monkeypatch, tmp_path):
+    mark = tmp_path / "mark"
+    once = (
+        f"import os, sys\nif not os.path.exists({str(mark)!r}):\n open({str(mark)!r}, 'w')\n"
+        " os._exit(9)\n"
+    )
+    *python, code = parallel._COMMAND
+    monkeypatch.setattr(parallel, "_COMMAND", [*python, once + code])
+    assert list(run(abs, [-1, -2, -3], 1)) == [1, 2, 3]
+    assert mark.exists()
+
+
+def test_a_worker_that_never_starts_is_an_error(monkeypatch):
+    monkeypatch.setattr(parallel, "_COMMAND", [sys.executable, "-c", "raise SystemExit(5)"])
+    with pytest.raises(DatasetError, match="cannot start a worker: .* left with 5"):
+        list(run(abs, [-1, -2, -3], 2))
