@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,7 +24,7 @@ COLUMNS = [
 """Header of the CSV table."""
 
 _GEOJSON_SIGNATURE = '{"type": "FeatureCollection", "generator": "granpipe", '
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA_STARTS = tuple("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")  # the last four: full-width
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,16 +62,19 @@ def _as_html(sightings: Sequence[Sighting], output: Path, options: Options) -> s
     totals = Counter(sighting.photo.label for sighting in sightings)
     number = {label: index for index, label in enumerate(labels)}
     camera = {name: index for index, name in enumerate(cameras)}
+    zones = sorted({_digits_and_zone(sighting.capture)[1] for sighting in on_map})
+    zone = {name: index for index, name in enumerate(zones)}
     positions = [sighting.capture.position for sighting in on_map if sighting.capture.position]
     window = extent([place.lat for place in positions], [place.lon for place in positions])
     data = {
         "title": options.source.resolve().name,
         "labels": labels,
         "totals": [totals[label] for label in labels],
+        "zones": zones,
         "cameras": cameras,
         "points": [
-            _point(sighting, place, number[sighting.photo.label], camera[_camera(sighting.capture)])
-            for sighting, place in zip(on_map, positions, strict=True)
+            _point(one, place, number[one.photo.label], zone, camera)
+            for one, place in zip(on_map, positions, strict=True)
         ],
         "missing": [
             [one.photo.source, number[one.photo.label], one.capture.verdict, one.capture.detail]
@@ -86,14 +90,26 @@ def _as_html(sightings: Sequence[Sighting], output: Path, options: Options) -> s
     return render_page(data, offline=options.offline)
 
 
-def _point(sighting: Sighting, place: Position, label: int, camera: int) -> list[Any]:
+def _point(
+    one: Sighting, place: Position, label: int, zone: Mapping[str, int], camera: Mapping[str, int]
+) -> list[Any]:
     altitude = None if place.altitude is None else round(place.altitude, 1)
-    direction = None if place.direction is None else round(place.direction, 1)
-    taken_at = sighting.capture.taken_at or None
-    return [
-        *(round(place.lat, 6), round(place.lon, 6), label, sighting.photo.source),
-        *(taken_at, camera, altitude, direction, sighting.thumbnail or None),
+    direction = None if place.direction is None else round(place.direction) % 360
+    digits, zone_name = _digits_and_zone(one.capture)
+    point = [
+        *(round(place.lat, 6), round(place.lon, 6), label, one.photo.source, digits),
+        *(zone[zone_name], camera[_camera(one.capture)], altitude, direction),
+        one.thumbnail or None,
     ]
+    while point[-1] is None:
+        point.pop()
+    return point
+
+
+def _digits_and_zone(capture: Capture) -> tuple[int | None, str]:
+    """Return 2024-06-27T15:10:02+02:00 as 20240627151002 and +02:00: half as long in the page."""
+    time, zone = capture.taken_at[:19], capture.taken_at[19:]
+    return int(re.sub("[^0-9]", "", time)) if time else None, zone
 
 
 def _camera(capture: Capture) -> str:
@@ -106,7 +122,8 @@ def _camera(capture: Capture) -> str:
 def _link_prefix(source: Path, output: Path) -> str | None:
     """Return what stands before a source in a link from the page, percent-encoded."""
     try:
-        relative = os.path.relpath(source.resolve(), output.resolve().parent)
+        # Links on the way stay: browsers, too, resolve the page's address by its letters alone.
+        relative = os.path.relpath(source, output.parent)
     except ValueError:  # another drive
         return source.resolve().as_uri() + "/"
     # "./" keeps a name with a colon from being read as a scheme.

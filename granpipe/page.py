@@ -58,7 +58,7 @@ def render_page(data: Mapping[str, Any], *, offline: bool) -> str:
     Returns
     -------
     str
-        The page, in ASCII. The same data give the same page.
+        The page, to be written as UTF-8. The same data give the same page.
 
     Raises
     ------
@@ -143,14 +143,25 @@ def _packaged(name: str) -> str:
     return resources.files(__package__).joinpath("web", name).read_text("utf-8")
 
 
-def _carried_leaflet() -> list[Part]:
+def leaflet_folder() -> Path:
+    """Return where XStatic-Leaflet keeps Leaflet's files.
+
+    Raises
+    ------
+    DatasetError
+        It is not installed.
+    """
     try:
         carrier = metadata.distribution("XStatic-Leaflet")
     except metadata.PackageNotFoundError:
         raise DatasetError(
             "--offline needs Leaflet's files: pip install 'granpipe[offline]'"
         ) from None
-    folder = Path(str(carrier.locate_file("xstatic/pkg/leaflet/data")))
+    return Path(str(carrier.locate_file("xstatic/pkg/leaflet/data")))
+
+
+def _carried_leaflet() -> list[Part]:
+    folder = leaflet_folder()
     # Reading turns CRLF into LF, as browsers do before they hash. The pictures are those of
     # controls that the page does not have.
     style = re.sub(r"url\(images/[^)]*\)", "none", (folder / "leaflet.css").read_text("utf-8"))

@@ -17,6 +17,7 @@ from granpipe.exif import Capture, read_capture
 from granpipe.gps import Position
 from granpipe.letterbox import letterbox
 from granpipe.mapfiles import WRITERS, Options, Sighting
+from granpipe.page import leaflet_folder
 from granpipe.photos import Found, Photo, find_photos, open_file, open_photo
 from granpipe.prepare import Progress
 
@@ -59,8 +60,8 @@ def map_photos(
     thumbnails : int
         Longer side of the page's thumbnails, in pixels; 0 for none.
     redact : int, optional
-        Round positions to so many decimals of a degree, and leave out altitudes, directions and
-        links to the photographs.
+        Round positions to so many decimals of a degree, and leave out altitudes, directions,
+        details of the verdicts and links to the photographs.
     workers : int, optional
         Number of processes; one a core unless given.
     progress : callable
@@ -73,15 +74,17 @@ def map_photos(
     Raises
     ------
     DatasetError
-        There are no photographs, or an output cannot be written.
+        There are no photographs, an output cannot be written, or Leaflet's files are missing.
     """
     for output in outputs:
         check_output(output)
+    has_page = any(_suffix(output) == ".html" for output in outputs)
+    if has_page and offline:
+        leaflet_folder()
     found = find_photos(source)
     if not found.photos and not found.unlisted:
         raise DatasetError(f"{source}: no photographs; name a folder that has some")
-    wanted = thumbnails if any(_suffix(output) == ".html" for output in outputs) else 0
-    jobs = list(_jobs(found.photos, wanted))
+    jobs = list(_jobs(found.photos, thumbnails if has_page else 0))
     results = parallel.run(_Task(str(source)), jobs, workers or os.cpu_count() or 1)
     sightings = _sightings(found, progress(results, len(jobs)))
     if redact is not None:
@@ -155,7 +158,10 @@ def _thumbnail(image: Image.Image, side: int) -> str:
 
 def _redacted(sighting: Sighting, digits: int) -> Sighting:
     position = sighting.capture.position
-    if position is None:
-        return sighting
-    rounded = Position(round(position.lat, digits), round(position.lon, digits))
-    return replace(sighting, capture=replace(sighting.capture, position=rounded))
+    rounded = position and Position(_rounded(position.lat, digits), _rounded(position.lon, digits))
+    # A detail may quote coordinates that were not understood.
+    return replace(sighting, capture=replace(sighting.capture, position=rounded, detail=""))
+
+
+def _rounded(degrees: float, digits: int) -> float:
+    return round(degrees, digits) + 0.0  # never -0.0, which would tell the hemisphere

@@ -130,7 +130,7 @@ function paintDot(context, i, x, y) {
 // The photograph in the popup: a ring, and a fan for the way its camera looked.
 function paintOpened(context, i) {
   const { x, y } = layerPoint(i);
-  const direction = points[i][7];
+  const direction = points[i][8];
   Object.assign(context, { fillStyle: 'rgb(255 255 255 / 75%)', strokeStyle: '#000' });
   context.beginPath();
   context.arc(x, y, DOT + 4, 0, 2 * Math.PI);

@@ -18,11 +18,11 @@ let returnTo = null; // what had the focus before the popup
 export let pile = []; // the photographs that the popup pages through
 
 function facts(i) {
-  const [lat, lon, label, , taken, camera, altitude, direction] = points[i];
+  const [lat, lon, label, , taken, , camera, altitude, direction] = points[i];
   const list = element('dl');
   const add = (term, value) => list.append(element('dt', {}, term), element('dd', {}, value));
   add('Class', labelName(label));
-  if (taken) add('Taken', name(taken.replace('T', ' ')));
+  if (taken) add('Taken', name(taken));
   if (data.cameras[camera]) add('Camera', name(data.cameras[camera]));
   if (typeof altitude === 'number') add('Altitude', `${altitude} m`);
   if (typeof direction === 'number') add('Looking', compass(direction));
@@ -31,7 +31,7 @@ function facts(i) {
 }
 
 function card(i) {
-  const [, , , source, , , , , thumbnail] = points[i];
+  const [, , , source, , , , , , thumbnail] = points[i];
   const text = element('div', {}, photographLink(source), facts(i));
   const node = element('div', { class: 'card' }, text);
   if (thumbnail) {
@@ -126,6 +126,7 @@ export function openPopups() {
     if (state.opened >= 0 && !on[labels[state.opened]]) map.closePopup();
   });
   map.getContainer().addEventListener('keydown', ({ key, ctrlKey, metaKey, altKey }) => {
-    if (!ctrlKey && !metaKey && !altKey && 'np'.includes(key)) step(key === 'n' ? 1 : -1);
+    const by = { n: 1, p: -1 }[key.toLowerCase()];
+    if (by && !ctrlKey && !metaKey && !altKey) step(by);
   });
 }

@@ -41,7 +41,9 @@ function percent(sign) {
 }
 
 export function degrees(value, digits, [positive, negative]) {
-  return `${Math.abs(value).toFixed(digits)}°\u00a0${value < 0 ? negative : positive}`;
+  const size = Math.abs(value).toFixed(digits);
+  const side = value < 0 ? negative : positive;
+  return Number(size) === 0 ? `${size}°` : `${size}°\u00a0${side}`;
 }
 
 export function longitude(lon, digits) {
