@@ -81,6 +81,9 @@ class _PngPath(click.Path):
         path = Path(os.fsdecode(super().convert(value, param, ctx)))
         if path.suffix.lower() != ".png":
             self.fail(f"{path} does not end in .png.", param, ctx)
+        from granpipe.dataset import check_free
+
+        check_free(path, b"\x89PNG")
         return path
 
 
@@ -175,9 +178,10 @@ def prepare_command(
     if not quiet:
         _print_report(report, output, options["dry_run"])
     if preview:
-        from granpipe.sheet import draw_dataset, save_sheet
+        from granpipe.dataset import write_file
+        from granpipe.sheet import draw_dataset
 
-        save_sheet(preview, draw_dataset(output))
+        write_file(preview, draw_dataset(output))
     _finish(report.rejected, strict)
 
 
@@ -315,9 +319,10 @@ def augment_command(
             f"{report.deleted} arrays deleted."
         )
     if preview:
-        from granpipe.sheet import draw_copies, save_sheet
+        from granpipe.dataset import write_file
+        from granpipe.sheet import draw_copies
 
-        save_sheet(preview, draw_copies(dataset, report.folder))
+        write_file(preview, draw_copies(dataset, report.folder))
     _finish(report.rejected, strict)
 
 
@@ -346,8 +351,8 @@ def augment_command(
     "--redact",
     type=click.IntRange(0, 6),
     metavar="DIGITS",
-    help="For sharing: round positions to so many decimals (2 is about 1 km) and leave out "
-    "altitudes, directions and links.",
+    help="For sharing: round positions to so many decimals (2 is about 1 km); no "
+    "altitudes, directions, links or details.",
 )
 @_workers
 @_quiet

@@ -273,21 +273,25 @@ def read_summary(folder: Path) -> dict[str, Any] | None:
     return summary if isinstance(summary, dict) else None
 
 
-def write_file(path: Path, data: bytes, signature: bytes) -> None:
-    """Write a file that a user named, whole or not at all.
-
-    Raises
-    ------
-    DatasetError
-        The system does not let it be written, or a file of another kind is there already: one
-        that does not begin with `signature`.
-    """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+def check_free(path: Path, signature: bytes) -> None:
+    """Raise DatasetError where a folder, or a file that does not begin so, has the name."""
     with _disk(path):
         if path.is_dir():
             raise DatasetError(f"{path}: is a folder; name a file")
         if path.exists() and path.stat().st_size and not _begins_with(path, signature):
             raise DatasetError(f"{path}: is a file of another kind; delete it or name another")
+
+
+def write_file(path: Path, data: bytes) -> None:
+    """Write a file that a user named, whole or not at all.
+
+    Raises
+    ------
+    DatasetError
+        The system does not let it be written.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    with _disk(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             temporary.write_bytes(data)

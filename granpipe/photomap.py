@@ -11,7 +11,7 @@ from pathlib import Path
 from PIL import Image
 
 from granpipe import parallel
-from granpipe.dataset import write_file
+from granpipe.dataset import check_free, write_file
 from granpipe.errors import DatasetError, PhotoError
 from granpipe.exif import Capture, read_capture
 from granpipe.gps import Position
@@ -92,7 +92,7 @@ def map_photos(
     for output in outputs:
         writer = WRITERS[_suffix(output)]
         text = writer.write(sightings, output, Options(source, offline, redact))
-        write_file(output, text.encode(), writer.signature.encode())
+        write_file(output, text.encode())
     return Report(sightings, found.ignored)
 
 
@@ -120,6 +120,7 @@ def check_output(output: Path) -> None:
     """Raise DatasetError unless a map can be written under this name."""
     if _suffix(output) not in WRITERS:
         raise DatasetError(f"{output}: end the name in {', '.join(WRITERS)}")
+    check_free(output, WRITERS[_suffix(output)].signature.encode())
 
 
 def _suffix(output: Path) -> str:

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from PIL import Image, ImageDraw, ImageFont
 
-from granpipe.dataset import LABELS, load_array, read_table, write_file
+from granpipe.dataset import LABELS, load_array, read_table
 from granpipe.letterbox import Pixels
 
 Item = TypeVar("Item")
@@ -63,11 +63,6 @@ def _fitted(text: str, width: int, size: int) -> str:
     while _font(size).getlength(text) > width and len(text) > 1:
         text = "…" + text.removeprefix("…")[1:]
     return text
-
-
-def save_sheet(path: Path, sheet: bytes) -> None:
-    """Write a contact sheet; DatasetError where a file that is no PNG has the name."""
-    write_file(path, sheet, b"\x89PNG")
 
 
 def draw_dataset(folder: Path) -> bytes:
