@@ -10,7 +10,6 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import PIL
 
 from granpipe import __version__, parallel
@@ -31,7 +30,8 @@ from granpipe.dataset import (
 )
 from granpipe.errors import DatasetError, PhotoError
 from granpipe.exif import read_capture
-from granpipe.letterbox import Box, Colour, Pixels, letterbox
+from granpipe.letterbox import Box, Colour, letterbox
+from granpipe.moments import Moments, sums
 from granpipe.photos import MAX_PIXELS, Found, Photo, find_photos, open_file, open_photo
 
 Progress = Callable[[Iterator[Any], int], Iterator[Any]]
@@ -229,19 +229,8 @@ class _Task:
             "longitude": position and position.lon,
             "altitude": position and position.altitude,
             "taken_at": capture.taken_at,
-            **_sums(array, box),
+            **sums(array, box),
         }
-
-
-def _sums(array: Pixels, box: Box) -> dict[str, list[int]]:
-    """Return the sums over the content of each channel and of its squares, exact."""
-    content = array[box.top : box.bottom, box.left : box.right].reshape(-1, 3)
-    levels = np.arange(256)
-    counts = [np.bincount(content[:, channel], minlength=256) for channel in range(3)]
-    return {
-        "sums": [int(count @ levels) for count in counts],
-        "squares": [int(count @ levels**2) for count in counts],
-    }
 
 
 class _Run:
@@ -367,10 +356,11 @@ class _Run:
         return place | {"source": source} | self._record(source)
 
     def _summary(self, report: Report, sources: Sequence[str]) -> dict[str, Any]:
-        moments, arrays = _Moments(), hashlib.sha256()
+        moments, arrays = Moments(), hashlib.sha256()
         for source in sources:
             record = self._record(source)
-            moments.add(record)
+            box = Box(*(record[side] for side in ("left", "top", "right", "bottom")))
+            moments.add(record, box.width * box.height)
             arrays.update(f"{record['array_sha256']}  {array_path(source)}\n".encode())
         return {
             "granpipe": __version__,
@@ -397,33 +387,6 @@ def _twin_error(source: str, twins: Sequence[str], conflict: bool) -> PhotoError
     label = Photo(source).label
     other = next(twin for twin in twins if Photo(twin).label != label)
     return PhotoError("label_conflict", f"same bytes as {other}")
-
-
-class _Moments:
-    """Mean and standard deviation of each channel, from exact sums."""
-
-    def __init__(self) -> None:
-        self.pixels = 0
-        self.sums = [0, 0, 0]
-        self.squares = [0, 0, 0]
-
-    def add(self, record: dict[str, Any]) -> None:
-        box = Box(*(record[side] for side in ("left", "top", "right", "bottom")))
-        self.pixels += box.width * box.height
-        self.sums = [a + b for a, b in zip(self.sums, record["sums"], strict=True)]
-        self.squares = [a + b for a, b in zip(self.squares, record["squares"], strict=True)]
-
-    def mean(self) -> list[float]:
-        pixels = max(self.pixels, 1)
-        return [round(total / pixels / 255, 6) for total in self.sums]
-
-    def std(self) -> list[float]:
-        pixels = max(self.pixels, 1)
-        variances = (
-            (pixels * square - total**2) / pixels**2
-            for total, square in zip(self.sums, self.squares, strict=True)
-        )
-        return [round(variance**0.5 / 255, 6) for variance in variances]
 
 
 def _is_stale(folder: Path) -> bool:

@@ -1,0 +1,72 @@
+"""Mean and standard deviation of a dataset's channels, from exact sums.
+
+Sums of whole numbers are the same in any order, so the result does not depend on the workers.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from granpipe.letterbox import Box, Pixels
+
+_LEVELS = np.arange(256)
+
+
+def sums(array: Pixels, box: Box) -> dict[str, list[int]]:
+    """Return the sums of an array's channels over its content box, and of their squares.
+
+    Parameters
+    ----------
+    array : ndarray of shape (size, size, 3), uint8
+    box : Box
+        Where the photograph stands in it; the padding does not count.
+
+    Returns
+    -------
+    dict
+        `sums` and `squares`, each for red, green and blue, in levels 0 to 255.
+    """
+    content = array[box.top : box.bottom, box.left : box.right].reshape(-1, 3)
+    counts = [np.bincount(content[:, channel], minlength=256) for channel in range(3)]
+    return {
+        "sums": [int(count @ _LEVELS) for count in counts],
+        "squares": [int(count @ _LEVELS**2) for count in counts],
+    }
+
+
+class Moments:
+    """The sums of many arrays, added up.
+
+    Examples
+    --------
+    >>> moments = Moments()
+    >>> moments.add({"sums": [255, 0, 255], "squares": [65025, 0, 65025]}, pixels=2)
+    >>> moments.mean(), moments.std()
+    ([0.5, 0.0, 0.5], [0.5, 0.0, 0.5])
+    """
+
+    def __init__(self) -> None:
+        self.pixels = 0
+        self.sums = [0, 0, 0]
+        self.squares = [0, 0, 0]
+
+    def add(self, record: Mapping[str, Any], pixels: int) -> None:
+        """Add what `sums` returned for so many pixels."""
+        self.pixels += pixels
+        self.sums = [a + b for a, b in zip(self.sums, record["sums"], strict=True)]
+        self.squares = [a + b for a, b in zip(self.squares, record["squares"], strict=True)]
+
+    def mean(self) -> list[float]:
+        """Return the mean of each channel, 0 to 1; 0 without pixels."""
+        pixels = max(self.pixels, 1)
+        return [round(total / pixels / 255, 6) for total in self.sums]
+
+    def std(self) -> list[float]:
+        """Return the standard deviation of each channel, 0 to 1; 0 without pixels."""
+        pixels = max(self.pixels, 1)
+        variances = (
+            (pixels * square - total**2) / pixels**2
+            for total, square in zip(self.sums, self.squares, strict=True)
+        )
+        return [round(variance**0.5 / 255, 6) for variance in variances]
