@@ -29,6 +29,8 @@ TIME_LIMIT = 120.0
 _LARGEST_CHUNK = 16
 # Memory may be short for a moment when a worker starts; one that never starts is an error.
 _MOST_FAILED_STARTS = 3
+# Idle BLAS threads, and memory that Pillow gives back after every picture, cost a fifth.
+_ENVIRONMENT = {"OPENBLAS_NUM_THREADS": "1", "PILLOW_BLOCKS_MAX": "4"}
 _READY = "ready"
 _DEATH = (EOFError, OSError, pickle.UnpicklingError)
 # -P keeps a file such as pickle.py in the current folder from being imported.
@@ -147,7 +149,11 @@ class _Worker:
         self.cause = ""
         self.ready = False
         self.process = subprocess.Popen(
-            _COMMAND, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+            _COMMAND,
+            env=_ENVIRONMENT | os.environ,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
         )
         with suppress(OSError):  # one that died already is noticed when it is to answer
             self._write(self.greeting)

@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
@@ -13,14 +14,6 @@ from typing import BinaryIO
 from PIL import Image, UnidentifiedImageError
 
 from granpipe.errors import DatasetError, PhotoError
-
-try:
-    import pillow_heif
-except ImportError:
-    HEIC = False
-else:
-    pillow_heif.register_heif_opener()
-    HEIC = True
 
 SUFFIXES = frozenset(
     ".jpg .jpeg .jpe .png .webp .tif .tiff .bmp .avif .heic .heif".split()  # noqa: SIM905
@@ -40,7 +33,6 @@ _FORMATS = (
     "BMP",
     "GIF",
     "AVIF",
-    *(("HEIF",) if HEIC else ()),
 )
 _MAGIC = (b"\xff\xd8\xff", b"\x89PNG", b"RIFF", b"II*\0", b"MM\0*", b"BM", b"GIF8")
 _HEIC_BRANDS = (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1")
@@ -207,9 +199,10 @@ def open_photo(file: bytes | BinaryIO, max_pixels: int = MAX_PIXELS) -> Image.Im
     stream = BytesIO(file) if isinstance(file, bytes) else file
     head = stream.read(16)
     stream.seek(0)
+    formats = (*_FORMATS, "HEIF") if head[4:8] == b"ftyp" and _reads_heic() else _FORMATS
     try:
         with _own_limit():
-            image = Image.open(stream, formats=_FORMATS)
+            image = Image.open(stream, formats=formats)
     except UnidentifiedImageError as error:
         raise _not_opened(head) from error
     except Exception as error:  # Pillow's plugins raise nearly anything on hostile bytes
@@ -217,6 +210,16 @@ def open_photo(file: bytes | BinaryIO, max_pixels: int = MAX_PIXELS) -> Image.Im
     if image.width * image.height > max_pixels:
         raise PhotoError("too_large", f"{image.width} x {image.height} pixels")
     return image
+
+
+@cache
+def _reads_heic() -> bool:
+    try:
+        import pillow_heif  # noqa: PLC0415 - takes as long as Pillow, which only HEIC is worth
+    except ImportError:
+        return False
+    pillow_heif.register_heif_opener()
+    return True
 
 
 @contextmanager
@@ -231,7 +234,7 @@ def _own_limit() -> Iterator[None]:
 
 
 def _not_opened(head: bytes) -> PhotoError:
-    if head[4:8] == b"ftyp" and head[8:12] in _HEIC_BRANDS and not HEIC:
+    if head[4:8] == b"ftyp" and head[8:12] in _HEIC_BRANDS and not _reads_heic():
         return PhotoError("unsupported", "HEIC needs the extra: pip install 'granpipe[heic]'")
     if head.startswith(_MAGIC) or head[4:8] == b"ftyp":
         return PhotoError("truncated", "cut off or damaged before its pixels begin")
