@@ -81,7 +81,7 @@ def run(
     DatasetError
         A worker cannot be started at all.
     """
-    size = max(1, min(_LARGEST_CHUNK, len(items) // (4 * workers)))
+    size = max(1, min(_LARGEST_CHUNK, len(items) // (16 * workers)))
     chunks = (items[start : start + size] for start in range(0, len(items), size))
     pool: _Pool[Item, Result] = _Pool(function, min(workers, len(items)), time_limit)
     try:

@@ -154,19 +154,18 @@ def make_copy(array: Pixels, box: Box, parameters: Parameters) -> Pixels:
         A new array. Flips alone are exact; a turn or a crop is resampled once, bilinearly.
     """
     copy = array.copy()
-    content = array[box.top : box.bottom, box.left : box.right]
+    picture = Image.fromarray(array[box.top : box.bottom, box.left : box.right])
     if not _is_whole(box, parameters):
-        picture = Image.fromarray(np.ascontiguousarray(content))
         matrix = sampling_matrix(box, parameters)
         method, resample = Image.Transform.AFFINE, Image.Resampling.BILINEAR
-        content = np.asarray(picture.transform(picture.size, method, matrix, resample))
+        picture = picture.transform(picture.size, method, matrix, resample)
     elif parameters.angle % 360 == 180:
-        content = content[::-1, ::-1]
+        picture = picture.transpose(Image.Transpose.ROTATE_180)
     if parameters.flip_horizontal:
-        content = content[:, ::-1]
+        picture = picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
     if parameters.flip_vertical:
-        content = content[::-1]
-    copy[box.top : box.bottom, box.left : box.right] = content
+        picture = picture.transpose(Image.Transpose.FLIP_TOP_BOTTOM)
+    copy[box.top : box.bottom, box.left : box.right] = np.asarray(picture)
     return copy
 
 

@@ -1,0 +1,249 @@
+"""Measure granpipe beside what others use: `make bench`, or `python tests/bench.py --quick`.
+
+Each time is the best of three runs that take turns, fewer of what takes long; a ratio is to the
+rate of the table's first line. The photographs are enlarged from img/ and made noisy until they
+weigh what Flickr's and a phone's do; ten files share their pixels and differ in EXIF. For peers:
+pip install albumentations Augmentor; apt-get install libvips-tools imagemagick.
+"""
+
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from functools import partial
+from importlib.util import find_spec
+from io import BytesIO
+from pathlib import Path
+
+import folium
+import numpy as np
+import PIL
+from folium.plugins import FastMarkerCluster
+from PIL import Image
+
+from granpipe.exif import Capture
+from granpipe.gps import Position
+from granpipe.letterbox import content_box
+from granpipe.mapfiles import WRITERS, Options, Sighting
+from granpipe.photos import Photo
+from granpipe.transform import Ranges, draw_parameters, generator, make_copy
+
+CORES = os.cpu_count() or 1
+PATIENCE = 12.0  # seconds of runs after which there is no further one
+FIRST_SCRIPT = """
+import sys
+from pathlib import Path
+import numpy as np
+from PIL import Image, ImageOps
+source, output = map(Path, sys.argv[1:])
+for path in sorted(source.rglob("*.jpg")):
+    with Image.open(path) as image:
+        upright = ImageOps.exif_transpose(image).convert("RGB")
+    target = output / path.relative_to(source).with_suffix(".npy")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    np.save(target, np.asarray(ImageOps.pad(upright, (224, 224))))
+"""
+AUGMENTOR = """
+import sys, Augmentor
+pipeline = Augmentor.Pipeline(*sys.argv[1:3])
+pipeline.flip_left_right(probability=0.5)
+pipeline.rotate(probability=1, max_left_rotation=15, max_right_rotation=15)
+pipeline.crop_random(probability=1, percentage_area=0.85)
+pipeline.resize(probability=1, width=224, height=224)
+pipeline.sample(int(sys.argv[3]))
+"""
+MOGRIFY = (
+    "mogrify -define jpeg:size=448x448 -auto-orient -thumbnail 224x224 -background black "
+    "-gravity center -extent 224x224 -format ppm -path"
+)
+
+
+@dataclass(slots=True)
+class Contender:
+    """Something that takes time: `run`, which is None where it is not installed."""
+
+    name: str
+    run: Callable[[], object] | None
+    items: int
+    fresh: Path | None = None  # a folder, made anew before each run
+    page: object = None
+    times: list[tuple[float, float]] = field(default_factory=list)  # seconds, of all cores
+
+    def take_turn(self) -> None:
+        if self.run is None or sum(seconds for seconds, _ in self.times) > PATIENCE:
+            return
+        if self.fresh:
+            shutil.rmtree(self.fresh, ignore_errors=True)
+            self.fresh.mkdir()
+        start, cpu_start = time.perf_counter(), sum(os.times()[:4])
+        self.page = self.run()
+        self.times.append((time.perf_counter() - start, sum(os.times()[:4]) - cpu_start))
+
+
+def compete(title: str, contenders: Sequence[Contender], rounds: int = 3) -> None:
+    """Let contenders take turns, and print a table."""
+    for contender in rounds * list(contenders):
+        contender.take_turn()
+    print(f"\n{title:<46}{'seconds':>8}{'CPU s':>7}{'yield':>10}{'ratio':>8}")
+    rates = [one.items / min(one.times)[0] if one.times else None for one in contenders]
+    for one, rate in zip(contenders, rates, strict=True):
+        if rate is None:
+            print(f"  {one.name:<44}{'not installed':>33}")
+            continue
+        seconds, cpu_seconds = min(one.times)
+        made = f"{len(one.page) / 1e6:.2f} MB" if isinstance(one.page, str) else f"{rate:,.0f}/s"
+        ratio = f"{rate / rates[0]:.2f}" if rates[0] else ""
+        print(f"  {one.name:<44}{seconds:>8.3f}{cpu_seconds:>7.2f}{made:>10}{ratio:>8}", flush=True)
+
+
+def process(*words: object, stdin: bytes = b"") -> Callable[[], object]:
+    """Return a function that runs a program to its end, without its output."""
+    quiet = partial(subprocess.run, capture_output=True, check=True)
+    return partial(quiet, [*map(str, words)], input=stdin)
+
+
+python = partial(process, sys.executable)
+granpipe = partial(python, "-m", "granpipe")
+
+
+def under_xargs(paths: Sequence[Path], *words: object) -> Callable[[], object] | None:
+    """Return a function that runs a program on 16 files at a time, on all cores."""
+    names = b"\0".join(map(os.fsencode, paths))
+    run = process("xargs", "-0", f"-P{CORES}", "-n16", *words, stdin=names)
+    return run if shutil.which("xargs") and shutil.which(str(words[0])) else None
+
+
+def bench_prepare(folder: Path, count: int, size: tuple[int, int], grain: int) -> None:
+    photos, out, other = folder / "img", folder / "out", folder / "other"
+    paths = draw_photographs(photos, count, size, grain)
+    megabytes = sum(path.stat().st_size for path in paths) / count / 1e6
+    script, ours = python("-c", FIRST_SCRIPT, photos, other), granpipe("prepare", photos, out)
+    vips = under_xargs(paths, "vipsthumbnail", "--size", "224x224", "-o", f"{other}/%s.ppm")
+    magick = under_xargs(paths, *MOGRIFY.split(), other)
+    contenders = [
+        Contender("first script: exif_transpose, pad, np.save", script, count, other),
+        Contender("granpipe prepare", ours, count, out),
+        Contender("granpipe prepare again, nothing to do", ours, count),
+        Contender(f"vipsthumbnail under xargs -P{CORES}", vips, count, other),
+        Contender(f"mogrify under xargs -P{CORES}", magick, count, other),
+    ]
+    compete(f"prepare {count:,} JPEGs of {size[0]} x {size[1]}, {megabytes:.2f} MB", contenders)
+
+
+def draw_photographs(folder: Path, count: int, size: tuple[int, int], grain: int) -> list[Path]:
+    """Write JPEGs of this size whose noise has grains of so many pixels."""
+    level, shape = 15 if grain == 1 else 7, (size[1] // grain, size[0] // grain, 1)
+    samples = sorted((Path(__file__).parent.parent / "img").rglob("*.jp*g"))
+    paths = [folder / f"crop {i % 5}/IMG_{i:05}.jpg" for i in range(count)]
+    for number, path in enumerate(paths):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if number % 10 == 0:
+            sample = Image.open(samples[number // 10 % len(samples)]).convert("RGB")
+            noise = np.random.default_rng(number).integers(-level, level + 1, shape, np.int16)
+            noisy = sample.resize(size) + noise.repeat(grain, 0).repeat(grain, 1)
+            buffer = BytesIO()
+            Image.fromarray(noisy.clip(0, 255).astype(np.uint8)).save(buffer, "JPEG", quality=85)
+        path.write_bytes(with_exif(buffer.getvalue(), number))
+    return paths
+
+
+def with_exif(jpeg: bytes, number: int) -> bytes:
+    """Put a phone's EXIF block into a JPEG; every fourth lies on its side."""
+    exif = Image.Exif()
+    exif.update({0x010F: "Drawn", 0x0110: "Phone 1", 0x0112: 1 if number % 4 else 6})
+    exif.get_ifd(0x8769).update({0x9003: "2024:06:01 10:30:00", 0x9011: "+02:00"})
+    north, east = (Fraction(48), Fraction(number, 100), 0), (Fraction(11), Fraction(30), 0)
+    exif.get_ifd(0x8825).update({1: "N", 2: north, 3: "E", 4: east, 5: b"\0", 6: Fraction(500)})
+    block = exif.tobytes()
+    return jpeg[:2] + b"\xff\xe1" + (len(block) + 2).to_bytes(2, "big") + block + jpeg[2:]
+
+
+def bench_augment(dataset: Path, folder: Path) -> None:
+    arrays = [np.load(path) for path in sorted(dataset.glob("*/*.npy"))]
+    jpegs, out, other = folder / "jpeg", folder / "out", folder / "other"
+    jpegs.mkdir(parents=True)
+    for number, array in enumerate(arrays[:100]):
+        Image.fromarray(array).save(jpegs / f"{number}.jpg", quality=95)
+    few, many = len(arrays) // 2, 5 * len(arrays)
+    augmentor = python("-c", AUGMENTOR, jpegs, other, few) if find_spec("Augmentor") else None
+    ours = granpipe("augment", dataset, "--copies", 5, "-o", out)
+    rival = Contender("Augmentor: flip, rotate, crop, resize", augmentor, few, other)
+    compete("augment to disk", [rival, Contender("granpipe augment", ours, many, out)])
+    box = content_box(640, 480, 224)
+
+    def in_memory() -> None:
+        for number, array in enumerate(arrays):
+            make_copy(array, box, draw_parameters(generator(0, "a", number), box, Ranges()))
+
+    runs = {"albumentations": albumentations(arrays), "granpipe.transform": in_memory}
+    contenders = [Contender(name, run, len(arrays)) for name, run in runs.items()]
+    compete("flip, rotate, crop in memory, one core", contenders)
+
+
+def albumentations(arrays: Sequence[np.ndarray]) -> Callable[[], object] | None:
+    if not find_spec("albumentations"):
+        return None
+    os.environ["NO_ALBUMENTATIONS_UPDATE"] = "1"
+    import albumentations as alb
+    import cv2
+
+    cv2.setNumThreads(1)
+    steps = [alb.HorizontalFlip(), alb.Rotate(15, p=1), alb.RandomResizedCrop((224, 224), (0.7, 1))]
+    pipeline = alb.Compose(steps)
+    return lambda: [pipeline(image=array) for array in arrays]
+
+
+def bench_map(count: int, *, single: bool) -> None:
+    seen = [sighting(number) for number in range(count)]
+    places = [(one.capture.position.lat, one.capture.position.lon) for one in seen]
+
+    def markers() -> str:
+        chart = folium.Map()
+        for one, place in zip(seen, places, strict=True):
+            folium.Marker(place, popup=one.photo.source).add_to(chart)
+        return chart.get_root().render()
+
+    def cluster() -> str:
+        return FastMarkerCluster(places).add_to(folium.Map()).get_root().render()
+
+    def ours() -> str:
+        return WRITERS[".html"].write(seen, Path("map.html"), Options(Path("img")))
+
+    runs = {"folium FastMarkerCluster": cluster, "granpipe map": ours}
+    runs = {"folium Marker": markers} | runs if single else runs
+    contenders = [Contender(name, run, count) for name, run in runs.items()]
+    compete(f"page of {count:,} positions, without thumbnails", contenders)
+
+
+def sighting(number: int) -> Sighting:
+    """Return a photograph of one of five fields."""
+    plot, lat, lon = number % 5, number * 0.618034 % 1, number * 0.414214 % 1
+    position = Position(round(48 + plot + lat, 9), round(11 - lon, 9), 500.0 + plot, number % 360)
+    taken_at = f"2024-06-{1 + number % 28:02}T10:{number % 60:02}:00+02:00"
+    capture = Capture("ok", "", position, taken_at, "Drawn", "Phone 1")
+    return Sighting(Photo(f"crop {plot}/IMG_{number:06}.jpg"), capture)
+
+
+def main() -> None:
+    scale = 10 if "--quick" in sys.argv[1:] else 1
+    with tempfile.TemporaryDirectory() as name:
+        small, phone, copies = (Path(name, part) for part in ("small", "phone", "copies"))
+        bench_prepare(small, 1000 // scale, (640, 480), 2)
+        bench_prepare(phone, 100 // scale, (4000, 3000), 1)
+        bench_augment(small / "out", copies)
+    bench_map(10_000 // scale, single=True)
+    bench_map(100_000 // scale, single=False)
+    ours = Contender("granpipe --help", granpipe("--help"), 1)
+    compete("start, best of 10", [Contender("python -c pass", python("-c", "pass"), 1), ours], 10)
+    print(f"\n{CORES} cores, Python {platform.python_version()}", end=", ")
+    print(f"Pillow {PIL.__version__}, numpy {np.__version__}, {platform.machine()}")
+
+
+if __name__ == "__main__":
+    main()
