@@ -42,6 +42,7 @@ PARAMETER_COLUMNS = [parameter.name for parameter in fields(Parameters)]
 AUGMENTED_COLUMNS = [*PREPARED_COLUMNS, "copy", "seed", *PARAMETER_COLUMNS]
 """Header of an augmented labels.csv."""
 
+_KEYS = {"key", "array_sha256", "seed", *PARAMETER_COLUMNS}
 _COPIES_A_JOB = 100
 
 
@@ -109,13 +110,13 @@ def augment(
     made_from = _check_dataset(dataset)
     rows = sorted(read_table(dataset / LABELS), key=lambda row: row.get("source") or "")
     _check_columns(dataset / LABELS, rows)
-    ledger = Ledger(output or dataset / AUGMENTED, "augment")
+    ledger = Ledger(output or dataset / AUGMENTED, "augment", _KEYS)
     _check_space(ledger, len(rows) * copies, int(made_from["settings"]["size"]))
-    task = _Task(str(dataset), str(ledger.folder), seed, ranges)
+    task = _Task(str(dataset), str(ledger.folder), ledger.scratch, seed, ranges)
     run = _Run(ledger, task, copies)
     try:
         run.make(rows, workers or os.cpu_count() or 1, progress)
-        return run.finish(rows, made_from["arrays_sha256"])
+        return run.finish(rows, str(made_from.get("arrays_sha256")))
     finally:
         ledger.close()
 
@@ -146,12 +147,13 @@ def parameters_of(row: dict[str, str]) -> tuple[Box, Parameters]:
 
 def _check_dataset(dataset: Path) -> dict[str, Any]:
     summary = read_summary(dataset)
-    if summary is None or not {"arrays_sha256", "settings"} <= summary.keys():
+    if summary and "made_from" in summary:
+        raise DatasetError(f"{dataset}: is an augmented set itself; name the dataset it is of")
+    settings = summary and summary.get("settings")
+    if not (summary and isinstance(settings, dict) and isinstance(settings.get("size"), int)):
         raise DatasetError(
             f"{dataset}: holds no finished dataset; run granpipe prepare SOURCE {dataset} first"
         )
-    if "copies" in summary["settings"]:
-        raise DatasetError(f"{dataset}: is an augmented set itself; name the dataset it is of")
     return summary
 
 
@@ -193,6 +195,7 @@ class _Task:
 
     dataset: str
     output: str
+    scratch: str
     seed: int
     ranges: Ranges
 
@@ -216,7 +219,8 @@ class _Task:
             if known and self._holds(target, json.loads(known), key):
                 records.append("")
                 continue
-            digest = save_array(Path(self.output), target, make_copy(array, box, parameters))
+            made = make_copy(array, box, parameters)
+            digest = save_array(Path(self.output), target, made, self.scratch)
             record = {"key": key, "array_sha256": digest, "seed": self.seed, **asdict(parameters)}
             records.append(json.dumps(record))
         return records

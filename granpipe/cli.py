@@ -2,6 +2,7 @@
 
 import os
 import re
+import signal
 import sys
 from collections import Counter
 from collections.abc import Iterator
@@ -89,7 +90,7 @@ class _PngPath(click.Path):
 
 def _progress(results: Iterator[Any], total: int, *, quiet: bool, unit: str) -> Iterator[Any]:
     # A bar on a terminal only, so that log files stay readable.
-    if quiet or not sys.stderr.isatty():
+    if quiet or sys.stderr is None or not sys.stderr.isatty():
         return results
     from tqdm import tqdm
 
@@ -401,4 +402,8 @@ def main() -> None:
     if isinstance(sys.stdout, TextIOWrapper):
         # Where output goes to a file on Windows, a class named 日 would end the run.
         sys.stdout.reconfigure(errors="backslashreplace")
+    # By default these end the process at once, and leave its workers behind.
+    for name in ("SIGTERM", "SIGHUP"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), lambda number, _: sys.exit(128 + number))
     cli(prog_name="granpipe")

@@ -10,6 +10,7 @@ from granpipe.errors import PhotoError
 
 _RESAMPLED = {"L", "LA", "RGB", "RGBA", "CMYK"}
 _PROFILE_SPACES = {"L": "GRAY", "RGB": "RGB", "CMYK": "CMYK"}
+_BITS_PER_SAMPLE, _PHOTOMETRIC, _WHITE_IS_ZERO = 258, 262, 0
 _CUBE = range(0, 256, 51)
 
 
@@ -24,14 +25,22 @@ def resamplable(image: Image.Image) -> Image.Image:
         `unsupported` for 32-bit pixels, whose range nobody knows.
     """
     if image.mode in {"I", "F"}:
-        raise PhotoError("unsupported", "32-bit pixels; save it with 8 or 16 bits")
+        raise PhotoError("unsupported", "signed or 32-bit pixels; save it with 8 or 16 bits")
     if image.mode.startswith("I;16"):
-        return Image.fromarray((np.asarray(image) / 257).round().astype(np.uint8))
+        return _eight_bit(image)
     if image.has_transparency_data and image.mode not in _RESAMPLED - {"L", "RGB"}:
         return image.convert("RGBA")
     if image.mode in _RESAMPLED:
         return image
     return image.convert("L" if image.mode == "1" else "RGB")
+
+
+def _eight_bit(image: Image.Image) -> Image.Image:
+    """Scale 16-bit grey to 8; a TIFF may use fewer of the bits, and may count from white."""
+    tags = getattr(image, "tag_v2", {})
+    bits = int(tags.get(_BITS_PER_SAMPLE, (16,))[0])
+    grey = (np.asarray(image) * (255 / (2**bits - 1))).round().clip(0, 255).astype(np.uint8)
+    return Image.fromarray(255 - grey if tags.get(_PHOTOMETRIC) == _WHITE_IS_ZERO else grey)
 
 
 def to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:

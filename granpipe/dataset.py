@@ -12,7 +12,8 @@ import io
 import json
 import os
 import shutil
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import chain
@@ -68,6 +69,8 @@ class Ledger:
         The dataset, which may not exist yet.
     command : str
         Who writes here, `prepare` or `augment`.
+    keys : set of str
+        What a record must hold to be one.
 
     Attributes
     ----------
@@ -81,11 +84,15 @@ class Ledger:
         The folder holds files and is not one that this command wrote.
     """
 
-    def __init__(self, folder: Path, command: str) -> None:
+    def __init__(self, folder: Path, command: str, keys: Set[str]) -> None:
         self.folder = folder
+        self.keys = keys
         self.records: dict[str, str] = {}
         self._first_line = json.dumps({"granpipe": command}) + "\n"
         self._path = folder / _OWN / "ledger.jsonl"
+        # A folder of its own for every run: what a worker of an ended run still wants to write
+        # fails before it touches anything.
+        self.scratch = "/".join([_OWN, "tmp", f"{os.getpid()}-{time.time_ns()}"])
         self._file: io.TextIOWrapper | None = None
         self._planned = False
         with _disk(folder):
@@ -117,16 +124,27 @@ class Ledger:
                 with suppress(ValueError, TypeError):
                     path, record = json.loads(line)
                     if is_below(path):
-                        known = isinstance(record, dict) and record
+                        known = isinstance(record, dict) and self.keys <= record.keys()
                         self.records[path] = json.dumps(record) if known else ""
 
     def plan(self, paths: Iterable[str]) -> None:
-        """Note that arrays may be written from now on, before the first one is."""
+        """Note that arrays may be written from now on, before the first one is.
+
+        Raises
+        ------
+        DatasetError
+            A file that granpipe did not write stands in the place of one.
+        """
         self._planned = True
         with _disk(self.folder):
-            self._path.parent.joinpath("tmp").mkdir(parents=True, exist_ok=True)
+            shutil.rmtree(self.folder / _OWN / "tmp", ignore_errors=True)
+            (self.folder / self.scratch).mkdir(parents=True)
         for path in paths:
             if path not in self.records:
+                if os.path.lexists(self.folder / path):
+                    raise DatasetError(
+                        f"{self.folder / path}: was not written by granpipe; move it away"
+                    )
                 self.add(path, "")
 
     def add(self, path: str, record: str) -> None:
@@ -189,7 +207,7 @@ class Ledger:
         return 1
 
 
-def save_array(folder: Path, path: str, array: Pixels) -> str:
+def save_array(folder: Path, path: str, array: Pixels, scratch: str) -> str:
     """Write an array below a dataset's folder, whole or not at all.
 
     The dataset's summary is removed first: a dataset without it is being changed.
@@ -201,6 +219,8 @@ def save_array(folder: Path, path: str, array: Pixels) -> str:
     path : str
         The array's place in it, with forward slashes.
     array : ndarray, uint8
+    scratch : str
+        The run's folder for half-written files, as `Ledger.scratch` says.
 
     Returns
     -------
@@ -214,12 +234,12 @@ def save_array(folder: Path, path: str, array: Pixels) -> str:
     """
     buffer = io.BytesIO()
     np.save(buffer, array)
-    target, temporary = folder / path, folder / _OWN / "tmp" / f"{os.getpid()}.npy"
-    with _disk(folder):
+    target, temporary = folder / path, folder / scratch / f"{os.getpid()}.npy"
+    with _disk(target):
         if _through_link(folder, path):
             raise DatasetError(f"{target}: leads through a link out of the dataset; remove it")
-        (folder / SUMMARY).unlink(missing_ok=True)
         temporary.write_bytes(buffer.getbuffer())
+        (folder / SUMMARY).unlink(missing_ok=True)
         try:
             temporary.replace(target)
         except FileNotFoundError:
@@ -268,7 +288,7 @@ def read_summary(folder: Path) -> dict[str, Any] | None:
     """Return what dataset.json says, or None where there is none that can be read."""
     try:
         summary = json.loads((folder / SUMMARY).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None
     return summary if isinstance(summary, dict) else None
 
@@ -278,6 +298,8 @@ def check_free(path: Path, signature: bytes) -> None:
     with _disk(path):
         if path.is_dir():
             raise DatasetError(f"{path}: is a folder; name a file")
+        if path.exists() and not path.is_file():
+            raise DatasetError(f"{path}: is no regular file; name another")
         if path.exists() and path.stat().st_size and not _begins_with(path, signature):
             raise DatasetError(f"{path}: is a file of another kind; delete it or name another")
 
@@ -290,6 +312,7 @@ def write_file(path: Path, data: bytes) -> None:
     DatasetError
         The system does not let it be written.
     """
+    path = Path(os.path.realpath(path))  # a link stays one
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     with _disk(path):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -337,8 +360,7 @@ def _disk(place: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        where = error.filename or place
-        raise DatasetError(f"{where}: {error.strerror or error}; mend that, run again") from error
+        raise DatasetError(f"{place}: {error.strerror or error}; mend that, run again") from error
 
 
 def read_table(path: Path) -> list[dict[str, str]]:

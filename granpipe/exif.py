@@ -66,6 +66,8 @@ def read_capture(image: Image.Image, file_bytes: bytes | None = None) -> Capture
         block = _block(image, file_bytes)
         if not block:
             return Capture("no_exif", _hint(image))
+        if block.startswith((b"II+\0", b"MM\0+")):
+            return Capture("no_gps", "the tags of BigTIFF are not read")
         tags = _tags(block)
         return _capture(tags, block, image)
     except PhotoError as error:

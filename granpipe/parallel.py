@@ -9,6 +9,7 @@ import pickle
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
@@ -27,6 +28,7 @@ TIME_LIMIT = 120.0
 """Seconds that one item may take before its worker is ended."""
 
 _LARGEST_CHUNK = 16
+_LOOK = 0.5
 # Memory may be short for a moment when a worker starts; one that never starts is an error.
 _MOST_FAILED_STARTS = 3
 # Idle BLAS threads, and memory that Pillow gives back after every picture, cost a fifth.
@@ -118,9 +120,11 @@ class _Pool(Generic[Item, Result]):
             worker.bury()
 
     def _outcome(self, future: "Future[list[Result | Lost]]") -> list[Result | Lost]:
-        while not wait([future], timeout=1.0).done:
+        while not wait([future], timeout=_LOOK).done:
             for worker in self.workers:
-                if worker.seconds_busy() > self.time_limit:
+                # Looks are counted, not the clock, which runs on while Ctrl-Z stops us all.
+                worker.busy_seconds += _LOOK * worker.is_busy
+                if worker.busy_seconds > self.time_limit:
                     worker.stop(f"took longer than {self.time_limit:.0f} s")
         return future.result()
 
@@ -140,7 +144,8 @@ class _Worker:
 
     def __init__(self, function: Callable[[Any], Any]) -> None:
         self.greeting = pickle.dumps(sys.path) + pickle.dumps(function)
-        self.busy_since: float | None = None
+        self.is_busy = False
+        self.busy_seconds = 0.0
         self.cause = ""
         self.failed_starts = 0
         self.start()
@@ -148,13 +153,18 @@ class _Worker:
     def start(self) -> None:
         self.cause = ""
         self.ready = False
-        self.process = subprocess.Popen(
-            _COMMAND,
-            env=_ENVIRONMENT | os.environ,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-        )
+        try:
+            self.process = subprocess.Popen(
+                _COMMAND,
+                env=_ENVIRONMENT | os.environ,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+            )
+        except OSError as error:
+            raise DatasetError(
+                f"cannot start a worker: {error.strerror}; use fewer --workers"
+            ) from error
         with suppress(OSError):  # one that died already is noticed when it is to answer
             self._write(self.greeting)
 
@@ -170,10 +180,6 @@ class _Worker:
                 stream.close()  # type: ignore[union-attr]
         return self.process.wait()
 
-    def seconds_busy(self) -> float:
-        since = self.busy_since
-        return 0.0 if since is None else time.monotonic() - since
-
     def run(self, items: Sequence[Any]) -> list[Any]:
         """Return the results of the items up to the one, if any, that cost the worker its life."""
         if not self._is_ready():
@@ -182,7 +188,8 @@ class _Worker:
         with suppress(OSError):
             self._write(pickle.dumps(list(items)))
         while len(results) < len(items):
-            self.busy_since = time.monotonic()
+            self.busy_seconds = 0.0
+            self.is_busy = True
             try:
                 error, value = self._receive()
             except _DEATH:
@@ -190,7 +197,7 @@ class _Worker:
                 self.start()
                 break
             finally:
-                self.busy_since = None
+                self.is_busy = False
             if error is not None:
                 raise error
             results.append(value)
@@ -230,6 +237,7 @@ class _Worker:
 
 def serve() -> None:
     """Be a worker: take a function, then chunks of items, and send back the results."""
+    threading.Thread(target=_leave_with, args=(os.getppid(),), daemon=True).start()
     # Ctrl-C reaches the whole process group; the parent ends its workers itself.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     calls, results = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
@@ -249,6 +257,13 @@ def serve() -> None:
             except Exception as error:
                 reply = (error, None)
             _reply(results, reply)
+
+
+def _leave_with(parent: int) -> None:
+    """End this worker soon after its parent was killed, not only when it has nothing left to do."""
+    while os.getppid() == parent:
+        time.sleep(_LOOK)
+    os._exit(1)
 
 
 def _reply(results: BinaryIO, message: object) -> None:

@@ -30,7 +30,7 @@ from granpipe.dataset import (
 )
 from granpipe.errors import DatasetError, PhotoError
 from granpipe.exif import read_capture
-from granpipe.letterbox import Box, Colour, letterbox
+from granpipe.letterbox import Box, Colour, Pixels, letterbox
 from granpipe.moments import Moments, sums
 from granpipe.photos import MAX_PIXELS, Found, Photo, find_photos, open_file, open_photo
 
@@ -39,6 +39,7 @@ Progress = Callable[[Iterator[Any], int], Iterator[Any]]
 # A file name may have 255 bytes on common systems; .npy and a copy's number must still fit.
 _LONGEST_NAME = 239
 _RESERVED = {AUGMENTED, LABELS, REJECTED, SUMMARY}
+_KEYS = {"recipe", "array_sha256", "sums", "squares", *PREPARED_COLUMNS[4:]}
 # Stands for an array's digest in the record of a photograph whose twin has the array.
 _TWIN = "twin"
 
@@ -118,8 +119,10 @@ def prepare(
     found = find_photos(source)
     if not found.photos and not found.unlisted:
         raise DatasetError(f"{source}: no photographs; expected {source}/<class>/<photograph>.jpg")
-    ledger = Ledger(output, "prepare")
-    task = _Task(str(source), str(output), size, fill, max_pixels, dry_run)
+    ledger = Ledger(output, "prepare", _KEYS)
+    task = _Task(
+        str(source), str(output), size, fill, max_pixels, "" if dry_run else ledger.scratch
+    )
     run = _Run(ledger, task, workers or os.cpu_count() or 1, force, progress)
     try:
         run.decode_all(found)
@@ -175,14 +178,14 @@ def _rejection(source: str, error: PhotoError) -> Rejection:
 
 @dataclass(frozen=True, slots=True)
 class _Task:
-    """Prepare one photograph; runs in a worker."""
+    """Prepare one photograph; runs in a worker. Without a `scratch` folder it writes nothing."""
 
     source: str
     output: str
     size: int
     fill: Colour
     max_pixels: int
-    dry_run: bool
+    scratch: str
 
     @property
     def recipe(self) -> str:
@@ -205,7 +208,7 @@ class _Task:
 
     def _holds(self, source: str, known: dict[str, Any], sha256: str) -> bool:
         return (
-            known.get("recipe") == self.recipe
+            known["recipe"] == self.recipe
             and known["sha256"] == sha256
             and known["width"] * known["height"] <= self.max_pixels
             and known["array_sha256"]
@@ -216,7 +219,7 @@ class _Task:
         image = open_photo(data, self.max_pixels)
         capture = read_capture(image, data)
         array, box, (width, height) = letterbox(image, self.size, self.fill)
-        digest = "" if self.dry_run else save_array(Path(self.output), array_path(source), array)
+        digest = self._save(array_path(source), array) if self.scratch else ""
         position = capture.position
         return {
             "recipe": self.recipe,
@@ -232,6 +235,9 @@ class _Task:
             **sums(array, box),
         }
 
+    def _save(self, path: str, array: Pixels) -> str:
+        return save_array(Path(self.output), path, array, self.scratch)
+
 
 class _Run:
     """One run of `prepare`: which photographs are in, and which are rejected."""
@@ -241,6 +247,7 @@ class _Run:
     ) -> None:
         self.ledger = ledger
         self.task = task
+        self.dry_run = not task.scratch
         self.workers = workers
         self.force = force
         self.progress = progress
@@ -254,7 +261,7 @@ class _Run:
         for folder, cause in found.unlisted:
             self.rejected[folder] = PhotoError("unreadable", cause)
         sources = [photo.source for photo in found.photos if self._has_name(photo)]
-        if not self.task.dry_run:
+        if not self.dry_run:
             self.ledger.plan(array_path(source) for source in sources)
         self._decode([(source, "" if self.force else self._known(source)) for source in sources])
         self._reject_twins()
@@ -298,7 +305,7 @@ class _Run:
         self.digests[source] = sha256
         if not record:
             self.kept.add(source)
-        elif not self.task.dry_run:
+        elif not self.dry_run:
             if not self._has_array(source):
                 self.fresh.add(source)
             self.ledger.add(array_path(source), record)
@@ -321,14 +328,14 @@ class _Run:
         del self.digests[source]
         self.kept.discard(source)
         self.twins.append(source)
-        if not self.task.dry_run:
+        if not self.dry_run:
             record = self._record(source) | {"array_sha256": _TWIN}
             self.ledger.add(array_path(source), json.dumps(record))
 
     def finish(self, ignored: int) -> Report:
         """Bring tables and arrays on disk in line, and return the report."""
         report = self._report(ignored)
-        if self.task.dry_run:
+        if self.dry_run:
             return report
         folder, sources = self.ledger.folder, sorted(self.digests)
         labels = {label: index for index, label in enumerate(sorted(report.prepared))}

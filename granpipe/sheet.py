@@ -125,10 +125,12 @@ def _what_was_done(row: dict[str, str]) -> str:
     width = float(row["crop_right"]) - float(row["crop_left"])
     height = float(row["crop_bottom"]) - float(row["crop_top"])
     box = (int(row["right"]) - int(row["left"])) * (int(row["bottom"]) - int(row["top"]))
-    flips = "mirrored, " * (row["flip_horizontal"] == "1") + "upended, " * (
-        row["flip_vertical"] == "1"
-    )
-    return f"{flips}turned {float(row['angle']):+.1f}°\n{width * height / box:.0%} of the area"
+    flips = [
+        *(["mirrored"] if row["flip_horizontal"] == "1" else []),
+        *(["upside down"] if row["flip_vertical"] == "1" else []),
+    ]
+    turned = f"turned {float(row['angle']):+.1f}°, {width * height / box:.0%} of it"
+    return f"{turned}\n{', '.join(flips)}"
 
 
 def _by_label(folder: Path, column: str) -> dict[str, list[str]]:

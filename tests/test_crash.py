@@ -10,9 +10,11 @@ import time
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from granpipe.dataset import Ledger
+from granpipe.dataset import Ledger, save_array
+from granpipe.errors import DatasetError
 from granpipe.prepare import prepare
 
 from conftest import ROOT, picture, rejects, rows, save, tree
@@ -178,10 +180,12 @@ def test_a_ledger_line_that_was_cut_off_does_not_swallow_the_next(granpipe, src,
     granpipe("prepare", src, out)
     with (out / ".granpipe/ledger.jsonl").open("a") as lines:
         lines.write('["corn/cut')
-    ledger = Ledger(out, "prepare")
+    ledger = Ledger(out, "prepare", set())
     ledger.plan(["corn/new.jpg.npy", "corn/newer.jpg.npy"])
     ledger.close()
-    assert {"corn/new.jpg.npy", "corn/newer.jpg.npy"} <= Ledger(out, "prepare").records.keys()
+    assert {"corn/new.jpg.npy", "corn/newer.jpg.npy"} <= Ledger(
+        out, "prepare", set()
+    ).records.keys()
 
 
 @pytest.mark.parametrize("line", ["", '{"gran', '{"gran\n', '{"granpipe": "prepare"}'])
@@ -336,3 +340,50 @@ def test_a_disk_that_is_full_only_for_the_tables_is_one_line_too(granpipe, small
     (disk / "filler").unlink()
     granpipe("prepare", src, disk / "out")
     assert tree(disk / "out") == whole
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    state = Path(f"/proc/{pid}/stat")
+    return not state.exists() or state.read_text().rpartition(")")[2].split()[0] != "Z"
+
+
+def test_workers_leave_soon_after_their_parent_was_killed_alone(harmful, tmp_path):
+    for number in range(4):  # each takes its worker a minute
+        save(tmp_path / f"img/corn/{number}.png", picture(17, 17, number))
+    process = harmful("prepare", tmp_path / "img", tmp_path / "out")
+    wait_for(lambda: len(workers_of(process.pid)) >= 2, process)
+    time.sleep(0.5)
+    workers = workers_of(process.pid)
+    process.kill()
+    process.wait()
+    wait_for(lambda: not any(map(is_alive, workers)))
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_polite_end_takes_the_workers_along(harmful, src, out, number):
+    process = harmful("prepare", src, out)
+    wait_for(lambda: count_arrays(out) > 10, process)
+    workers = workers_of(process.pid)
+    process.send_signal(number)
+    assert process.wait() == 128 + number
+    assert workers
+    assert not any(map(is_alive, workers))
+
+
+def test_what_a_worker_of_an_ended_run_still_wants_to_write_comes_to_nothing(src, out):
+    prepare(src, out)
+    before = tree(out)
+    array = np.zeros((9, 9, 3), np.uint8)
+    with pytest.raises(DatasetError):
+        save_array(out, "corn/000.jpg.npy", array, ".granpipe/tmp/1-1")
+    assert tree(out) == before
+
+
+def test_a_run_that_was_stopped_for_a_while_loses_nothing(monkeypatch, src, out):
+    seconds = iter(range(0, 10**6, 1000))
+    monkeypatch.setattr(time, "monotonic", lambda: float(next(seconds)))
+    assert prepare(src, out).prepared.total() == PHOTOGRAPHS

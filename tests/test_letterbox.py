@@ -434,3 +434,31 @@ def test_a_jpeg_is_not_decoded_larger_than_needed():
     image = open_photo(data.getvalue())
     letterbox(image)
     assert image.size == (400, 300)
+
+
+@pytest.mark.parametrize(("bits", "photometric"), [(12, 1), (16, 1), (16, 0)])
+def test_grey_tiffs_use_all_levels_whatever_their_bits_and_their_zero(bits, photometric):
+    top = 2**bits - 1
+    ramp = np.linspace(0, top, 256).round().astype(np.uint16)[None].repeat(64, 0)
+    stored = top - ramp if photometric == 0 else ramp
+    buffer = BytesIO()
+    Image.fromarray(stored).save(buffer, "TIFF")
+    data = retagged(buffer.getvalue(), {258: bits, 262: photometric})
+    if bits == 12:  # two pixels in three bytes
+        pairs = stored.reshape(-1, 2).tolist()
+        packed = b"".join((a << 12 | b).to_bytes(3, "big") for a, b in pairs)
+        data = data.replace(stored.tobytes(), packed.ljust(stored.nbytes, b"\0"))
+    array, box, _ = letterbox(open_photo(data), 256)
+    expected = np.arange(256)[None].repeat(box.height, 0)
+    assert np.abs(array[box.top : box.bottom, :, 0].astype(int) - expected).max() <= 1
+
+
+def retagged(tiff: bytes, values: dict[int, int]) -> bytes:
+    """Return a little-endian TIFF with other values in tags of one SHORT."""
+    data = bytearray(tiff)
+    start = int.from_bytes(data[4:8], "little")
+    for entry in range(start + 2, start + 2 + 12 * data[start], 12):
+        tag = int.from_bytes(data[entry : entry + 2], "little")
+        if tag in values:
+            data[entry + 8 : entry + 10] = values[tag].to_bytes(2, "little")
+    return bytes(data)

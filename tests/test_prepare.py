@@ -757,3 +757,41 @@ def test_names_are_quoted_as_rfc_4180_says(prepare, src, out):
     with (out / "labels.csv").open(encoding="utf-8", newline="") as file:
         sources = [row["source"] for row in csv.DictReader(file, strict=True)]
     assert {f"corn/{name}" for name in names} <= set(sources)
+
+
+def test_a_file_of_the_users_in_the_place_of_an_array_is_neither_overwritten_nor_deleted(
+    granpipe, tmp_path
+):
+    save(tmp_path / "img/corn/a.jpg")
+    granpipe("prepare", tmp_path / "img", tmp_path / "out")
+    (tmp_path / "out/corn/b.jpg.npy").write_text("mine")
+    for data in (b"no picture", (tmp_path / "img/corn/a.jpg").read_bytes() + b" "):
+        (tmp_path / "img/corn/b.jpg").write_bytes(data)
+        result = granpipe("prepare", tmp_path / "img", tmp_path / "out", code=1)
+        assert "was not written by granpipe; move it away" in result.stderr
+        assert (tmp_path / "out/corn/b.jpg.npy").read_text() == "mine"
+
+
+@pytest.mark.parametrize("record", ['{"recipe": 1}', "{}", "7", '{"array_sha256": "x"}'])
+def test_a_damaged_record_of_the_ledger_is_made_again(granpipe, tmp_path, record):
+    save(tmp_path / "img/corn/a.jpg")
+    granpipe("prepare", tmp_path / "img", tmp_path / "out")
+    before = tree(tmp_path / "out")
+    ledger = tmp_path / "out/.granpipe/ledger.jsonl"
+    ledger.write_text(ledger.read_text() + f'["corn/a.jpg.npy", {record}]\n')
+    granpipe("prepare", tmp_path / "img", tmp_path / "out")
+    assert tree(tmp_path / "out") == before
+
+
+def test_closed_standard_error_does_no_harm(start, tmp_path):
+    save(tmp_path / "img/corn/a.jpg")
+    command = f'"{sys.executable}" -m granpipe prepare img out 2>&-'
+    subprocess.run(
+        command,
+        shell=True,
+        cwd=tmp_path,
+        check=True,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+    )
+    assert len(rows(tmp_path / "out/labels.csv")) == 1
