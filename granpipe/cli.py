@@ -110,7 +110,7 @@ _preview = click.option(
 )
 
 
-@click.group(cls=_Group, invoke_without_command=True)
+@click.group("granpipe", cls=_Group, invoke_without_command=True)
 @click.version_option(__version__, package_name="granpipe", message="granpipe %(version)s")
 @click.pass_context
 def cli(ctx: click.Context) -> None:

@@ -58,6 +58,31 @@ def test_every_photograph_gets_its_copies(granpipe, dataset):
         assert (array.shape, array.dtype) == ((224, 224, 3), np.uint8)
 
 
+def test_more_copies_than_one_job_makes(granpipe, tmp_path):
+    save(tmp_path / "img/corn/a.png", picture(20, 15))
+    granpipe("prepare", tmp_path / "img", tmp_path / "out", "--size", 8)
+    granpipe("augment", tmp_path / "out", "--copies", 203)
+    table = rows(tmp_path / "out/augmented/labels.csv")
+    assert [int(row["copy"]) for row in table] == list(range(1, 204))
+    assert len(arrays(tmp_path / "out/augmented")) == 203
+
+
+def test_a_row_that_leads_out_of_the_dataset_is_rejected(granpipe, dataset):
+    table = (dataset / "labels.csv").read_text()
+    for outside in ("../../a.jpg", "/a.jpg"):
+        (dataset / "labels.csv").write_text(table.replace("corn/a.jpg", outside))
+        granpipe("augment", dataset, "--copies", 1)
+        assert rejects(dataset / "augmented") == {outside: "unreadable"}
+
+
+@pytest.mark.parametrize(
+    "summary", ["[]", "{}", '{"settings": []}', '{"settings": {"size": "x"}}', 9999 * "["]
+)
+def test_a_damaged_summary_is_one_clear_line(granpipe, dataset, summary):
+    (dataset / "dataset.json").write_text(summary)
+    assert "run granpipe prepare" in granpipe("augment", dataset, code=1).stderr
+
+
 def test_rows_keep_what_prepare_knew(granpipe, dataset):
     granpipe("augment", dataset, "--copies", 1)
     prepared = rows(dataset / "labels.csv")

@@ -11,6 +11,7 @@ from io import BytesIO
 from pathlib import Path
 
 import numpy as np
+import PIL
 import pytest
 from click.testing import CliRunner
 from PIL import Image, ImageOps
@@ -795,3 +796,19 @@ def test_closed_standard_error_does_no_harm(start, tmp_path):
         capture_output=True,
     )
     assert len(rows(tmp_path / "out/labels.csv")) == 1
+
+
+@pytest.mark.parametrize("label", ["augmented", "Labels.csv", "rejected.csv", "dataset.json"])
+def test_a_class_may_not_take_the_name_of_a_file_of_ours(granpipe, tmp_path, label):
+    save(tmp_path / "img" / label / "a.jpg")
+    granpipe("prepare", tmp_path / "img", tmp_path / "out")
+    assert rejects(tmp_path / "out") == {f"{label}/a.jpg": "bad_name"}
+
+
+def test_arrays_are_made_again_with_another_pillow(granpipe, tmp_path):
+    save(tmp_path / "img/corn/a.jpg")
+    granpipe("prepare", tmp_path / "img", tmp_path / "out")
+    ledger = tmp_path / "out/.granpipe/ledger.jsonl"
+    ledger.write_text(ledger.read_text().replace(f"pillow {PIL.__version__}", "pillow 1.0"))
+    output = granpipe("prepare", tmp_path / "img", tmp_path / "out").output
+    assert "1 prepared (0 of them up to date already)" in output

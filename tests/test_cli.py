@@ -1,0 +1,42 @@
+"""What the three commands share: they start quickly, and run nothing that lies about."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from conftest import ROOT, rows, save
+
+ENVIRONMENT = os.environ | {"PYTHONPATH": str(ROOT)}
+
+
+@pytest.mark.parametrize("words", [["--help"], ["map", "--help"], ["--version"]], ids=" ".join)
+def test_help_imports_nothing_heavy(words):
+    command = [sys.executable, "-X", "importtime", "-m", "granpipe", *words]
+    done = subprocess.run(
+        command, check=True, capture_output=True, text=True, env=ENVIRONMENT, cwd=ROOT
+    )
+    imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+    assert "click" in imported
+    assert not imported & {"numpy", "PIL.Image", "exifread", "folium", "tqdm"}
+
+
+@pytest.mark.parametrize("name", ["pickle", "numpy", "json", "PIL"])
+def test_a_python_file_in_the_current_folder_is_not_run(tmp_path, name):
+    (tmp_path / f"{name}.py").write_text("open('ran', 'w')")
+    save(tmp_path / "img/corn/a.jpg")
+    command = [sys.executable, "-P", "-m", "granpipe", "prepare", "img", "out", "-q"]
+    subprocess.run(command, check=True, cwd=tmp_path, env=ENVIRONMENT)
+    assert len(rows(tmp_path / "out/labels.csv")) == 1
+    assert not (tmp_path / "ran").exists()
+
+
+def test_no_command_is_a_word_of_help(granpipe):
+    assert "granpipe augment --copies 5" in granpipe().output
+
+
+def test_an_unknown_command_is_one_clear_line(granpipe):
+    result = granpipe("prepair", code=2)
+    assert result.stderr.count("\n") == 1
+    assert "See granpipe --help" in result.stderr
