@@ -6,6 +6,7 @@ import os
 import shutil
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import asdict, astuple, dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -32,18 +33,24 @@ from granpipe.dataset import (
 )
 from granpipe.errors import DatasetError, PhotoError
 from granpipe.letterbox import Box
-from granpipe.parallel import Lost
 from granpipe.prepare import Progress
 from granpipe.transform import Parameters, Ranges, draw_parameters, generator, make_copy
 
 PARAMETER_COLUMNS = [parameter.name for parameter in fields(Parameters)]
 """Columns of an augmented labels.csv from which a copy can be made again."""
 
+ADVICE = {
+    "unreadable": "run granpipe prepare again",
+    "duplicate": "run granpipe prepare again",
+    "crashed": "run granpipe augment again",
+}
+"""Every reason for which a photograph has no copies, with what to do about it."""
+
 AUGMENTED_COLUMNS = [*PREPARED_COLUMNS, "copy", "seed", *PARAMETER_COLUMNS]
 """Header of an augmented labels.csv."""
 
 _KEYS = {"key", "array_sha256", "seed", *PARAMETER_COLUMNS}
-_COPIES_A_JOB = 100
+_COPIES_A_JOB = 10
 
 
 @dataclass(slots=True)
@@ -138,10 +145,10 @@ def parameters_of(row: dict[str, str]) -> tuple[Box, Parameters]:
     PhotoError
         `unreadable`: the row is damaged.
     """
-    flips = [row[name] == "1" for name in PARAMETER_COLUMNS[:2]]
     try:
+        flips = [row[name] == "1" for name in PARAMETER_COLUMNS[:2]]
         return _box(row), Parameters(*flips, *(float(row[name]) for name in PARAMETER_COLUMNS[2:]))
-    except ValueError as error:
+    except (KeyError, TypeError, ValueError) as error:
         raise PhotoError("unreadable", f"its row of labels.csv is damaged: {error}") from error
 
 
@@ -265,9 +272,9 @@ class _Run:
             for first in range(1, self.copies + 1, _COPIES_A_JOB)
         ]
         jobs = [(number, self._job(rows[number], part)) for number in numbers for part in parts]
-        results = parallel.run(self.task, [job for _, job in jobs], workers)
-        for (number, job), result in zip(jobs, progress(results, len(jobs)), strict=True):
-            self._take(number, job, result)
+        with closing(parallel.run(self.task, [job for _, job in jobs], workers)) as results:
+            for (number, job), result in zip(jobs, progress(results, len(jobs)), strict=True):
+                self._take(number, job, result)
 
     def _usable(self, rows: Sequence[dict[str, str]]) -> list[int]:
         paths: set[str] = set()
@@ -288,8 +295,8 @@ class _Run:
         paths = (copy_path(row["path"], copy) for copy in copies)
         return _Job(row, copies, [self.ledger.records.get(path, "") for path in paths])
 
-    def _take(self, number: int, job: _Job, result: list[str] | PhotoError | Lost) -> None:
-        if isinstance(result, Lost):
+    def _take(self, number: int, job: _Job, result: list[str] | PhotoError | parallel.Lost) -> None:
+        if isinstance(result, parallel.Lost):
             self.rejected[number] = PhotoError("crashed", f"the worker {result.cause}")
         elif isinstance(result, PhotoError):
             self.rejected[number] = result

@@ -5,7 +5,7 @@ import re
 import signal
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import partial
 from io import TextIOWrapper
 from pathlib import Path
@@ -174,7 +174,7 @@ def prepare_command(
 
     if preview and options["dry_run"]:
         raise click.UsageError("--preview needs arrays, which --dry-run does not write.")
-    if preview and preview.resolve().is_relative_to(source.resolve()):
+    if preview and Path(os.path.realpath(preview)).is_relative_to(os.path.realpath(source)):
         raise click.UsageError("--preview may not write among the photographs.")
     progress = partial(_progress, quiet=quiet, unit=" photographs")
     report = prepare(source, output, progress=progress, **options)
@@ -189,11 +189,12 @@ def prepare_command(
 
 
 def _print_report(report: "Report", output: Path, dry_run: bool) -> None:
-    _print_rejections(report.rejected, "" if dry_run else f", all in {output / 'rejected.csv'}")
-    rejected = Counter(rejection.source.rpartition("/")[0] for rejection in report.rejected)
-    by_label: Counter[str] = Counter()
-    for folder, count in rejected.items():
-        by_label[folder.partition("/")[0] or "(no class)"] += count
+    from granpipe.dataset import REASONS
+    from granpipe.photos import Photo
+
+    where = "" if dry_run else f", all in {output / 'rejected.csv'}"
+    _print_rejections(report.rejected, REASONS, where)
+    by_label = Counter(Photo(one.source).label or "(no class)" for one in report.rejected)
     click.echo(f"{'class':<24}{'prepared':>9}{'rejected':>10}")
     for label in sorted(report.prepared.keys() | by_label.keys()):
         click.echo(f"{printable(label):<24}{report.prepared[label]:>9}{by_label[label]:>10}")
@@ -209,12 +210,10 @@ def _print_report(report: "Report", output: Path, dry_run: bool) -> None:
         click.echo(f"The augmented set is stale now: run granpipe augment {printable(str(output))}")
 
 
-def _print_rejections(rejections: "list[Rejection]", where: str) -> None:
-    from granpipe.dataset import REASONS
-
+def _print_rejections(rejections: "list[Rejection]", advice: Mapping[str, str], where: str) -> None:
     for rejection in rejections[:_MOST_LINES]:
         line = f"{rejection.source}: {rejection.reason}: {rejection.detail}"
-        click.echo(f"{printable(line)}; {REASONS[rejection.reason]}", err=True)
+        click.echo(f"{printable(line)}; {advice[rejection.reason]}", err=True)
     if len(rejections) > _MOST_LINES:
         click.echo(f"... and {len(rejections) - _MOST_LINES} more{printable(where)}", err=True)
 
@@ -301,7 +300,7 @@ def augment_command(
     Example:
       granpipe augment out/ --copies 5 --seed 7 --preview copies.png
     """
-    from granpipe.augment import augment
+    from granpipe.augment import ADVICE, augment
     from granpipe.transform import Ranges
 
     try:
@@ -312,7 +311,7 @@ def augment_command(
     report = augment(dataset, ranges=ranges, progress=progress, **options)
     where = f", all in {report.folder / 'rejected.csv'}"
     if not quiet:
-        _print_rejections(report.rejected, where)
+        _print_rejections(report.rejected, ADVICE, where)
         click.echo(f"{'class':<24}{'copies':>9}")
         for label, count in sorted(report.written.items()):
             click.echo(f"{printable(label):<24}{count:>9}")
@@ -404,6 +403,7 @@ def main() -> None:
         sys.stdout.reconfigure(errors="backslashreplace")
     # By default these end the process at once, and leave its workers behind.
     for name in ("SIGTERM", "SIGHUP"):
-        if hasattr(signal, name):
-            signal.signal(getattr(signal, name), lambda number, _: sys.exit(128 + number))
+        number = getattr(signal, name, None)
+        if number and signal.getsignal(number) is not signal.SIG_IGN:  # as nohup sets it
+            signal.signal(number, lambda number, _: _fail("ended by a signal", 128 + number))
     cli(prog_name="granpipe")

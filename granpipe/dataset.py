@@ -345,8 +345,8 @@ def is_below(path: object) -> bool:
     return (
         isinstance(path, str)
         and path.endswith(".npy")
-        and ".." not in path.split("/")
-        and (not Path(path).is_absolute())
+        and ".." not in Path(path).parts
+        and not Path(path).anchor
     )
 
 

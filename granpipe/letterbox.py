@@ -123,8 +123,6 @@ def _shrink(image: Image.Image, width: int, height: int) -> Image.Image:
         return pixels.resize(
             (width, height), Image.Resampling.LANCZOS, drafted[1] if drafted else None
         )
-    except PhotoError:
-        raise
     except MemoryError as error:
         raise PhotoError("too_large", "not enough memory to scale it") from error
     except (OSError, ValueError) as error:

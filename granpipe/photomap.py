@@ -5,6 +5,7 @@ import io
 import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -85,8 +86,8 @@ def map_photos(
     if not found.photos and not found.unlisted:
         raise DatasetError(f"{source}: no photographs; name a folder that has some")
     jobs = list(_jobs(found.photos, thumbnails if has_page else 0))
-    results = parallel.run(_Task(str(source)), jobs, workers or os.cpu_count() or 1)
-    sightings = _sightings(found, progress(results, len(jobs)))
+    with closing(parallel.run(_Task(str(source)), jobs, workers or os.cpu_count() or 1)) as results:
+        sightings = _sightings(found, progress(results, len(jobs)))
     if redact is not None:
         sightings = [_redacted(sighting, redact) for sighting in sightings]
     for output in outputs:

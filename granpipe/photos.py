@@ -141,6 +141,8 @@ def _enter(folder: Path, entered: set[tuple[int, int]]) -> bool:
         status = folder.stat()
     except OSError:
         return True  # listing it will say what is wrong
+    if not status.st_ino:
+        return True  # a file system without such numbers
     identity = (status.st_dev, status.st_ino)
     known = identity in entered
     entered.add(identity)
@@ -158,7 +160,7 @@ def open_file(path: Path, max_pixels: int = MAX_PIXELS) -> Iterator[BinaryIO]:
     Raises
     ------
     PhotoError
-        `unreadable` where the system does not give them; `too_large` above 8 bytes for each of
+        `unreadable` where the system does not open it; `too_large` above 8 bytes for each of
         `max_pixels`, more than any picture of that size holds.
     """
     try:

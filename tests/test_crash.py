@@ -13,8 +13,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from granpipe.augment import augment
 from granpipe.dataset import Ledger, save_array
 from granpipe.errors import DatasetError
+from granpipe.photomap import map_photos
 from granpipe.prepare import prepare
 
 from conftest import ROOT, picture, rejects, rows, save, tree
@@ -196,14 +198,22 @@ def test_a_ledger_whose_first_line_was_cut_off_is_still_ours(granpipe, src, out,
     assert tree(out) == whole
 
 
-def test_an_error_here_ends_the_workers_at_once(src, out):
+@pytest.mark.parametrize("command", ["prepare", "augment", "map"])
+def test_an_error_here_ends_the_workers_at_once(src, out, command):
     def failing(results, total):
         yield next(results)
         raise RuntimeError("on purpose")
 
+    commands = {
+        "prepare": lambda: prepare(src, out, progress=failing),
+        "augment": lambda: augment(out, progress=failing),
+        "map": lambda: map_photos(src, [out.with_suffix(".csv")], progress=failing),
+    }
+    if command == "augment":
+        prepare(src, out)
     # Who keeps the error keeps the frames where it was raised, and what they hold.
     with pytest.raises(RuntimeError) as error:
-        prepare(src, out, progress=failing)
+        commands[command]()
     assert str(error.value) == "on purpose"
     assert workers_of(os.getpid()) == []
 
@@ -381,6 +391,18 @@ def test_what_a_worker_of_an_ended_run_still_wants_to_write_comes_to_nothing(src
     with pytest.raises(DatasetError):
         save_array(out, "corn/000.jpg.npy", array, ".granpipe/tmp/1-1")
     assert tree(out) == before
+
+
+def test_a_run_under_nohup_goes_on_when_the_terminal_closes(harmful, src, out, whole):
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        process = harmful("prepare", src, out)
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    wait_for(lambda: count_arrays(out) > 10, process)
+    process.send_signal(signal.SIGHUP)
+    assert process.wait() == 0
+    assert tree(out) == whole
 
 
 def test_a_run_that_was_stopped_for_a_while_loses_nothing(monkeypatch, src, out):

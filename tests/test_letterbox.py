@@ -462,3 +462,12 @@ def retagged(tiff: bytes, values: dict[int, int]) -> bytes:
         if tag in values:
             data[entry + 8 : entry + 10] = values[tag].to_bytes(2, "little")
     return bytes(data)
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L"])
+def test_a_colour_named_transparent_shows_the_fill(mode):
+    colour = (10, 20, 30) if mode == "RGB" else 10
+    buffer = BytesIO()
+    Image.new(mode, (8, 8), colour).save(buffer, "PNG", transparency=colour)
+    array, _, _ = letterbox(open_photo(buffer.getvalue()), 8, fill=(200, 100, 50))
+    assert (array == (200, 100, 50)).all()

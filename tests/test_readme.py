@@ -65,6 +65,8 @@ def test_every_make_target_of_the_readme_exists():
     ).stdout
     named = set(re.findall(r"(?:^\$ |^|`)make ([a-z]+)", README, re.MULTILINE))
     assert named >= {"all", "test", "lint", "bench", "help"}
+    for path in re.findall(r"tests/\w+\.py", (ROOT / "Makefile").read_text()):
+        assert (ROOT / path).is_file(), path
     assert named <= {line.split()[0] for line in listed.splitlines()}
 
 

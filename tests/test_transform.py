@@ -240,3 +240,11 @@ def test_seed_path_and_number_each_change_a_copy(change):
 def test_ranges_that_make_no_sense_are_refused(wrong):
     with pytest.raises(ValueError, match="between|above"):
         Ranges(**wrong)
+
+
+def test_a_copy_stays_the_same_from_version_to_version():
+    drawn_once = draw_parameters(generator(7, "corn/a.jpg", 3), SMOOTH_BOX, Ranges())
+    assert (drawn_once.flip_horizontal, drawn_once.flip_vertical) == (False, False)
+    assert drawn_once.angle == pytest.approx(0.5208837374347908)
+    assert drawn_once.crop_left == pytest.approx(8.238957073367942)
+    assert drawn_once.crop_bottom == pytest.approx(189.9678372821419)
