@@ -266,7 +266,7 @@ class _Run:
 
     def make(self, rows: Sequence[dict[str, str]], workers: int, progress: Progress) -> None:
         numbers = self._usable(rows)
-        self.ledger.plan(path for number in numbers for path in self._paths(rows[number]))
+        self.ledger.plan([path for number in numbers for path in self._paths(rows[number])])
         parts = [
             range(first, min(first + _COPIES_A_JOB, self.copies + 1))
             for first in range(1, self.copies + 1, _COPIES_A_JOB)

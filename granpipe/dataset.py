@@ -127,24 +127,29 @@ class Ledger:
                         known = isinstance(record, dict) and self.keys <= record.keys()
                         self.records[path] = json.dumps(record) if known else ""
 
-    def plan(self, paths: Iterable[str]) -> None:
+    def check(self, paths: Iterable[str]) -> None:
+        """Raise DatasetError where a file that granpipe did not write has an array's place."""
+        for path in paths:
+            if path not in self.records and os.path.lexists(self.folder / path):
+                raise DatasetError(
+                    f"{self.folder / path}: was not written by granpipe; move it away"
+                )
+
+    def plan(self, paths: Sequence[str]) -> None:
         """Note that arrays may be written from now on, before the first one is.
 
         Raises
         ------
         DatasetError
-            A file that granpipe did not write stands in the place of one.
+            As `check` does.
         """
+        self.check(paths)
         self._planned = True
         with _disk(self.folder):
             shutil.rmtree(self.folder / _OWN / "tmp", ignore_errors=True)
             (self.folder / self.scratch).mkdir(parents=True)
         for path in paths:
             if path not in self.records:
-                if os.path.lexists(self.folder / path):
-                    raise DatasetError(
-                        f"{self.folder / path}: was not written by granpipe; move it away"
-                    )
                 self.add(path, "")
 
     def add(self, path: str, record: str) -> None:
@@ -166,7 +171,7 @@ class Ledger:
         if self._planned:
             shutil.rmtree(self._path.parent / "tmp", ignore_errors=True)
 
-    def finish(self, arrays: Sequence[str], known: Sequence[str] = ()) -> int:
+    def finish(self, arrays: Sequence[str], known: Sequence[str] = ()) -> None:
         """Delete every array but these, and write the ledger anew in order.
 
         Parameters
@@ -175,36 +180,30 @@ class Ledger:
             Paths of the arrays that stay.
         known : sequence of str
             Paths of records that stay although their arrays go.
-
-        Returns
-        -------
-        int
-            Number of arrays deleted.
         """
         if self._file:
             self._file.close()
-        deleted = sum(self._delete(path) for path in self.records.keys() - set(arrays))
+        for path in self.records.keys() - set(arrays):
+            self._delete(path)
         kept = sorted({*arrays, *known})
         lines = (f"[{json.dumps(path)}, {self.records[path]}]\n" for path in kept)
         with _disk(self.folder):
             _replace_if_changed(self._path, self.folder, chain([self._first_line], lines))
-        return deleted
 
     def unwanted(self, arrays: Iterable[str]) -> int:
         """Return how many arrays `finish` would delete."""
         others = self.records.keys() - set(arrays)
         return sum((self.folder / path).is_file() for path in others)
 
-    def _delete(self, path: str) -> int:
+    def _delete(self, path: str) -> None:
         with _disk(self.folder):
             if _through_link(self.folder, path) or not (self.folder / path).is_file():
-                return 0
+                return
             (self.folder / SUMMARY).unlink(missing_ok=True)
             (self.folder / path).unlink()
             for parent in list((self.folder / path).parents)[: path.count("/")]:
                 with suppress(OSError):  # not empty
                     parent.rmdir()
-        return 1
 
 
 def save_array(folder: Path, path: str, array: Pixels, scratch: str) -> str:

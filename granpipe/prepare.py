@@ -261,8 +261,8 @@ class _Run:
         for folder, cause in found.unlisted:
             self.rejected[folder] = PhotoError("unreadable", cause)
         sources = [photo.source for photo in found.photos if self._has_name(photo)]
-        if not self.dry_run:
-            self.ledger.plan(array_path(source) for source in sources)
+        paths = [array_path(source) for source in sources]
+        self.ledger.check(paths) if self.dry_run else self.ledger.plan(paths)
         self._decode([(source, "" if self.force else self._known(source)) for source in sources])
         self._reject_twins()
         # A twin whose other half has gone since the last run needs its array again.

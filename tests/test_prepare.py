@@ -768,8 +768,9 @@ def test_a_file_of_the_users_in_the_place_of_an_array_is_neither_overwritten_nor
     (tmp_path / "out/corn/b.jpg.npy").write_text("mine")
     for data in (b"no picture", (tmp_path / "img/corn/a.jpg").read_bytes() + b" "):
         (tmp_path / "img/corn/b.jpg").write_bytes(data)
-        result = granpipe("prepare", tmp_path / "img", tmp_path / "out", code=1)
-        assert "was not written by granpipe; move it away" in result.stderr
+        for option in ((), ("--dry-run",)):
+            result = granpipe("prepare", tmp_path / "img", tmp_path / "out", *option, code=1)
+            assert "was not written by granpipe; move it away" in result.stderr
         assert (tmp_path / "out/corn/b.jpg.npy").read_text() == "mine"
 
 
