@@ -405,7 +405,17 @@ def test_a_run_under_nohup_goes_on_when_the_terminal_closes(harmful, src, out, w
     assert tree(out) == whole
 
 
-def test_a_run_that_was_stopped_for_a_while_loses_nothing(monkeypatch, src, out):
-    seconds = iter(range(0, 10**6, 1000))
-    monkeypatch.setattr(time, "monotonic", lambda: float(next(seconds)))
-    assert prepare(src, out).prepared.total() == PHOTOGRAPHS
+def test_a_run_that_was_stopped_for_a_while_loses_nothing(tmp_path):
+    code = (
+        "import sys, time; from granpipe import parallel; print('started', flush=True);"
+        "print([*parallel.run(time.sleep, [0.4] * 4, 2, time_limit=1.5)])"
+    )
+    options = {"stdout": subprocess.PIPE, "text": True, "cwd": ROOT, "start_new_session": True}
+    process = subprocess.Popen([sys.executable, "-c", code], **options)
+    assert process.stdout.readline() == "started\n"
+    wait_for(lambda: len(workers_of(process.pid)) == 2, process)
+    time.sleep(0.3)
+    os.killpg(process.pid, signal.SIGSTOP)
+    time.sleep(3)
+    os.killpg(process.pid, signal.SIGCONT)
+    assert process.communicate(timeout=20)[0] == "[None, None, None, None]\n"
