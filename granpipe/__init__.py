@@ -1,11 +1,52 @@
 """From field photographs to arrays for a crop classifier, and a map of where they were taken.
 
-The three commands are three functions: `granpipe.prepare.prepare`, `granpipe.augment.augment` and
-`granpipe.photomap.map_photos`. `granpipe.letterbox.letterbox` is the step that training and serving
-share; `granpipe.transform.make_copy` makes one augmented copy.
+The commands are three functions: `prepare`, `augment` and `map_photos`. What they wrote is read by
+`read_table` and `load_array`; `parameters_of` and `make_copy` make an augmented copy again. All of
+them are imported from here, each when it is first asked for.
+
+>>> from granpipe import prepare, read_table
 """
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from granpipe.errors import DatasetError, GranpipeError, PhotoError
 
-__all__ = ["DatasetError", "GranpipeError", "PhotoError", "__version__"]
+if TYPE_CHECKING:
+    from granpipe.copies.transform import make_copy
+    from granpipe.dataset.files import load_array, read_table
+    from granpipe.jobs.augment import augment, parameters_of
+    from granpipe.jobs.photomap import map_photos
+    from granpipe.jobs.prepare import prepare
+
+__all__ = [
+    "DatasetError",
+    "GranpipeError",
+    "PhotoError",
+    "__version__",
+    "augment",
+    "load_array",
+    "make_copy",
+    "map_photos",
+    "parameters_of",
+    "prepare",
+    "read_table",
+]
 __version__ = "0.1.0"
+
+_HOMES = {
+    "augment": "granpipe.jobs.augment",
+    "load_array": "granpipe.dataset.files",
+    "make_copy": "granpipe.copies.transform",
+    "map_photos": "granpipe.jobs.photomap",
+    "parameters_of": "granpipe.jobs.augment",
+    "prepare": "granpipe.jobs.prepare",
+    "read_table": "granpipe.dataset.files",
+}
+
+
+def __getattr__(name: str) -> Any:
+    # Importing NumPy and Pillow takes longer than `granpipe --help` may.
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)

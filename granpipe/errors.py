@@ -9,13 +9,17 @@ class DatasetError(GranpipeError):
     """The run cannot go on: a folder, an option or the disk is not as it must be."""
 
 
+class BusyError(DatasetError):
+    """Another run is writing at the same place."""
+
+
 class PhotoError(GranpipeError):
     """One photograph cannot be used; the run goes on without it.
 
     Parameters
     ----------
     reason : str
-        A word from the closed list in `granpipe.dataset.REASONS`.
+        A word from the closed list in `granpipe.dataset.files.REASONS`.
     detail : str
         What is wrong with this photograph, in one line.
     """

@@ -27,12 +27,12 @@ import PIL
 from folium.plugins import FastMarkerCluster
 from PIL import Image
 
-from granpipe.exif import Capture
-from granpipe.gps import Position
-from granpipe.letterbox import content_box
-from granpipe.mapfiles import WRITERS, Options, Sighting
-from granpipe.photos import Photo
-from granpipe.transform import Ranges, draw_parameters, generator, make_copy
+from granpipe.copies.transform import Ranges, draw_parameters, generator, make_copy
+from granpipe.mapping.mapfiles import WRITERS, Options, Sighting
+from granpipe.photo.exif import Capture
+from granpipe.photo.gps import Position
+from granpipe.photo.letterbox import content_box
+from granpipe.photo.opening import Photo
 
 CORES = os.cpu_count() or 1
 PATIENCE = 12.0  # seconds of runs after which there is no further one
@@ -181,7 +181,7 @@ def bench_augment(dataset: Path, folder: Path) -> None:
         for number, array in enumerate(arrays):
             make_copy(array, box, draw_parameters(generator(0, "a", number), box, Ranges()))
 
-    runs = {"albumentations": albumentations(arrays), "granpipe.transform": in_memory}
+    runs = {"albumentations": albumentations(arrays), "granpipe.copies.transform": in_memory}
     contenders = [Contender(name, run, len(arrays)) for name, run in runs.items()]
     compete("flip, rotate, crop in memory, one core", contenders)
 

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from granpipe.augment import AUGMENTED_COLUMNS, parameters_of
-from granpipe.transform import make_copy
+from granpipe.copies.transform import make_copy
+from granpipe.jobs.augment import AUGMENTED_COLUMNS, parameters_of
 
 from conftest import picture, rejects, rows, save, tree
 

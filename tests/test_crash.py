@@ -13,11 +13,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from granpipe.augment import augment
-from granpipe.dataset import Ledger, save_array
+from granpipe.dataset.files import Ledger, save_array
 from granpipe.errors import DatasetError
-from granpipe.photomap import map_photos
-from granpipe.prepare import prepare
+from granpipe.jobs.augment import augment
+from granpipe.jobs.photomap import map_photos
+from granpipe.jobs.prepare import prepare
 
 from conftest import ROOT, picture, rejects, rows, save, tree
 
@@ -407,8 +407,8 @@ def test_a_run_under_nohup_goes_on_when_the_terminal_closes(harmful, src, out, w
 
 def test_a_run_that_was_stopped_for_a_while_loses_nothing(tmp_path):
     code = (
-        "import sys, time; from granpipe import parallel; print('started', flush=True);"
-        "print([*parallel.run(time.sleep, [0.4] * 4, 2, time_limit=1.5)])"
+        "import sys, time; from granpipe.engines import processes; print('started', flush=True);"
+        "print([*processes.run(time.sleep, [0.4] * 4, 2, time_limit=1.5)])"
     )
     options = {"stdout": subprocess.PIPE, "text": True, "cwd": ROOT, "start_new_session": True}
     process = subprocess.Popen([sys.executable, "-c", code], **options)

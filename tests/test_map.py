@@ -20,12 +20,13 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from PIL import Image, ImageCms
 
-from granpipe import page, photomap
-from granpipe.exif import Capture
-from granpipe.extent import extent
-from granpipe.gps import VERDICTS, Position
-from granpipe.mapfiles import COLUMNS, WRITERS, Options, Sighting
-from granpipe.photos import Photo
+from granpipe.jobs import photomap
+from granpipe.mapping import page
+from granpipe.mapping.extent import extent
+from granpipe.mapping.mapfiles import COLUMNS, WRITERS, Options, Sighting
+from granpipe.photo.exif import Capture
+from granpipe.photo.gps import VERDICTS, Position
+from granpipe.photo.opening import Photo
 
 import exif_blocks as eb
 from conftest import ROOT, picture, rows, save

@@ -43,6 +43,11 @@ def test_the_sdist_holds_all_that_the_tests_need(dist):
     (sdist,) = dist.glob("*.tar.gz")
     with tarfile.open(sdist) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
-    for name in ("granpipe/web/page.html", "tests/conftest.py", "README.md", ".readme/map.png"):
+    for name in (
+        "granpipe/mapping/web/page.html",
+        "tests/conftest.py",
+        "README.md",
+        ".readme/map.png",
+    ):
         assert name in names
     assert any(name.startswith("img/") for name in names)

@@ -17,7 +17,7 @@ from click.testing import CliRunner
 from PIL import Image, ImageOps
 
 from granpipe import __version__
-from granpipe.cli import cli
+from granpipe.commands.cli import cli
 
 from conftest import ROOT, picture, rejects, rows, save, tree
 

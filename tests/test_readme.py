@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from granpipe.dataset import PREPARED_COLUMNS, REASONS
-from granpipe.gps import VERDICTS
+from granpipe.dataset.files import PREPARED_COLUMNS, REASONS
+from granpipe.photo.gps import VERDICTS
 
 from conftest import ROOT
 
@@ -65,7 +65,7 @@ def test_every_make_target_of_the_readme_exists():
     ).stdout
     named = set(re.findall(r"(?:^\$ |^|`)make ([a-z]+)", README, re.MULTILINE))
     assert named >= {"all", "test", "lint", "bench", "help"}
-    for path in re.findall(r"tests/\w+\.py", (ROOT / "Makefile").read_text()):
+    for path in re.findall(r"tests/[\w/]+\.py", (ROOT / "Makefile").read_text()):
         assert (ROOT / path).is_file(), path
     assert named <= {line.split()[0] for line in listed.splitlines()}
 
@@ -86,5 +86,5 @@ def test_every_option_is_explained_and_every_explained_option_exists():
 
 
 def test_every_file_that_the_readme_names_is_there():
-    for path in re.findall(r"`(tests/\w+\.py)`|\((\.readme/[\w.-]+)\)", README):
+    for path in re.findall(r"`(tests/[\w/]+\.py)`|\((\.readme/[\w.-]+)\)", README):
         assert (ROOT / "".join(path)).is_file(), path

@@ -9,9 +9,9 @@ import time
 
 import pytest
 
-from granpipe import parallel
+from granpipe.engines import processes as parallel
+from granpipe.engines.processes import Lost, run
 from granpipe.errors import DatasetError, PhotoError
-from granpipe.parallel import Lost, run
 
 
 def work(item: object) -> object:

@@ -14,8 +14,8 @@ import exifread
 from PIL import Image
 
 from granpipe.errors import PhotoError
-from granpipe.gps import Position, locate, text_of
-from granpipe.photos import load, one_line
+from granpipe.photo.gps import Position, locate, text_of
+from granpipe.photo.opening import load, one_line
 
 # exifread warns of every odd tag on stderr, where it would tear the progress bar.
 logging.getLogger("exifread").addHandler(logging.NullHandler())
@@ -32,7 +32,7 @@ class Capture:
     Attributes
     ----------
     verdict : str
-        `ok`, or the word from `granpipe.gps.VERDICTS` that says why there is no position.
+        `ok`, or the word from `granpipe.photo.gps.VERDICTS` that says why there is no position.
     detail : str
         What the verdict leaves out, in words; often empty.
     position : Position or None
@@ -57,7 +57,7 @@ def read_capture(image: Image.Image, file_bytes: bytes | None = None) -> Capture
     Parameters
     ----------
     image : PIL.Image.Image
-        As `granpipe.photos.open_photo` returns it. A PNG may be decoded, since its block may
+        As `granpipe.photo.opening.open_photo` returns it. A PNG may be decoded, since its block may
         stand behind the pixels.
     file_bytes : bytes, optional
         The whole file. It is needed for TIFF, whose tags may stand anywhere in it.

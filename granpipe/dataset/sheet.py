@@ -8,8 +8,8 @@ from typing import TypeVar
 
 from PIL import Image, ImageDraw, ImageFont
 
-from granpipe.dataset import LABELS, load_array, read_table
-from granpipe.letterbox import Pixels
+from granpipe.dataset.files import LABELS, load_array, read_table
+from granpipe.photo.letterbox import Pixels
 
 Item = TypeVar("Item")
 

@@ -13,8 +13,9 @@ from typing import Any
 
 import PIL
 
-from granpipe import __version__, parallel
-from granpipe.dataset import (
+from granpipe import __version__
+from granpipe.copies.transform import Parameters, Ranges, draw_parameters, generator, make_copy
+from granpipe.dataset.files import (
     AUGMENTED,
     LABELS,
     PREPARED_COLUMNS,
@@ -31,10 +32,10 @@ from granpipe.dataset import (
     write_summary,
     write_table,
 )
+from granpipe.engines import processes as parallel
 from granpipe.errors import DatasetError, PhotoError
-from granpipe.letterbox import Box
-from granpipe.prepare import Progress
-from granpipe.transform import Parameters, Ranges, draw_parameters, generator, make_copy
+from granpipe.jobs.prepare import Progress
+from granpipe.photo.letterbox import Box
 
 PARAMETER_COLUMNS = [parameter.name for parameter in fields(Parameters)]
 """Columns of an augmented labels.csv from which a copy can be made again."""

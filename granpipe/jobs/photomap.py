@@ -11,16 +11,16 @@ from pathlib import Path
 
 from PIL import Image
 
-from granpipe import parallel
-from granpipe.dataset import check_free, write_file
+from granpipe.dataset.files import check_free, write_file
+from granpipe.engines import processes as parallel
 from granpipe.errors import DatasetError, PhotoError
-from granpipe.exif import Capture, read_capture
-from granpipe.gps import Position
-from granpipe.letterbox import letterbox
-from granpipe.mapfiles import WRITERS, Options, Sighting
-from granpipe.page import leaflet_folder
-from granpipe.photos import Found, Photo, find_photos, open_file, open_photo
-from granpipe.prepare import Progress
+from granpipe.jobs.prepare import Progress
+from granpipe.mapping.mapfiles import WRITERS, Options, Sighting
+from granpipe.mapping.page import leaflet_folder
+from granpipe.photo.exif import Capture, read_capture
+from granpipe.photo.gps import Position
+from granpipe.photo.letterbox import letterbox
+from granpipe.photo.opening import Found, Photo, find_photos, open_file, open_photo
 
 THUMBNAIL_BYTES = 16_000_000
 """What the thumbnails of one page may take, about; then only some photographs have one."""

@@ -13,12 +13,12 @@ from urllib.parse import unquote_to_bytes, urlsplit
 import pytest
 from PIL import Image
 
-from granpipe.exif import Capture
-from granpipe.gps import VERDICTS, Position
-from granpipe.mapfiles import WRITERS, Options, Sighting
-from granpipe.page import leaflet_folder
-from granpipe.photomap import map_photos
-from granpipe.photos import Photo
+from granpipe.jobs.photomap import map_photos
+from granpipe.mapping.mapfiles import WRITERS, Options, Sighting
+from granpipe.mapping.page import leaflet_folder
+from granpipe.photo.exif import Capture
+from granpipe.photo.gps import VERDICTS, Position
+from granpipe.photo.opening import Photo
 
 import exif_blocks as eb
 from conftest import picture, save

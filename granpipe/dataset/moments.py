@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from granpipe.letterbox import Box, Pixels
+from granpipe.photo.letterbox import Box, Pixels
 
 _LEVELS = np.arange(256)
 

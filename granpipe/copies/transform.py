@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from granpipe.letterbox import Box, Pixels
+from granpipe.photo.letterbox import Box, Pixels
 
 
 @dataclass(frozen=True, slots=True)

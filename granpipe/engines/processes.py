@@ -41,7 +41,7 @@ _COMMAND = [
     "-P",
     "-c",
     "import sys, pickle; sys.path[:] = pickle.load(sys.stdin.buffer);"
-    "from granpipe.parallel import serve; serve()",
+    "from granpipe.engines.processes import serve; serve()",
 ]
 
 

@@ -12,8 +12,8 @@ from typing import Any
 
 import PIL
 
-from granpipe import __version__, parallel
-from granpipe.dataset import (
+from granpipe import __version__
+from granpipe.dataset.files import (
     AUGMENTED,
     LABELS,
     PREPARED_COLUMNS,
@@ -28,11 +28,12 @@ from granpipe.dataset import (
     write_summary,
     write_table,
 )
+from granpipe.dataset.moments import Moments, sums
+from granpipe.engines import processes as parallel
 from granpipe.errors import DatasetError, PhotoError
-from granpipe.exif import read_capture
-from granpipe.letterbox import Box, Colour, Pixels, letterbox
-from granpipe.moments import Moments, sums
-from granpipe.photos import MAX_PIXELS, Found, Photo, find_photos, open_file, open_photo
+from granpipe.photo.exif import read_capture
+from granpipe.photo.letterbox import Box, Colour, Pixels, letterbox
+from granpipe.photo.opening import MAX_PIXELS, Found, Photo, find_photos, open_file, open_photo
 
 Progress = Callable[[Iterator[Any], int], Iterator[Any]]
 

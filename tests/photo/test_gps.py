@@ -18,9 +18,9 @@ from hypothesis import strategies as st
 from PIL import features
 
 from granpipe.errors import PhotoError
-from granpipe.exif import Capture, read_capture
-from granpipe.gps import VERDICTS, Position
-from granpipe.photos import open_photo
+from granpipe.photo.exif import Capture, read_capture
+from granpipe.photo.gps import VERDICTS, Position
+from granpipe.photo.opening import open_photo
 
 import exif_blocks as eb
 from conftest import ROOT
@@ -518,8 +518,8 @@ def test_nothing_is_printed_about_bad_blocks(tmp_path):
     (tmp_path / "text.jpg").write_bytes(eb.jpeg(eb.block(image={eb.MAKE: text(b"\xff")})))
     program = (
         "import pathlib, sys\n"
-        "from granpipe.exif import read_capture\n"
-        "from granpipe.photos import open_photo\n"
+        "from granpipe.photo.exif import read_capture\n"
+        "from granpipe.photo.opening import open_photo\n"
         "for path in sorted(pathlib.Path(sys.argv[1]).iterdir()):\n"
         "    read_capture(open_photo(path.read_bytes()))\n"
     )

@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from granpipe.dataset import csv_lines
-from granpipe.exif import Capture
-from granpipe.extent import extent
-from granpipe.gps import VERDICTS, Position
-from granpipe.page import SIGNATURE, render_page
-from granpipe.photos import Photo
+from granpipe.dataset.files import csv_lines
+from granpipe.mapping.extent import extent
+from granpipe.mapping.page import SIGNATURE, render_page
+from granpipe.photo.exif import Capture
+from granpipe.photo.gps import VERDICTS, Position
+from granpipe.photo.opening import Photo
 
 COLUMNS = [
     *("source", "label", "verdict", "detail", "latitude", "longitude", "altitude", "direction"),

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from granpipe.colour import resamplable, to_srgb
 from granpipe.errors import PhotoError
-from granpipe.photos import load, one_line
+from granpipe.photo.colour import resamplable, to_srgb
+from granpipe.photo.opening import load, one_line
 
 Pixels: TypeAlias = NDArray[np.uint8]
 Colour: TypeAlias = tuple[int, int, int]

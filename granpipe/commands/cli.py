@@ -17,9 +17,9 @@ from granpipe import __version__
 from granpipe.errors import DatasetError, GranpipeError
 
 if TYPE_CHECKING:
-    from granpipe.dataset import Rejection
-    from granpipe.photomap import Report as MapReport
-    from granpipe.prepare import Report
+    from granpipe.dataset.files import Rejection
+    from granpipe.jobs.photomap import Report as MapReport
+    from granpipe.jobs.prepare import Report
 
 # The commands import what they need when they run: `granpipe --help` is to answer at once.
 # Click takes a line of \b for an order not to wrap the next paragraph.
@@ -82,7 +82,7 @@ class _PngPath(click.Path):
         path = Path(os.fsdecode(super().convert(value, param, ctx)))
         if path.suffix.lower() != ".png":
             self.fail(f"{path} does not end in .png.", param, ctx)
-        from granpipe.dataset import check_free
+        from granpipe.dataset.files import check_free
 
         check_free(path, b"\x89PNG")
         return path
@@ -170,7 +170,7 @@ def prepare_command(
     Example:
       granpipe prepare img/ out/ --preview sheet.png
     """
-    from granpipe.prepare import prepare
+    from granpipe.jobs.prepare import prepare
 
     if preview and options["dry_run"]:
         raise click.UsageError("--preview needs arrays, which --dry-run does not write.")
@@ -181,16 +181,16 @@ def prepare_command(
     if not quiet:
         _print_report(report, output, options["dry_run"])
     if preview:
-        from granpipe.dataset import write_file
-        from granpipe.sheet import draw_dataset
+        from granpipe.dataset.files import write_file
+        from granpipe.dataset.sheet import draw_dataset
 
         write_file(preview, draw_dataset(output))
     _finish(report.rejected, strict)
 
 
 def _print_report(report: "Report", output: Path, dry_run: bool) -> None:
-    from granpipe.dataset import REASONS
-    from granpipe.photos import Photo
+    from granpipe.dataset.files import REASONS
+    from granpipe.photo.opening import Photo
 
     where = "" if dry_run else f", all in {output / 'rejected.csv'}"
     _print_rejections(report.rejected, REASONS, where)
@@ -300,8 +300,8 @@ def augment_command(
     Example:
       granpipe augment out/ --copies 5 --seed 7 --preview copies.png
     """
-    from granpipe.augment import ADVICE, augment
-    from granpipe.transform import Ranges
+    from granpipe.copies.transform import Ranges
+    from granpipe.jobs.augment import ADVICE, augment
 
     try:
         ranges = Ranges(flip_horizontal, flip_vertical, rotate, crop)
@@ -321,8 +321,8 @@ def augment_command(
             f"{report.deleted} arrays deleted."
         )
     if preview:
-        from granpipe.dataset import write_file
-        from granpipe.sheet import draw_copies
+        from granpipe.dataset.files import write_file
+        from granpipe.dataset.sheet import draw_copies
 
         write_file(preview, draw_copies(dataset, report.folder))
     _finish(report.rejected, strict)
@@ -368,7 +368,7 @@ def map_command(source: Path, outputs: tuple[Path, ...], quiet: bool, **options:
     Example:
       granpipe map img/ -o map.html -o map.csv
     """
-    from granpipe.photomap import map_photos
+    from granpipe.jobs.photomap import map_photos
 
     progress = partial(_progress, quiet=quiet, unit=" photographs")
     report = map_photos(source, outputs, progress=progress, **options)

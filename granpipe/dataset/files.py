@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 
 from granpipe.errors import DatasetError, PhotoError
-from granpipe.letterbox import Pixels
+from granpipe.photo.letterbox import Pixels
 
 REASONS = {
     "no_label": "put it into a folder named after its crop",

@@ -8,8 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from granpipe.letterbox import Box, content_box
-from granpipe.transform import (
+from granpipe.copies.transform import (
     Parameters,
     Ranges,
     draw_parameters,
@@ -18,6 +17,7 @@ from granpipe.transform import (
     make_copy,
     sampling_matrix,
 )
+from granpipe.photo.letterbox import Box, content_box
 
 from conftest import psnr
 

@@ -1,0 +1,1 @@
+"""The command line: a group, and a module for each of its commands."""

@@ -1,0 +1,1 @@
+"""One augmented copy: its parameters and its pixels."""

@@ -1,0 +1,1 @@
+"""What stands in OUTPUT: arrays, tables, the ledger and what is drawn of them."""

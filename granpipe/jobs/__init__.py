@@ -1,0 +1,1 @@
+"""The three jobs of granpipe: what its commands do, callable from Python."""
