@@ -1,0 +1,299 @@
+"""A bucket of S3, or of a server that speaks its language, by way of obstore."""
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from functools import cache
+from typing import IO, Any, NoReturn, cast
+
+from granpipe.errors import DatasetError
+from granpipe.stores.credentials import connection, retries
+from granpipe.stores.lease import Lease
+from granpipe.stores.protocol import Entry, Held
+
+_LONGEST_KEY = 1024
+_PART = 8 * 1024 * 1024
+_CODE = re.compile(r"<Code>([A-Za-z]{1,60})</Code>")
+_DENIED = {"AccessDenied", "AllAccessDisabled"}
+_STRANGER = {
+    *("SignatureDoesNotMatch", "InvalidAccessKeyId", "ExpiredToken", "InvalidToken"),
+    *("AuthorizationHeaderMalformed", "RequestTimeTooSkewed", "InvalidClientTokenId"),
+}
+
+
+@dataclass(frozen=True)
+class Bucket:
+    """The objects of a bucket below a prefix; a `Store`.
+
+    Parameters
+    ----------
+    bucket, prefix : str
+        As in s3://bucket/prefix; the prefix may be empty.
+    run : str
+        Tells the bucket of one run from that of another.
+    client : optional
+        An obstore store to use in place of the one that the AWS variables describe. It is not
+        pickled, nor is any secret.
+    """
+
+    bucket: str
+    prefix: str = ""
+    run: str = ""
+    client: Any = field(default=None, compare=False, repr=False)
+
+    ahead = 4
+
+    def __reduce__(self) -> tuple[type["Bucket"], tuple[str, str, str]]:
+        return Bucket, (self.bucket, self.prefix, self.run)
+
+    @property
+    def url(self) -> str:
+        return f"s3://{self.bucket}/{self.prefix}".rstrip("/")
+
+    @property
+    def _objects(self) -> Any:
+        return self.client or _connect(self.bucket)
+
+    def _key(self, path: str) -> str:
+        return "/".join(part for part in (self.prefix, path) if part)
+
+    def list(self, folder: str = "", *, deep: bool = True) -> Iterator[Entry]:
+        """Yield the objects below a prefix; a listing costs a request for every thousand."""
+        import obstore  # noqa: PLC0415 - the extra s3
+
+        prefix, skipped = self._key(folder) or None, len(self.prefix) + bool(self.prefix)
+        if not deep:
+            yield from self._walk(folder, deep=False)
+            return
+        found = []
+        try:
+            with self._answering(folder):
+                for chunk in obstore.list(self._objects, prefix):
+                    found += [_entry(one, skipped) for one in chunk]
+        except _BadKeyError:
+            found = [*self._walk(folder, deep=True)]
+        yield from found
+
+    def _walk(self, folder: str, *, deep: bool) -> Iterator[Entry]:
+        """List folder by folder: a key that obstore cannot take costs its own folder only."""
+        import obstore  # noqa: PLC0415 - the extra s3
+
+        skipped = len(self.prefix) + bool(self.prefix)
+        folders = [folder]
+        while folders:
+            name = folders.pop()
+            try:
+                with self._answering(name):
+                    listed = obstore.list_with_delimiter(self._objects, self._key(name) or None)
+            except _BadKeyError:
+                why = "cannot list the folder: it holds a key with an empty part, a dot or a line"
+                yield Entry(name, 0, "", why, is_folder=True)
+                continue
+            yield from (_entry(one, skipped) for one in listed["objects"])
+            if deep:
+                folders += [prefix[skipped:] for prefix in listed["common_prefixes"]]
+
+    def read(self, path: str) -> tuple[bytes, str]:
+        """Return an object's bytes and etag, by one GET."""
+        import obstore  # noqa: PLC0415 - the extra s3
+
+        with self._answering(path):
+            answer = obstore.get(self._objects, self._key(path))
+            return bytes(answer.bytes()), _version(answer.meta)
+
+    def head(self, path: str, size: int) -> bytes:
+        """Return an object's first bytes, by one GET of a range."""
+        import obstore  # noqa: PLC0415 - the extra s3
+
+        try:
+            with self._answering(path):
+                answer = obstore.get(self._objects, self._key(path), options={"range": (0, size)})
+                return bytes(answer.bytes())
+        except DatasetError as error:
+            if "InvalidRange" in str(error.__cause__):  # an empty object
+                return b""
+            raise
+
+    def write(self, path: str, data: bytes) -> str:
+        """Write an object, by one PUT unless it is large."""
+        import obstore  # noqa: PLC0415 - the extra s3
+
+        with self._answering(path):
+            return _version(obstore.put(self._objects, self._key(path), data, chunk_size=_PART))
+
+    def create(self, path: str, data: bytes) -> str | None:
+        """Write an object where there is none (If-None-Match)."""
+        return self._conditionally(path, data, "create")
+
+    def replace(self, path: str, data: bytes, version: str) -> str | None:
+        """Write an object in place of the one with this etag (If-Match)."""
+        return self._conditionally(path, data, {"e_tag": version})
+
+    def _conditionally(self, path: str, data: bytes, mode: Any) -> str | None:
+        import obstore  # noqa: PLC0415 - the extra s3
+        from obstore.exceptions import (  # noqa: PLC0415
+            AlreadyExistsError,
+            NotFoundError,
+            PreconditionError,
+        )
+
+        with self._answering(path):
+            try:
+                done = obstore.put(
+                    self._objects, self._key(path), data, mode=mode, use_multipart=False
+                )
+            except (AlreadyExistsError, PreconditionError, NotFoundError):
+                pass
+            else:
+                return _version(done)
+        # A request that was sent twice, as its first answer was lost, finds its own work.
+        try:
+            there, version = self.read(path)
+        except FileNotFoundError:
+            return None
+        return version if there == data else None
+
+    @contextmanager
+    def writer(self, path: str) -> Iterator[IO[bytes]]:
+        """Write a large object part by part; it is there when the last part is."""
+        import obstore  # noqa: PLC0415 - the extra s3
+
+        with (
+            self._answering(path),
+            obstore.open_writer(self._objects, self._key(path), buffer_size=_PART) as file,
+        ):
+            yield cast(IO[bytes], file)
+
+    def delete(self, path: str) -> None:
+        """Delete an object."""
+        import obstore  # noqa: PLC0415 - the extra s3
+
+        with suppress(FileNotFoundError), self._answering(path):
+            obstore.delete(self._objects, self._key(path))
+
+    @contextmanager
+    def hold(self, folder: str, say: Callable[[str], None]) -> Iterator[Held]:
+        """Take a lease, and renew it for as long as the block lasts."""
+        lease = Lease(self, folder, say)
+        lease.take()
+        try:
+            yield Held(replace(self, run=lease.id), lease.check)
+        finally:
+            lease.give_back()
+
+    def age(self, path: str, probe: str) -> float:
+        """Return by how many seconds an object is older than a probe that is written now.
+
+        Both times are the server's; no clock of this machine has a part in it.
+        """
+        import obstore  # noqa: PLC0415 - the extra s3
+
+        self.write(probe, b"")
+        try:
+            with self._answering(path):
+                now = obstore.head(self._objects, self._key(probe))["last_modified"]
+                then = obstore.head(self._objects, self._key(path))["last_modified"]
+        finally:
+            self.delete(probe)
+        return float((now - then).total_seconds())
+
+    def refusal(self, path: str) -> str:
+        """Return why no object can have such a key."""
+        if len(self._key(path).encode("utf-8", "replace")) > _LONGEST_KEY:
+            return "the path is too long for a key of the bucket"
+        if any(ord(char) < 32 or ord(char) == 127 for char in path):
+            return "a bucket takes no control characters in names"
+        return ""
+
+    def ignores_case(self) -> bool:
+        """Keys that differ in case are different keys."""
+        return False
+
+    def free(self) -> int | None:
+        """Nobody says how much a bucket takes."""
+        return None
+
+    @contextmanager
+    def _answering(self, path: str) -> Iterator[None]:
+        """Turn what obstore raises into OSErrors of one object, and DatasetErrors of them all."""
+        from obstore.exceptions import BaseError, NotFoundError  # noqa: PLC0415 - the extra s3
+
+        try:
+            yield
+        except (NotFoundError, FileNotFoundError) as error:
+            if _code(error) == "NoSuchBucket":
+                self._fail(path, error)
+            raise FileNotFoundError(2, "is gone") from error
+        except BaseError as error:
+            if _code(error) in _DENIED and path:
+                raise PermissionError(13, "access denied") from error
+            if _is_bad_key(error):
+                raise _BadKeyError from error
+            self._fail(path, error)
+        except ValueError as error:
+            # obstore refuses keys that it cannot write in one way only.
+            raise OSError(22, "no such key can be") from error
+
+    def _fail(self, path: str, error: Exception) -> NoReturn:
+        place = f"{self.url}/{path}".rstrip("/")
+        code = _code(error)
+        if code == "NoSuchBucket":
+            raise DatasetError(f"s3://{self.bucket}: there is no such bucket") from error
+        if code in _DENIED | _STRANGER or "Unauthenticated" in type(error).__name__:
+            raise DatasetError(
+                f"{place}: access denied ({code or 'no credentials'}); check AWS_ACCESS_KEY_ID, "
+                "AWS_SECRET_ACCESS_KEY or AWS_PROFILE"
+            ) from error
+        raise DatasetError(
+            f"{place}: no good answer ({code or _cause(error)}); check AWS_ENDPOINT_URL, "
+            "AWS_REGION and the network, then run again"
+        ) from error
+
+
+class _BadKeyError(Exception):
+    """A listing holds a key that obstore cannot represent."""
+
+
+@cache
+def _connect(bucket: str) -> Any:
+    """Return a client; made once in each process, since it must not cross a fork."""
+    from obstore.store import S3Store  # noqa: PLC0415 - the extra s3
+
+    options: Any = connection()
+    is_plain = str(options.get("endpoint", "")).startswith("http://")
+    return S3Store(
+        bucket,
+        **options,
+        client_options={"allow_http": is_plain, "connect_timeout": "5s", "timeout": "90s"},
+        retry_config={"max_retries": retries(), "retry_timeout": timedelta(seconds=60)},
+    )
+
+
+def _entry(meta: Any, skipped: int) -> Entry:
+    return Entry(meta["path"][skipped:], meta["size"], _version(meta))
+
+
+def _version(meta: Any) -> str:
+    etag = meta.get("e_tag") or ""
+    return str(etag).strip('"') if etag else f"{meta.get('last_modified', '')}"
+
+
+def _code(error: Exception) -> str:
+    found = _CODE.search(str(error))
+    return found[1] if found else ""
+
+
+def _is_bad_key(error: Exception) -> bool:
+    text = str(error)
+    return "illegal character sequence" in text or "empty path segment" in text
+
+
+def _cause(error: Exception) -> str:
+    """Return a short cause without addresses, headers or bodies, which may tell secrets."""
+    first = str(error).partition("\n")[0]
+    for sign in ("HTTP error: ", "status code: "):
+        if sign in first:
+            return first.rpartition(sign)[2].partition(":")[0][:60].strip()
+    return type(error).__name__

@@ -1,0 +1,328 @@
+"""A folder of a disk."""
+
+import os
+import shutil
+import stat
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from typing import IO
+
+from granpipe.errors import BusyError, DatasetError
+from granpipe.stores.owner import owner_of, this_process
+from granpipe.stores.protocol import Entry, Held
+
+# A file may change once more within the tick of its disk's clock, FAT's being the longest.
+_SETTLED = 2_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """A folder of a disk, which need not exist yet; a `Store`.
+
+    Parameters
+    ----------
+    root : str
+        Its path, as the user wrote it.
+    scratch : str
+        A folder below it for half-written files; beside each file unless given. Where it is gone,
+        nothing can be written: so a worker of an ended run does no harm.
+    """
+
+    root: str
+    scratch: str = ""
+
+    ahead = 0
+
+    @property
+    def url(self) -> str:
+        return self.root
+
+    def locate(self, path: str) -> bytes:
+        """Return a path as the system wants it; names are UTF-8 whatever the locale."""
+        inner = path.encode("utf-8", "surrogateescape")
+        return os.path.join(os.fsencode(self.root), inner) if inner else os.fsencode(self.root)
+
+    def list(self, folder: str = "", *, deep: bool = True) -> Iterator[Entry]:
+        """Yield the files below a folder. Links to folders are followed last, each folder once."""
+        folders, links = [folder], list[str]()
+        entered: set[tuple[int, int]] = set()
+        while folders or links:
+            name = folders.pop() if folders else links.pop(0)
+            if not self._enter(name, entered):
+                continue
+            try:
+                with os.scandir(self.locate(name)) as entries:
+                    for entry in entries:
+                        path = _join(name, entry.name.decode("utf-8", "surrogateescape"))
+                        if not _is_folder(entry):
+                            yield _entry(path, entry)
+                        elif deep:
+                            (links if entry.is_symlink() else folders).append(path)
+            except OSError as error:
+                if name != folder or not isinstance(error, FileNotFoundError):
+                    why = f"cannot list the folder: {error.strerror}"
+                    yield Entry(name, 0, "", why, is_folder=True)
+            links.sort()
+
+    def _enter(self, name: str, entered: set[tuple[int, int]]) -> bool:
+        try:
+            status = os.stat(self.locate(name))
+        except OSError:
+            return True  # listing it will say what is wrong
+        identity = (status.st_dev, status.st_ino)
+        if not status.st_ino:
+            return True  # a file system without such numbers
+        known = identity in entered
+        entered.add(identity)
+        return not known
+
+    def read(self, path: str) -> tuple[bytes, str]:
+        """Return a file's bytes and version; none of what may change within its clock's tick."""
+        with self._open(path) as file:
+            before = os.fstat(file.fileno())
+            data = file.read()
+            after = os.fstat(file.fileno())
+        is_settled = time.time_ns() - before.st_mtime_ns > _SETTLED
+        is_same = _version(before) == _version(after) and len(data) == before.st_size
+        return data, _version(before) if is_settled and is_same else ""
+
+    def head(self, path: str, size: int) -> bytes:
+        """Return a file's first bytes."""
+        with self._open(path) as file:
+            return file.read(size)
+
+    @contextmanager
+    def _open(self, path: str) -> Iterator[IO[bytes]]:
+        # Without O_NONBLOCK, opening a pipe would wait for somebody to write.
+        flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+        with open(os.open(self.locate(path), flags), "rb", buffering=0) as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise OSError(0, "is no regular file")
+            yield file
+
+    def write(self, path: str, data: bytes) -> str:
+        """Write a file under a temporary name, and rename it."""
+        with self._replacing(path) as file:
+            file.write(data)
+            file.flush()
+            return _version(os.fstat(file.fileno()))
+
+    @contextmanager
+    def writer(self, path: str) -> Iterator[IO[bytes]]:
+        """Write a large file under a temporary name; see it onto the disk, and rename it."""
+        with self._replacing(path) as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+
+    @contextmanager
+    def _replacing(self, path: str) -> Iterator[IO[bytes]]:
+        with self._written(path):
+            target = self._target(path)
+            temporary = self._temporary(target)
+            try:
+                with open(temporary, "wb") as file:
+                    yield file
+                self._move(temporary, target)
+            except BaseException:
+                with suppress(OSError):
+                    os.unlink(temporary)
+                raise
+
+    def _target(self, path: str) -> bytes:
+        if self._is_linked(path):
+            raise DatasetError(f"{self._name(path)}: leads through a link elsewhere; remove it")
+        target = self.locate(path)
+        # A link that a user named stays one, and the file that it leads to is written.
+        return target if self.scratch else os.path.realpath(target)
+
+    def _temporary(self, target: bytes) -> bytes:
+        mark = f"{os.getpid()}-{threading.get_ident()}"
+        if self.scratch:
+            return self.locate(f"{self.scratch}/{mark}")
+        folder, name = os.path.split(target)
+        os.makedirs(folder, exist_ok=True)
+        return os.path.join(folder, b".%b.%b.tmp" % (name[:80], mark.encode()))
+
+    def _move(self, temporary: bytes, target: bytes) -> None:
+        try:
+            os.replace(temporary, target)
+        except FileNotFoundError:
+            os.makedirs(os.path.dirname(target), exist_ok=True)
+            os.replace(temporary, target)
+
+    def create(self, path: str, data: bytes) -> str | None:
+        """Write a file where there is none, by a hard link to a temporary one."""
+        with self._written(path):
+            target = self._target(path)
+            temporary = self._temporary(target)
+            os.makedirs(os.path.dirname(target), exist_ok=True)
+            try:
+                with open(temporary, "wb") as file:
+                    file.write(data)
+                os.link(temporary, target)
+            except FileExistsError:
+                return None
+            finally:
+                with suppress(OSError):
+                    os.unlink(temporary)
+            return _version(os.stat(target))
+
+    def replace(self, path: str, data: bytes, version: str) -> str | None:
+        """Write a file in place of this version. Two at once are told apart by `hold` alone."""
+        try:
+            if _version(os.stat(self.locate(path))) != version:
+                return None
+        except FileNotFoundError:
+            return None
+        return self.write(path, data)
+
+    def delete(self, path: str) -> None:
+        """Delete a regular file, and the folders that it leaves empty; nothing through a link."""
+        with self._written(path):
+            target = self.locate(path)
+            if self.scratch and not os.path.isdir(self.locate(self.scratch)):
+                raise DatasetError(f"{self.root}: another run has begun here")
+            if self._is_linked(path) or not os.path.isfile(target):
+                return
+            os.unlink(target)
+            for depth in range(path.count("/"), 0, -1):
+                with suppress(OSError):  # not empty
+                    os.rmdir(self.locate("/".join(path.split("/")[:depth])))
+
+    def refusal(self, path: str) -> str:
+        """Return why the disk cannot have such a path."""
+        if max(len(part.encode("utf-8", "replace")) for part in path.split("/")) > 255:
+            return "the name is too long"
+        is_too_long = os.name == "posix" and len(os.path.abspath(self.locate(path))) > 4000
+        return "the path is too long for the output" if is_too_long else ""
+
+    def ignores_case(self) -> bool:
+        """Look whether the deepest folder that is there goes by its name in the other case, too."""
+        place = os.path.realpath(os.fsencode(self.root))
+        while place != os.path.dirname(place):
+            folder, name = os.path.split(place)
+            other = name.swapcase()
+            if name != other and os.path.isdir(place):
+                try:
+                    return os.path.samefile(place, os.path.join(folder, other))
+                except OSError:
+                    return False
+            place = folder
+        return False
+
+    def free(self) -> int | None:
+        """Return the bytes that are free on the disk."""
+        place = os.path.abspath(self.locate(""))
+        while not os.path.exists(place):
+            place = os.path.dirname(place)
+        return shutil.disk_usage(place).free
+
+    @contextmanager
+    def hold(self, folder: str, say: Callable[[str], None]) -> Iterator[Held]:
+        """Lock a file, which the system lets go of when this process ends, however it ends."""
+        if self._is_linked(f"{folder}/lock"):
+            raise DatasetError(f"{self._name(folder)}: is a link; remove it")
+        os.makedirs(self.locate(folder), exist_ok=True)
+        path = self.locate(f"{folder}/lock")
+        flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
+        with open(os.open(path, flags, 0o666), "r+b", buffering=0) as file:
+            if not _lock(file):
+                owner = owner_of(file.read())
+                raise BusyError(
+                    f"{self.url}: {owner or 'another run'} is writing here; wait for it"
+                )
+            file.truncate(0)
+            file.write(this_process().to_json())
+            yield from self._staged(folder)
+            with suppress(OSError):
+                file.truncate(0)
+
+    def _staged(self, folder: str) -> Iterator[Held]:
+        scratch = f"{folder}/tmp/{os.getpid()}-{time.time_ns()}"
+        parent = self.locate(f"{folder}/tmp")
+        if os.path.islink(parent):
+            raise DatasetError(f"{self._name(folder)}/tmp: is a link; remove it")
+        shutil.rmtree(parent, ignore_errors=True)
+        with self._written(folder):
+            os.makedirs(self.locate(scratch))
+        try:
+            yield Held(replace(self, scratch=scratch), lambda: None)
+        finally:
+            shutil.rmtree(parent, ignore_errors=True)
+
+    def _is_linked(self, path: str) -> bool:
+        parts = path.split("/")[:-1]
+        return any(
+            os.path.islink(self.locate("/".join(parts[: depth + 1]))) for depth in range(len(parts))
+        )
+
+    def _name(self, path: str) -> str:
+        return os.path.join(self.root, path)
+
+    @contextmanager
+    def _written(self, path: str) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            what = error.strerror or error
+            raise DatasetError(f"{self._name(path)}: {what}; mend that, run again") from error
+
+
+def _join(folder: str, name: str) -> str:
+    return f"{folder}/{name}" if folder else name
+
+
+def _is_folder(entry: "os.DirEntry[bytes]") -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link to itself, for one
+        return False
+
+
+def _entry(path: str, entry: "os.DirEntry[bytes]") -> Entry:
+    try:
+        status = entry.stat()
+    except FileNotFoundError:
+        why = "link to a file that is not there" if entry.is_symlink() else "is gone"
+        return Entry(path, 0, "", why)
+    except OSError as error:
+        return Entry(path, 0, "", error.strerror or str(error))
+    if not stat.S_ISREG(status.st_mode):
+        return Entry(path, 0, "", "is no regular file")
+    return Entry(path, status.st_size, _version(status))
+
+
+def _version(status: os.stat_result) -> str:
+    # Windows tells the file number of an open file only.
+    number = 0 if os.name == "nt" else status.st_ino
+    return f"{status.st_size:x}-{status.st_mtime_ns:x}-{number:x}"
+
+
+def _lock(file: IO[bytes]) -> bool:
+    """Lock an open file; False where another process has locked it."""
+    try:
+        import fcntl  # noqa: PLC0415 - not on Windows
+    except ImportError:
+        return _lock_on_windows(file)
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _lock_on_windows(file: IO[bytes]) -> bool:
+    import msvcrt  # noqa: PLC0415 - on Windows only
+
+    file.seek(1_000)  # far behind what is written, since there a locked byte cannot be read
+    try:
+        msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
+    except OSError:
+        return False
+    finally:
+        file.seek(0)
+    return True

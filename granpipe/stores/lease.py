@@ -1,0 +1,148 @@
+"""A lock in a bucket: an object that its owner writes again and again while it lives."""
+
+import json
+import threading
+import time
+from collections.abc import Callable
+from typing import Protocol
+from uuid import uuid4
+
+from granpipe.errors import BusyError, DatasetError
+from granpipe.stores.owner import Owner, owner_of, this_process
+from granpipe.stores.protocol import Store
+
+RENEWAL = 10.0
+"""Seconds between two renewals."""
+
+TERM = 120.0
+"""Seconds without a renewal, by the server's clock, after which a lease is free."""
+
+
+class LeasingStore(Store, Protocol):
+    """A store that can tell how old a file is without a clock of ours."""
+
+    def age(self, path: str, probe: str) -> float:
+        """Return by how many seconds a file is older than a probe that is written now."""
+
+
+class Lease:
+    """The sole right to write below a prefix of a bucket.
+
+    Parameters
+    ----------
+    bucket : LeasingStore
+        The store.
+    folder : str
+        Where in it the lock stands.
+    say : callable
+        Told, in a line, for whom this run waits.
+    """
+
+    def __init__(self, bucket: LeasingStore, folder: str, say: Callable[[str], None]) -> None:
+        self.bucket = bucket
+        self.path = f"{folder}/lock"
+        self.say = say
+        self.id = uuid4().hex
+        self.owner = this_process()
+        self.version = ""
+        self.renewals = 0
+        self.trouble: DatasetError | None = None
+        self.renewed = time.monotonic()
+        self.ended = threading.Event()
+        self.turn = threading.Lock()
+        self.thread = threading.Thread(target=self._keep, daemon=True)
+
+    def take(self) -> None:
+        """Take the lease; wait for one whose owner may be dead.
+
+        Raises
+        ------
+        BusyError
+            Its owner is alive.
+        """
+        first_seen = ""
+        while not self.version:
+            self.version = self.bucket.create(self.path, self._text()) or ""
+            if not self.version:
+                first_seen = self._take_over(first_seen)
+        self.renewed = time.monotonic()
+        self.thread.start()
+
+    def _take_over(self, first_seen: str) -> str:
+        """Take the lease of a dead owner, or wait a while; return the version first seen."""
+        try:
+            data, version = self.bucket.read(self.path)
+        except FileNotFoundError:
+            return first_seen
+        owner = owner_of(data)
+        first_seen = first_seen or version
+        if version != first_seen or (owner and owner.is_here()):
+            raise BusyError(f"{self.bucket.url}: {_name(owner)} is writing here; wait for it")
+        is_free = bool(owner and owner.is_gone())
+        if not is_free:
+            age = self._age()
+            is_free = age >= TERM
+        if is_free:
+            self.version = self.bucket.replace(self.path, self._text(), version) or ""
+            return ""
+        left = TERM - age
+        self.say(
+            f"{self.bucket.url}: locked by {_name(owner)}, silent for {age:.0f} s; "
+            f"waiting up to {left:.0f} s for a sign of life"
+        )
+        time.sleep(min(RENEWAL + 2, left + 1))
+        return first_seen
+
+    def _age(self) -> float:
+        try:
+            return self.bucket.age(self.path, f"{self.path}-probe-{self.id}")
+        except FileNotFoundError:
+            return 0.0
+
+    def _text(self) -> bytes:
+        # Another text each time: the etag of most servers is a digest of the bytes.
+        return self.owner.to_json(lease=self.id, renewals=self.renewals)
+
+    def check(self) -> None:
+        """Renew the lease now; raise DatasetError where it was lost."""
+        self._renew()
+        if self.trouble:
+            raise self.trouble
+
+    def _keep(self) -> None:
+        while not self.ended.wait(RENEWAL):
+            try:
+                self._renew()
+            except DatasetError:
+                continue  # it may answer again before the term is over
+            if self.trouble:
+                return
+
+    def _renew(self) -> None:
+        with self.turn:
+            if self.trouble or self.ended.is_set():
+                return
+            self.renewals += 1
+            version = self.bucket.replace(self.path, self._text(), self.version)
+            if version is None:
+                self.trouble = DatasetError(
+                    f"{self.bucket.url}: this run was silent for too long and lost its lock; "
+                    "run again"
+                )
+            else:
+                self.version, self.renewed = version, time.monotonic()
+
+    def give_back(self) -> None:
+        """Delete the lock, if it is still ours."""
+        self.ended.set()
+        self.thread.join()
+        try:
+            data, _ = self.bucket.read(self.path)
+            if json.loads(data).get("lease") == self.id:
+                self.bucket.delete(self.path)
+        except (OSError, DatasetError, ValueError):
+            pass  # it is free after its term
+
+
+def _name(owner: Owner | None) -> str:
+    return str(owner or "another run")

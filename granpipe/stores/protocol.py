@@ -1,0 +1,112 @@
+"""What every store can do, and what it promises.
+
+Paths are relative to the store, with forward slashes; bytes of a name that are no UTF-8 are kept as
+Python's surrogate escapes, whatever the locale. What one path cannot do is an OSError, which the
+caller judges; a store that as a whole does not answer, or cannot be written, is a DatasetError.
+Every operation may be called again: the second time changes nothing.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import IO, Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What a listing tells of one file, or of a folder that could not be listed.
+
+    Attributes
+    ----------
+    path : str
+        Relative to the store.
+    size : int
+        Bytes.
+    version : str
+        Another one when the file has other bytes: a folder's file number, time and size, or a
+        bucket's etag. Empty where nothing can be said.
+    problem : str
+        Why the file cannot be read, or the folder not be listed; mostly empty.
+    is_folder : bool
+        Only ever true of a folder with a problem.
+    """
+
+    path: str
+    size: int
+    version: str
+    problem: str = ""
+    is_folder: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A store while this run alone may write below it.
+
+    Attributes
+    ----------
+    store : Store
+        Use this one to write: what a run that lost its lock still wants to write comes to nothing
+        where the disk can see to that.
+    check : callable
+        Raises DatasetError where the lock was lost; call it before what cannot be undone.
+    """
+
+    store: "Store"
+    check: Callable[[], None]
+
+
+class Store(Protocol):
+    """A place for files. See the module for what all operations promise."""
+
+    @property
+    def url(self) -> str:
+        """The store as a user names it, for messages."""
+
+    @property
+    def ahead(self) -> int:
+        """How many transfers are worth having under way beside the work; 0 on a disk."""
+
+    def list(self, folder: str = "", *, deep: bool = True) -> Iterator[Entry]:
+        """Yield the files below a folder, in no order; none where there is no such folder.
+
+        Without `deep`, only those directly in it.
+        """
+
+    def read(self, path: str) -> tuple[bytes, str]:
+        """Return a file's bytes and their version, which is empty while the file is too young.
+
+        Raises FileNotFoundError, or another OSError.
+        """
+
+    def head(self, path: str, size: int) -> bytes:
+        """Return a file's first bytes, at most so many. Raises as `read` does."""
+
+    def write(self, path: str, data: bytes) -> str:
+        """Write a file, whole or not at all, and return its version."""
+
+    def create(self, path: str, data: bytes) -> str | None:
+        """Write a file where there is none and return its version; None where there is one."""
+
+    def replace(self, path: str, data: bytes, version: str) -> str | None:
+        """Write a file in place of this version; None where it has another."""
+
+    def writer(self, path: str) -> AbstractContextManager[IO[bytes]]:
+        """Write a large file by and by; it appears, whole, when the block ends without an error."""
+
+    def delete(self, path: str) -> None:
+        """Delete a file, and the folders that it leaves empty."""
+
+    def hold(self, folder: str, say: Callable[[str], None]) -> AbstractContextManager[Held]:
+        """Let this run alone write, under a lock in a folder of its own.
+
+        Raises BusyError where another run holds it, OSError where no lock can be had.
+        """
+
+    def refusal(self, path: str) -> str:
+        """Return why no file of this path can be kept here, or an empty text."""
+
+    def ignores_case(self) -> bool:
+        """Tell whether names that differ in letter case alone are one file here."""
+
+    def free(self) -> int | None:
+        """Return how many bytes can still be written here; None where nobody knows."""
