@@ -49,5 +49,5 @@ help:  ## list the targets
 	@touch $@
 
 .venv/installed-dev: .venv/installed
-	$(BIN)/python -m pip install --quiet --editable '.[dev,heic,offline]'
+	$(BIN)/python -m pip install --quiet --editable '.[dev,heic,offline,s3]'
 	@touch $@

@@ -14,8 +14,10 @@ from granpipe.errors import DatasetError, GranpipeError, PhotoError
 
 if TYPE_CHECKING:
     from granpipe.copies.transform import make_copy
-    from granpipe.dataset.files import load_array, read_table
-    from granpipe.jobs.augment import augment, parameters_of
+    from granpipe.dataset.arrays import load_array
+    from granpipe.dataset.tables import read_table
+    from granpipe.jobs.augment import augment
+    from granpipe.jobs.copy_photo import parameters_of
     from granpipe.jobs.photomap import map_photos
     from granpipe.jobs.prepare import prepare
 
@@ -36,12 +38,12 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "augment": "granpipe.jobs.augment",
-    "load_array": "granpipe.dataset.files",
+    "load_array": "granpipe.dataset.arrays",
     "make_copy": "granpipe.copies.transform",
     "map_photos": "granpipe.jobs.photomap",
-    "parameters_of": "granpipe.jobs.augment",
+    "parameters_of": "granpipe.jobs.copy_photo",
     "prepare": "granpipe.jobs.prepare",
-    "read_table": "granpipe.dataset.files",
+    "read_table": "granpipe.dataset.tables",
 }
 
 

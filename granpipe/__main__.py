@@ -1,5 +1,5 @@
 """Run granpipe as `python -m granpipe`."""
 
-from granpipe.commands.cli import main
+from granpipe.commands.group import main
 
 main()

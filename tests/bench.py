@@ -28,11 +28,12 @@ from folium.plugins import FastMarkerCluster
 from PIL import Image
 
 from granpipe.copies.transform import Ranges, draw_parameters, generator, make_copy
-from granpipe.mapping.mapfiles import WRITERS, Options, Sighting
+from granpipe.dataset.names import Photo
+from granpipe.mapping.sighting import Options, Sighting
+from granpipe.mapping.writers import WRITERS
 from granpipe.photo.exif import Capture
 from granpipe.photo.gps import Position
 from granpipe.photo.letterbox import content_box
-from granpipe.photo.opening import Photo
 
 CORES = os.cpu_count() or 1
 PATIENCE = 12.0  # seconds of runs after which there is no further one
@@ -213,7 +214,7 @@ def bench_map(count: int, *, single: bool) -> None:
         return FastMarkerCluster(places).add_to(folium.Map()).get_root().render()
 
     def ours() -> str:
-        return WRITERS[".html"].write(seen, Path("map.html"), Options(Path("img")))
+        return WRITERS[".html"].write(seen, Options("img", "./img/"))
 
     runs = {"folium FastMarkerCluster": cluster, "granpipe map": ours}
     runs = {"folium Marker": markers} | runs if single else runs
@@ -225,8 +226,8 @@ def sighting(number: int) -> Sighting:
     """Return a photograph of one of five fields."""
     plot, lat, lon = number % 5, number * 0.618034 % 1, number * 0.414214 % 1
     position = Position(round(48 + plot + lat, 9), round(11 - lon, 9), 500.0 + plot, number % 360)
-    taken_at = f"2024-06-{1 + number % 28:02}T10:{number % 60:02}:00+02:00"
-    capture = Capture("ok", "", position, taken_at, "Drawn", "Phone 1")
+    taken_at = f"2024-06-{1 + number % 28:02}T10:{number % 60:02}:00"
+    capture = Capture("ok", "", position, taken_at, "+02:00", "Drawn", "Phone 1")
     return Sighting(Photo(f"crop {plot}/IMG_{number:06}.jpg"), capture)
 
 

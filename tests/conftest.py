@@ -1,8 +1,10 @@
 """What the tests share: the command line, real photographs, and small pictures made here."""
 
 import csv
+import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +12,7 @@ import pytest
 from click.testing import CliRunner, Result
 from PIL import Image
 
-from granpipe.commands.cli import cli
+from granpipe.commands.group import cli
 
 ROOT = Path(__file__).parent.parent
 PHOTOS = ROOT.parent / "shared" / "photos"
@@ -62,10 +64,12 @@ def picture(width: int = 64, height: int = 48, seed: int = 0) -> Image.Image:
 
 
 def save(path: Path, image: Image.Image | None = None, **options) -> Path:
-    """Save a picture, making its folder; a picture of its own for every path."""
+    """Save a picture, an hour ago, making its folder; a picture of its own for every path."""
     path.parent.mkdir(parents=True, exist_ok=True)
     image = image or picture(seed=sum(path.name.encode()))
     image.save(path, **options)
+    then = time.time_ns() - 3_600_000_000_000  # what is younger than two seconds is always hashed
+    os.utime(path, ns=(then, then))
     return path
 
 
@@ -81,11 +85,11 @@ def rejects(output: Path) -> dict[str, str]:
 
 
 def tree(folder: Path) -> dict[str, bytes]:
-    """Return the bytes of all files below a folder, by relative path."""
+    """Return the bytes of all files below a folder, by relative path; not granpipe's own."""
     return {
         path.relative_to(folder).as_posix(): path.read_bytes()
         for path in sorted(folder.rglob("*"))
-        if path.is_file()
+        if path.is_file() and ".granpipe" not in path.relative_to(folder).parts
     }
 
 

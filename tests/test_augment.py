@@ -13,7 +13,8 @@ import pytest
 from PIL import Image
 
 from granpipe.copies.transform import make_copy
-from granpipe.jobs.augment import AUGMENTED_COLUMNS, parameters_of
+from granpipe.jobs.augment_run import AUGMENTED_COLUMNS
+from granpipe.jobs.copy_photo import parameters_of
 
 from conftest import picture, rejects, rows, save, tree
 

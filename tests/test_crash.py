@@ -13,11 +13,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from granpipe.dataset.files import Ledger, save_array
+from granpipe.dataset.arrays import save_array
+from granpipe.dataset.ledger import LEDGER, Ledger
 from granpipe.errors import DatasetError
 from granpipe.jobs.augment import augment
 from granpipe.jobs.photomap import map_photos
 from granpipe.jobs.prepare import prepare
+from granpipe.stores.folder import Folder
 
 from conftest import ROOT, picture, rejects, rows, save, tree
 
@@ -40,14 +42,20 @@ def harmful_load(self):
 ImageFile.ImageFile.load = harmful_load
 """
 HALF_A_WRITE = """
-import os, pathlib, signal
+import os, signal
+from granpipe.stores.folder import Folder
 
-def write_half(path, data):
-    with open(path, "wb") as file:
+write = Folder.write
+
+def write_half(folder, path, data):
+    if not path.endswith(".npy"):
+        return write(folder, path, data)
+    with folder.writer(path) as file:
         file.write(bytes(data)[:1000])
-    os.killpg(0, signal.SIGKILL)
+        file.flush()
+        os.killpg(0, signal.SIGKILL)
 
-pathlib.Path.write_bytes = write_half
+Folder.write = write_half
 """
 PHOTOGRAPHS = 120
 
@@ -180,14 +188,12 @@ def test_a_kill_in_the_middle_of_a_write_leaves_no_half_array(granpipe, injected
 
 def test_a_ledger_line_that_was_cut_off_does_not_swallow_the_next(granpipe, src, out):
     granpipe("prepare", src, out)
-    with (out / ".granpipe/ledger.jsonl").open("a") as lines:
+    with (out / LEDGER).open("a") as lines:
         lines.write('["corn/cut')
-    ledger = Ledger(out, "prepare", set())
+    ledger = Ledger(Folder(str(out)), "prepare")
     ledger.plan(["corn/new.jpg.npy", "corn/newer.jpg.npy"])
-    ledger.close()
-    assert {"corn/new.jpg.npy", "corn/newer.jpg.npy"} <= Ledger(
-        out, "prepare", set()
-    ).records.keys()
+    again = Ledger(Folder(str(out)), "prepare")
+    assert {"corn/new.jpg.npy", "corn/newer.jpg.npy"} <= again.records.keys()
 
 
 @pytest.mark.parametrize("line", ["", '{"gran', '{"gran\n', '{"granpipe": "prepare"}'])
@@ -389,7 +395,7 @@ def test_what_a_worker_of_an_ended_run_still_wants_to_write_comes_to_nothing(src
     before = tree(out)
     array = np.zeros((9, 9, 3), np.uint8)
     with pytest.raises(DatasetError):
-        save_array(out, "corn/000.jpg.npy", array, ".granpipe/tmp/1-1")
+        save_array(Folder(str(out), ".granpipe/tmp/1-1"), "corn/000.jpg.npy", array)
     assert tree(out) == before
 
 

@@ -17,13 +17,13 @@ from click.testing import CliRunner
 from PIL import Image, ImageOps
 
 from granpipe import __version__
-from granpipe.commands.cli import cli
+from granpipe.commands.group import cli
 
 from conftest import ROOT, picture, rejects, rows, save, tree
 
 HEADER = (
     "path,label,label_index,source,sha256,width,height,left,top,right,bottom,"
-    "latitude,longitude,altitude,taken_at"
+    "latitude,longitude,altitude,taken_at,utc_offset,flags,group,split,row"
 )
 # Put on PYTHONPATH, this ends every process that is about to decode a picture.
 NO_DECODER = "import os, PIL.Image\nPIL.Image.open = lambda *args, **options: os._exit(7)\n"
@@ -304,7 +304,8 @@ def test_a_second_run_rewrites_no_array_or_table_where_some_are_rejected(prepare
     before, bytes_before = stamps(out), tree(out)
     prepare(src, out)
     after = stamps(out)
-    assert {name for name in after if after[name] != before[name]} <= {".granpipe/ledger.jsonl"}
+    changed = {name for name in after if after[name] != before[name]}
+    assert changed <= {".granpipe/ledger.jsonl", ".granpipe/lock"}
     assert tree(out) == bytes_before
 
 
@@ -328,7 +329,7 @@ def test_changed_bytes_are_noticed_even_when_size_and_time_are_not(prepare, src,
     old, status = (out / "corn/d.bmp.npy").read_bytes(), path.stat()
     save(path, picture(seed=2))
     os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
-    result = prepare(src, out)
+    result = prepare(src, out, "--verify")
     assert path.stat().st_size == status.st_size
     assert (out / "corn/d.bmp.npy").read_bytes() != old
     assert "3 of them up to date already" in closing_line(result)
@@ -515,8 +516,8 @@ def test_a_link_inside_the_output_does_not_lead_outside(prepare, src, out, tmp_p
     assert stamps(tmp_path / "moved") == before
 
 
-@pytest.mark.parametrize("name", ["", "ledger.jsonl", "tmp"])
-def test_a_ledger_that_is_a_link_is_refused(prepare, src, out, tmp_path, name):
+@pytest.mark.parametrize("name", ["", "lock", "tmp"])
+def test_a_folder_or_lock_of_ours_that_is_a_link_is_refused(prepare, src, out, tmp_path, name):
     prepare(src, out)
     target = out / ".granpipe" / name
     if target.exists():
@@ -526,6 +527,24 @@ def test_a_ledger_that_is_a_link_is_refused(prepare, src, out, tmp_path, name):
     target.symlink_to(tmp_path / "moved")
     save(src / "corn/new.jpg")
     assert_one_line(prepare(src, out, code=1), out)
+
+
+def test_a_ledger_that_is_a_link_is_replaced_and_what_it_leads_to_stays(prepare, src, out):
+    prepare(src, out)
+    elsewhere = out.with_name("elsewhere.jsonl")
+    (out / ".granpipe/ledger.jsonl").rename(elsewhere)
+    (out / ".granpipe/ledger.jsonl").symlink_to(elsewhere)
+    before = elsewhere.read_bytes()
+    save(src / "corn/new.jpg")
+    prepare(src, out)
+    assert elsewhere.read_bytes() == before
+    assert len(rows(out / "labels.csv")) == 4
+
+
+def test_a_name_that_means_another_path_elsewhere_is_rejected(prepare, src, out):
+    save(src / "corn/back\\slash.jpg", picture(seed=5))
+    prepare(src, out)
+    assert rejects(out) == {"corn/back\\slash.jpg": "bad_name"}
 
 
 def test_nothing_outside_the_output_is_touched(prepare, src, out, tmp_path):

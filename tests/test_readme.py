@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from granpipe.dataset.files import PREPARED_COLUMNS, REASONS
+from granpipe.dataset.tables import PREPARED_COLUMNS, REASONS
 from granpipe.photo.gps import VERDICTS
 
 from conftest import ROOT
@@ -51,7 +51,9 @@ def test_every_command_prints_what_the_readme_says(workshop):
 
 def test_the_python_of_the_readme_runs(workshop):
     subprocess.run("granpipe prepare img/ out/ && granpipe augment", shell=True, check=True)
-    replayed, fed = [block for block in blocks("python") if "np.load" in block][:2]
+    replayed, fed = [block for block in blocks("python") if "rows" in block or "row = " in block][
+        :2
+    ]
     exec(replayed, {})
     scope = {}
     exec(fed, scope)

@@ -3,13 +3,15 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from io import BytesIO
-from pathlib import Path
 from typing import TypeVar
 
 from PIL import Image, ImageDraw, ImageFont
 
-from granpipe.dataset.files import LABELS, load_array, read_table
+from granpipe.dataset.arrays import load_array
+from granpipe.dataset.names import LABELS, array_path
+from granpipe.dataset.tables import rows_of
 from granpipe.photo.letterbox import Pixels
+from granpipe.stores.protocol import Store
 
 Item = TypeVar("Item")
 
@@ -65,53 +67,53 @@ def _fitted(text: str, width: int, size: int) -> str:
     return text
 
 
-def draw_dataset(folder: Path) -> bytes:
+def draw_dataset(dataset: Store) -> bytes:
     """Draw a contact sheet of a prepared dataset: a row a class, with up to eight photographs.
 
     Raises
     ------
     DatasetError
-        The folder holds no dataset.
+        The store holds no dataset.
     PhotoError
         An array is damaged.
     """
     return contact_sheet(
         [
             Row(
-                f"{label}: {len(paths)}",
-                [(_name(path), load_array(folder / path)) for path in _spread(paths, _COLUMNS)],
+                f"{label}: {len(rows)}",
+                [(_name(row["path"]), load_array(dataset, row)) for row in _spread(rows, _COLUMNS)],
             )
-            for label, paths in _spread(list(_by_label(folder, "path").items()), _ROWS)
+            for label, rows in _spread(list(_by_label(dataset).items()), _ROWS)
         ]
     )
 
 
-def draw_copies(dataset: Path, augmented: Path) -> bytes:
+def draw_copies(dataset: Store, augmented: Store) -> bytes:
     """Draw a contact sheet of an augmented set: a row a photograph, with up to seven copies.
 
     Raises
     ------
     DatasetError
-        A folder holds no such set.
+        A store holds no such set.
     PhotoError
         An array is damaged.
     """
     copies: dict[str, list[dict[str, str]]] = {}
-    for row in read_table(augmented / LABELS):
+    for row in rows_of(augmented, LABELS):
         copies.setdefault(row["source"], []).append(row)
     chosen = [
-        source
-        for sources in _by_label(dataset, "source").values()
-        for source in _spread([source for source in sources if source in copies], 3)
+        row["source"]
+        for rows in _by_label(dataset).values()
+        for row in _spread([row for row in rows if row["source"] in copies], 3)
     ]
     return contact_sheet(
         [
             Row(
                 source,
                 [
-                    ("as prepared", load_array(dataset / f"{source}.npy")),
+                    ("as prepared", load_array(dataset, {"path": array_path(source)})),
                     *(
-                        (_what_was_done(row), load_array(augmented / row["path"]))
+                        (_what_was_done(row), load_array(augmented, row))
                         for row in copies[source][: _COLUMNS - 1]
                     ),
                 ],
@@ -133,11 +135,11 @@ def _what_was_done(row: dict[str, str]) -> str:
     return f"{turned}\n{', '.join(flips)}"
 
 
-def _by_label(folder: Path, column: str) -> dict[str, list[str]]:
-    values: dict[str, list[str]] = {}
-    for row in read_table(folder / LABELS):
-        values.setdefault(row["label"], []).append(row[column])
-    return values
+def _by_label(dataset: Store) -> dict[str, list[dict[str, str]]]:
+    rows: dict[str, list[dict[str, str]]] = {}
+    for row in rows_of(dataset, LABELS):
+        rows.setdefault(row["label"], []).append(row)
+    return rows
 
 
 def _name(path: str) -> str:

@@ -6,19 +6,17 @@ a worker that the system kills for want of memory, costs the one item that it wa
 
 import os
 import pickle
-import signal
 import subprocess
 import sys
-import threading
-import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from dataclasses import dataclass
 from queue import SimpleQueue
-from typing import Any, BinaryIO, Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
+from granpipe.engines.worker import BEGUN, ERROR, LOOK, READY
 from granpipe.errors import DatasetError
 
 Item = TypeVar("Item")
@@ -28,12 +26,12 @@ TIME_LIMIT = 120.0
 """Seconds that one item may take before its worker is ended."""
 
 _LARGEST_CHUNK = 16
-_LOOK = 0.5
+# A worker that fetches ahead stands still at the end of every chunk.
+_LARGEST_CHUNK_AHEAD = 64
 # Memory may be short for a moment when a worker starts; one that never starts is an error.
 _MOST_FAILED_STARTS = 3
 # Idle BLAS threads, and memory that Pillow gives back after every picture, cost a fifth.
 _ENVIRONMENT = {"OPENBLAS_NUM_THREADS": "1", "PILLOW_BLOCKS_MAX": "4"}
-_READY = "ready"
 _DEATH = (EOFError, OSError, pickle.UnpicklingError)
 # -P keeps a file such as pickle.py in the current folder from being imported.
 _COMMAND = [
@@ -41,7 +39,7 @@ _COMMAND = [
     "-P",
     "-c",
     "import sys, pickle; sys.path[:] = pickle.load(sys.stdin.buffer);"
-    "from granpipe.engines.processes import serve; serve()",
+    "from granpipe.engines.worker import serve; serve()",
 ]
 
 
@@ -63,7 +61,8 @@ def run(
     Parameters
     ----------
     function : callable
-        Must pickle: a function of a module, or an instance of a class of a module.
+        Must pickle: a function of a module, or an instance of a class of a module, which may be
+        one of `Steps`.
     items : sequence
         What to work on; each item must pickle.
     workers : int
@@ -83,7 +82,8 @@ def run(
     DatasetError
         A worker cannot be started at all.
     """
-    size = max(1, min(_LARGEST_CHUNK, len(items) // (16 * workers)))
+    largest = _LARGEST_CHUNK_AHEAD if getattr(function, "ahead", 0) else _LARGEST_CHUNK
+    size = max(1, min(largest, len(items) // (16 * workers)))
     chunks = (items[start : start + size] for start in range(0, len(items), size))
     pool: _Pool[Item, Result] = _Pool(function, min(workers, len(items)), time_limit)
     try:
@@ -120,10 +120,10 @@ class _Pool(Generic[Item, Result]):
             worker.bury()
 
     def _outcome(self, future: "Future[list[Result | Lost]]") -> list[Result | Lost]:
-        while not wait([future], timeout=_LOOK).done:
+        while not wait([future], timeout=LOOK).done:
             for worker in self.workers:
                 # Looks are counted, not the clock, which runs on while Ctrl-Z stops us all.
-                worker.busy_seconds += _LOOK * worker.is_busy
+                worker.busy_seconds += LOOK * worker.is_busy
                 if worker.busy_seconds > self.time_limit:
                     worker.stop(f"took longer than {self.time_limit:.0f} s")
         return future.result()
@@ -131,9 +131,19 @@ class _Pool(Generic[Item, Result]):
     def _run_chunk(self, chunk: Sequence[Item]) -> list[Result | Lost]:
         worker = self.idle.get()
         results: list[Result | Lost] = []
+        lost: dict[int, Lost] = {}
         try:
             while len(results) < len(chunk) and not self.closed:
-                results += worker.run(chunk[len(results) :])
+                start = len(results)
+                if start in lost:
+                    results.append(lost[start])
+                    continue
+                # What was not answered before the item that is lost is done once more.
+                stop = min((place for place in lost if place > start), default=len(chunk))
+                done, died_at = worker.run(chunk[start:stop])
+                results += done
+                if died_at is not None:
+                    lost[start + died_at] = Lost(worker.cause_of_death)
         finally:
             self.idle.put(worker)
         return results
@@ -147,6 +157,7 @@ class _Worker:
         self.is_busy = False
         self.busy_seconds = 0.0
         self.cause = ""
+        self.cause_of_death = ""
         self.failed_starts = 0
         self.start()
 
@@ -180,34 +191,38 @@ class _Worker:
                 stream.close()  # type: ignore[union-attr]
         return self.process.wait()
 
-    def run(self, items: Sequence[Any]) -> list[Any]:
-        """Return the results of the items up to the one, if any, that cost the worker its life."""
+    def run(self, items: Sequence[Any]) -> tuple[list[Any], int | None]:
+        """Return the results, in order, and which item, if any, cost the worker its life."""
         if not self._is_ready():
-            return []
+            return [], None
         results: list[Any] = []
+        begun = 0
         with suppress(OSError):
             self._write(pickle.dumps(list(items)))
         while len(results) < len(items):
             self.busy_seconds = 0.0
             self.is_busy = True
             try:
-                error, value = self._receive()
+                kind, value = self._receive()
             except _DEATH:
-                results.append(Lost(self._cause_of_death()))
+                self.cause_of_death = self._bury_and_tell()
                 self.start()
-                break
+                return results, max(begun, len(results))
             finally:
                 self.is_busy = False
-            if error is not None:
-                raise error
-            results.append(value)
-        return results
+            if kind == ERROR:
+                raise value
+            if kind == BEGUN:
+                begun = value
+            else:
+                results.append(value)
+        return results, None
 
     def _is_ready(self) -> bool:
         """Wait until the process answers; False where it died before and was started again."""
         try:
             while not self.ready:
-                self.ready = self._receive() == _READY
+                self.ready = self._receive() == READY
         except _DEATH as error:
             code = self.bury()
             self.failed_starts += 1
@@ -228,44 +243,8 @@ class _Worker:
         # The bytes come from our own worker, not from a stranger.
         return pickle.load(self.process.stdout)  # type: ignore[arg-type]  # noqa: S301
 
-    def _cause_of_death(self) -> str:
+    def _bury_and_tell(self) -> str:
         with suppress(subprocess.TimeoutExpired):  # it tells its own code unless it is ended first
             self.process.wait(1)
         code = self.bury()
         return self.cause or (f"was ended by signal {-code}" if code < 0 else f"left with {code}")
-
-
-def serve() -> None:
-    """Be a worker: take a function, then chunks of items, and send back the results."""
-    threading.Thread(target=_leave_with, args=(os.getppid(),), daemon=True).start()
-    # Ctrl-C reaches the whole process group; the parent ends its workers itself.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    calls, results = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
-    # A C library that prints must not write into the results.
-    os.dup2(2, 1)
-    function = pickle.load(calls)  # noqa: S301
-    _reply(results, _READY)
-    while True:
-        try:
-            items = pickle.load(calls)  # noqa: S301
-        except EOFError:
-            return
-        for item in items:
-            reply: tuple[Exception | None, Any]
-            try:
-                reply = (None, function(item))
-            except Exception as error:
-                reply = (error, None)
-            _reply(results, reply)
-
-
-def _leave_with(parent: int) -> None:
-    """End this worker soon after its parent was killed, not only when it has nothing left to do."""
-    while os.getppid() == parent:
-        time.sleep(_LOOK)
-    os._exit(1)
-
-
-def _reply(results: BinaryIO, message: object) -> None:
-    pickle.dump(message, results)
-    results.flush()

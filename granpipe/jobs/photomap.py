@@ -1,29 +1,33 @@
 """Photographs -> where they were taken, as HTML, GeoJSON and CSV."""
 
-import base64
-import io
 import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
+from urllib.parse import quote
 
-from PIL import Image
-
-from granpipe.dataset.files import check_free, write_file
-from granpipe.engines import processes as parallel
-from granpipe.errors import DatasetError, PhotoError
-from granpipe.jobs.prepare import Progress
-from granpipe.mapping.mapfiles import WRITERS, Options, Sighting
+from granpipe.dataset.build import Progress
+from granpipe.dataset.names import Photo
+from granpipe.dataset.sources import Found, find_photos
+from granpipe.engines import processes
+from granpipe.errors import DatasetError
+from granpipe.jobs.see_photo import Job, SeePhoto
 from granpipe.mapping.page import leaflet_folder
-from granpipe.photo.exif import Capture, read_capture
+from granpipe.mapping.sighting import Options, Sighting
+from granpipe.mapping.writers import WRITERS
+from granpipe.photo.exif import Capture
 from granpipe.photo.gps import Position
-from granpipe.photo.letterbox import letterbox
-from granpipe.photo.opening import Found, Photo, find_photos, open_file, open_photo
+from granpipe.stores.files import check_free
+from granpipe.stores.folder import Folder
+from granpipe.stores.protocol import Entry, Store
+from granpipe.stores.urls import open_file, open_store
 
 THUMBNAIL_BYTES = 16_000_000
 """What the thumbnails of one page may take, about; then only some photographs have one."""
+
+_Path = str | os.PathLike[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,23 +43,24 @@ class Report:
 
 
 def map_photos(
-    source: Path,
-    outputs: Sequence[Path],
+    source: _Path,
+    outputs: Sequence[_Path],
     *,
     offline: bool = False,
     thumbnails: int = 96,
     redact: int | None = None,
+    links: str | None = None,
     workers: int | None = None,
     progress: Progress = lambda results, total: results,
 ) -> Report:
-    """Write where the photographs below a folder were taken.
+    """Write where the photographs of a folder or bucket were taken.
 
     Parameters
     ----------
-    source : Path
-        Any folder of photographs; its first level of folders gives the classes.
-    outputs : sequence of Path
-        Files to write; the suffix chooses: .html, .geojson or .csv.
+    source : str or Path
+        Any folder or s3:// URL of photographs; its first level of folders gives the classes.
+    outputs : sequence of str or Path
+        Files or s3:// URLs to write; the suffix chooses: .html, .geojson or .csv.
     offline : bool
         Put Leaflet into the page, which then asks the network for nothing but chosen tiles.
     thumbnails : int
@@ -63,6 +68,9 @@ def map_photos(
     redact : int, optional
         Round positions to so many decimals of a degree, and leave out altitudes, directions,
         details of the verdicts and links to the photographs.
+    links : str, optional
+        Address below which the page finds the photographs. Unless given, a page in a folder links
+        to photographs in a folder, and no other page links at all.
     workers : int, optional
         Number of processes; one a core unless given.
     progress : callable
@@ -77,85 +85,83 @@ def map_photos(
     DatasetError
         There are no photographs, an output cannot be written, or Leaflet's files are missing.
     """
-    for output in outputs:
-        check_output(output)
-    has_page = any(_suffix(output) == ".html" for output in outputs)
+    photos = open_store(source)
+    files = [check_output(output) for output in outputs]
+    has_page = any(_suffix(name) == ".html" for _, name in files)
     if has_page and offline:
         leaflet_folder()
-    found = find_photos(source)
-    if not found.photos and not found.unlisted:
-        raise DatasetError(f"{source}: no photographs; name a folder that has some")
+    found = find_photos(photos)
     jobs = list(_jobs(found.photos, thumbnails if has_page else 0))
-    with closing(parallel.run(_Task(str(source)), jobs, workers or os.cpu_count() or 1)) as results:
+    results = processes.run(SeePhoto(photos), jobs, workers or os.cpu_count() or 1)
+    with closing(results):
         sightings = _sightings(found, progress(results, len(jobs)))
     if redact is not None:
         sightings = [_redacted(sighting, redact) for sighting in sightings]
-    for output in outputs:
-        writer = WRITERS[_suffix(output)]
-        text = writer.write(sightings, output, Options(source, offline, redact))
-        write_file(output, text.encode())
+    for store, name in files:
+        prefix = None if redact is not None else _link_prefix(photos, store, links)
+        options = Options(_title(photos), prefix, offline, redact)
+        store.write(name, WRITERS[_suffix(name)].write(sightings, options).encode())
     return Report(sightings, found.ignored)
 
 
-def _jobs(photos: Sequence[Photo], side: int) -> Iterator[tuple[str, int]]:
-    """Yield each source and the side of its thumbnail, 0 for none, evenly within the budget."""
+def _jobs(photos: Sequence[Entry], side: int) -> Iterator[Job]:
+    """Yield each photograph and the side of its thumbnail, 0 for none, within the budget."""
     step = -(-len(photos) * side**2 // (2 * THUMBNAIL_BYTES))
     for number, photo in enumerate(photos):
-        yield photo.source, 0 if step and number % step else side
+        yield Job(photo, 0 if step and number % step else side)
 
 
 def _sightings(
-    found: Found, results: Iterator[tuple[Capture, str] | parallel.Lost]
+    found: Found, results: Iterator[tuple[Capture, str] | processes.Lost]
 ) -> list[Sighting]:
     sightings = [Sighting(Photo(name), Capture("unreadable", why)) for name, why in found.unlisted]
     for photo, result in zip(found.photos, results, strict=True):
-        if isinstance(result, parallel.Lost):
+        if isinstance(result, processes.Lost):
             capture, thumbnail = Capture("unreadable", f"its decoder {result.cause}"), ""
         else:
             capture, thumbnail = result
-        sightings.append(Sighting(photo, capture, thumbnail))
+        sightings.append(Sighting(Photo(photo.path), capture, thumbnail))
     return sorted(sightings, key=lambda sighting: sighting.photo.source)
 
 
-def check_output(output: Path) -> None:
-    """Raise DatasetError unless a map can be written under this name."""
-    if _suffix(output) not in WRITERS:
+def check_output(output: _Path) -> tuple[Store, str]:
+    """Return the store and name of a map's file.
+
+    Raises
+    ------
+    DatasetError
+        No map can be written under this name.
+    """
+    if _suffix(os.fspath(output)) not in WRITERS:
         raise DatasetError(f"{output}: end the name in {', '.join(WRITERS)}")
-    check_free(output, WRITERS[_suffix(output)].signature.encode())
+    store, name = open_file(output)
+    check_free(store, name, WRITERS[_suffix(os.fspath(output))].signature.encode())
+    return store, name
 
 
-def _suffix(output: Path) -> str:
-    return output.suffix.lower()
+def _suffix(name: str) -> str:
+    return Path(name).suffix.lower()
 
 
-@dataclass(frozen=True, slots=True)
-class _Task:
-    """Look at one photograph; runs in a worker."""
-
-    source: str
-
-    def __call__(self, job: tuple[str, int]) -> tuple[Capture, str]:
-        source, thumbnail = job
-        path = Path(self.source, source)
-        try:
-            with open_file(path) as file:
-                image = open_photo(file)
-                capture = read_capture(image, path.read_bytes() if image.format == "TIFF" else None)
-                wanted = thumbnail if capture.position else 0
-                return capture, _thumbnail(image, wanted) if wanted else ""
-        except PhotoError as error:
-            return Capture("unreadable", error.detail), ""
+def _title(photos: Store) -> str:
+    if isinstance(photos, Folder):
+        return Path(photos.root).resolve().name
+    return photos.url.rpartition("/")[2]
 
 
-def _thumbnail(image: Image.Image, side: int) -> str:
+def _link_prefix(photos: Store, output: Store, links: str | None) -> str | None:
+    """Return what stands before a source in a link from the page, percent-encoded."""
+    if links is not None:
+        return links if links.endswith("/") else f"{links}/"
+    if not (isinstance(photos, Folder) and isinstance(output, Folder)):
+        return None
     try:
-        array, box, _ = letterbox(image, side, fill=(255, 255, 255))
-    except PhotoError:
-        return ""  # the position counts, even of a photograph whose pixels are cut off
-    content = array[box.top : box.bottom, box.left : box.right]
-    buffer = io.BytesIO()
-    Image.fromarray(content.copy()).save(buffer, "JPEG", quality=70, optimize=True)
-    return base64.b64encode(buffer.getvalue()).decode()
+        # Links on the way stay: browsers, too, resolve the page's address by its letters alone.
+        relative = os.path.relpath(photos.root, output.root)
+    except ValueError:  # another drive
+        return Path(photos.root).resolve().as_uri() + "/"
+    # "./" keeps a name with a colon from being read as a scheme.
+    return "./" + quote(os.fsencode(Path(relative).as_posix())) + "/"
 
 
 def _redacted(sighting: Sighting, digits: int) -> Sighting:

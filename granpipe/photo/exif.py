@@ -38,7 +38,9 @@ class Capture:
     position : Position or None
         Set if and only if the verdict is `ok`.
     taken_at : str
-        ISO 8601, with the offset from UTC where EXIF has one; empty where it has no time.
+        The camera's local time as ISO 8601 without an offset; empty where EXIF has no time.
+    utc_offset : str
+        What that time is ahead of UTC, as +02:00; empty where EXIF does not say.
     make, model : str
         The camera, as it calls itself.
     """
@@ -47,6 +49,7 @@ class Capture:
     detail: str = ""
     position: Position | None = None
     taken_at: str = ""
+    utc_offset: str = ""
     make: str = ""
     model: str = ""
 
@@ -117,7 +120,7 @@ def _capture(tags: dict[str, Any], block: bytes, image: Image.Image) -> Capture:
         verdict,
         detail,
         position,
-        _taken_at(tags),
+        *_taken_at(tags),
         _name(tags.get("Image Make")),
         _name(tags.get("Image Model")),
     )
@@ -133,7 +136,7 @@ def _hint(image: Image.Image) -> str:
     return "the only position is in XMP, which is not read" if b"GPSLatitude" in packet else ""
 
 
-def _taken_at(tags: dict[str, Any]) -> str:
+def _taken_at(tags: dict[str, Any]) -> tuple[str, str]:
     for time, offset in (
         ("EXIF DateTimeOriginal", "EXIF OffsetTimeOriginal"),
         ("EXIF DateTimeDigitized", "EXIF OffsetTimeDigitized"),
@@ -143,5 +146,5 @@ def _taken_at(tags: dict[str, Any]) -> str:
         except ValueError:
             continue
         zone = text_of(tags.get(offset))
-        return moment.isoformat() + (zone if _OFFSET.fullmatch(zone) else "")
-    return ""
+        return moment.isoformat(), zone if _OFFSET.fullmatch(zone) else ""
+    return "", ""

@@ -1,7 +1,7 @@
 """Fit a picture into a square without cutting or stretching it."""
 
+import io
 import math
-import os
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -134,7 +134,7 @@ def _is_fine(image: Image.Image) -> bool:
     if image.format not in {"JPEG", "MPO"} or file is None:
         return False
     place: int = file.tell()
-    size: int = file.seek(0, os.SEEK_END)
+    size: int = file.seek(0, io.SEEK_END)
     file.seek(place)
     return size > _FINE_BYTES_PER_PIXEL * image.width * image.height
 

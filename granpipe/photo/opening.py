@@ -1,19 +1,15 @@
-"""Find photographs in a folder tree, and open one safely."""
+"""Open a photograph safely: only known formats, nothing larger than allowed."""
 
-import os
-import stat
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from functools import cache
 from io import BytesIO
-from pathlib import Path
 from typing import BinaryIO
 
 from PIL import Image, UnidentifiedImageError
 
-from granpipe.errors import DatasetError, PhotoError
+from granpipe.errors import PhotoError
 
 SUFFIXES = frozenset(
     ".jpg .jpeg .jpe .png .webp .tif .tiff .bmp .avif .heic .heif".split()  # noqa: SIM905
@@ -38,149 +34,14 @@ _MAGIC = (b"\xff\xd8\xff", b"\x89PNG", b"RIFF", b"II*\0", b"MM\0*", b"BM", b"GIF
 _HEIC_BRANDS = (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1")
 
 
-@dataclass(frozen=True, slots=True)
-class Photo:
-    """A photograph by name.
+def is_photo(path: str) -> bool:
+    """Tell whether a path, with forward slashes, is named like a photograph.
 
-    Attributes
-    ----------
-    source : str
-        Path relative to the folder searched, with forward slashes.
-    label : str
-        First folder of `source`, or empty for a photograph directly in the folder.
+    >>> is_photo("corn/IMG_1.JPG"), is_photo("corn/.jpg"), is_photo("corn.jpg/a")
+    (True, False, False)
     """
-
-    source: str
-
-    @property
-    def label(self) -> str:
-        first, slash, _ = self.source.partition("/")
-        return first if slash else ""
-
-
-@dataclass(slots=True)
-class Found:
-    """What a search found: photographs by sorted source, and what is no photograph.
-
-    `unlisted` are the folders that could not be listed, each with the cause.
-    """
-
-    photos: list[Photo] = field(default_factory=list)
-    unlisted: list[tuple[str, str]] = field(default_factory=list)
-    ignored: int = 0
-
-
-def find_photos(folder: Path) -> Found:
-    """Find every photograph below a folder.
-
-    Names that begin with a dot and names without one of `SUFFIXES` are counted as ignored. Links
-    to folders are followed after all real folders, each folder once, so that a loop ends. A folder
-    below the first level that is named like a photograph is listed as one, and searched too.
-
-    Parameters
-    ----------
-    folder : Path
-        Where to look.
-
-    Returns
-    -------
-    Found
-        Photographs in the order of their sources.
-
-    Raises
-    ------
-    DatasetError
-        `folder` is not a folder that can be listed.
-    """
-    try:
-        os.listdir(folder)  # noqa: PTH208
-    except OSError as error:
-        raise DatasetError(f"{folder}: {error.strerror}; name a folder of photographs") from error
-    found = Found()
-    folders, links = [""], list[str]()
-    entered: set[tuple[int, int]] = set()
-    while folders or links:
-        name = folders.pop() if folders else links.pop(0)
-        if not _enter(folder / name, entered):
-            continue
-        for path, entry in _list(folder, name, found):
-            is_folder = _is_folder(entry)
-            if is_folder:
-                (links if entry.is_symlink() else folders).append(path)
-            if _is_photo(path) and (name or not is_folder):
-                found.photos.append(Photo(path))
-            elif not is_folder:
-                found.ignored += 1
-        links.sort()
-    found.photos.sort(key=lambda photo: photo.source)
-    found.unlisted.sort()
-    return found
-
-
-def _list(folder: Path, name: str, found: Found) -> Iterator[tuple[str, "os.DirEntry[str]"]]:
-    try:
-        with os.scandir(folder / name) as entries:
-            for entry in entries:
-                if entry.name.startswith("."):
-                    found.ignored += 1
-                else:
-                    yield f"{name}/{entry.name}" if name else entry.name, entry
-    except OSError as error:
-        found.unlisted.append((name, f"cannot list the folder: {error.strerror}"))
-
-
-def _is_folder(entry: "os.DirEntry[str]") -> bool:
-    try:
-        return entry.is_dir()
-    except OSError:  # a link to itself, for one
-        return False
-
-
-def _enter(folder: Path, entered: set[tuple[int, int]]) -> bool:
-    try:
-        status = folder.stat()
-    except OSError:
-        return True  # listing it will say what is wrong
-    if not status.st_ino:
-        return True  # a file system without such numbers
-    identity = (status.st_dev, status.st_ino)
-    known = identity in entered
-    entered.add(identity)
-    return not known
-
-
-def _is_photo(name: str) -> bool:
-    return os.path.splitext(name)[1].lower() in SUFFIXES  # noqa: PTH122
-
-
-@contextmanager
-def open_file(path: Path, max_pixels: int = MAX_PIXELS) -> Iterator[BinaryIO]:
-    """Open a photograph's file for as long as the `with` lasts.
-
-    Raises
-    ------
-    PhotoError
-        `unreadable` where the system does not open it; `too_large` above 8 bytes for each of
-        `max_pixels`, more than any picture of that size holds.
-    """
-    try:
-        status = path.stat()
-        if not stat.S_ISREG(status.st_mode):
-            kind = "a folder" if stat.S_ISDIR(status.st_mode) else "no regular file"
-            raise PhotoError("unreadable", f"is {kind}, though named like a photograph")
-        if status.st_size > 8 * max_pixels + 1_000_000:
-            raise PhotoError("too_large", f"the file has {status.st_size:,} bytes")
-        if not status.st_size:
-            raise PhotoError("unreadable", "the file is empty")
-        with path.open("rb") as file:
-            yield file
-    except FileNotFoundError as error:
-        cause = "link to a file that is not there" if path.is_symlink() else "is gone"
-        raise PhotoError("unreadable", cause) from error
-    except OSError as error:
-        raise PhotoError("unreadable", error.strerror or str(error)) from error
-    except MemoryError as error:
-        raise PhotoError("too_large", "not enough memory to read it") from error
+    stem, dot, suffix = path.rpartition("/")[2].rpartition(".")
+    return bool(stem.strip(".")) and dot + suffix.lower() in SUFFIXES
 
 
 def open_photo(file: bytes | BinaryIO, max_pixels: int = MAX_PIXELS) -> Image.Image:

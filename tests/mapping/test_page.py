@@ -13,12 +13,13 @@ from urllib.parse import unquote_to_bytes, urlsplit
 import pytest
 from PIL import Image
 
+from granpipe.dataset.names import Photo
 from granpipe.jobs.photomap import map_photos
-from granpipe.mapping.mapfiles import WRITERS, Options, Sighting
 from granpipe.mapping.page import leaflet_folder
+from granpipe.mapping.sighting import Options, Sighting
+from granpipe.mapping.writers import WRITERS
 from granpipe.photo.exif import Capture
 from granpipe.photo.gps import VERDICTS, Position
-from granpipe.photo.opening import Photo
 
 import exif_blocks as eb
 from conftest import picture, save
@@ -173,12 +174,12 @@ def make_plain_page(folder: Path, places: list[tuple[float, ...]], taken_at: str
     sightings = [
         Sighting(
             Photo(f"corn/{number:06}.jpg"),
-            Capture("ok", position=Position(*place), taken_at=taken_at),
+            Capture("ok", "", Position(*place), taken_at[:19], taken_at[19:]),
         )
         for number, place in enumerate(places)
     ]
-    options = Options(folder / "img", offline=True)
-    text = WRITERS[".html"].write(sightings, folder / "map.html", options)
+    options = Options("img", "./img/", offline=True)
+    text = WRITERS[".html"].write(sightings, options)
     (folder / "map.html").write_text(text, "utf-8")
     return folder / "map.html"
 

@@ -310,8 +310,9 @@ def test_direction_is_in_degrees_from_north(degrees, value):
         pytest.param("", {}, id="nothing"),
     ],
 )
-def test_capture_time_is_iso_8601_or_nothing(taken_at, tags):
-    assert capture(eb.jpeg(eb.block(exif=tags))).taken_at == taken_at
+def test_capture_time_is_iso_8601_or_nothing_and_the_offset_stands_beside_it(taken_at, tags):
+    found = capture(eb.jpeg(eb.block(exif=tags)))
+    assert (found.taken_at, found.utc_offset) == (taken_at[:19], taken_at[19:])
 
 
 @pytest.mark.parametrize(
@@ -352,7 +353,8 @@ BIG_BLOCK = eb.block(*TABLES, order=">")
 FULL = Capture(
     "ok",
     position=Position(LAT, LON, 433.5, 271.25),
-    taken_at="2024-06-27T15:10:02+02:00",
+    taken_at="2024-06-27T15:10:02",
+    utc_offset="+02:00",
     make="Google",
     model="Pixel 8a",
 )

@@ -1,0 +1,135 @@
+"""`granpipe augment`."""
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from granpipe.commands import options, reports
+from granpipe.commands.reports import printable
+
+if TYPE_CHECKING:
+    from granpipe.jobs.augment import Report
+
+# The commands import what they need when they run: `granpipe --help` is to answer at once.
+# Click takes a line of \b for an order not to wrap the next paragraph.
+# ruff: noqa: PLC0415, D301
+
+
+@click.command("augment")
+@click.argument("dataset", type=options.Place(), default="out")
+@click.option(
+    "--copies",
+    type=click.IntRange(1),
+    default=5,
+    show_default=True,
+    metavar="N",
+    help="Copies of each photograph.",
+)
+@click.option(
+    "-o",
+    "--output",
+    type=options.Place(),
+    metavar="DIR",
+    help="Folder to write.  [default: DATASET/augmented]",
+)
+@click.option(
+    "--seed", type=int, default=0, show_default=True, metavar="N", help="Another, other copies."
+)
+@click.option(
+    "--flip-horizontal",
+    type=click.FloatRange(0, 1),
+    default=0.5,
+    show_default=True,
+    metavar="P",
+    help="Probability of a mirrored copy.",
+)
+@click.option(
+    "--flip-vertical",
+    type=click.FloatRange(0, 1),
+    default=0.0,
+    show_default=True,
+    metavar="P",
+    help="Probability of an upside-down copy.",
+)
+@click.option(
+    "--rotate",
+    type=click.FloatRange(0, 180),
+    default=15.0,
+    show_default=True,
+    metavar="DEGREES",
+    help="Largest angle, either way.",
+)
+@click.option(
+    "--crop",
+    type=click.FloatRange(0, 1, min_open=True),
+    default=0.7,
+    show_default=True,
+    metavar="SHARE",
+    help="Smallest share of the area that a crop shows.",
+)
+@options.workers
+@options.verify
+@options.preview
+@options.strict
+@options.quiet
+def augment_command(
+    dataset: str,
+    preview: str | None,
+    strict: bool,
+    quiet: bool,
+    flip_horizontal: float,
+    flip_vertical: float,
+    rotate: float,
+    crop: float,
+    **settings: Any,
+) -> None:
+    """Make flipped, turned and cropped copies of the arrays.
+
+    DATASET is what prepare wrote, `out` unless given. Every photograph gets its copies, the same on
+    every machine: a copy depends on the seed, the photograph's path and its own number, and on
+    nothing else. No copy has padding dragged into the picture. Both folders may be
+    s3://bucket/prefix.
+
+    \b
+    Example:
+      granpipe augment out/ --copies 5 --seed 7 --preview copies.png
+    """
+    from granpipe.copies.transform import Ranges
+    from granpipe.jobs.augment import augment
+
+    try:
+        ranges = Ranges(flip_horizontal, flip_vertical, rotate, crop)
+    except ValueError as error:  # a number that is none passes the options' own checks
+        raise click.UsageError(f"{error}.") from error
+    sheet = options.sheet_place(preview) if preview else None
+    progress = partial(options.progress, quiet=quiet)
+    report = augment(dataset, ranges=ranges, progress=progress, say=options.say, **settings)
+    if not quiet:
+        _print(report)
+    if sheet:
+        _draw(dataset, report.folder, *sheet)
+    reports.finish(report.rejected, strict=strict)
+
+
+def _draw(dataset: str, folder: str, store: Any, name: str) -> None:
+    from granpipe.dataset.sheet import draw_copies
+    from granpipe.stores.urls import open_store
+
+    store.write(name, draw_copies(open_store(dataset), open_store(folder)))
+
+
+def _print(report: "Report") -> None:
+    from granpipe.jobs.augment_run import ADVICE
+    from granpipe.stores.urls import join
+
+    where = f", all in {join(report.folder, 'rejected.csv')}"
+    reports.print_rejections(report.rejected, ADVICE, where)
+    click.echo(f"{'class':<24}{'copies':>9}")
+    for label, count in sorted(report.written.items()):
+        click.echo(f"{printable(label):<24}{count:>9}")
+    click.echo(
+        f"{report.written.total()} copies in {printable(report.folder)} ({report.kept} of them up "
+        f"to date already), {len(report.rejected)} photographs rejected, "
+        f"{report.deleted} arrays deleted."
+    )

@@ -1,0 +1,79 @@
+"""The group `granpipe`, its entry point, and how errors are shown."""
+
+import os
+import signal
+import sys
+from io import TextIOWrapper
+from typing import Any, NoReturn
+
+import click
+
+from granpipe import __version__
+from granpipe.commands.augment import augment_command
+from granpipe.commands.map import map_command
+from granpipe.commands.prepare import prepare_command
+from granpipe.commands.reports import printable
+from granpipe.errors import GranpipeError
+
+# Click takes a line of \b for an order not to wrap the next paragraph.
+# ruff: noqa: D301
+
+
+class _Group(click.Group):
+    """A group whose errors are one line, with exit code 1, 2 (usage) or 130 (interrupted)."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.commands)
+
+    def main(self, *args: Any, **extra: Any) -> NoReturn:
+        extra["standalone_mode"] = False
+        try:
+            sys.exit(super().main(*args, **extra) or 0)
+        except click.UsageError as error:
+            command = error.ctx.command_path if error.ctx else "granpipe"
+            _fail(f"{error.format_message()} See {command} --help.", 2)
+        except (GranpipeError, OSError, MemoryError) as error:
+            _fail(str(error) or "not enough memory", 1)
+        except (click.Abort, KeyboardInterrupt):
+            _fail("interrupted; the same command takes it up again", 130)
+
+
+def _fail(message: str, code: int) -> NoReturn:
+    click.echo(f"granpipe: {printable(message)}", err=True)
+    sys.exit(code)
+
+
+@click.group("granpipe", cls=_Group, invoke_without_command=True)
+@click.version_option(__version__, package_name="granpipe", message="granpipe %(version)s")
+@click.pass_context
+def cli(ctx: click.Context) -> None:
+    """Turn a folder of field photographs into what a crop classifier trains on.
+
+    \b
+    Example, with photographs in img/<crop>/:
+      granpipe prepare img/ out/          photographs -> 224x224 arrays, labels.csv
+      granpipe augment --copies 5         flipped, turned and cropped copies
+      granpipe map img/ -o map.html       where they were taken
+    """
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help())
+
+
+cli.add_command(prepare_command)
+cli.add_command(augment_command)
+cli.add_command(map_command)
+
+
+def main() -> None:
+    """Run the command line."""
+    # Nothing here multiplies matrices; starting BLAS threads for it takes 30 ms.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    if isinstance(sys.stdout, TextIOWrapper):
+        # Where output goes to a file on Windows, a class named 日 would end the run.
+        sys.stdout.reconfigure(errors="backslashreplace")
+    # By default these end the process at once, and leave its workers behind.
+    for name in ("SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)
+        if number and signal.getsignal(number) is not signal.SIG_IGN:  # as nohup sets it
+            signal.signal(number, lambda number, _: _fail("ended by a signal", 128 + number))
+    cli(prog_name="granpipe")

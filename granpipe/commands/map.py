@@ -1,0 +1,103 @@
+"""`granpipe map`."""
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import click
+
+from granpipe.commands import options
+from granpipe.commands.reports import MOST_LINES, printable
+
+if TYPE_CHECKING:
+    from granpipe.jobs.photomap import Report
+
+# The commands import what they need when they run: `granpipe --help` is to answer at once.
+# Click takes a line of \b for an order not to wrap the next paragraph.
+# ruff: noqa: PLC0415, D301
+
+
+class _Address(click.ParamType):  # type: ignore[type-arg,unused-ignore]
+    name = "address"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        parts = urlsplit(value)
+        is_plain = value.isascii() and value.isprintable() and not set(value) & set(" \"'<>\\?#")
+        if parts.scheme not in {"http", "https"} or not parts.hostname or not is_plain:
+            self.fail(f"{value!r} is no address like https://host/prefix/.", param, ctx)
+        return value
+
+
+@click.command("map")
+@click.argument("source", type=options.Place())
+@click.option(
+    "-o",
+    "--output",
+    "outputs",
+    type=options.Place(),
+    multiple=True,
+    default=["map.html"],
+    metavar="FILE",
+    help=".html, .geojson or .csv; may be repeated.  [default: map.html]",
+)
+@click.option("--offline", is_flag=True, help="Page without the network (extra: offline).")
+@click.option(
+    "--thumbnails",
+    type=click.IntRange(0, 512),
+    default=96,
+    show_default=True,
+    metavar="PIXELS",
+    help="Longer side; 0 for none.",
+)
+@click.option(
+    "--links",
+    type=_Address(),
+    metavar="ADDRESS",
+    help="Where a browser finds SOURCE, as https://host/prefix/; pages from or in s3:// link to "
+    "photographs with this alone.",
+)
+@click.option(
+    "--redact",
+    type=click.IntRange(0, 6),
+    metavar="DIGITS",
+    help="For sharing: round positions to so many decimals (2 is about 1 km); no "
+    "altitudes, directions, links or details.",
+)
+@options.workers
+@options.quiet
+def map_command(source: str, outputs: tuple[str, ...], quiet: bool, **settings: Any) -> None:
+    """Show on a map where the photographs were taken.
+
+    Reads the GPS position from the EXIF block of every photograph below SOURCE, a folder or
+    s3://bucket/prefix. Those without one are listed with the reason.
+
+    \b
+    Example:
+      granpipe map img/ -o map.html -o map.csv
+    """
+    from granpipe.jobs.photomap import map_photos
+
+    if settings["links"] and settings["redact"] is not None:
+        raise click.UsageError("--redact leaves out links; give it or --links.")
+    progress = partial(options.progress, quiet=quiet)
+    report = map_photos(source, outputs, progress=progress, **settings)
+    if not quiet:
+        _print(report)
+        click.echo(f"Written: {', '.join(map(printable, outputs))}")
+
+
+def _print(report: "Report") -> None:
+    unmapped = [one for one in report.sightings if one.capture.position is None]
+    for one in unmapped[:MOST_LINES]:
+        detail = f" ({one.capture.detail})" if one.capture.detail else ""
+        click.echo(printable(f"{one.photo.source}: {one.capture.verdict}{detail}"), err=True)
+    if len(unmapped) > MOST_LINES:
+        click.echo(f"... and {len(unmapped) - MOST_LINES} more not on the map", err=True)
+    click.echo(f"{'verdict':<24}{'photographs':>12}")
+    for verdict, count in sorted(report.verdicts.items()):
+        click.echo(f"{verdict:<24}{count:>12}")
+    total = len(report.sightings)
+    click.echo(
+        f"{total} photographs found: {total - len(unmapped)} on the map, {len(unmapped)} not; "
+        f"{report.ignored} other files ignored."
+    )

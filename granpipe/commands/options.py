@@ -1,0 +1,99 @@
+"""Options and kinds of arguments that commands share."""
+
+import os
+import re
+import sys
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from granpipe.stores.protocol import Store
+
+# The commands import what they need when they run: `granpipe --help` is to answer at once.
+# ruff: noqa: PLC0415
+
+_Param = click.Parameter | None
+_Context = click.Context | None
+
+
+class Place(click.ParamType):  # type: ignore[type-arg,unused-ignore]
+    """A folder, or s3://bucket/prefix."""
+
+    name = "folder"
+
+    def convert(self, value: Any, param: _Param, ctx: _Context) -> str:
+        text: str = os.fspath(value)
+        # A shell variable that is not set leaves an empty text, which is no folder of anybody's.
+        return text if text.strip() else self.fail("an empty name; name a folder.", param, ctx)
+
+
+class File(Place):
+    """A file to write, by its suffix, in a folder or a bucket."""
+
+    name = "file"
+
+    def __init__(self, *suffixes: str) -> None:
+        self.suffixes = suffixes
+
+    def convert(self, value: Any, param: _Param, ctx: _Context) -> str:
+        text = super().convert(value, param, ctx)
+        if not text.lower().endswith(self.suffixes):
+            self.fail(f"{text} does not end in {' or '.join(self.suffixes)}.", param, ctx)
+        return text
+
+
+class Fill(click.ParamType):  # type: ignore[type-arg,unused-ignore]
+    """A colour: a grey level, or #rrggbb."""
+
+    name = "colour"
+
+    def convert(self, value: Any, param: _Param, ctx: _Context) -> tuple[int, int, int]:
+        if isinstance(value, tuple):
+            return value
+        if re.fullmatch(r"#[0-9a-fA-F]{6}", value):
+            red, green, blue = bytes.fromhex(value[1:])
+            return red, green, blue
+        if re.fullmatch(r"[0-9]{1,3}", value) and int(value) <= 255:
+            return int(value), int(value), int(value)
+        return self.fail(f"{value!r} is no grey level 0 to 255 and no #rrggbb.", param, ctx)
+
+
+workers = click.option(
+    "--workers", type=click.IntRange(1, 256), metavar="N", help="Processes.  [default: one a core]"
+)
+verify = click.option(
+    "--verify", is_flag=True, help="Read all again, whatever size and time say of it."
+)
+strict = click.option("--strict", is_flag=True, help="Exit with 1 when anything is rejected.")
+quiet = click.option("-q", "--quiet", is_flag=True, help="Print errors only.")
+preview = click.option(
+    "--preview", type=File(".png"), metavar="FILE", help="Draw a contact sheet into this .png file."
+)
+
+
+def progress(results: Iterator[Any], total: int, *, quiet: bool) -> Iterator[Any]:
+    """Show a bar, on a terminal only, so that log files stay readable."""
+    if quiet or sys.stderr is None or not sys.stderr.isatty():
+        return results
+    from tqdm import tqdm
+
+    return iter(tqdm(results, total=total, unit=" photographs", dynamic_ncols=True))
+
+
+def say(line: str) -> None:
+    """Tell whom the run waits for."""
+    from granpipe.commands.reports import printable
+
+    click.echo(f"granpipe: {printable(line)}", err=True)
+
+
+def sheet_place(url: str) -> "tuple[Store, str]":
+    """Return where a contact sheet is to stand; DatasetError where something else stands there."""
+    from granpipe.stores.files import check_free
+    from granpipe.stores.urls import open_file
+
+    store, name = open_file(url)
+    check_free(store, name, b"\x89PNG")
+    return store, name

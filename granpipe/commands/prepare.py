@@ -1,0 +1,121 @@
+"""`granpipe prepare`."""
+
+from collections import Counter
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from granpipe.commands import options, reports
+from granpipe.commands.reports import printable
+from granpipe.errors import DatasetError
+
+if TYPE_CHECKING:
+    from granpipe.jobs.prepare import Report
+
+# The commands import what they need when they run: `granpipe --help` is to answer at once.
+# Click takes a line of \b for an order not to wrap the next paragraph.
+# ruff: noqa: PLC0415, D301
+
+
+@click.command("prepare")
+@click.argument("source", type=options.Place())
+@click.argument("output", type=options.Place())
+@click.option(
+    "--size",
+    type=click.IntRange(1, 4096),
+    default=224,
+    metavar="PIXELS",
+    help="Side of the arrays.  [default: 224]",
+)
+@click.option(
+    "--fill",
+    type=options.Fill(),
+    default="0",
+    show_default=True,
+    help="Of the padding: grey level 0 to 255, or #rrggbb.",
+)
+@click.option(
+    "--max-pixels",
+    type=click.IntRange(1),
+    default=200_000_000,
+    metavar="N",
+    help="Reject larger photographs undecoded.  [default: 200 million]",
+)
+@options.workers
+@click.option("--force", is_flag=True, help="Decode again also what is up to date.")
+@options.verify
+@click.option(
+    "--allow-deletions", is_flag=True, help="Delete also more than half of over 20 arrays."
+)
+@click.option("--dry-run", is_flag=True, help="Say what would be done; write nothing.")
+@options.preview
+@options.strict
+@options.quiet
+def prepare_command(
+    source: str, output: str, preview: str | None, strict: bool, quiet: bool, **settings: Any
+) -> None:
+    """Turn photographs into 224x224 arrays and a labels CSV.
+
+    Every photograph SOURCE/<class>/<name> becomes OUTPUT/<class>/<name>.npy, uint8 of shape
+    (224, 224, 3), letterboxed: wholly visible, centred, its proportions kept. It also gets a row of
+    OUTPUT/labels.csv, or else a row of OUTPUT/rejected.csv with the reason. A second run decodes
+    only what has changed. SOURCE and OUTPUT are folders, or s3://bucket/prefix.
+
+    \b
+    Example:
+      granpipe prepare img/ out/ --preview sheet.png
+    """
+    from granpipe.jobs.prepare import prepare
+
+    if preview and settings["dry_run"]:
+        raise click.UsageError("--preview needs arrays, which --dry-run does not write.")
+    sheet = _sheet_place(preview, source) if preview else None
+    progress = partial(options.progress, quiet=quiet)
+    report = prepare(source, output, progress=progress, say=options.say, **settings)
+    if not quiet:
+        _print(report, output, settings["dry_run"])
+    if sheet:
+        _draw(output, *sheet)
+    if report.unlisted:
+        raise DatasetError(
+            f"{report.unlisted} folders could not be listed, and nothing of theirs was changed; "
+            "mend that, run again"
+        )
+    reports.finish(report.rejected, strict=strict)
+
+
+def _sheet_place(preview: str, source: str) -> Any:
+    from granpipe.stores.urls import is_within, open_store
+
+    store, name = options.sheet_place(preview)
+    if is_within(store, open_store(source)):
+        raise click.UsageError("--preview may not write among the photographs.")
+    return store, name
+
+
+def _draw(output: str, store: Any, name: str) -> None:
+    from granpipe.dataset.sheet import draw_dataset
+    from granpipe.stores.urls import open_store
+
+    store.write(name, draw_dataset(open_store(output)))
+
+
+def _print(report: "Report", output: str, dry_run: bool) -> None:
+    from granpipe.dataset.names import label_of
+    from granpipe.dataset.tables import REASONS
+    from granpipe.stores.urls import join
+
+    where = "" if dry_run else f", all in {join(output, 'rejected.csv')}"
+    reports.print_rejections(report.rejected, REASONS, where)
+    rejected = Counter(label_of(one.source) or "(no class)" for one in report.rejected)
+    reports.print_classes(report.prepared, rejected)
+    click.echo(
+        f"{report.found} photographs found: {report.prepared.total()} prepared "
+        f"({report.kept} of them up to date already), {len(report.rejected)} rejected.\n"
+        f"{report.ignored} other files ignored, {report.deleted} arrays deleted."
+    )
+    if dry_run:
+        click.echo("Nothing was written: this was a dry run.")
+    if report.stale:
+        click.echo(f"The augmented set is stale now: run granpipe augment {printable(output)}")

@@ -1,0 +1,292 @@
+"""A run that brings the arrays of a dataset in line with what is wanted.
+
+prepare and augment are such runs: they look at what stands there, plan, work, take the results into
+the ledger, and finish: delete what is not wanted, write the tables, and last dataset.json.
+"""
+
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing, contextmanager
+from typing import Any, TypeVar
+
+from granpipe.dataset.arrays import begin_change
+from granpipe.dataset.ledger import Ledger
+from granpipe.dataset.names import LABELS, OWN, REJECTED, SUMMARY, folded
+from granpipe.dataset.tables import Draft
+from granpipe.engines import processes
+from granpipe.errors import DatasetError
+from granpipe.stores.protocol import Held, Store
+from granpipe.stores.urls import join
+
+Progress = Callable[[Iterator[Any], int], Iterator[Any]]
+"""Wraps an iterator over results; takes it and their number."""
+
+Say = Callable[[str], None]
+"""Told, in a line, what the run waits for."""
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+_TABLES = (LABELS, REJECTED, SUMMARY)
+_MOST_ROUNDS = 3
+
+
+class MovedError(Exception):
+    """Another run ended between this run's first look and its lock: look again."""
+
+
+class Build:
+    """One run.
+
+    Parameters
+    ----------
+    store : Store
+        The dataset, which may not exist yet.
+    command : str
+        Who writes here, `prepare` or `augment`.
+    say : callable
+        Told whom the run waits for.
+
+    Attributes
+    ----------
+    ledger : Ledger
+        What is known of the arrays.
+    store : Store
+        The dataset; held by this run alone from `plan` on.
+    refusal : str
+        Why nothing can be written, where a lock cannot be had; empty otherwise.
+
+    Raises
+    ------
+    DatasetError
+        The store holds files and is not one that this command wrote.
+    """
+
+    def __init__(self, store: Store, command: str, say: Say) -> None:
+        self.store = store
+        self.ledger = Ledger(store, command)
+        self.refusal = ""
+        self._say = say
+        self._stack = ExitStack()
+        self._held: Held | None = None
+        self._there: dict[str, str] = {}
+        self._written: set[str] = set()
+        self._fold: Callable[[str], str] = folded if store.ignores_case() else str
+
+    @property
+    def ignores_case(self) -> bool:
+        return self._fold is folded
+
+    def count_standing(self) -> int:
+        """Return how many arrays of ours stood there before the run."""
+        return sum(self._fold(path) in self._there for path in self.ledger.records)
+
+    def look(self, paths: Iterable[str]) -> None:
+        """List what stands in the folders of these arrays, and of all that the ledger knows."""
+        self._there = self._listed({*map(_first, paths), *map(_first, self.ledger.records)})
+
+    def _listed(self, folders: Iterable[str]) -> dict[str, str]:
+        there = {}
+        for folder in sorted(folders):
+            for entry in self.store.list(folder):
+                if entry.is_folder:
+                    raise DatasetError(f"{self.store.url}/{entry.path}: {entry.problem}")
+                there[self._fold(entry.path)] = entry.version
+        return there
+
+    def version(self, path: str) -> str:
+        """Return the version in which an array stands there; empty where there is none."""
+        return self._there.get(self._fold(path), "")
+
+    def stands(self, path: str, version: object) -> bool:
+        """Tell whether an array stands there as recorded, going by its version."""
+        return bool(version) and self.version(path) == version
+
+    def plan(self, paths: Sequence[str]) -> None:
+        """Take the lock, and note that these arrays may be written.
+
+        Where no lock can be had, `refusal` says why, and the run may go on without writing.
+
+        Raises
+        ------
+        DatasetError
+            A file that granpipe did not write has an array's place, or another run is writing.
+        """
+        self.check(paths)
+        if paths and self._open():
+            self.ledger.plan(paths)
+
+    def check(self, paths: Iterable[str]) -> None:
+        """Raise DatasetError where a file that granpipe did not write has an array's place."""
+        ours = {self._fold(path) for path in self.ledger.records}
+        for path in paths:
+            place = self._fold(path)
+            if place not in ours and place in self._there:
+                raise DatasetError(
+                    f"{join(self.store.url, path)}: was not written by granpipe; move it away"
+                )
+
+    def _open(self) -> bool:
+        if self._held or self.refusal:
+            return not self.refusal
+        try:
+            self._held = self._stack.enter_context(self.store.hold(OWN, self._say))
+        except OSError as error:
+            self.refusal = f"{self.store.url}: {error.strerror or error}; mend that, run again"
+            return False
+        if self.ledger.has_moved():
+            raise MovedError
+        self.store = self.ledger.store = self._held.store
+        return True
+
+    def work(
+        self,
+        task: Callable[[Item], Result],
+        items: Sequence[Item],
+        workers: int,
+        progress: Progress,
+        take: Callable[[Item, Result | processes.Lost], None],
+    ) -> None:
+        """Do a task for every item, and hand each item with its result to `take`, in order."""
+        # Closed at once when an error or Ctrl-C ends the loop, so that no worker writes on.
+        with closing(processes.run(task, items, workers)) as results:
+            for item, result in zip(items, progress(results, len(items)), strict=True):
+                take(item, result)
+
+    def add(self, path: str, record: str, *, is_written: bool) -> None:
+        """Note an array's record, and whether this run has written it."""
+        if is_written:
+            self._written.add(path)
+        if self._held:
+            self.ledger.add(path, record)
+        else:
+            self.ledger.note(path, record)
+
+    def settle(
+        self,
+        versions: Callable[[], Mapping[str, object]],
+        make_again: Callable[[Mapping[str, str]], None],
+    ) -> None:
+        """Look whether every array stands there as recorded, if this run has written any.
+
+        A worker of an ended run, or somebody else, may have written one in the meantime.
+
+        Parameters
+        ----------
+        versions : callable
+            Returns the recorded version of every array, by path.
+        make_again : callable
+            Sees to the arrays that stand there otherwise, given by path with the version that does.
+        """
+        for _ in range(_MOST_ROUNDS):
+            astray = self._astray(versions()) if self._written else {}
+            if not astray:
+                return
+            make_again(astray)
+        raise DatasetError(f"{self.store.url}: somebody else writes arrays here; end that")
+
+    def _astray(self, versions: Mapping[str, object]) -> dict[str, str]:
+        there = self._listed(set(map(_first, versions)))
+        found = {path: there.get(self._fold(path), "") for path in versions}
+        return {path: version for path, version in found.items() if version != versions[path]}
+
+    def unwanted(self, arrays: Iterable[str]) -> list[str]:
+        """Return the arrays that stood there before the run and that `finish` would delete."""
+        wanted = {self._fold(path) for path in arrays}
+        places = ((path, self._fold(path)) for path in sorted(self.ledger.records))
+        return [path for path, place in places if place not in wanted and place in self._there]
+
+    def finish(
+        self,
+        arrays: Sequence[str],
+        known: Sequence[str],
+        tables: Mapping[str, Iterable[str]],
+    ) -> None:
+        """Delete every other array, write the tables that changed, and put the ledger in order.
+
+        Parameters
+        ----------
+        arrays : sequence of str
+            Paths of the arrays that stay.
+        known : sequence of str
+            Paths of records that stay although their arrays go.
+        tables : mapping
+            By name, the lines of each table; dataset.json last.
+        """
+        with ExitStack() as stack:
+            drafts = {
+                name: stack.enter_context(closing(Draft(lines))) for name, lines in tables.items()
+            }
+            self._settle(arrays, {*arrays, *known}, drafts)
+
+    def _settle(
+        self, arrays: Sequence[str], records: set[str], drafts: Mapping[str, Draft]
+    ) -> None:
+        others = self._others(arrays)
+        there = self._table_versions()
+        changed = [
+            name
+            for name, draft in drafts.items()
+            if self.ledger.tables.get(name) != [there.get(name), draft.digest]
+        ]
+        is_settled = self.ledger.is_compact and records == self.ledger.records.keys()
+        if not (others or changed or self._written) and (is_settled or not self._open()):
+            return
+        if not self._open() or self._held is None:
+            raise DatasetError(self.refusal)
+        self.ledger.flush()
+        self._held.check()
+        if others or changed or self._written:
+            begin_change(self.store)  # type: ignore[arg-type]
+            changed = [name for name in drafts if name in changed or name == SUMMARY]
+        for path in others:
+            self.store.delete(path)
+        for name in changed:
+            drafts[name].save(self.store, name)
+        versions = self._table_versions()
+        self.ledger.tables = {
+            name: [versions.get(name, ""), draft.digest] for name, draft in drafts.items()
+        }
+        self.ledger.compact([*records])
+
+    def _others(self, arrays: Iterable[str]) -> list[str]:
+        wanted = {self._fold(path) for path in arrays}
+        here = self._written - set(arrays)
+        return sorted({*self.unwanted(arrays), *(p for p in here if self._fold(p) not in wanted)})
+
+    def _table_versions(self) -> dict[str, str]:
+        return {
+            entry.path: entry.version
+            for entry in self.store.list(deep=False)
+            if entry.path in _TABLES
+        }
+
+    def close(self) -> None:
+        """Keep what was done, and let go of the lock."""
+        try:
+            if self._held:
+                self.ledger.flush()
+        finally:
+            self._stack.close()
+
+
+def run_build(store: Store, command: str, say: Say, work: Callable[[Build], Result]) -> Result:
+    """Do the work of a run, again from the start where another run came in between."""
+    while True:
+        try:
+            with _opened(store, command, say) as build:
+                return work(build)
+        except MovedError:
+            continue
+
+
+@contextmanager
+def _opened(store: Store, command: str, say: Say) -> Generator[Build, None, None]:
+    build = Build(store, command, say)
+    try:
+        yield build
+    finally:
+        build.close()
+
+
+def _first(path: str) -> str:
+    return path.partition("/")[0]

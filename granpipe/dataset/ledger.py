@@ -1,0 +1,205 @@
+"""The ledger of a dataset: a line for every array that granpipe wrote, or was about to write.
+
+It stands in `.granpipe/ledger.jsonl`. A run adds a part, `.granpipe/parts/<run>-<number>.jsonl`,
+for whatever it finished within half a second, and puts all in one file at its end. So an
+interrupted run is taken up where it stopped, on a disk as in a bucket, where nothing can be
+appended to an object; and nothing that granpipe did not write is ever deleted.
+
+A line is JSON: the array's path, its record, and a checksum of the text before it. The record is
+null for an array that was about to be written. A line whose checksum does not hold speaks of an
+array of ours and tells nothing more.
+"""
+
+import json
+import time
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from hashlib import blake2b, sha256
+from itertools import chain
+from json.decoder import scanstring  # type: ignore[attr-defined]
+from typing import Any
+
+from granpipe.dataset.names import OWN, is_array_path
+from granpipe.errors import DatasetError
+from granpipe.stores.protocol import Store
+
+LEDGER = f"{OWN}/ledger.jsonl"
+PARTS = f"{OWN}/parts"
+
+_EVERY = 0.5  # seconds of work that a kill may cost
+_LARGEST_PART = 2_000
+
+
+class Ledger:
+    """The arrays that granpipe wrote into a store.
+
+    Parameters
+    ----------
+    store : Store
+        The dataset, which may not exist yet.
+    command : str
+        Who writes here, `prepare` or `augment`.
+
+    Attributes
+    ----------
+    records : dict of str to str
+        By the array's path relative to the store, its record as JSON; an empty text for an array
+        that a run was about to write.
+    tables : dict of str to list
+        By a table's name, its version and the digest of its bytes.
+
+    Raises
+    ------
+    DatasetError
+        The store holds files and is not one that this command wrote.
+    """
+
+    def __init__(self, store: Store, command: str) -> None:
+        self.store = store
+        self.command = command
+        self.records: dict[str, str] = {}
+        self.tables: dict[str, list[str]] = {}
+        self._first_line = json.dumps({"granpipe": command}) + "\n"
+        self._new: list[str] = []
+        self._number = 0
+        self._written_at = time.monotonic()
+        self.state = _state(store)
+        self._parts = sorted(path for path in self.state if path.startswith(f"{PARTS}/"))
+        self._run = 1 + max(map(_run_of, self._parts), default=0)
+        self._read()
+
+    @property
+    def is_compact(self) -> bool:
+        """Tell whether the ledger is one file, and tells all."""
+        return not self._parts and not self._new
+
+    def has_moved(self) -> bool:
+        """Tell whether another run has written the ledger since it was read."""
+        return _state(self.store) != self.state
+
+    def _read(self) -> None:
+        files = [path for path in (LEDGER, *self._parts) if path in self.state]
+        if not files and not self._is_new():
+            raise self._foreign()
+        for path in files:
+            try:
+                data, _ = self.store.read(path)
+            except OSError as error:
+                raise DatasetError(
+                    f"{self.store.url}/{path}: {error.strerror or error}; mend that, run again"
+                ) from error
+            first, _, lines = data.decode("utf-8", "replace").partition("\n")
+            if not self._first_line.startswith(first):
+                raise self._foreign()
+            for line in lines.split("\n"):
+                self._take(line)
+
+    def _is_new(self) -> bool:
+        """Tell whether the store is empty, but for what a run leaves that ended before it began."""
+        return all(entry.path.startswith(f"{OWN}/") for entry in self.store.list())
+
+    def _foreign(self) -> DatasetError:
+        return DatasetError(
+            f"{self.store.url}: holds files that granpipe {self.command} did not write; "
+            "name an empty or a new folder"
+        )
+
+    def _take(self, line: str) -> None:
+        # The text of a whole line is kept as it is: parsing a hundred thousand takes a second.
+        body, holds = _checked(line)
+        with suppress(ValueError, TypeError, IndexError, RecursionError):
+            path, end = scanstring(body, 2) if body.startswith('["') else ("", 0)
+            if path in _TABLES:
+                self.tables[path] = json.loads(body[end + 2 :]) if holds else []
+            elif is_array_path(path):
+                record = body[end + 2 :] if holds else ""
+                self.records[path] = record.removesuffix("null") if record == "null" else record
+
+    def get(self, path: str) -> dict[str, Any]:
+        """Return an array's record; empty where there is none."""
+        record = self.records.get(path, "")
+        return json.loads(record) if record else {}
+
+    def arrays_digest(self, paths: Iterable[str]) -> str:
+        """Return one SHA-256 for the bytes and places of these arrays."""
+        digest = sha256()
+        for path in paths:
+            digest.update(f"{self.get(path)['array_sha256']}  {path}\n".encode())
+        return digest.hexdigest()
+
+    def plan(self, paths: Iterable[str]) -> None:
+        """Note that arrays may be written from now on, before the first one is."""
+        for path in paths:
+            if path not in self.records:
+                self.records[path] = ""
+                self._new.append(_line(path, ""))
+        self.flush()
+
+    def add(self, path: str, record: str) -> None:
+        """Note that an array stands there, with its record."""
+        self.note(path, record)
+        is_time = time.monotonic() - self._written_at > _EVERY
+        if is_time or len(self._new) >= _LARGEST_PART:
+            self.flush()
+
+    def note(self, path: str, record: str) -> None:
+        """Take in a record without writing it, for a run that holds no lock yet."""
+        self.records[path] = record
+        self._new.append(_line(path, record))
+
+    def flush(self) -> None:
+        """Write what is not written yet, as a part of its own."""
+        if self._new:
+            path = f"{PARTS}/{self._run:06}-{self._number:06}.jsonl"
+            self.store.write(path, "".join([self._first_line, *self._new]).encode())
+            self._parts.append(path)
+            self._number += 1
+            self._new.clear()
+        self._written_at = time.monotonic()
+
+    def compact(self, paths: Sequence[str]) -> None:
+        """Put the records of these arrays into one file, in order, and forget all others."""
+        self.records = {path: self.records[path] for path in sorted(paths)}
+        lines = (_line(path, record) for path, record in self.records.items())
+        tables = (_line(name, json.dumps(of)) for name, of in sorted(self.tables.items()))
+        with self.store.writer(LEDGER) as file:
+            for line in chain([self._first_line], tables, lines):
+                file.write(line.encode())
+        self._new.clear()
+        for part in self._parts:
+            self.store.delete(part)
+        self._parts.clear()
+
+
+_TABLES = {"labels.csv", "rejected.csv", "dataset.json"}
+
+
+def _state(store: Store) -> dict[str, str]:
+    state = {}
+    for entry in store.list(OWN):
+        if entry.is_folder:
+            raise DatasetError(f"{store.url}: {entry.problem}; name another folder")
+        is_part = entry.path.startswith(f"{PARTS}/") and entry.path.endswith(".jsonl")
+        if is_part or entry.path == LEDGER:
+            state[entry.path] = entry.version
+    return state
+
+
+def _run_of(part: str) -> int:
+    number = part.rpartition("/")[2].partition("-")[0]
+    return int(number) if number.isdecimal() else 0
+
+
+def _line(path: str, record: str) -> str:
+    body = f"[{json.dumps(path)}, {record or 'null'}"
+    return f'{body}, "{_check(body)}"]\n'
+
+
+def _checked(line: str) -> tuple[str, bool]:
+    """Return a line without its checksum, and whether that holds."""
+    body, _, rest = line.rpartition(", ")
+    return (body, True) if rest == f'"{_check(body)}"]' else (line, False)
+
+
+def _check(body: str) -> str:
+    return blake2b(body.encode("utf-8", "replace"), digest_size=6).hexdigest()

@@ -1,0 +1,117 @@
+"""The names of photographs and of what stands in a dataset."""
+
+import unicodedata
+from dataclasses import dataclass
+
+from granpipe.errors import PhotoError
+
+LABELS, REJECTED, SUMMARY, AUGMENTED = "labels.csv", "rejected.csv", "dataset.json", "augmented"
+OWN = ".granpipe"
+"""The folder in each dataset that holds granpipe's own files."""
+
+_RESERVED = {AUGMENTED, LABELS, REJECTED, SUMMARY}
+# A file name may have 255 bytes on common systems; .npy and a copy's number must still fit.
+_LONGEST_NAME = 239
+
+
+@dataclass(frozen=True, slots=True)
+class Photo:
+    """A photograph by name.
+
+    Attributes
+    ----------
+    source : str
+        Path relative to the folder searched, with forward slashes.
+    label : str
+        First folder of `source`, or empty for a photograph directly in the folder.
+    """
+
+    source: str
+
+    @property
+    def label(self) -> str:
+        return label_of(self.source)
+
+
+def label_of(source: str) -> str:
+    """Return the first folder of a photograph's path; empty where it is in none.
+
+    >>> label_of("corn/2024/a.jpg"), label_of("a.jpg")
+    ('corn', '')
+    """
+    first, slash, _ = source.partition("/")
+    return first if slash else ""
+
+
+def array_path(source: str) -> str:
+    """Return where the array of a photograph stands, relative to the dataset.
+
+    >>> array_path("corn/IMG_1.JPG")
+    'corn/IMG_1.JPG.npy'
+    """
+    return source + ".npy"
+
+
+def source_of(path: str) -> str:
+    """Return the photograph of an array: what `array_path` makes undone."""
+    return path.removesuffix(".npy")
+
+
+def check_name(source: str) -> None:
+    """Raise PhotoError for a photograph that has no label, or a name that makes no array's path."""
+    *folders, name = source.split("/")
+    if not folders:
+        raise PhotoError("no_label", "is in no class folder")
+    if not _is_utf8(source):
+        raise PhotoError("bad_name", "the name is not UTF-8")
+    if not is_sound(source):
+        raise PhotoError("bad_name", "the path has a backslash, a NUL or an empty part")
+    if folders[0].lower() in _RESERVED:
+        raise PhotoError("bad_name", f"a class may not be called {folders[0]}")
+    if any(folder.lower().endswith(".npy") for folder in folders):
+        raise PhotoError("bad_name", "a folder may not be called .npy")
+    if len(name.encode()) > _LONGEST_NAME:
+        raise PhotoError("bad_name", f"the name has over {_LONGEST_NAME} bytes")
+
+
+def is_sound(path: str) -> bool:
+    """Tell whether a path means the same file in every store.
+
+    >>> is_sound("corn/a.jpg"), is_sound("corn/../a.jpg"), is_sound("corn//a.jpg")
+    (True, False, False)
+    """
+    parts = path.split("/")
+    return {"", ".", ".."}.isdisjoint(parts) and "\\" not in path and "\0" not in path
+
+
+def is_array_path(path: object) -> bool:
+    """Tell whether this may be an array's path in a dataset, and leads nowhere else."""
+    return (
+        isinstance(path, str) and path.endswith(".npy") and is_sound(path) and ":" not in path[:2]
+    )
+
+
+def folded(path: str) -> str:
+    """Return what two names share that are one file where a disk ignores case.
+
+    >>> folded("corn/A.JPG") == folded("corn/a.jpg")
+    True
+    """
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", path).casefold())
+
+
+def shown(name: str) -> str:
+    r"""Return a name for a table in UTF-8: bytes that are none are written as \xff.
+
+    >>> shown("caf\udce9.jpg")
+    'caf\\xe9.jpg'
+    """
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
+def _is_utf8(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

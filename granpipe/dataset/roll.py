@@ -1,0 +1,84 @@
+"""Which photographs of a run are in, and which are not, and why."""
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+
+from granpipe.dataset.names import label_of, shown
+from granpipe.dataset.tables import Rejection
+from granpipe.errors import PhotoError
+
+
+class Roll:
+    """Every photograph once: in, with the SHA-256 of its bytes, or rejected, with the reason.
+
+    Attributes
+    ----------
+    digests : dict of str to str
+        SHA-256, in hexadecimal, of those that are in, by source.
+    kept : set of str
+        Those of them that were not decoded again.
+    rejected : dict of str to PhotoError
+        By source.
+    twins : list of str
+        Those rejected because another one has the same bytes.
+    """
+
+    def __init__(self) -> None:
+        self.digests: dict[str, str] = {}
+        self.kept: set[str] = set()
+        self.rejected: dict[str, PhotoError] = {}
+        self.twins: list[str] = []
+
+    def admit(self, source: str, sha256: str, *, is_kept: bool) -> None:
+        """Take a photograph in."""
+        self._forget(source)
+        self.digests[source] = sha256
+        if is_kept:
+            self.kept.add(source)
+
+    def reject(self, source: str, error: PhotoError) -> None:
+        """Leave a photograph out."""
+        self._forget(source)
+        self.rejected[source] = error
+
+    def _forget(self, source: str) -> None:
+        self.digests.pop(source, None)
+        self.kept.discard(source)
+        self.rejected.pop(source, None)
+
+    def reject_twins(self) -> list[str]:
+        """Reject the same bytes under two labels, and all but the first under one; return them."""
+        groups = defaultdict(list)
+        for source in sorted(self.digests):
+            groups[self.digests[source]].append(source)
+        rejected = []
+        for twins in groups.values():
+            conflict = len(set(map(label_of, twins))) > 1
+            for source in twins if conflict else twins[1:]:
+                self.reject(source, _twin_error(source, twins, conflict))
+                rejected.append(source)
+        self.twins += rejected
+        return rejected
+
+    @property
+    def sources(self) -> list[str]:
+        """The photographs that are in, sorted."""
+        return sorted(self.digests)
+
+    def counts(self) -> Counter[str]:
+        """Return how many photographs of each label are in."""
+        return Counter(map(label_of, self.digests))
+
+    def rejections(self) -> list[Rejection]:
+        """Return the rows of rejected.csv."""
+        return [
+            Rejection(shown(source), error.reason, error.detail)
+            for source, error in sorted(self.rejected.items())
+        ]
+
+
+def _twin_error(source: str, twins: Sequence[str], conflict: bool) -> PhotoError:
+    if not conflict:
+        return PhotoError("duplicate", f"same bytes as {twins[0]}")
+    other = next(twin for twin in twins if label_of(twin) != label_of(source))
+    return PhotoError("label_conflict", f"same bytes as {other}")

@@ -1,0 +1,149 @@
+"""The tables of a dataset: labels.csv, rejected.csv; dataset.json, which says that it is whole."""
+
+import csv
+import hashlib
+import io
+import json
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from tempfile import SpooledTemporaryFile
+from typing import Any
+
+from granpipe.dataset.names import SUMMARY
+from granpipe.errors import DatasetError
+from granpipe.stores.protocol import Store
+from granpipe.stores.urls import join, open_file
+
+REASONS = {
+    "no_label": "put it into a folder named after its crop",
+    "bad_name": "rename it",
+    "unreadable": "copy it again from where it came from",
+    "truncated": "copy it again from where it came from",
+    "too_large": "make it smaller, or raise --max-pixels",
+    "unsupported": "save it as JPEG or PNG",
+    "crashed": "save it again with another program",
+    "duplicate": "nothing to do: its twin is in",
+    "label_conflict": "delete it from the class where it does not belong",
+}
+"""Every reason for which a photograph is rejected, with what to do about it."""
+
+PREPARED_COLUMNS = [
+    *("path", "label", "label_index", "source", "sha256", "width", "height"),
+    *("left", "top", "right", "bottom", "latitude", "longitude", "altitude", "taken_at"),
+    *("utc_offset", "flags", "group", "split", "row"),
+]
+"""Header of labels.csv."""
+
+REJECTED_COLUMNS = ["source", "reason", "detail"]
+"""Header of rejected.csv."""
+
+_IN_MEMORY = 16_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """A row of rejected.csv."""
+
+    source: str
+    reason: str
+    detail: str
+
+
+def csv_lines(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+    """Yield the lines of a CSV table: ended by LF, quoted as in RFC 4180."""
+    buffer = io.StringIO()
+    # Before Python 3.13 a carriage return is quoted only where lines end with one.
+    writer = csv.writer(buffer, lineterminator="\r\n")
+    header = dict(zip(columns, columns, strict=True))
+    for row in chain([header], rows):
+        writer.writerow([row.get(column) for column in columns])
+        yield buffer.getvalue().removesuffix("\r\n") + "\n"
+        buffer.seek(0)
+        buffer.truncate()
+
+
+def summary_lines(summary: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the text of dataset.json."""
+    yield json.dumps(summary, indent=2, ensure_ascii=False) + "\n"
+
+
+class Draft:
+    """A table that is not in its place yet; close it when it is.
+
+    Parameters
+    ----------
+    lines : iterable of str
+        Its text.
+
+    Attributes
+    ----------
+    digest : str
+        SHA-256 of its bytes, in hexadecimal.
+    """
+
+    def __init__(self, lines: Iterable[str]) -> None:
+        self._file = SpooledTemporaryFile(max_size=_IN_MEMORY)  # noqa: SIM115 - read by `save`
+        hasher = hashlib.sha256()
+        for line in lines:
+            data = line.encode()
+            hasher.update(data)
+            self._file.write(data)
+        self.digest = hasher.hexdigest()
+
+    def close(self) -> None:
+        """Let go of it."""
+        self._file.close()
+
+    def save(self, store: Store, name: str) -> None:
+        """Write the table, whole or not at all."""
+        self._file.seek(0)
+        with store.writer(name) as file:
+            while piece := self._file.read(1 << 20):
+                file.write(piece)
+
+
+def read_summary(store: Store, folder: str = "") -> dict[str, Any] | None:
+    """Return what dataset.json says, or None where there is none that can be read."""
+    path = f"{folder}/{SUMMARY}" if folder else SUMMARY
+    try:
+        summary = json.loads(store.read(path)[0].decode("utf-8-sig"))
+    except (OSError, ValueError, RecursionError):
+        return None
+    return summary if isinstance(summary, dict) else None
+
+
+def read_table(url: str | os.PathLike[str]) -> list[dict[str, str]]:
+    """Return the rows of a CSV table.
+
+    Parameters
+    ----------
+    url : str or Path
+        A file, such as out/labels.csv or s3://bucket/out/labels.csv.
+
+    Raises
+    ------
+    DatasetError
+        There is no such table, or it is not UTF-8.
+    """
+    store, name = open_file(url)
+    return rows_of(store, name)
+
+
+def rows_of(store: Store, name: str) -> list[dict[str, str]]:
+    """Return the rows of a CSV table of a store.
+
+    Raises
+    ------
+    DatasetError
+        As `read_table` does.
+    """
+    place = join(store.url, name)
+    try:
+        text = io.StringIO(store.read(name)[0].decode("utf-8-sig"), newline="")
+        return list(csv.DictReader(text))
+    except FileNotFoundError as error:
+        raise DatasetError(f"{place}: not there; run granpipe prepare first") from error
+    except (OSError, ValueError, csv.Error) as error:
+        raise DatasetError(f"{place}: damaged ({error}); run granpipe prepare again") from error

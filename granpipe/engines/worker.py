@@ -1,0 +1,124 @@
+"""A worker process: it takes a function, then chunks of items, and sends back the results."""
+
+import os
+import pickle
+import signal
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
+from typing import Any, BinaryIO, Protocol
+
+READY = "ready"
+BEGUN, DONE, ERROR = "begun", "done", "error"
+LOOK = 0.5
+"""Seconds between two looks at whether the other side is still alive."""
+
+_MOST_BYTES_AHEAD = 64_000_000
+_Messages = Iterator[tuple[str, Any]]
+
+
+class Steps(Protocol):
+    """A function in three steps, of which a worker overlaps the first and last with the second.
+
+    `function(item)` is `keep(item, work(item, fetch(item)))`. `fetch` and `keep` wait for a network
+    and run in threads; `work` needs the processor.
+    """
+
+    @property
+    def ahead(self) -> int:
+        """How many items may be fetched ahead, and be kept behind; 0 for one after another."""
+
+    def weight(self, item: Any) -> int:
+        """Return how many bytes `fetch` returns, about."""
+
+    def fetch(self, item: Any) -> Any:
+        """Return what `work` needs."""
+
+    def work(self, item: Any, fetched: Any) -> Any:
+        """Return what `keep` needs."""
+
+    def keep(self, item: Any, made: Any) -> Any:
+        """Return the result."""
+
+
+def serve() -> None:
+    """Be a worker, until there are no more calls."""
+    threading.Thread(target=_leave_with, args=(os.getppid(),), daemon=True).start()
+    # Ctrl-C reaches the whole process group; the parent ends its workers itself.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    calls, results = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
+    # A C library that prints must not write into the results.
+    os.dup2(2, 1)
+    function = pickle.load(calls)  # noqa: S301
+    messages = (
+        _Overlapping(function) if getattr(function, "ahead", 0) else partial(_one_by_one, function)
+    )
+    _reply(results, READY)
+    while True:
+        try:
+            items = pickle.load(calls)  # noqa: S301
+        except EOFError:
+            return
+        try:
+            for message in messages(items):
+                _reply(results, message)
+        except Exception as error:
+            _reply(results, (ERROR, error))
+
+
+def _one_by_one(function: Callable[[Any], Any], items: Sequence[Any]) -> _Messages:
+    for item in items:
+        yield DONE, function(item)
+
+
+class _Overlapping:
+    """Fetch items ahead and keep results behind in threads, while the network makes them wait."""
+
+    def __init__(self, steps: Steps) -> None:
+        self.steps = steps
+        self.threads = ThreadPoolExecutor(2 * steps.ahead)
+
+    def __call__(self, items: Sequence[Any]) -> _Messages:
+        """Yield which item is being worked on, and each result in order."""
+        kept: deque[Future[Any]] = deque()
+        for number, (item, fetched) in enumerate(self._fetched(items)):
+            yield BEGUN, number
+            made = self.steps.work(item, fetched)
+            kept.append(self.threads.submit(self.steps.keep, item, made))
+            while kept and (kept[0].done() or len(kept) > self.steps.ahead):
+                yield DONE, kept.popleft().result()
+        while kept:
+            yield DONE, kept.popleft().result()
+
+    def _fetched(self, items: Sequence[Any]) -> Iterator[tuple[Any, Any]]:
+        """Yield items with what was fetched for them, a few and not too many bytes ahead."""
+        waiting: deque[tuple[Any, Future[Any]]] = deque()
+        upcoming = deque(items)
+        weight = 0
+        while upcoming or waiting:
+            while upcoming and (
+                not waiting or (len(waiting) < self.steps.ahead and weight < _MOST_BYTES_AHEAD)
+            ):
+                item = upcoming.popleft()
+                weight += self.steps.weight(item)
+                waiting.append((item, self.threads.submit(self.steps.fetch, item)))
+            item, future = waiting.popleft()
+            fetched = future.result()
+            weight -= self.steps.weight(item)
+            yield item, fetched
+
+
+def _leave_with(parent: int) -> None:
+    """End this worker soon after its parent was killed, not only when it has nothing left to do."""
+    while os.getppid() == parent:
+        time.sleep(LOOK)
+    os._exit(1)
+
+
+def _reply(results: BinaryIO, message: object) -> None:
+    pickle.dump(message, results)
+    results.flush()

@@ -1,0 +1,226 @@
+"""The steps of `augment`: plan, make the copies, and bring the tables in line."""
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, replace
+from typing import Any
+
+import PIL
+
+from granpipe import __version__
+from granpipe.dataset.build import Build, Progress
+from granpipe.dataset.names import LABELS, REJECTED, SUMMARY, is_array_path
+from granpipe.dataset.tables import (
+    PREPARED_COLUMNS,
+    REJECTED_COLUMNS,
+    Rejection,
+    csv_lines,
+    summary_lines,
+)
+from granpipe.engines.processes import Lost
+from granpipe.errors import DatasetError, PhotoError
+from granpipe.jobs.copy_photo import (
+    PARAMETER_COLUMNS,
+    Copied,
+    CopyPhoto,
+    Job,
+    box_in,
+    copy_path,
+)
+from granpipe.stores.protocol import Store
+
+ADVICE = {
+    "unreadable": "run granpipe prepare again",
+    "duplicate": "run granpipe prepare again",
+    "crashed": "run granpipe augment again",
+    "bad_name": "rename the photograph, or write elsewhere",
+}
+"""Every reason for which a photograph has no copies, with what to do about it."""
+
+AUGMENTED_COLUMNS = [*PREPARED_COLUMNS, "copy", "seed", *PARAMETER_COLUMNS]
+"""Header of an augmented labels.csv."""
+
+_COPIES_A_JOB = 10
+
+_Row = dict[str, str]
+
+
+class AugmentRun:
+    """One run of `augment`: the rows that have their copies, and those that are rejected."""
+
+    def __init__(self, build: Build, task: CopyPhoto, rows: Sequence[_Row], copies: int) -> None:
+        self.build = build
+        self.ledger = build.ledger
+        self.task = task
+        self.rows = rows
+        self.copies = copies
+        self.rejected: dict[int, PhotoError] = {}
+        self.kept = 0
+        self.jobs: list[Job] = []
+        self.todo: list[Job] = []
+
+    def plan(self, *, verify: bool) -> None:
+        """Learn which copies are not there as recorded."""
+        self._check_rows()
+        rows = {n: row for n, row in enumerate(self.rows) if n not in self.rejected}
+        self._check_space(len(rows) * self.copies - len(self.ledger.records))
+        self.build.look(row["path"] for row in rows.values())
+        self.jobs = [job for number, row in rows.items() for job in self._jobs(number, row)]
+        digests = {} if verify else _digests(self.task.dataset, rows.values())
+        self.todo = [job for job in self.jobs if not self._holds(job, digests)]
+
+    def _check_rows(self) -> None:
+        paths: set[str] = set()
+        for number, row in enumerate(self.rows):
+            path = row["path"]
+            if None in row.values() or not is_array_path(path) or path != f"{row['source']}.npy":
+                self.rejected[number] = PhotoError("unreadable", "its row of labels.csv is damaged")
+            elif path in paths:
+                self.rejected[number] = PhotoError("duplicate", "another row has the same path")
+            elif why := self.build.store.refusal(copy_path(path, self.copies)):
+                self.rejected[number] = PhotoError("bad_name", why)
+            else:
+                paths.add(path)
+
+    def _check_space(self, arrays: int) -> None:
+        needed, free = arrays * (self.task.size**2 * 3 + 128), self.build.store.free()
+        if free is not None and needed > free:
+            raise DatasetError(
+                f"{self.build.store.url}: {arrays:,} arrays need {needed / 1e9:,.1f} GB, "
+                f"{free / 1e9:,.1f} GB are free; ask for fewer --copies"
+            )
+
+    def _jobs(self, number: int, row: _Row) -> Iterator[Job]:
+        for first in range(1, self.copies + 1, _COPIES_A_JOB):
+            copies = range(first, min(first + _COPIES_A_JOB, self.copies + 1))
+            paths = [copy_path(row["path"], copy) for copy in copies]
+            known = [self.ledger.records.get(path, "") for path in paths]
+            yield Job(number, row, copies, known, list(map(self.build.version, paths)))
+
+    def _holds(self, job: Job, digests: Mapping[str, str]) -> bool:
+        """Tell whether the copies stand there as recorded, made from the array that is there."""
+        made_from = digests.get(job.row["path"])
+        if not made_from or not all(job.known):
+            return False
+        try:
+            key = self.task.key(job.row, made_from, box_in(job.row, self.task.size))
+        except PhotoError:
+            return False
+        for known, version in zip(map(json.loads, job.known), job.versions, strict=True):
+            if known.get("key") != key or not version or known["array_version"] != version:
+                return False
+        self.kept += len(job.copies)
+        return True
+
+    def make(self, workers: int, progress: Progress) -> None:
+        """Make them, and see that all copies are there as recorded."""
+
+        def work(jobs: Sequence[Job]) -> None:
+            if not jobs:
+                return
+            self.build.plan([path for job in jobs for path in _paths(job)])
+            task = replace(self.task, output=self.build.store, refusal=self.build.refusal)
+            self.build.work(task, jobs, workers, progress, self._take)
+
+        def make_again(astray: Mapping[str, str]) -> None:
+            jobs = [job for job in self.jobs if not astray.keys().isdisjoint(_paths(job))]
+            work([replace(job, known=[""] * len(job.copies)) for job in jobs])
+
+        work(self.todo)
+        self.build.settle(self._versions, make_again)
+
+    def _take(self, job: Job, result: list[Copied] | PhotoError | Lost) -> None:
+        if isinstance(result, Lost):
+            self.rejected[job.number] = PhotoError("crashed", f"the worker {result.cause}")
+        elif isinstance(result, PhotoError):
+            self.rejected[job.number] = result
+        else:
+            for path, known, copied in zip(_paths(job), job.known, result, strict=True):
+                self.kept += copied.is_kept
+                if copied.record != known:
+                    self.build.add(path, copied.record, is_written=not copied.is_kept)
+
+    def _versions(self) -> dict[str, object]:
+        return {path: self.ledger.get(path).get("array_version") for path in self._arrays()}
+
+    def _done(self) -> list[_Row]:
+        return [row for number, row in enumerate(self.rows) if number not in self.rejected]
+
+    def _paths(self, row: _Row) -> list[str]:
+        return [copy_path(row["path"], copy) for copy in range(1, self.copies + 1)]
+
+    def _arrays(self) -> list[str]:
+        return [path for row in self._done() for path in self._paths(row)]
+
+    def counts(self) -> Counter[str]:
+        """Return how many copies there are of each label."""
+        photographs = Counter(row["label"] for row in self._done())
+        return Counter({label: count * self.copies for label, count in photographs.items()})
+
+    def rejections(self) -> list[Rejection]:
+        """Return the rows of rejected.csv."""
+        return [
+            Rejection(
+                self.rows[number]["source"] or f"row {number + 2}", error.reason, error.detail
+            )
+            for number, error in sorted(self.rejected.items())
+        ]
+
+    def unwanted(self) -> list[str]:
+        """Return the arrays that `finish` deletes."""
+        return self.build.unwanted(self._arrays())
+
+    def finish(self, made_from: str) -> None:
+        """Bring tables and arrays in line."""
+        arrays = self._arrays()
+        tables = {
+            LABELS: csv_lines(AUGMENTED_COLUMNS, self._table()),
+            REJECTED: csv_lines(REJECTED_COLUMNS, map(asdict, self.rejections())),
+            SUMMARY: summary_lines(self._summary(arrays, made_from)),
+        }
+        self.build.finish(arrays, (), tables)
+
+    def _table(self) -> Iterator[dict[str, Any]]:
+        for row in self._done():
+            for copy, path in enumerate(self._paths(row), start=1):
+                record = self.ledger.get(path)
+                flips = {name: int(record[name]) for name in PARAMETER_COLUMNS[:2]}
+                yield row | record | flips | {"path": path, "copy": copy}
+
+    def _summary(self, arrays: Sequence[str], made_from: str) -> dict[str, Any]:
+        counts = self.counts()
+        return {
+            "granpipe": __version__,
+            "pillow": PIL.__version__,
+            "settings": {
+                "copies": self.copies,
+                "seed": self.task.seed,
+                **asdict(self.task.ranges),
+            },
+            "classes": dict(sorted(counts.items())),
+            "copies": counts.total(),
+            "rejected": len(self.rejected),
+            "made_from": made_from,
+            "arrays_sha256": self.ledger.arrays_digest(arrays),
+        }
+
+
+def _digests(dataset: Store, rows: Iterable[_Row]) -> dict[str, str]:
+    """Return the digests of the arrays that stand in the dataset as prepare recorded them."""
+    try:
+        prepared = Build(dataset, "prepare", lambda line: None)
+    except DatasetError:  # a copy of it without its ledger: then the arrays are read
+        return {}
+    paths = [row["path"] for row in rows]
+    prepared.look(paths)
+    records = {path: prepared.ledger.get(path) for path in paths}
+    return {
+        path: record["array_sha256"]
+        for path, record in records.items()
+        if record and prepared.stands(path, record["array_version"])
+    }
+
+
+def _paths(job: Job) -> list[str]:
+    return [copy_path(job.row["path"], copy) for copy in job.copies]

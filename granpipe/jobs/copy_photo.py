@@ -1,0 +1,178 @@
+"""What a worker does for `augment`: one array -> some copies, and the records of them."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+import PIL
+
+from granpipe import __version__
+from granpipe.copies.transform import Parameters, Ranges, draw_parameters, generator, make_copy
+from granpipe.dataset.arrays import array_digest, parse_array, save_array
+from granpipe.errors import DatasetError, PhotoError
+from granpipe.photo.letterbox import Box
+from granpipe.stores.protocol import Store
+
+PARAMETER_COLUMNS = [parameter.name for parameter in fields(Parameters)]
+"""Columns of an augmented labels.csv from which a copy can be made again."""
+
+
+def copy_path(path: str, copy: int) -> str:
+    """Return where a copy stands, relative to the augmented set.
+
+    >>> copy_path("corn/IMG_1.JPG.npy", 3)
+    'corn/IMG_1.JPG.3.npy'
+    """
+    return f"{path.removesuffix('.npy')}.{copy}.npy"
+
+
+def parameters_of(row: Mapping[str, str]) -> tuple[Box, Parameters]:
+    """Return what `make_copy` takes, from a row of an augmented labels.csv.
+
+    Raises
+    ------
+    PhotoError
+        `unreadable`: the row is damaged.
+    """
+    try:
+        flips = [row[name] == "1" for name in PARAMETER_COLUMNS[:2]]
+        return _box(row), Parameters(*flips, *(float(row[name]) for name in PARAMETER_COLUMNS[2:]))
+    except (KeyError, TypeError, ValueError) as error:
+        raise PhotoError("unreadable", f"its row of labels.csv is damaged: {error}") from error
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """Copies of one photograph to make.
+
+    Attributes
+    ----------
+    number : int
+        Which row of labels.csv is the photograph's.
+    row : dict
+        The photograph's row of labels.csv.
+    copies : range
+        Numbers of the copies.
+    known, versions : list of str
+        The record of each copy as JSON, or empty; the version in which its array stands there.
+    """
+
+    number: int
+    row: dict[str, str]
+    copies: range
+    known: list[str]
+    versions: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Copied:
+    """A copy that stands there: its record as JSON, and whether it stood there before."""
+
+    record: str
+    is_kept: bool
+
+
+_Fetched = tuple[bytes, str] | PhotoError
+_Made = list[tuple[dict[str, Any], Any] | str] | PhotoError
+
+
+@dataclass(frozen=True, slots=True)
+class CopyPhoto:
+    """Make some copies of one photograph; runs in a worker, in `granpipe.engines.worker.Steps`."""
+
+    dataset: Store
+    output: Store
+    size: int
+    seed: int
+    ranges: Ranges
+    refusal: str = ""
+
+    @property
+    def ahead(self) -> int:
+        return max(self.dataset.ahead, self.output.ahead)
+
+    def __call__(self, job: Job) -> list[Copied] | PhotoError:
+        """Return what was made of each copy, or why there is none."""
+        return self.keep(job, self.work(job, self.fetch(job)))
+
+    def weight(self, job: Job) -> int:
+        return 3 * self.size**2
+
+    def fetch(self, job: Job) -> _Fetched:
+        try:
+            return self.dataset.read(job.row["path"])
+        except OSError as error:
+            why = error.strerror or str(error)
+            return PhotoError("unreadable", f"its array cannot be read: {why}")
+
+    def work(self, job: Job, fetched: _Fetched) -> _Made:
+        try:
+            return self._make(job, fetched)
+        except PhotoError as error:
+            return error
+
+    def _make(self, job: Job, fetched: _Fetched) -> _Made:
+        if isinstance(fetched, PhotoError):
+            return fetched
+        array = parse_array(fetched[0])
+        box = box_in(job.row, len(array))
+        key = self.key(job.row, hashlib.sha256(fetched[0]).hexdigest(), box)
+        made: list[tuple[dict[str, Any], Any] | str] = []
+        for copy, known, version in zip(job.copies, job.known, job.versions, strict=True):
+            path = copy_path(job.row["path"], copy)
+            kept = known and self._kept(path, json.loads(known), key, version)
+            if kept:
+                made.append(kept)
+                continue
+            rng = generator(self.seed, job.row["source"], copy)
+            parameters = draw_parameters(rng, box, self.ranges)
+            record = {"key": key, "seed": self.seed, **asdict(parameters)}
+            made.append((record, make_copy(array, box, parameters)))
+        return made
+
+    def key(self, row: Mapping[str, str], made_from: str, box: Box) -> str:
+        """Return what stands for all that decides on the bytes of a photograph's copies."""
+        recipe = (__version__, PIL.__version__, made_from, self.seed, row["source"])
+        text = repr((recipe, asdict(box), asdict(self.ranges)))
+        return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+    def _kept(self, path: str, known: dict[str, Any], key: str, version: str) -> str:
+        """Return the known record with the version of today, or an empty text."""
+        if known.get("key") != key:
+            return ""
+        if array_digest(self.output, path) != known["array_sha256"]:
+            return ""
+        return json.dumps(known | {"array_version": version}, separators=(",", ":"))
+
+    def keep(self, job: Job, made: _Made) -> list[Copied] | PhotoError:
+        if isinstance(made, PhotoError):
+            return made
+        copied = []
+        for copy, one in zip(job.copies, made, strict=True):
+            if isinstance(one, str):
+                copied.append(Copied(one, is_kept=True))
+                continue
+            if self.refusal:
+                raise DatasetError(self.refusal)
+            record, array = one
+            digest, version = save_array(self.output, copy_path(job.row["path"], copy), array)
+            record |= {"array_sha256": digest, "array_version": version}
+            copied.append(Copied(json.dumps(record, separators=(",", ":")), is_kept=False))
+        return copied
+
+
+def box_in(row: Mapping[str, str], size: int) -> Box:
+    """Return a row's content box; PhotoError unless it lies inside a canvas of this size."""
+    try:
+        box = _box(row)
+    except (TypeError, ValueError) as error:
+        raise PhotoError("unreadable", f"its row of labels.csv is damaged: {error}") from error
+    if not (0 <= box.left < box.right <= size and 0 <= box.top < box.bottom <= size):
+        raise PhotoError("unreadable", f"its content box is not inside its array of side {size}")
+    return box
+
+
+def _box(row: Mapping[str, str]) -> Box:
+    return Box(*(int(row[side]) for side in ("left", "top", "right", "bottom")))

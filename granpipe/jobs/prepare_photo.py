@@ -1,0 +1,173 @@
+"""What a worker does for `prepare`: one photograph -> its array, and the record of it."""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import PIL
+
+from granpipe import __version__
+from granpipe.dataset.arrays import array_digest, save_array
+from granpipe.dataset.moments import sums
+from granpipe.dataset.names import array_path
+from granpipe.dataset.sources import read_photo
+from granpipe.errors import DatasetError, PhotoError
+from granpipe.photo.exif import read_capture
+from granpipe.photo.letterbox import Colour, Pixels, letterbox
+from granpipe.photo.opening import open_photo
+from granpipe.stores.protocol import Entry, Store
+
+TWIN = "twin"
+"""Stands for an array's digest in the record of a photograph whose twin has the array."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What decides on an array's bytes beside the photograph."""
+
+    size: int
+    fill: Colour
+    max_pixels: int
+
+    @property
+    def recipe(self) -> str:
+        """The settings, and the versions of what draws, in a line."""
+        fill = "".join(f"{channel:02x}" for channel in self.fill)
+        return f"granpipe {__version__}, pillow {PIL.__version__}, {self.size}, #{fill}"
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A photograph to prepare.
+
+    Attributes
+    ----------
+    photo : Entry
+        Where it stands.
+    known : str
+        Its record as JSON, or empty.
+    array_version : str
+        The version in which its array stands there; empty where it does not.
+    is_trusted : bool
+        That is the version recorded, and the array need not be read.
+    """
+
+    photo: Entry
+    known: str = ""
+    array_version: str = ""
+    is_trusted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """A photograph that is prepared: its SHA-256, its record, and whether nothing was decoded."""
+
+    sha256: str
+    record: str
+    is_kept: bool
+
+
+_Fetched = tuple[bytes, str] | PhotoError
+_Made = tuple[dict[str, Any], Pixels] | Outcome | PhotoError
+
+
+@dataclass(frozen=True, slots=True)
+class PreparePhoto:
+    """Prepare one photograph; runs in a worker, in `granpipe.engines.worker.Steps`.
+
+    Attributes
+    ----------
+    source, output : Store
+        The photographs; the dataset, held by this run.
+    settings : Settings
+    writes : bool
+        False for a dry run, which decodes and writes nothing.
+    refusal : str
+        Why nothing can be written; the first array that must be ends the run with it.
+    """
+
+    source: Store
+    output: Store
+    settings: Settings
+    writes: bool = True
+    refusal: str = ""
+
+    @property
+    def ahead(self) -> int:
+        return max(self.source.ahead, self.output.ahead)
+
+    def __call__(self, job: Job) -> Outcome | PhotoError:
+        """Return what was made of the photograph, or why it is rejected."""
+        return self.keep(job, self.work(job, self.fetch(job)))
+
+    def weight(self, job: Job) -> int:
+        return job.photo.size
+
+    def fetch(self, job: Job) -> _Fetched:
+        try:
+            return read_photo(self.source, job.photo, self.settings.max_pixels)
+        except PhotoError as error:
+            return error
+
+    def work(self, job: Job, fetched: _Fetched) -> _Made:
+        if isinstance(fetched, PhotoError):
+            return fetched
+        data, version = fetched
+        sha256 = hashlib.sha256(data).hexdigest()
+        known = json.loads(job.known) if job.known else {}
+        if known.get("sha256") == sha256 and known.get("recipe") == self.settings.recipe:
+            kept = self._kept(job, known, version)
+            if kept:
+                return kept
+        try:
+            record, array = self._build(data)
+        except PhotoError as error:
+            return error
+        return record | {"sha256": sha256, "version": version}, array
+
+    def _kept(self, job: Job, known: dict[str, Any], version: str) -> Outcome | None:
+        """Return the known record, with the versions of today, where it still holds."""
+        if known["width"] * known["height"] > self.settings.max_pixels:
+            return None
+        record = known | {"version": version}
+        if known["array_sha256"] != TWIN and not job.is_trusted:
+            if array_digest(self.output, array_path(job.photo.path)) != known["array_sha256"]:
+                return None
+            record["array_version"] = job.array_version
+        return Outcome(known["sha256"], _json(record), is_kept=True)
+
+    def _build(self, data: bytes) -> tuple[dict[str, Any], Pixels]:
+        image = open_photo(data, self.settings.max_pixels)
+        capture = read_capture(image, data)
+        array, box, (width, height) = letterbox(image, self.settings.size, self.settings.fill)
+        position = capture.position
+        record = {
+            "recipe": self.settings.recipe,
+            "width": width,
+            "height": height,
+            **asdict(box),
+            "latitude": position and position.lat,
+            "longitude": position and position.lon,
+            "altitude": position and position.altitude,
+            "taken_at": capture.taken_at,
+            "utc_offset": capture.utc_offset,
+            **sums(array, box),
+        }
+        return record, array
+
+    def keep(self, job: Job, made: _Made) -> Outcome | PhotoError:
+        if isinstance(made, Outcome | PhotoError):
+            return made
+        record, array = made
+        digest = version = ""
+        if self.refusal:
+            raise DatasetError(self.refusal)
+        if self.writes:
+            digest, version = save_array(self.output, array_path(job.photo.path), array)
+        record |= {"array_sha256": digest, "array_version": version}
+        return Outcome(record["sha256"], _json(record), is_kept=False)
+
+
+def _json(record: dict[str, Any]) -> str:
+    return json.dumps(record, separators=(",", ":"))

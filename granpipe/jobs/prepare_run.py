@@ -1,0 +1,263 @@
+"""The steps of `prepare`: plan, decode, tell twins apart, and bring the tables in line."""
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import PIL
+
+from granpipe import __version__
+from granpipe.dataset.arrays import array_digest
+from granpipe.dataset.build import Build, Progress
+from granpipe.dataset.moments import Moments
+from granpipe.dataset.names import (
+    AUGMENTED,
+    LABELS,
+    REJECTED,
+    SUMMARY,
+    array_path,
+    check_name,
+    folded,
+    label_of,
+    source_of,
+)
+from granpipe.dataset.roll import Roll
+from granpipe.dataset.sources import Found
+from granpipe.dataset.tables import (
+    PREPARED_COLUMNS,
+    REJECTED_COLUMNS,
+    csv_lines,
+    read_summary,
+    summary_lines,
+)
+from granpipe.engines.processes import Lost
+from granpipe.errors import DatasetError, PhotoError
+from granpipe.jobs.prepare_photo import TWIN, Job, Outcome, PreparePhoto, Settings
+from granpipe.photo.letterbox import Box
+from granpipe.stores.protocol import Entry, Store
+
+_FEW = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How a run goes about it; see `granpipe.jobs.prepare.prepare`."""
+
+    workers: int
+    force: bool
+    verify: bool
+    allow_deletions: bool
+    dry_run: bool
+
+
+class PrepareRun:
+    """One run of `prepare`."""
+
+    def __init__(
+        self,
+        build: Build,
+        source: Store,
+        settings: Settings,
+        options: Options,
+        progress: Progress,
+    ) -> None:
+        self.build = build
+        self.ledger = build.ledger
+        self.source = source
+        self.settings = settings
+        self.options = options
+        self.progress = progress
+        self.photos: dict[str, Entry] = {}
+        self.roll = Roll()
+
+    def plan(self, found: Found) -> None:
+        """Learn which photographs there are, and stop where too many arrays would go."""
+        for folder, cause in found.unlisted:
+            self.roll.reject(folder, PhotoError("unreadable", cause))
+        for photo in found.photos:
+            self._take_name(photo)
+        if self.build.ignores_case:
+            self._reject_alike()
+        self.build.look(map(array_path, self.photos))
+        self._keep_unseen(found)
+        gone = self.build.unwanted(map(array_path, [*self.photos, *self.roll.digests]))
+        new = sum(array_path(source) not in self.ledger.records for source in self.photos)
+        self._check_share(len(gone) - new)  # even if all new ones only moved
+
+    def _take_name(self, photo: Entry) -> None:
+        try:
+            check_name(photo.path)
+        except PhotoError as error:
+            self.roll.reject(photo.path, error)
+            return
+        if why := self.build.store.refusal(array_path(photo.path)):
+            self.roll.reject(photo.path, PhotoError("bad_name", why))
+        else:
+            self.photos[photo.path] = photo
+
+    def _reject_alike(self) -> None:
+        """Reject names that are one file where the disk ignores case."""
+        counts = Counter(map(folded, self.photos))
+        for source in [source for source in self.photos if counts[folded(source)] > 1]:
+            error = PhotoError("bad_name", "differs from another in letter case only")
+            self.roll.reject(source, error)
+            del self.photos[source]
+
+    def _keep_unseen(self, found: Found) -> None:
+        """Leave alone what stands in the dataset from folders that could not be listed."""
+        for source in map(source_of, self.ledger.records):
+            record = self._record(source) if found.hides(source) else None
+            if not record:
+                continue
+            if record["recipe"] != self.settings.recipe or self.options.force:
+                folder, cause = found.unlisted[0]
+                raise DatasetError(
+                    f"{folder}: {cause}; mend that: with other settings its arrays would be lost"
+                )
+            if record["array_sha256"] == TWIN:
+                self.roll.twins.append(source)
+            elif self._has_array(array_path(source), record):
+                self.roll.admit(source, record["sha256"], is_kept=True)
+
+    def _has_array(self, path: str, record: Mapping[str, Any]) -> bool:
+        if self.build.stands(path, record["array_version"]):
+            return True
+        return array_digest(self.build.store, path) == str(record["array_sha256"])
+
+    def decode(self) -> None:
+        """Decode what is new or has changed."""
+        self._work([job for photo in self.photos.values() if (job := self._job(photo))])
+
+    def _job(self, photo: Entry) -> Job | None:
+        """Return what is to be done for a photograph; None where all is as recorded."""
+        known = "" if self.options.force else self.ledger.records.get(array_path(photo.path), "")
+        record = json.loads(known) if known else {}
+        if record.get("recipe") != self.settings.recipe:
+            return Job(photo)
+        version = self.build.version(array_path(photo.path))
+        has_array = record["array_sha256"] == TWIN or version == record["array_version"] != ""
+        is_allowed = record["width"] * record["height"] <= self.settings.max_pixels
+        is_same = bool(record["version"]) and record["version"] == photo.version
+        if self.options.verify or not (has_array and is_allowed and is_same):
+            return Job(photo, known, version, has_array and not self.options.verify)
+        self.roll.admit(photo.path, record["sha256"], is_kept=True)
+        return None
+
+    def _work(self, jobs: Sequence[Job]) -> None:
+        if not jobs:
+            return
+        paths = [array_path(job.photo.path) for job in jobs]
+        self.build.check(paths) if self.options.dry_run else self.build.plan(paths)
+        writes, refusal = not self.options.dry_run, self.build.refusal
+        task = PreparePhoto(self.source, self.build.store, self.settings, writes, refusal)
+        self.build.work(task, jobs, self.options.workers, self.progress, self._take)
+
+    def _take(self, job: Job, result: Outcome | PhotoError | Lost) -> None:
+        source = job.photo.path
+        if isinstance(result, Lost):
+            self.roll.reject(source, PhotoError("crashed", f"its decoder {result.cause}"))
+        elif isinstance(result, PhotoError):
+            self.roll.reject(source, result)
+        else:
+            self.roll.admit(source, result.sha256, is_kept=result.is_kept)
+            if result.record != job.known and not self.options.dry_run:
+                path = array_path(source)
+                self.build.add(path, result.record, is_written=not result.is_kept)
+
+    def _record(self, source: str) -> dict[str, Any]:
+        return self.ledger.get(array_path(source))
+
+    def reject_twins(self) -> None:
+        """Reject twins, and see that all others have the arrays that the ledger records."""
+        for source in self.roll.reject_twins():
+            record = self._record(source)
+            if record and record["array_sha256"] != TWIN and not self.options.dry_run:
+                text = json.dumps(record | {"array_sha256": TWIN}, separators=(",", ":"))
+                self.build.add(array_path(source), text, is_written=False)
+        # A twin whose other half has gone since the last run needs its array again.
+        without = [s for s in sorted(self.roll.kept) if self._record(s)["array_sha256"] == TWIN]
+        self._work([Job(self.photos[source]) for source in without if source in self.photos])
+        if not self.options.dry_run:
+            self.build.settle(self._versions, self._make_again)
+
+    def _versions(self) -> dict[str, object]:
+        sources = (source for source in self.roll.digests if source in self.photos)
+        return {array_path(s): self._record(s).get("array_version") for s in sources}
+
+    def _make_again(self, astray: Mapping[str, str]) -> None:
+        self._work(
+            [
+                Job(self.photos[source_of(path)], self.ledger.records.get(path, ""), version)
+                for path, version in astray.items()
+            ]
+        )
+
+    def unwanted(self) -> list[str]:
+        """Return the arrays that `finish` deletes."""
+        return self.build.unwanted(map(array_path, self.roll.digests))
+
+    def check_deletions(self) -> None:
+        """Stop where too many arrays would go; those of photographs that moved do not count."""
+        gone, here = self.unwanted(), set(self.roll.digests.values())
+        moved = sum(self.ledger.get(path).get("sha256") in here for path in gone)
+        self._check_share(len(gone) - moved)
+
+    def _check_share(self, lost: int) -> None:
+        standing = self.build.count_standing()
+        if standing > _FEW and 2 * lost > standing and not self.options.allow_deletions:
+            raise DatasetError(
+                f"{self.build.store.url}: this would delete {lost} of {standing} arrays, as their "
+                "photographs are gone or rejected; look at SOURCE, or say --allow-deletions"
+            )
+
+    def finish(self, ignored: int) -> None:
+        """Bring tables and arrays in line."""
+        sources = self.roll.sources
+        twins = [path for path in map(array_path, self.roll.twins) if self.ledger.records.get(path)]
+        tables = {
+            LABELS: csv_lines(PREPARED_COLUMNS, self._rows(sources)),
+            REJECTED: csv_lines(REJECTED_COLUMNS, map(asdict, self.roll.rejections())),
+            SUMMARY: summary_lines(self._summary(sources, ignored)),
+        }
+        self.build.finish([array_path(source) for source in sources], twins, tables)
+
+    def _rows(self, sources: Sequence[str]) -> Iterator[dict[str, Any]]:
+        labels = {label: index for index, label in enumerate(sorted(self.roll.counts()))}
+        for source in sources:
+            label = label_of(source)
+            place = {"path": array_path(source), "label": label, "label_index": labels[label]}
+            yield place | {"source": source} | self._record(source)
+
+    def _summary(self, sources: Sequence[str], ignored: int) -> dict[str, Any]:
+        moments = Moments()
+        for source in sources:
+            record = self._record(source)
+            box = Box(*(record[side] for side in ("left", "top", "right", "bottom")))
+            moments.add(record, box.width * box.height)
+        return {
+            "granpipe": __version__,
+            "pillow": PIL.__version__,
+            "settings": {
+                "size": self.settings.size,
+                "fill": list(self.settings.fill),
+                "max_pixels": self.settings.max_pixels,
+            },
+            "classes": dict(sorted(self.roll.counts().items())),
+            "found": len(sources) + len(self.roll.rejected),
+            "prepared": len(sources),
+            "rejected": len(self.roll.rejected),
+            "ignored": ignored,
+            "mean": moments.mean(),
+            "std": moments.std(),
+            "arrays_sha256": self.ledger.arrays_digest(map(array_path, sources)),
+        }
+
+    def has_stale_copies(self) -> bool:
+        """Tell whether the augmented set beside the arrays was made from others."""
+        augmented = read_summary(self.build.store, AUGMENTED)
+        dataset = read_summary(self.build.store)
+        return bool(
+            augmented and dataset and augmented.get("made_from") != dataset.get("arrays_sha256")
+        )

@@ -1,0 +1,98 @@
+"""What a worker does for `map`: one photograph -> what its EXIF tells, and a thumbnail."""
+
+import base64
+import io
+from dataclasses import dataclass
+
+from PIL import Image
+
+from granpipe.dataset.sources import read_head, read_photo
+from granpipe.errors import PhotoError
+from granpipe.photo.exif import Capture, read_capture
+from granpipe.photo.letterbox import letterbox
+from granpipe.photo.opening import MAX_PIXELS, open_photo
+from granpipe.stores.protocol import Entry, Store
+
+_HEAD = 1 << 17  # an EXIF block has 64 KB at most, and a colour profile may stand before it
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A photograph to look at, and the side of its thumbnail in pixels; 0 for none."""
+
+    photo: Entry
+    thumbnail: int
+
+
+_Fetched = bytes | PhotoError
+
+
+@dataclass(frozen=True, slots=True)
+class SeePhoto:
+    """Look at one photograph; runs in a worker, in `granpipe.engines.worker.Steps`."""
+
+    source: Store
+
+    @property
+    def ahead(self) -> int:
+        return self.source.ahead
+
+    def __call__(self, job: Job) -> tuple[Capture, str]:
+        """Return what the photograph's EXIF tells, and its thumbnail, which may be empty."""
+        return self.work(job, self.fetch(job))
+
+    def weight(self, job: Job) -> int:
+        return _HEAD
+
+    def fetch(self, job: Job) -> _Fetched:
+        try:
+            return read_head(self.source, job.photo, _HEAD)
+        except PhotoError as error:
+            return error
+
+    def work(self, job: Job, fetched: _Fetched) -> tuple[Capture, str]:
+        try:
+            return self._look(job, fetched)
+        except PhotoError as error:
+            return Capture("unreadable", error.detail), ""
+
+    def keep(self, job: Job, made: tuple[Capture, str]) -> tuple[Capture, str]:
+        return made
+
+    def _look(self, job: Job, fetched: _Fetched) -> tuple[Capture, str]:
+        if isinstance(fetched, PhotoError):
+            raise fetched
+        if len(fetched) < job.photo.size and not _tells_all(fetched):
+            fetched = self._whole(job)
+        image = open_photo(fetched)
+        capture = read_capture(image, fetched)
+        if not (capture.position and job.thumbnail):
+            return capture, ""
+        if len(fetched) < job.photo.size:
+            image = open_photo(self._whole(job))
+        return capture, _thumbnail(image, job.thumbnail)
+
+    def _whole(self, job: Job) -> bytes:
+        return read_photo(self.source, job.photo, MAX_PIXELS)[0]
+
+
+def _tells_all(head: bytes) -> bool:
+    """Tell whether a photograph's first bytes hold its EXIF block, or show that there is none.
+
+    A JPEG's blocks all stand before its pixels; where these begin in time, no block is missing.
+    """
+    try:
+        return open_photo(head).format in {"JPEG", "MPO"}
+    except PhotoError:
+        return False
+
+
+def _thumbnail(image: Image.Image, side: int) -> str:
+    try:
+        array, box, _ = letterbox(image, side, fill=(255, 255, 255))
+    except PhotoError:
+        return ""  # the position counts, even of a photograph whose pixels are cut off
+    content = array[box.top : box.bottom, box.left : box.right]
+    buffer = io.BytesIO()
+    Image.fromarray(content.copy()).save(buffer, "JPEG", quality=70, optimize=True)
+    return base64.b64encode(buffer.getvalue()).decode()

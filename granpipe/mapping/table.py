@@ -1,0 +1,22 @@
+"""The map as a CSV table: a row for every photograph, with or without a position."""
+
+from granpipe.dataset.tables import csv_lines
+from granpipe.mapping.sighting import COLUMNS, Options, Sightings, fields_of
+
+SIGNATURE = "source,label,verdict,detail,latitude,longitude,altitude,direction,taken_at,"
+"""What every such table begins with, those of earlier versions with fewer columns, too."""
+
+_FORMULA_STARTS = tuple("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")  # the last four: full-width
+
+
+def write_csv(sightings: Sightings, _: Options) -> str:
+    """Return the table's text."""
+    rows = ({name: _inert(value) for name, value in fields_of(one).items()} for one in sightings)
+    return "".join(csv_lines(COLUMNS, rows))
+
+
+def _inert(value: object) -> object:
+    """Return a cell that a spreadsheet does not run as a formula."""
+    if isinstance(value, str) and value.startswith(_FORMULA_STARTS):
+        return f"'{value}"
+    return value

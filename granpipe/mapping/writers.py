@@ -1,0 +1,23 @@
+"""Which kind of file is written for which suffix."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from granpipe.mapping import geojson, html, table
+from granpipe.mapping.sighting import Options, Sightings
+
+
+@dataclass(frozen=True, slots=True)
+class Writer:
+    """How a kind of file is written, and what every such file of ours begins with."""
+
+    write: Callable[[Sightings, Options], str]
+    signature: str
+
+
+WRITERS: Mapping[str, Writer] = {
+    ".html": Writer(html.write_html, html.SIGNATURE),
+    ".geojson": Writer(geojson.write_geojson, geojson.SIGNATURE),
+    ".csv": Writer(table.write_csv, table.SIGNATURE),
+}
+"""By the suffix of a file, in lower case."""
