@@ -38,7 +38,7 @@ class _Address(click.ParamType):  # type: ignore[type-arg,unused-ignore]
     multiple=True,
     default=["map.html"],
     metavar="FILE",
-    help=".html, .geojson or .csv; may be repeated.  [default: map.html]",
+    help=".html, .geojson, .kml or .csv; may be repeated.  [default: map.html]",
 )
 @click.option("--offline", is_flag=True, help="Page without the network (extra: offline).")
 @click.option(

@@ -1,4 +1,4 @@
-"""Photographs -> where they were taken, as HTML, GeoJSON and CSV."""
+"""Photographs -> where they were taken, as HTML, GeoJSON, KML and CSV."""
 
 import os
 from collections import Counter
@@ -60,7 +60,7 @@ def map_photos(
     source : str or Path
         Any folder or s3:// URL of photographs; its first level of folders gives the classes.
     outputs : sequence of str or Path
-        Files or s3:// URLs to write; the suffix chooses: .html, .geojson or .csv.
+        Files or s3:// URLs to write; the suffix chooses: .html, .geojson, .kml or .csv.
     offline : bool
         Put Leaflet into the page, which then asks the network for nothing but chosen tiles.
     thumbnails : int
@@ -98,8 +98,10 @@ def map_photos(
     if redact is not None:
         sightings = [_redacted(sighting, redact) for sighting in sightings]
     for store, name in files:
-        prefix = None if redact is not None else _link_prefix(photos, store, links)
-        options = Options(_title(photos), prefix, offline, redact)
+        options = Options(_title(photos), offline=offline, redact=redact)
+        if redact is None:
+            prefix, folder = _link_prefix(photos, store, links), _folder(photos, store)
+            options = replace(options, links=prefix, folder=folder)
         store.write(name, WRITERS[_suffix(name)].write(sightings, options).encode())
     return Report(sightings, found.ignored)
 
@@ -153,22 +155,32 @@ def _link_prefix(photos: Store, output: Store, links: str | None) -> str | None:
     """Return what stands before a source in a link from the page, percent-encoded."""
     if links is not None:
         return links if links.endswith("/") else f"{links}/"
+    folder = _folder(photos, output)
+    if folder is None and isinstance(photos, Folder) and isinstance(output, Folder):
+        return Path(photos.root).resolve().as_uri() + "/"  # another drive
+    return folder and quote(os.fsencode(folder))
+
+
+def _folder(photos: Store, output: Store) -> str | None:
+    """Return the way from a file's folder to the photographs, if both are on one disk.
+
+    It begins with "./", which keeps a name with a colon from being read as a scheme.
+    """
     if not (isinstance(photos, Folder) and isinstance(output, Folder)):
         return None
     try:
         # Links on the way stay: browsers, too, resolve the page's address by its letters alone.
-        relative = os.path.relpath(photos.root, output.root)
+        return f"./{Path(os.path.relpath(photos.root, output.root)).as_posix()}/"
     except ValueError:  # another drive
-        return Path(photos.root).resolve().as_uri() + "/"
-    # "./" keeps a name with a colon from being read as a scheme.
-    return "./" + quote(os.fsencode(Path(relative).as_posix())) + "/"
+        return None
 
 
 def _redacted(sighting: Sighting, digits: int) -> Sighting:
     position = sighting.capture.position
     rounded = position and Position(_rounded(position.lat, digits), _rounded(position.lon, digits))
     # A detail may quote coordinates that were not understood.
-    return replace(sighting, capture=replace(sighting.capture, position=rounded, detail=""))
+    capture = replace(sighting.capture, position=rounded, detail="")
+    return replace(sighting, capture=capture, nearest_training=None)
 
 
 def _rounded(degrees: float, digits: int) -> float:

@@ -10,12 +10,12 @@ SIGNATURE = '{"type": "FeatureCollection", "generator": "granpipe", '
 """What every such file begins with."""
 
 
-def write_geojson(sightings: Sightings, _: Options) -> str:
+def write_geojson(sightings: Sightings, options: Options) -> str:
     """Return the file's text."""
     features = ",\n".join(
-        json.dumps({"type": "Feature", "geometry": geometry, "properties": fields_of(sighting)})
-        for sighting in sightings
-        if (geometry := _geometry(sighting.capture.position))
+        json.dumps({"type": "Feature", "geometry": geometry, "properties": fields_of(one, options)})
+        for one in sightings
+        if (geometry := _geometry(one.capture.position))
     )
     return f'{SIGNATURE}"features": [\n{features}\n]}}\n'
 

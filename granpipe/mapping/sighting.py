@@ -9,23 +9,38 @@ from granpipe.photo.exif import Capture
 
 COLUMNS = [
     *("source", "label", "verdict", "detail", "latitude", "longitude", "altitude", "direction"),
-    *("taken_at", "utc_offset", "make", "model"),
+    *("taken_at", "utc_offset", "make", "model", "path"),
 ]
-"""Header of the CSV table, and names of GeoJSON's properties."""
+"""Header of the CSV table, and names of GeoJSON's properties and KML's data."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sighting:
-    """A photograph, what its EXIF tells, and a thumbnail: a JPEG file in base64, or empty."""
+    """A photograph, what its EXIF tells, and what the page shows beside it.
+
+    Attributes
+    ----------
+    photo, capture : Photo, Capture
+        The photograph, and what its EXIF tells.
+    thumbnail : str
+        A JPEG file in base64, or empty.
+    split, group : str
+        Its side (train, validation, test) and group in a dataset; empty where none is known.
+    nearest_training : float or None
+        Metres to the nearest photograph of the training side.
+    """
 
     photo: Photo
     capture: Capture
     thumbnail: str = ""
+    split: str = ""
+    group: str = ""
+    nearest_training: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What the page needs to know beside the photographs.
+    """What the files need to know beside the photographs.
 
     Attributes
     ----------
@@ -37,25 +52,33 @@ class Options:
         The page carries Leaflet itself.
     redact : int or None
         Decimals that positions were rounded to.
+    folder : str or None
+        The way from the file to the photographs' folder, with a slash behind it; None for no paths.
     """
 
     title: str
     links: str | None = None
     offline: bool = False
     redact: int | None = None
+    folder: str | None = None
 
 
 Sightings = Sequence[Sighting]
 
 
-def fields_of(sighting: Sighting) -> dict[str, Any]:
-    """Return a photograph's cells, by column."""
+def fields_of(sighting: Sighting, options: Options) -> dict[str, Any]:
+    """Return a photograph's cells, by column; what is not known is None."""
     capture, place = sighting.capture, sighting.capture.position
+    source, label = sighting.photo.source, sighting.photo.label
     values = (
-        *(shown(sighting.photo.source), shown(sighting.photo.label)),
-        *(capture.verdict, capture.detail),
+        *(shown(source), shown(label), capture.verdict, capture.detail),
         *(place and place.lat, place and place.lon, place and place.altitude),
         *(place and place.direction, capture.taken_at, capture.utc_offset),
-        *(capture.make, capture.model),
+        *(
+            capture.make,
+            capture.model,
+            "" if options.folder is None else shown(options.folder + source),
+        ),
     )
-    return dict(zip(COLUMNS, values, strict=True))
+    known = (None if value == "" else value for value in values)
+    return dict(zip(COLUMNS, known, strict=True))

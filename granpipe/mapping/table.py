@@ -9,9 +9,12 @@ SIGNATURE = "source,label,verdict,detail,latitude,longitude,altitude,direction,t
 _FORMULA_STARTS = tuple("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")  # the last four: full-width
 
 
-def write_csv(sightings: Sightings, _: Options) -> str:
+def write_csv(sightings: Sightings, options: Options) -> str:
     """Return the table's text."""
-    rows = ({name: _inert(value) for name, value in fields_of(one).items()} for one in sightings)
+    rows = (
+        {name: _inert(value) for name, value in fields_of(one, options).items()}
+        for one in sightings
+    )
     return "".join(csv_lines(COLUMNS, rows))
 
 
