@@ -1,0 +1,131 @@
+/* The outlines of land and countries, from the texts of data.land: lines and rings on a map in
+ * Mercator's projection that is 256 wide, and the country of a place. */
+
+import { data, points } from './data.js';
+import { part } from './text.js';
+
+const DIGITS = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
+const VALUES = new Int8Array(128);
+[...DIGITS].forEach((sign, value) => { VALUES[sign.charCodeAt(0)] = value; });
+const SOUTH = 400; // below every map
+const OFF_SHORE = 0.2; // of the 256: 30 km at the equator, less farther off
+const NEAR = 50; // cells to a degree, in which places share their country
+
+export const worldX = (lon) => (lon + 180) / 360 * 256;
+export function worldY(lat) {
+  const sine = Math.sin(Math.max(-85.06, Math.min(85.06, lat)) * Math.PI / 180);
+  return 128 - Math.log((1 + sine) / (1 - sine)) * 64 / Math.PI;
+}
+
+function numbers(text) {
+  const found = [];
+  for (let k = 0, number = 0, shift = 0; k < text.length; k++) {
+    const value = VALUES[text.charCodeAt(k)];
+    number += (value & 31) * 2 ** shift;
+    shift += 5;
+    if (value & 32) continue;
+    found.push(number % 2 ? -(number + 1) / 2 : number / 2);
+    number = shift = 0;
+  }
+  return found;
+}
+
+function line(text) {
+  const steps = numbers(text);
+  const xy = new Float64Array(steps.length);
+  for (let k = 0, lon = 0, lat = 0; k < steps.length; k += 2) {
+    lon += steps[k];
+    lat += steps[k + 1];
+    xy[k] = worldX(lon / data.land.units);
+    xy[k + 1] = worldY(lat / data.land.units);
+  }
+  return { xy, box: boxOf(xy), uses: 0 };
+}
+
+function boxOf(xy) {
+  const box = [Infinity, Infinity, -Infinity, -Infinity];
+  for (let k = 0; k < xy.length; k += 2) {
+    box[0] = Math.min(box[0], xy[k]);
+    box[1] = Math.min(box[1], xy[k + 1]);
+    box[2] = Math.max(box[2], xy[k]);
+    box[3] = Math.max(box[3], xy[k + 1]);
+  }
+  return box;
+}
+
+// Arcs end to end, each on the copy of the world where the one before ends: so nothing is drawn
+// from one edge of the map to the other.
+function ring(arcs, text) {
+  const [country, ...around] = numbers(text);
+  const xy = [];
+  for (const k of around) {
+    const arc = arcs[k < 0 ? ~k : k];
+    arc.uses++;
+    const { length } = arc.xy;
+    const at = (m) => (k < 0 ? length - 2 - m : m);
+    const shift = xy.length ? Math.round((xy[xy.length - 2] - arc.xy[at(0)]) / 256) * 256 : 0;
+    for (let m = xy.length ? 2 : 0; m < length; m += 2) xy.push(arc.xy[at(m)] + shift, arc.xy[at(m) + 1]);
+  }
+  const turns = xy[xy.length - 2] - xy[0];
+  if (Math.abs(turns) > 128) xy.push(xy[xy.length - 2], SOUTH, xy[0], SOUTH); // around the pole
+  return { country, xy: Float64Array.from(xy), box: boxOf(xy) };
+}
+
+function decode({ arcs: texts, rings, names, labels }) {
+  const arcs = texts.split(' ').map(line);
+  const found = { arcs, rings: rings.split(' ').map((text) => ring(arcs, text)), names, labels: [] };
+  const places = numbers(labels).map((value) => value / data.land.units);
+  names.forEach((text, k) => {
+    const [lon, lat, width] = places.slice(3 * k, 3 * k + 3);
+    found.labels.push({ text, x: worldX(lon), y: worldY(lat), width: width / 360 * 256 });
+  });
+  found.labels.sort((a, b) => b.width - a.width);
+  return found;
+}
+
+let decoded = null;
+export const atlas = () => (decoded ??= data.land && decode(data.land));
+
+function surrounds(xy, x, y) {
+  let inside = false;
+  for (let k = 0, m = xy.length - 2; k < xy.length; m = k, k += 2) {
+    if (xy[k + 1] > y === xy[m + 1] > y) continue;
+    const at = xy[k] + (y - xy[k + 1]) / (xy[m + 1] - xy[k + 1]) * (xy[m] - xy[k]);
+    if (at > x) inside = !inside;
+  }
+  return inside;
+}
+
+// The country around a place, or else the nearest on shore; -1 at sea.
+function countryAt(x, y) {
+  let nearest = -1;
+  let least = OFF_SHORE ** 2;
+  const inside = new Set();
+  for (const { country, xy, box: [left, top, right, bottom] } of atlas().rings) {
+    if (y < top - OFF_SHORE || y > bottom + OFF_SHORE) continue;
+    for (const at of [x, x - 256, x + 256]) {
+      if (at < left - OFF_SHORE || at > right + OFF_SHORE) continue;
+      if (surrounds(xy, at, y) && !inside.delete(country)) inside.add(country);
+      for (let k = 0; k < xy.length; k += 2) {
+        const away = (xy[k] - at) ** 2 + (xy[k + 1] - y) ** 2;
+        if (away < least) [nearest, least] = [country, away];
+      }
+    }
+  }
+  return inside.size ? inside.values().next().value : nearest;
+}
+
+const known = new Map(); // photographs of a field share their country
+
+export function countryOf(i) {
+  const [lat, lon] = points[i];
+  const key = Math.round(lat * NEAR) * 1e6 + Math.round(lon * NEAR);
+  if (!known.has(key)) known.set(key, countryAt(worldX(lon), worldY(lat)));
+  return known.get(key);
+}
+
+export const countryName = (country) => (country < 0 ? 'at sea' : atlas().names[country]);
+
+export function giveCredit() {
+  if (data.land) part('credit').textContent = `Outlines: ${data.land.credit}, public domain.`;
+}
