@@ -51,6 +51,6 @@ export function keepAddress() {
     timer = setTimeout(say, 300); // browsers refuse many changes in a short time
   };
   map.on('moveend popupopen popupclose', soon);
-  onFilter('change', soon);
+  onFilter('filter', soon);
   addEventListener('hashchange', () => { if (location.hash !== written) follow(); });
 }

@@ -64,7 +64,9 @@ function ring(arcs, text) {
     const { length } = arc.xy;
     const at = (m) => (k < 0 ? length - 2 - m : m);
     const shift = xy.length ? Math.round((xy[xy.length - 2] - arc.xy[at(0)]) / 256) * 256 : 0;
-    for (let m = xy.length ? 2 : 0; m < length; m += 2) xy.push(arc.xy[at(m)] + shift, arc.xy[at(m) + 1]);
+    for (let m = xy.length ? 2 : 0; m < length; m += 2) {
+      xy.push(arc.xy[at(m)] + shift, arc.xy[at(m) + 1]);
+    }
   }
   const turns = xy[xy.length - 2] - xy[0];
   if (Math.abs(turns) > 128) xy.push(xy[xy.length - 2], SOUTH, xy[0], SOUTH); // around the pole
@@ -86,9 +88,25 @@ function decode({ arcs: texts, rings, names, labels }) {
 let decoded = null;
 export const atlas = () => (decoded ??= data.land && decode(data.land));
 
-function surrounds(xy, x, y) {
-  let inside = false;
+// The edges of a ring by the band of its height that they cross: most edges are far from a place.
+function bandsOf({ xy, box: [, top, , bottom] }) {
+  const bands = Array.from({ length: Math.ceil(xy.length / 16) }, () => []);
+  const band = (y) => Math.min(bands.length - 1, Math.floor((y - top) / (bottom - top) * bands.length));
   for (let k = 0, m = xy.length - 2; k < xy.length; m = k, k += 2) {
+    const [from, to] = [xy[k + 1], xy[m + 1]].map(band).sort((one, other) => one - other);
+    for (let at = from; at <= to; at++) bands[at].push(k, m);
+  }
+  return { bands, band };
+}
+
+function surrounds(ring, x, y) {
+  const { xy } = ring;
+  const { bands, band } = (ring.index ??= bandsOf(ring));
+  const edges = bands[band(y)] ?? [];
+  let inside = false;
+  for (let e = 0; e < edges.length; e += 2) {
+    const k = edges[e];
+    const m = edges[e + 1];
     if (xy[k + 1] > y === xy[m + 1] > y) continue;
     const at = xy[k] + (y - xy[k + 1]) / (xy[m + 1] - xy[k + 1]) * (xy[m] - xy[k]);
     if (at > x) inside = !inside;
@@ -96,23 +114,40 @@ function surrounds(xy, x, y) {
   return inside;
 }
 
-// The country around a place, or else the nearest on shore; -1 at sea.
-function countryAt(x, y) {
-  let nearest = -1;
-  let least = OFF_SHORE ** 2;
-  const inside = new Set();
-  for (const { country, xy, box: [left, top, right, bottom] } of atlas().rings) {
-    if (y < top - OFF_SHORE || y > bottom + OFF_SHORE) continue;
+// Rings whose box holds a place but for a margin, and where it lies on their copy of the world.
+function* candidates(x, y, margin) {
+  for (const ring of atlas().rings) {
+    const [left, top, right, bottom] = ring.box;
+    if (y < top - margin || y > bottom + margin) continue;
     for (const at of [x, x - 256, x + 256]) {
-      if (at < left - OFF_SHORE || at > right + OFF_SHORE) continue;
-      if (surrounds(xy, at, y) && !inside.delete(country)) inside.add(country);
-      for (let k = 0; k < xy.length; k += 2) {
-        const away = (xy[k] - at) ** 2 + (xy[k + 1] - y) ** 2;
-        if (away < least) [nearest, least] = [country, away];
-      }
+      if (at >= left - margin && at <= right + margin) yield [ring, at];
     }
   }
-  return inside.size ? inside.values().next().value : nearest;
+}
+
+function countryAround(x, y) {
+  const inside = new Set();
+  for (const [ring, at] of candidates(x, y, 0)) {
+    if (surrounds(ring, at, y) && !inside.delete(ring.country)) inside.add(ring.country);
+  }
+  return inside.size ? inside.values().next().value : -1;
+}
+
+function countryAshore(x, y) {
+  let [nearest, least] = [-1, OFF_SHORE ** 2];
+  for (const [{ country, xy }, at] of candidates(x, y, OFF_SHORE)) {
+    for (let k = 0; k < xy.length; k += 2) {
+      const away = (xy[k] - at) ** 2 + (xy[k + 1] - y) ** 2;
+      if (away < least) [nearest, least] = [country, away];
+    }
+  }
+  return nearest;
+}
+
+// The country around a place, or else the nearest on shore; -1 at sea.
+function countryAt(x, y) {
+  const country = countryAround(x, y);
+  return country < 0 ? countryAshore(x, y) : country;
 }
 
 const known = new Map(); // photographs of a field share their country

@@ -1,8 +1,8 @@
 /* When the photographs were taken: a histogram by class, and a brush that filters all the rest. */
 
-import { UNDATED, data, days, labels } from './data.js';
+import { UNDATED, days, labels } from './data.js';
 import { filter, hasSide, isInView, onFilter, refine } from './filter.js';
-import { kinds, paint } from './legend.js';
+import { KINDS, kinds } from './legend.js';
 import { colourOf, onTheme, ratio, themed } from './symbols.js';
 import { dayText, number, part } from './text.js';
 
@@ -54,8 +54,7 @@ function barAt(day) {
 // What the other filters leave, in each bar for each kind.
 function counted() {
   const kind = kinds();
-  const many = (paint.bySide ? data.sides : data.labels).length;
-  const counts = Array.from({ length: bars }, () => new Uint32Array(many));
+  const counts = Array.from({ length: bars }, () => new Uint32Array(KINDS));
   for (let i = 0; i < days.length; i++) {
     if (barOf[i] < 0 || !filter.classes[labels[i]] || !hasSide(i) || !isInView(i)) continue;
     counts[barOf[i]][kind[i]]++;
@@ -154,6 +153,6 @@ export function fillDays() {
   part('days').addEventListener('toggle', redraw);
   new ResizeObserver(redraw).observe(part('histogram'));
   onTheme(redraw);
-  onFilter('change', follow);
+  onFilter('view', follow);
   follow();
 }

@@ -1,18 +1,18 @@
 /* A dot for each photograph, in the colour and shape of its class, and a ring for each stack. */
 
-import { mixOf } from './card.js';
-import { data, points } from './data.js';
+import { points } from './data.js';
 import { onFilter } from './filter.js';
-import { kinds, paint } from './legend.js';
+import { KINDS, kinds } from './legend.js';
 import { Painting } from './painting.js';
 import { layerPoint, map, placing } from './place.js';
-import { gather } from './stacks.js';
+import { countKinds, gather, membersOf } from './stacks.js';
 import { DOT, SYMBOL, colourOf, onTheme, symbol, themed } from './symbols.js';
 
 export const FAN = 6 * DOT; // radius of what shows where a camera looked
 // The photograph in the popup, those that it pages through, and how many dots are in the picture.
 export const state = { opened: -1, pile: [], drawn: 0 };
-const symbols = [data.labels, data.sides].map((names) => names.map((_, kind) => symbol(kind)));
+const symbols = Array.from({ length: KINDS }, (_, kind) => symbol(kind));
+const counts = new Uint32Array(KINDS);
 let stacks = [];
 
 function paintDots(context, bounds) {
@@ -21,15 +21,13 @@ function paintDots(context, bounds) {
   for (const stack of stacks) if (stack.count === 1) paintDot(context, stack.front, stack);
   const rings = stacks.filter(({ count }) => count > 1).sort((a, b) => a.count - b.count);
   const colours = { text: themed('text'), paper: themed('paper'), edge: '#1c2320' };
-  context.font = 'bold 10px system-ui, sans-serif';
   Object.assign(context, { textAlign: 'center', textBaseline: 'middle' });
   for (const stack of rings) paintStack(context, stack, colours);
   if (state.opened >= 0) paintOpened(context, state.opened);
 }
 
 function paintDot(context, i, { x, y }) {
-  const picture = symbols[paint.bySide ? 1 : 0][kinds()[i]];
-  context.drawImage(picture, x - SYMBOL / 2, y - SYMBOL / 2, SYMBOL, SYMBOL);
+  context.drawImage(symbols[kinds()[i]], x - SYMBOL / 2, y - SYMBOL / 2, SYMBOL, SYMBOL);
 }
 
 function disc(context, { x, y }, radius, colour) {
@@ -44,7 +42,8 @@ function paintStack(context, stack, { text, paper, edge }) {
   const { x, y, count, radius } = stack;
   disc(context, stack, radius + 1, edge);
   let start = -Math.PI / 2;
-  for (const [kind, share] of mixOf(stack.members(), kinds())) {
+  countKinds(stack, kinds(), counts).forEach((share, kind) => {
+    if (share === 0) return;
     const end = start + share / count * 2 * Math.PI;
     context.fillStyle = colourOf(kind);
     context.beginPath();
@@ -52,9 +51,10 @@ function paintStack(context, stack, { text, paper, edge }) {
     context.arc(x, y, radius, start, end);
     context.fill();
     start = end;
-  }
+  });
   disc(context, stack, radius - 3, paper);
   context.fillStyle = text;
+  context.font = `bold ${count < 100 ? 10 : 9}px system-ui, sans-serif`;
   context.fillText(short(count), x, y + 0.5);
 }
 
@@ -93,9 +93,9 @@ export function stackAt({ x, y }, slack) {
 export function stackOf(i) {
   const at = layerPoint(i);
   const near = stacks.filter(({ x, y }) => Math.hypot(x - at.x, y - at.y) < 3 * SYMBOL);
-  return near.find((stack) => [...stack.members()].includes(i)) ?? null;
+  return near.find((stack) => membersOf(stack).includes(i)) ?? null;
 }
 
 export const dots = new Painting(paintDots);
-onFilter('change', () => dots.repaint());
+onFilter('filter', () => dots.repaint());
 onTheme(() => dots.repaint());

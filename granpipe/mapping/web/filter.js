@@ -11,11 +11,12 @@ export const filter = {
 };
 export const shown = new Uint8Array(points.length).fill(1);
 export const viewed = new Uint8Array(points.length).fill(1);
-const listeners = { change: [], calm: [] };
+const listeners = { filter: [], view: [], calm: [] };
 let isInside = () => true;
 let timer = 0;
 
-// `change` comes at once and often, `calm` when no more changes follow.
+/* `filter` comes at once when other photographs are shown, `view` also when others are in view, and
+ * `calm` when no more changes follow. */
 export const onFilter = (kind, act) => listeners[kind].push(act);
 
 export const hasSide = (i) => data.sides.length === 0 || filter.sides[sides[i]];
@@ -36,6 +37,7 @@ export function refine({ classes, sides: chosen, days: span = filter.days }) {
   for (let i = 0; i < shown.length; i++) {
     shown[i] = filter.classes[labels[i]] && hasSide(i) && isWithin(i) ? 1 : 0;
   }
+  listeners.filter.forEach((act) => act());
   look(isInside);
 }
 
@@ -43,7 +45,7 @@ export function refine({ classes, sides: chosen, days: span = filter.days }) {
 export function look(inside) {
   isInside = inside;
   for (let i = 0; i < shown.length; i++) viewed[i] = shown[i] && inside(i) ? 1 : 0;
-  listeners.change.forEach((act) => act());
+  listeners.view.forEach((act) => act());
   clearTimeout(timer);
   timer = setTimeout(() => listeners.calm.forEach((act) => act()), CALM);
 }

@@ -6,10 +6,13 @@ import { filter, onFilter, refine, viewed } from './filter.js';
 import { symbol } from './symbols.js';
 import { button, element, labelName, name, number, part } from './text.js';
 
-// What the colours of the map stand for.
+const SIDES = 5; // the first side's symbol; the first classes have those before
+
+// What the colours and symbols of the map stand for: kinds, which are classes or sides.
 export const paint = { bySide: false };
-export const kinds = () => (paint.bySide ? sides : labels);
-export const kindName = (kind) => (paint.bySide ? name(sideName(kind)) : labelName(kind));
+const sideKinds = sides.map((side) => side + SIDES);
+export const kinds = () => (paint.bySide ? sideKinds : labels);
+export const KINDS = Math.max(data.labels.length, data.sides.length + SIDES);
 
 function counted(indices, length) {
   const counts = new Uint32Array(length);
@@ -17,9 +20,9 @@ function counted(indices, length) {
   return counts;
 }
 
-function fill(list, names, flip) {
+function fill(list, first, names, flip) {
   list.append(...names.map((label, index) => {
-    const children = [symbol(index), label, element('span', { class: 'number' })];
+    const children = [symbol(first + index), label, element('span', { class: 'number' })];
     return element('li', {}, button({}, children, () => flip(index)));
   }));
 }
@@ -41,17 +44,21 @@ const totalsOfSides = data.sides.map(() => 0);
 if (data.sides.length) sides.forEach((side) => { totalsOfSides[side]++; });
 
 export function fillLegends() {
-  const flip = (key) => (index) => refine({ [key]: (other) => filter[key][other] !== (other === index) });
-  fill(part('legend'), data.labels.map((_, label) => labelName(label)), flip('classes'));
-  fill(part('side-legend'), data.sides.map((_, side) => name(sideName(side))), flip('sides'));
+  const flip = (key) => (index) => {
+    refine({ [key]: (other) => filter[key][other] !== (other === index) });
+  };
+  fill(part('legend'), 0, data.labels.map((_, label) => labelName(label)), flip('classes'));
+  const sideNames = data.sides.map((_, side) => name(sideName(side)));
+  fill(part('side-legend'), SIDES, sideNames, flip('sides'));
   part('classes').hidden = data.labels.length === 0;
   part('sides').hidden = data.sides.length === 0;
   part('all').addEventListener('click', () => refine({ classes: () => true }));
   part('none').addEventListener('click', () => refine({ classes: () => false }));
   part('by-side').addEventListener('change', ({ target }) => {
     paint.bySide = target.checked;
+    document.body.classList.toggle('by-side', paint.bySide);
     refine({});
   });
-  onFilter('change', updateAll);
+  onFilter('view', updateAll);
   updateAll();
 }

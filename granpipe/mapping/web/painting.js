@@ -14,6 +14,7 @@ export const Painting = L.Renderer.extend({
   _destroyContainer() {
     this._container.remove();
   },
+  _reset() {}, // a moveend follows, and with it the update
   _update() {
     if (this._map._animatingZoom && this._bounds) return;
     L.Renderer.prototype._update.call(this);

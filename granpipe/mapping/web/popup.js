@@ -2,11 +2,12 @@
 
 import { card } from './card.js';
 import { points } from './data.js';
-import { reveal, shown, onFilter } from './filter.js';
+import { onFilter, reveal, shown } from './filter.js';
 import { viewer } from './lists.js';
 import { FAN, dots, stackAt, stackOf, state } from './dots.js';
 import { map, whereabouts } from './place.js';
 import { mixList, sheet } from './sheet.js';
+import { membersOf } from './stacks.js';
 import { DOT } from './symbols.js';
 import { button, element, number, visible } from './text.js';
 
@@ -14,7 +15,9 @@ const PAGED = 12; // photographs that are paged through; more make a contact she
 const CLOSE = 15; // zoom that a photograph from a list is shown at, or nearer
 const APART = 1e-5; // degrees that come apart at the nearest zoom
 
-const popup = L.popup({ autoPanPaddingTopLeft: [52, 56] }); // clear of the zoom and layer buttons
+const isTouched = matchMedia('(pointer: coarse)').matches;
+// Clear of the zoom and layer buttons.
+const popup = L.popup({ autoPanPaddingTopLeft: isTouched ? [62, 72] : [52, 56] });
 const tooltip = L.tooltip({ direction: 'top', offset: [0, -DOT] });
 let returnTo = null; // what had the focus before the popup
 let last = -1; // the photograph that was opened last
@@ -45,6 +48,7 @@ function pager(turn, back) {
     button({ 'aria-label': 'Previous photograph here' }, ['‹'], () => turn(-1)),
     element('span', { role: 'status' }),
     ...all,
+    zoomer(),
     button({ 'aria-label': 'Next photograph here' }, ['›'], () => turn(1)));
 }
 
@@ -74,8 +78,7 @@ function show(content, i, title) {
 }
 
 function showSheet(front) {
-  const members = [...state.pile].sort((a, b) => a - b);
-  const content = sheet(members, showCard);
+  const content = sheet(state.pile, showCard);
   content.querySelector('.many').append(' ', zoomer());
   popup.setLatLng(whereabouts(front));
   show(content, -1, `${number(state.pile.length)} photographs`);
@@ -95,7 +98,7 @@ function showCard(first) {
     turn(by);
     show(content, last, points[last][3]);
   };
-  if (state.pile.length > 1) content.append(pager(leaf, () => showSheet(last)), zoomer());
+  if (state.pile.length > 1) content.append(pager(leaf, () => showSheet(last)));
   content.addEventListener('keydown', ({ key }) => {
     const by = { ArrowLeft: -1, ArrowRight: 1 }[key];
     if (by && state.pile.length > 1) leaf(by);
@@ -107,8 +110,8 @@ function showCard(first) {
 
 function prepare(members) {
   if (!popup.isOpen()) returnTo = document.activeElement;
-  state.pile = members;
-  const width = Math.min(340, map.getSize().x - 60);
+  state.pile = members.sort((a, b) => a - b);
+  const width = Math.min(340, map.getSize().x - (isTouched ? 98 : 88));
   Object.assign(popup.options, { minWidth: Math.min(300, width), maxWidth: width });
 }
 
@@ -120,12 +123,13 @@ export function open(i, { near = false } = {}) {
   if (zoom !== map.getZoom() || !map.getBounds().contains(place)) {
     map.setView(place, zoom, { animate: false });
   }
-  prepare([...stackOf(i)?.members() ?? [i]].sort((a, b) => a - b));
+  const stack = stackOf(i);
+  prepare(stack ? membersOf(stack) : [i]);
   showCard(i);
 }
 
 function openStack(stack) {
-  prepare([...stack.members()].sort((a, b) => a - b));
+  prepare(membersOf(stack));
   if (state.pile.length > PAGED) showSheet(stack.front);
   else showCard(stack.front);
 }
@@ -141,12 +145,12 @@ function step(by) {
 function hover(stack) {
   map.getContainer().classList.toggle('over-dot', stack !== null);
   if (stack === null) return tooltip.remove();
-  const content = element('div', {}, ...mixList([...stack.members()]));
+  const content = element('div', {}, ...mixList(membersOf(stack)));
   return tooltip.setContent(content).setLatLng(whereabouts(stack.front)).addTo(map);
 }
 
 export function openPopups() {
-  const slack = matchMedia('(pointer: coarse)').matches ? 2 * DOT : DOT / 2;
+  const slack = isTouched ? 2 * DOT : DOT / 2;
   viewer.open = open;
   map.on('click', ({ layerPoint: at }) => {
     const stack = stackAt(at, slack);
@@ -161,7 +165,7 @@ export function openPopups() {
     dots.repaint();
     returnTo?.focus({ preventScroll: true });
   });
-  onFilter('change', () => {
+  onFilter('filter', () => {
     if (popup.isOpen() && state.pile.some((i) => !shown[i])) map.closePopup();
   });
   map.getContainer().addEventListener('keydown', ({ key, ctrlKey, metaKey, altKey }) => {

@@ -5,9 +5,14 @@ import { shown } from './filter.js';
 import { DOT } from './symbols.js';
 
 const HIDDEN = DOT + 1; // pixels between two dots of which one hides the other
+const LARGEST = 15; // radius of a stack's ring
 const NONE = -1;
+const KEY = 2 ** 24; // more photographs than a page can hold
 
-const next = new Int32Array(points.length); // the next photograph of the same stack
+// A stack is known by its first photograph. Arrays, because 100,000 objects take 50 ms.
+const many = points.length;
+const [next, last, count, beside] = [0, 1, 2, 3].map(() => new Int32Array(many));
+const [xs, ys] = [0, 1].map(() => new Float64Array(many));
 
 // Classes follow each other in the file; taken in that order, the last would hide the others.
 function shuffled(length) {
@@ -20,91 +25,100 @@ function shuffled(length) {
   return order;
 }
 
-const order = shuffled(points.length);
+const order = shuffled(many);
 
 // Square cells over some bounds, which stay with the ground when the map is dragged.
 function cells({ min, max }, origin, size) {
-  const left = min.x - L.Util.wrapNum(min.x + origin.x, [0, size]);
-  const top = min.y - L.Util.wrapNum(min.y + origin.y, [0, size]);
-  const columns = Math.ceil((max.x - left) / size) + 3; // and one on each side
-  const first = new Int32Array(columns * (Math.ceil((max.y - top) / size) + 3)).fill(NONE);
-  const at = (x, y) => (Math.floor((y - top) / size) + 1) * columns + Math.floor((x - left) / size) + 1;
+  const left = min.x - L.Util.wrapNum(min.x + origin.x, [0, size]) - size;
+  const top = min.y - L.Util.wrapNum(min.y + origin.y, [0, size]) - size;
+  const columns = Math.ceil((max.x - left) / size) + 2;
+  const first = new Int32Array(columns * (Math.ceil((max.y - top) / size) + 2)).fill(NONE);
+  const at = (x, y) => Math.floor((y - top) / size) * columns + Math.floor((x - left) / size);
   const around = [-columns, 0, columns].flatMap((row) => [row - 1, row, row + 1]);
   around.sort((a, b) => Math.abs(a) - Math.abs(b)); // its own cell first
   return { first, at, around };
 }
 
-export class Stack {
-  constructor(i, x, y) {
-    Object.assign(this, { front: i, last: i, x, y, count: 1, beside: null });
-    next[i] = NONE;
-  }
+const away = (i, x, y) => (xs[i] - x) ** 2 + (ys[i] - y) ** 2;
+const radiusOf = (size) => (size === 1 ? DOT : size < 100 ? 10 : size < 1000 ? 13 : LARGEST);
 
-  add(i) {
-    next[this.last] = i;
-    next[i] = NONE;
-    this.last = i;
-    this.count++;
-  }
-
-  absorb(other) {
-    next[this.last] = other.front;
-    this.last = other.last;
-    this.count += other.count;
-    other.count = 0;
-  }
-
-  * members() {
-    for (let i = this.front; i !== NONE; i = next[i]) yield i;
-  }
-
-  get radius() {
-    return this.count === 1 ? DOT : this.count < 100 ? 10 : this.count < 1000 ? 12 : 14;
-  }
+function join(stack, i) {
+  next[last[stack]] = i;
+  last[stack] = last[i];
+  count[stack] += count[i];
+  count[i] = 0;
 }
 
 // Photographs whose dots lie upon each other, by the first of them in the shuffled order.
 function piled(place, bounds, origin) {
   const { first, at, around } = cells(bounds, origin, HIDDEN);
-  const piles = [];
   const { min, max } = bounds;
+  const fronts = [];
   for (const i of order) {
     if (!shown[i]) continue;
     const x = place.x(i);
     const y = place.y(i);
     if (x < min.x || x > max.x || y < min.y || y > max.y) continue;
+    [next[i], last[i], count[i], xs[i], ys[i]] = [NONE, i, 1, x, y];
     const cell = at(x, y);
-    const near = around.find((step) => {
-      const pile = piles[first[cell + step]];
-      return pile && (pile.x - x) ** 2 + (pile.y - y) ** 2 <= HIDDEN ** 2;
-    });
-    if (near !== undefined) piles[first[cell + near]].add(i);
-    else first[cell] = piles.push(new Stack(i, x, y)) - 1;
+    let k = 0;
+    for (; k < 9; k++) {
+      const front = first[cell + around[k]];
+      if (front !== NONE && away(front, x, y) <= HIDDEN ** 2) {
+        join(front, i);
+        break;
+      }
+    }
+    if (k === 9) fronts.push(first[cell] = i);
   }
-  return piles;
+  return fronts;
+}
+
+function largestFirst(fronts) {
+  const keys = Float64Array.from(fronts.filter((i) => count[i] > 1), (i) => i - count[i] * KEY);
+  return Array.from(keys.sort(), (key) => (key % KEY + KEY) % KEY);
 }
 
 // A stack's ring is larger than a dot, and hides more: it takes that in.
-export function gather(place, bounds, origin) {
-  const piles = piled(place, bounds, origin);
-  const { first, at, around } = cells(bounds, origin, 2 * 14);
-  piles.forEach((pile, k) => {
-    const cell = at(pile.x, pile.y);
-    pile.beside = first[cell];
-    first[cell] = k;
-  });
-  const large = piles.filter(({ count }) => count > 1).sort((a, b) => b.count - a.count);
-  for (const stack of large) {
-    if (stack.count === 0) continue;
-    const cell = at(stack.x, stack.y);
+function merge(fronts, bounds, origin) {
+  const { first, at, around } = cells(bounds, origin, 2 * LARGEST);
+  for (const i of fronts) {
+    const cell = at(xs[i], ys[i]);
+    [beside[i], first[cell]] = [first[cell], i];
+  }
+  for (const stack of largestFirst(fronts)) {
+    if (count[stack] === 0) continue;
+    const cell = at(xs[stack], ys[stack]);
     for (const step of around) {
-      for (let k = first[cell + step]; k !== NONE; k = piles[k].beside) {
-        const pile = piles[k];
-        if (pile.count === 0 || pile === stack) continue;
-        const reach = stack.radius + pile.radius - (pile.count > 1 ? 0 : 3);
-        if ((pile.x - stack.x) ** 2 + (pile.y - stack.y) ** 2 < reach ** 2) stack.absorb(pile);
+      for (let i = first[cell + step]; i !== NONE; i = beside[i]) {
+        if (count[i] === 0 || i === stack) continue;
+        const reach = radiusOf(count[stack]) + radiusOf(count[i]) - (count[i] > 1 ? 0 : 3);
+        if (away(i, xs[stack], ys[stack]) < reach ** 2) join(stack, i);
       }
     }
   }
-  return piles.filter(({ count }) => count > 0);
+}
+
+/* The stacks within some bounds, in layer pixels: the photograph in front, its place, how many
+ * there are and the radius of the symbol. Dots that hide no others are stacks of one. */
+export function gather(place, bounds, origin) {
+  const fronts = piled(place, bounds, origin);
+  merge(fronts, bounds, origin);
+  return fronts.filter((i) => count[i] > 0).map((front) => {
+    return { front, x: xs[front], y: ys[front], count: count[front], radius: radiusOf(count[front]) };
+  });
+}
+
+// The photographs of a stack of the last gathering.
+export function membersOf({ front }) {
+  const members = [];
+  for (let i = front; i !== NONE; i = next[i]) members.push(i);
+  return members;
+}
+
+// How many of each kind they are.
+export function countKinds({ front }, kinds, counts) {
+  counts.fill(0);
+  for (let i = front; i !== NONE; i = next[i]) counts[kinds[i]]++;
+  return counts;
 }
