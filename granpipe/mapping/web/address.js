@@ -2,7 +2,7 @@
 
 import { data, points } from './data.js';
 import { filter, onFilter, refine } from './filter.js';
-import { fit } from './fit.js';
+import { fit, fitted } from './fit.js';
 import { state } from './dots.js';
 import { map } from './place.js';
 import { open } from './popup.js';
@@ -12,14 +12,14 @@ let written = '';
 function say() {
   const { lat, lng } = map.getCenter();
   const parts = new URLSearchParams();
-  parts.set('map', [map.getZoom(), lat.toFixed(5), lng.toFixed(5)].join('/'));
+  if (!fitted()) parts.set('map', [map.getZoom(), lat.toFixed(5), lng.toFixed(5)].join('/'));
   const add = (key, names, isOn) => names.forEach((text, k) => isOn[k] || parts.append(key, text));
   add('off', data.labels, filter.classes);
   add('off-side', data.sides, filter.sides);
   if (filter.days) parts.set('days', filter.days.join('/'));
   if (state.opened >= 0) parts.set('photo', points[state.opened][3]);
-  written = `#${parts.toString().replaceAll('%2F', '/')}`;
-  history.replaceState(null, '', written);
+  written = parts.size ? `#${parts.toString().replaceAll('%2F', '/')}` : '';
+  history.replaceState(null, '', location.href.replace(/#.*/, '') + written);
 }
 
 const finite = (text, count) => {
@@ -35,11 +35,14 @@ export function follow() {
   refine({
     classes: (label) => !off.has(data.labels[label]),
     sides: (side) => !offSide.has(data.sides[side]),
-    days: days && days[0] <= days[1] && Math.abs(days[0]) < 1e7 && Math.abs(days[1]) < 1e7 ? days : null,
+    days: days && days.every((day) => Math.abs(day) < 1e7) ? days : null,
   });
   const [zoom, lat, lng] = finite(parts.get('map'), 3) ?? [];
-  if (Math.abs(lat) <= 90 && Math.abs(lng) <= 720) map.setView([lat, lng], Math.round(zoom), { animate: false });
-  else fit();
+  if (Math.abs(lat) <= 90 && Math.abs(lng) <= 720) {
+    map.setView([lat, lng], Math.round(zoom), { animate: false });
+  } else {
+    fit();
+  }
   const i = parts.has('photo') ? points.findIndex((point) => point[3] === parts.get('photo')) : -1;
   if (i >= 0) open(i);
 }

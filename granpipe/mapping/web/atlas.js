@@ -75,14 +75,17 @@ function ring(arcs, text) {
 
 function decode({ arcs: texts, rings, names, labels }) {
   const arcs = texts.split(' ').map(line);
-  const found = { arcs, rings: rings.split(' ').map((text) => ring(arcs, text)), names, labels: [] };
   const places = numbers(labels).map((value) => value / data.land.units);
-  names.forEach((text, k) => {
+  const signs = names.map((text, k) => {
     const [lon, lat, width] = places.slice(3 * k, 3 * k + 3);
-    found.labels.push({ text, x: worldX(lon), y: worldY(lat), width: width / 360 * 256 });
+    return { text, x: worldX(lon), y: worldY(lat), width: width / 360 * 256 };
   });
-  found.labels.sort((a, b) => b.width - a.width);
-  return found;
+  return {
+    arcs,
+    rings: rings.split(' ').map((text) => ring(arcs, text)),
+    names,
+    labels: signs.sort((a, b) => b.width - a.width),
+  };
 }
 
 let decoded = null;
@@ -91,7 +94,8 @@ export const atlas = () => (decoded ??= data.land && decode(data.land));
 // The edges of a ring by the band of its height that they cross: most edges are far from a place.
 function bandsOf({ xy, box: [, top, , bottom] }) {
   const bands = Array.from({ length: Math.ceil(xy.length / 16) }, () => []);
-  const band = (y) => Math.min(bands.length - 1, Math.floor((y - top) / (bottom - top) * bands.length));
+  const share = bands.length / (bottom - top);
+  const band = (y) => Math.min(bands.length - 1, Math.floor((y - top) * share));
   for (let k = 0, m = xy.length - 2; k < xy.length; m = k, k += 2) {
     const [from, to] = [xy[k + 1], xy[m + 1]].map(band).sort((one, other) => one - other);
     for (let at = from; at <= to; at++) bands[at].push(k, m);
@@ -114,30 +118,43 @@ function surrounds(ring, x, y) {
   return inside;
 }
 
-// Rings whose box holds a place but for a margin, and where it lies on their copy of the world.
-function* candidates(x, y, margin) {
-  for (const ring of atlas().rings) {
-    const [left, top, right, bottom] = ring.box;
-    if (y < top - margin || y > bottom + margin) continue;
-    for (const at of [x, x - 256, x + 256]) {
-      if (at >= left - margin && at <= right + margin) yield [ring, at];
+// In each of 64 by 64 cells the rings whose box touches it, with how far off their copy lies.
+function cellsOf(rings) {
+  const cells = Array.from({ length: 64 * 64 }, () => []);
+  const cell = (value) => Math.max(0, Math.min(63, Math.floor(value / 4)));
+  for (const ring of rings) {
+    for (const shift of [-256, 0, 256]) {
+      const [left, top, right, bottom] = ring.box.map((edge, k) => {
+        return edge + (k % 2 ? 0 : shift) + (k < 2 ? -OFF_SHORE : OFF_SHORE);
+      });
+      if (right < 0 || left > 256) continue;
+      for (let row = cell(top); row <= cell(bottom); row++) {
+        for (let column = cell(left); column <= cell(right); column++) {
+          cells[64 * row + column].push([ring, shift]);
+        }
+      }
     }
   }
+  return (x, y) => cells[64 * cell(y) + cell(x)];
+}
+
+function candidates(x, y) {
+  return (atlas().around ??= cellsOf(atlas().rings))(x, y);
 }
 
 function countryAround(x, y) {
   const inside = new Set();
-  for (const [ring, at] of candidates(x, y, 0)) {
-    if (surrounds(ring, at, y) && !inside.delete(ring.country)) inside.add(ring.country);
+  for (const [ring, shift] of candidates(x, y)) {
+    if (surrounds(ring, x - shift, y) && !inside.delete(ring.country)) inside.add(ring.country);
   }
   return inside.size ? inside.values().next().value : -1;
 }
 
 function countryAshore(x, y) {
   let [nearest, least] = [-1, OFF_SHORE ** 2];
-  for (const [{ country, xy }, at] of candidates(x, y, OFF_SHORE)) {
+  for (const [{ country, xy }, shift] of candidates(x, y)) {
     for (let k = 0; k < xy.length; k += 2) {
-      const away = (xy[k] - at) ** 2 + (xy[k + 1] - y) ** 2;
+      const away = (xy[k] + shift - x) ** 2 + (xy[k + 1] - y) ** 2;
       if (away < least) [nearest, least] = [country, away];
     }
   }

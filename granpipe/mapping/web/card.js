@@ -40,8 +40,8 @@ export function thumbnail(i) {
 }
 
 // How many photographs of which classes: [label, count], the most frequent first.
-export function mixOf(members, kinds = labels) {
+export function mixOf(members) {
   const counts = new Map();
-  for (const i of members) counts.set(kinds[i], (counts.get(kinds[i]) ?? 0) + 1);
+  for (const i of members) counts.set(labels[i], (counts.get(labels[i]) ?? 0) + 1);
   return [...counts].sort(([a, m], [b, n]) => n - m || a - b);
 }

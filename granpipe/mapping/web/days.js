@@ -31,7 +31,9 @@ function startsOf(first, last) {
     const date = new Date(day * 864e5);
     return date.getUTCFullYear() * 12 + date.getUTCMonth();
   };
-  const dayOfMonth = (month) => new Date(0).setUTCFullYear(Math.floor(month / 12), month % 12) / 864e5;
+  const dayOfMonth = (month) => {
+    return new Date(0).setUTCFullYear(Math.floor(month / 12), month % 12) / 864e5;
+  };
   const [from, to] = [monthOf(first), monthOf(last)];
   const step = to - from < MOST ? 1 : 12 * Math.ceil((to - from + 12) / 12 / MOST);
   const found = [];

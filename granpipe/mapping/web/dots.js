@@ -65,7 +65,9 @@ const short = (count) => (count < 1000 ? count : count < 1e4 ? `${Math.floor(cou
 function paintOpened(context, i) {
   const { x, y } = layerPoint(i);
   const direction = points[i][8];
-  Object.assign(context, { fillStyle: 'rgb(255 255 255 / 80%)', strokeStyle: '#1c2320', lineWidth: 1 });
+  Object.assign(context, {
+    fillStyle: 'rgb(255 255 255 / 80%)', strokeStyle: '#1c2320', lineWidth: 1,
+  });
   context.beginPath();
   context.arc(x, y, DOT + 4, 0, 2 * Math.PI);
   if (typeof direction === 'number') {

@@ -21,7 +21,7 @@ export const onFilter = (kind, act) => listeners[kind].push(act);
 
 export const hasSide = (i) => data.sides.length === 0 || filter.sides[sides[i]];
 
-export function isWithin(i) {
+function isWithin(i) {
   return !filter.days || (days[i] >= filter.days[0] && days[i] <= filter.days[1]);
 }
 

@@ -4,8 +4,10 @@ import { data, points } from './data.js';
 import { indicesOf, isFiltered, shown } from './filter.js';
 import { map } from './place.js';
 
-let isFitted = false; // as long as nobody has moved the map
+let isFitted = false; // until somebody moves the map
 let isFitting = false;
+
+export const fitted = () => isFitted;
 
 // The smallest window that holds photographs, cut open at their widest gap in longitude.
 function windowOf(members) {

@@ -50,7 +50,7 @@ function paintNames(context, bounds, places) {
   for (const { text, x, y, width } of atlas().labels) {
     for (const { scale, dx, dy } of places) {
       const [px, py] = [x * scale + dx, y * scale + dy];
-      if (px < bounds.min.x || px > bounds.max.x || py < bounds.min.y || py > bounds.max.y) continue;
+      if (!bounds.contains([px, py])) continue;
       if (width * scale < 24) return; // the others have less room
       const half = context.measureText(text).width / 2;
       if (2 * half + 6 > width * scale || taken.some(([ox, oy, other]) => {

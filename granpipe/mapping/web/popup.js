@@ -43,11 +43,12 @@ function zoomer() {
 }
 
 function pager(turn, back) {
-  const all = state.pile.length > PAGED ? [button({}, [`All ${number(state.pile.length)}`], back)] : [];
+  const many = state.pile.length;
+  const all = many > PAGED ? button({}, [`All ${number(many)}`], back) : '';
   return element('div', { class: 'pager buttons' },
     button({ 'aria-label': 'Previous photograph here' }, ['‹'], () => turn(-1)),
     element('span', { role: 'status' }),
-    ...all,
+    all,
     zoomer(),
     button({ 'aria-label': 'Next photograph here' }, ['›'], () => turn(1)));
 }

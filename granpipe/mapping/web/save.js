@@ -31,7 +31,7 @@ function row(i) {
   return data.sides.length ? [...cells, data.sides[sides[i]]] : cells;
 }
 
-export function viewAsCsv() {
+function viewAsCsv() {
   const header = data.sides.length ? [...COLUMNS, 'split'] : COLUMNS;
   const rows = indicesOf(viewed).map(row);
   return [header, ...rows].map((cells) => `${cells.map(cell).join(',')}\n`).join('');

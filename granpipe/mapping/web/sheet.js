@@ -30,5 +30,6 @@ export function sheet(members, pick) {
   list.className = 'tiles';
   const heading = element('p', { class: 'many' }, `${number(members.length)} photographs here`);
   const mix = element('div', { class: 'mix' }, ...mixList(members));
-  return element('div', { class: 'sheet' }, heading, mix, element('div', { class: 'rows' }, list, more));
+  const rows = element('div', { class: 'rows' }, list, more);
+  return element('div', { class: 'sheet' }, heading, mix, rows);
 }

@@ -104,8 +104,8 @@ function merge(fronts, bounds, origin) {
 export function gather(place, bounds, origin) {
   const fronts = piled(place, bounds, origin);
   merge(fronts, bounds, origin);
-  return fronts.filter((i) => count[i] > 0).map((front) => {
-    return { front, x: xs[front], y: ys[front], count: count[front], radius: radiusOf(count[front]) };
+  return fronts.filter((i) => count[i] > 0).map((i) => {
+    return { front: i, x: xs[i], y: ys[i], count: count[i], radius: radiusOf(count[i]) };
   });
 }
 

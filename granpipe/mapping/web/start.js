@@ -9,6 +9,7 @@
  */
 
 import { follow, keepAddress } from './address.js';
+import { data } from './data.js';
 import { dots, state } from './dots.js';
 import { indicesOf, shown } from './filter.js';
 import { fit, keepFitting } from './fit.js';
@@ -52,6 +53,7 @@ function warnAboutTiles() {
 
 map.getContainer().setAttribute('role', 'region');
 map.getContainer().setAttribute('aria-label', 'Map: N and P open the next and previous photograph');
+if (data.land) map.attributionControl.addAttribution('Outlines: Natural Earth');
 map.attributionControl.setPrefix('<a href="https://leafletjs.com">Leaflet</a>');
 fit();
 ground.addTo(map);

@@ -77,7 +77,7 @@ function table(caption, counts, columns, title) {
     element('tbody', {}, ...rows));
 }
 
-const cell = (count) => (count ? element('td', {}, number(count)) : element('td', { class: 'empty' }, '0'));
+const cell = (count) => element('td', count ? {} : { class: 'empty' }, number(count));
 
 function update() {
   if (!part('table').open) return;
