@@ -20,7 +20,7 @@ import numpy as np
 
 UNITS = 100  # to a degree
 COARSE = 0.12  # square degrees of the triangle that a vertex of the whole world makes
-SOUTH = -85.06  # where maps in Mercator's projection end
+SOUTH = -8506  # units; where maps in Mercator's projection end
 STEPS = 48  # by which a country's name is placed
 FLAT = 2.5  # a name is so much wider than it is high
 
@@ -31,7 +31,15 @@ def main(source: str, target: str) -> None:
     arcs = list(decoded(world))
     countries = sorted(world["objects"]["countries"]["geometries"], key=name_of)
     countries = [country for country in countries if country.get("arcs")]
-    rings = [(k, ring) for k, country in enumerate(countries) for ring in rings_of(country)]
+    # Antarctica goes on to the pole, where no map does: its coast is left open.
+    rings = [
+        (k, ring)
+        for k, country in enumerate(countries)
+        for ring in rings_of(country)
+        if not all(np.all(arcs[max(arc, ~arc)][:, 1] == SOUTH) for arc in ring)
+    ]
+    labels = [label(country, arcs) for country in countries]
+    arcs, rings = renumbered(arcs, rings)
     coarse = [marks(arc) for arc in arcs]
     np.savez_compressed(
         target,
@@ -42,7 +50,7 @@ def main(source: str, target: str) -> None:
         ring_starts=np.array([0, *accumulate(len(ring) for _, ring in rings)], np.int32),
         ring_countries=np.array([k for k, _ in rings], np.int16),
         names=np.array([name_of(country) for country in countries]),
-        labels=np.array([label(country, arcs) for country in countries], np.int32),
+        labels=np.array(labels, np.int32),
     )
 
 
@@ -56,11 +64,21 @@ def decoded(world: dict) -> Iterator[np.ndarray]:
     for arc in world["arcs"]:
         degrees = np.cumsum(arc, axis=0) * scale + translate
         degrees[:, 0] = np.unwrap(degrees[:, 0], period=360)
-        degrees[:, 1] = degrees[:, 1].clip(SOUTH)
         units = np.rint(degrees * UNITS).astype(int)
+        units[:, 1] = units[:, 1].clip(SOUTH)
         stays = np.any(units[1:] != units[:-1], axis=1)
         stays[-1:] |= not stays.any()  # an islet smaller than a unit
         yield units[np.r_[True, stays]]
+
+
+def renumbered(arcs: list, rings: list) -> tuple[list, list]:
+    """Leave out the arcs that are in no ring."""
+    used = sorted({max(arc, ~arc) for _, ring in rings for arc in ring})
+    number = {arc: n for n, arc in enumerate(used)}
+    changed = [
+        (k, [number[arc] if arc >= 0 else ~number[~arc] for arc in ring]) for k, ring in rings
+    ]
+    return [arcs[arc] for arc in used], changed
 
 
 def rings_of(country: dict) -> list[list[int]]:

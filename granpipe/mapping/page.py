@@ -145,10 +145,11 @@ def _ground(*, satellite: bool) -> tuple[str, str]:
 def _script(wiring: str) -> str:
     """Join the page's modules and folium's script, as browsers import no module from a file.
 
-    Where Leaflet did not arrive, the map is left out.
+    Where Leaflet did not arrive, or there is nothing to show on it, the map is left out.
     """
     panel, chart = ("\n".join(map(_module, names)) for names in (PANEL, MAP))
-    return f"const modules = {{}};\n{panel}\nif (window.L) {{\n{wiring}\n{chart}\n}}\n"
+    has_map = "window.L && modules.data.points.length"
+    return f"const modules = {{}};\n{panel}\nif ({has_map}) {{\n{wiring}\n{chart}\n}}\n"
 
 
 def _module(name: str) -> str:

@@ -15,7 +15,11 @@ part('title').replaceChildren(name(data.title));
 part('summary').textContent = [
   `${number(points.length)} on the map, ${number(data.missing.length)} not`,
 ];
-document.body.classList.toggle('unmapped', points.length === 0);
+if (points.length === 0) { // then granpipe.mapping.page leaves the map out
+  document.body.classList.add('unmapped');
+  document.querySelector('main').replaceChildren(part('panel'));
+  part('side').remove();
+}
 part('days').open = matchMedia('(min-width: 701px)').matches; // a phone's panel is low
 fillLegends();
 fillDays();
@@ -24,4 +28,4 @@ fillTable();
 offerCsv();
 giveCredit();
 refine({});
-part('no-leaflet').hidden = Boolean(window.L) || points.length === 0;
+if (window.L) part('no-leaflet')?.remove();
