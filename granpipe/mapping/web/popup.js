@@ -61,14 +61,20 @@ function lift(i) {
   return Math.max(0, Math.cos(Math.max(0, off - 0.4))) * FAN;
 }
 
-function show(content, i, title) {
-  state.opened = i;
-  popup.options.offset = L.point(0, 7 - (i < 0 ? 14 : lift(i)));
+function frame(content) {
   content.tabIndex = -1;
   content.classList.add('popup');
   content.addEventListener('keydown', ({ key }) => {
     if (key === 'Escape') map.closePopup();
   });
+  // Leaflet takes a click on what the click itself removed for one on the map.
+  content.addEventListener('click', (event) => event.stopPropagation());
+  return content;
+}
+
+function show(content, i, title) {
+  state.opened = i;
+  popup.options.offset = L.point(0, 7 - (i < 0 ? 14 : lift(i)));
   popup.setContent(content);
   if (!popup.isOpen()) popup.openOn(map);
   const dialog = popup.getElement();
@@ -79,14 +85,14 @@ function show(content, i, title) {
 }
 
 function showSheet(front) {
-  const content = sheet(state.pile, showCard);
+  const content = frame(sheet(state.pile, showCard));
   content.querySelector('.many').append(' ', zoomer());
   popup.setLatLng(whereabouts(front));
   show(content, -1, `${number(state.pile.length)} photographs`);
 }
 
 function showCard(first) {
-  const content = element('div', {}, element('div'));
+  const content = frame(element('div', {}, element('div')));
   let page = state.pile.indexOf(first);
   const turn = (by) => {
     page = (page + by + state.pile.length) % state.pile.length;
