@@ -381,6 +381,15 @@ def test_hostile_names_are_shown_and_do_nothing(visit, season, tmp_path, monkeyp
         address = one_visit.page.evaluate("document.querySelector('.card a').href")
         linked = os.fsdecode(unquote_to_bytes(urlsplit(address).path))
         assert Path(linked).samefile(folder / one.photo.source)
+    one_visit.page.click("#table > summary")
+    one_visit.page.wait_for_selector("#tables tbody")
+    assert one_visit.texts("#tables tbody th bdi") == [visible(label) for label in labels]
+    one_visit.state("map.setView([12, 45], 0, {animate: false})")
+    one_visit.page.mouse.click(*one_visit.at(12, 45))
+    tiles = one_visit.page.locator(".tile")
+    named = [tile.get_attribute("aria-label") for tile in tiles.all()]
+    assert named == [visible(one.photo.source) for one in mapped]
+    tiles.first.click()
     one_visit.unfold_missing()
     assert sorted(one_visit.texts("#missing li a")) == sorted(
         visible(one.photo.source) for one in missing

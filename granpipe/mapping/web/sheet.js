@@ -3,7 +3,7 @@
 import { mixOf, thumbnail } from './card.js';
 import { labels, points } from './data.js';
 import { symbol } from './symbols.js';
-import { button, element, growingList, labelName, name, number } from './text.js';
+import { button, element, growingList, labelName, name, number, visible } from './text.js';
 
 const ROWS = 60; // photographs that the sheet grows by
 const MOST = 6; // classes that are named
@@ -21,7 +21,7 @@ export function mixList(members) {
 function tile(i, pick) {
   const node = button({ class: 'tile' }, [thumbnail(i) ?? '', symbol(labels[i])], () => pick(i));
   node.append(element('span', { class: 'caption' }, name(points[i][3].replace(/^.*\//, ''))));
-  node.setAttribute('aria-label', points[i][3]);
+  node.setAttribute('aria-label', visible(points[i][3]));
   return node;
 }
 
