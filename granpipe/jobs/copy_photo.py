@@ -116,7 +116,7 @@ class CopyPhoto:
     def _make(self, job: Job, fetched: _Fetched) -> _Made:
         if isinstance(fetched, PhotoError):
             return fetched
-        array = parse_array(fetched[0])
+        array = parse_array(fetched[0], self.size)
         box = box_in(job.row, len(array))
         key = self.key(job.row, hashlib.sha256(fetched[0]).hexdigest(), box)
         made: list[tuple[dict[str, Any], Any] | str] = []
