@@ -42,6 +42,13 @@ if TYPE_CHECKING:
     metavar="N",
     help="Reject larger photographs undecoded.  [default: 200 million]",
 )
+@click.option(
+    "--max-memory",
+    type=click.IntRange(1),
+    default=700,
+    metavar="MB",
+    help="Reject what takes more memory to decode.  [default: 700]",
+)
 @options.workers
 @click.option("--force", is_flag=True, help="Decode again also what is up to date.")
 @options.verify
@@ -53,7 +60,13 @@ if TYPE_CHECKING:
 @options.strict
 @options.quiet
 def prepare_command(
-    source: str, output: str, preview: str | None, strict: bool, quiet: bool, **settings: Any
+    source: str,
+    output: str,
+    max_memory: int,
+    preview: str | None,
+    strict: bool,
+    quiet: bool,
+    **settings: Any,
 ) -> None:
     """Turn photographs into 224x224 arrays and a labels CSV.
 
@@ -72,7 +85,14 @@ def prepare_command(
         raise click.UsageError("--preview needs arrays, which --dry-run does not write.")
     sheet = _sheet_place(preview, source) if preview else None
     progress = partial(options.progress, quiet=quiet)
-    report = prepare(source, output, progress=progress, say=options.say, **settings)
+    report = prepare(
+        source,
+        output,
+        max_memory=max_memory * 1_000_000,
+        progress=progress,
+        say=options.say,
+        **settings,
+    )
     if not quiet:
         _print(report, output, settings["dry_run"])
     if sheet:

@@ -13,12 +13,20 @@ from functools import partial
 from typing import Any, BinaryIO, Protocol
 
 READY = "ready"
-BEGUN, DONE, ERROR = "begun", "done", "error"
+BEGUN, DONE, ERROR, MORE_TIME = "begun", "done", "error", "more time"
 LOOK = 0.5
 """Seconds between two looks at whether the other side is still alive."""
 
 _MOST_BYTES_AHEAD = 64_000_000
 _Messages = Iterator[tuple[str, Any]]
+
+
+_tell: Callable[[object], None] = lambda message: None  # noqa: E731 - a worker has another
+
+
+def allow_seconds(seconds: float) -> None:
+    """Let the item at hand take so long, if that is more than it may; called by its function."""
+    _tell((MORE_TIME, seconds))
 
 
 class Steps(Protocol):
@@ -47,6 +55,7 @@ class Steps(Protocol):
 
 def serve() -> None:
     """Be a worker, until there are no more calls."""
+    global _tell  # noqa: PLW0603 - set once, when the process begins
     threading.Thread(target=_leave_with, args=(os.getppid(),), daemon=True).start()
     # Ctrl-C reaches the whole process group; the parent ends its workers itself.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -57,7 +66,8 @@ def serve() -> None:
     messages = (
         _Overlapping(function) if getattr(function, "ahead", 0) else partial(_one_by_one, function)
     )
-    _reply(results, READY)
+    _tell = partial(_reply, results)
+    _tell(READY)
     while True:
         try:
             items = pickle.load(calls)  # noqa: S301
@@ -65,9 +75,9 @@ def serve() -> None:
             return
         try:
             for message in messages(items):
-                _reply(results, message)
+                _tell(message)
         except Exception as error:
-            _reply(results, (ERROR, error))
+            _tell((ERROR, error))
 
 
 def _one_by_one(function: Callable[[Any], Any], items: Sequence[Any]) -> _Messages:

@@ -138,7 +138,7 @@ class PrepareRun:
             return Job(photo)
         version = self.build.version(array_path(photo.path))
         has_array = record["array_sha256"] == TWIN or version == record["array_version"] != ""
-        is_allowed = record["width"] * record["height"] <= self.settings.max_pixels
+        is_allowed = self.settings.allows(record)
         is_same = bool(record["version"]) and record["version"] == photo.version
         if self.options.verify or not (has_array and is_allowed and is_same):
             return Job(photo, known, version, has_array and not self.options.verify)
@@ -243,6 +243,7 @@ class PrepareRun:
                 "size": self.settings.size,
                 "fill": list(self.settings.fill),
                 "max_pixels": self.settings.max_pixels,
+                "max_memory": self.settings.max_memory,
             },
             "classes": dict(sorted(self.roll.counts().items())),
             "found": len(sources) + len(self.roll.rejected),
