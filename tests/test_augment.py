@@ -327,7 +327,8 @@ def test_a_dataset_without_photographs_is_one_clear_line(granpipe, tmp_path):
     [
         (["--copies", "0"], 2, "--copies"),
         (["--copies", "-1"], 2, "--copies"),
-        (["--copies", "1000000000"], 1, "fewer --copies"),
+        (["--copies", "1000000"], 1, "fewer --copies"),
+        (["--copies", "9" * 400], 2, "--copies"),
         (["--flip-horizontal", "1.5"], 2, "--flip-horizontal"),
         (["--flip-vertical", "-0.5"], 2, "--flip-vertical"),
         (["--rotate", "200"], 2, "--rotate"),

@@ -9,10 +9,10 @@ from typing import Any, NoReturn
 import click
 
 from granpipe import __version__
+from granpipe.commands import reports
 from granpipe.commands.augment import augment_command
 from granpipe.commands.map import map_command
 from granpipe.commands.prepare import prepare_command
-from granpipe.commands.reports import printable
 from granpipe.errors import GranpipeError
 
 # Click takes a line of \b for an order not to wrap the next paragraph.
@@ -32,6 +32,9 @@ class _Group(click.Group):
         except click.UsageError as error:
             command = error.ctx.command_path if error.ctx else "granpipe"
             _fail(f"{error.format_message()} See {command} --help.", 2)
+        except BrokenPipeError:  # nobody reads the help to its end
+            reports.silence(sys.stdout)
+            sys.exit(0)
         except (GranpipeError, OSError, MemoryError) as error:
             _fail(str(error) or "not enough memory", 1)
         except (click.Abort, KeyboardInterrupt):
@@ -39,7 +42,7 @@ class _Group(click.Group):
 
 
 def _fail(message: str, code: int) -> NoReturn:
-    click.echo(f"granpipe: {printable(message)}", err=True)
+    reports.echo(f"granpipe: {reports.printable(message)}", err=True)
     sys.exit(code)
 
 
@@ -56,7 +59,7 @@ def cli(ctx: click.Context) -> None:
       granpipe map img/ -o map.html       where they were taken
     """
     if ctx.invoked_subcommand is None:
-        click.echo(ctx.get_help())
+        reports.echo(ctx.get_help())
 
 
 cli.add_command(prepare_command)

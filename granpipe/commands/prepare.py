@@ -17,6 +17,11 @@ if TYPE_CHECKING:
 # Click takes a line of \b for an order not to wrap the next paragraph.
 # ruff: noqa: PLC0415, D301
 
+_MISSING_IN_PANDAS = frozenset(
+    "#NA -1.#IND -1.#QNAN -NaN -nan 1.#IND 1.#QNAN <NA> NA NULL NaN None nan null".split(" ")  # noqa: SIM905
+)
+"""What `pandas.read_csv` takes for a missing value unless told otherwise."""
+
 
 @click.command("prepare")
 @click.argument("source", type=options.Place())
@@ -130,12 +135,18 @@ def _print(report: "Report", output: str, dry_run: bool) -> None:
     reports.print_rejections(report.rejected, REASONS, where)
     rejected = Counter(label_of(one.source) or "(no class)" for one in report.rejected)
     reports.print_classes(report.prepared, rejected)
-    click.echo(
+    reports.echo(
         f"{report.found} photographs found: {report.prepared.total()} prepared "
         f"({report.kept} of them up to date already), {len(report.rejected)} rejected.\n"
         f"{report.ignored} other files ignored, {report.deleted} arrays deleted."
     )
+    if missing := [label for label in report.prepared if label in _MISSING_IN_PANDAS]:
+        reports.echo(
+            f"pandas reads the class {', '.join(sorted(missing))} as a missing value; read "
+            "labels.csv with keep_default_na=False",
+            err=True,
+        )
     if dry_run:
-        click.echo("Nothing was written: this was a dry run.")
+        reports.echo("Nothing was written: this was a dry run.")
     if report.stale:
-        click.echo(f"The augmented set is stale now: run granpipe augment {printable(output)}")
+        reports.echo(f"The augmented set is stale now: run granpipe augment {printable(output)}")

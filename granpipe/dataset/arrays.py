@@ -27,8 +27,8 @@ _HEADER = re.compile(
 _HEADER_BYTES = 128
 
 
-def save_array(store: Store, path: str, array: Pixels) -> tuple[str, str]:
-    """Write an array, whole or not at all.
+def save_array(store: Store, path: str, data: bytes) -> str:
+    """Write an array, whole or not at all, and return the file's version.
 
     The dataset's summary is removed first: a dataset without it is being changed.
 
@@ -38,12 +38,8 @@ def save_array(store: Store, path: str, array: Pixels) -> tuple[str, str]:
         The dataset, held by this run.
     path : str
         The array's place in it, with forward slashes.
-    array : ndarray of shape (size, size, 3), uint8
-
-    Returns
-    -------
-    tuple of str
-        SHA-256 of the file's bytes, in hexadecimal; the file's version.
+    data : bytes
+        What `npy_bytes` returns.
 
     Raises
     ------
@@ -51,8 +47,7 @@ def save_array(store: Store, path: str, array: Pixels) -> tuple[str, str]:
         The store does not let it be written.
     """
     begin_change(store)  # type: ignore[arg-type]
-    data = npy_bytes(array)
-    return hashlib.sha256(data).hexdigest(), store.write(path, data)
+    return store.write(path, data)
 
 
 def npy_bytes(array: Pixels) -> bytes:

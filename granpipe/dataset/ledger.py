@@ -20,7 +20,7 @@ from json.decoder import scanstring  # type: ignore[attr-defined]
 from typing import Any
 
 from granpipe.dataset.names import LABELS, OWN, REJECTED, SUMMARY, is_array_path
-from granpipe.dataset.tables import read_summary
+from granpipe.dataset.tables import PREPARED_COLUMNS, read_summary
 from granpipe.errors import DatasetError
 from granpipe.stores.protocol import Store
 
@@ -89,10 +89,11 @@ class Ledger:
         for path in (LEDGER, *self._parts):
             if path in self.state:
                 self._read_file(path)
-        # Without one, dataset.json is never there.
-        if LEDGER not in self.state and read_summary(self.store):
-            self.is_whole = False
-        if not self.records and not (self._is_new() or self._is_ours()):
+        # A run deletes dataset.json before it writes its first array, and writes it last.
+        if LEDGER not in self.state and (read_summary(self.store) or not self.state):
+            self.is_whole = self._is_new()
+        is_known = self.records or (self.is_whole and LEDGER in self.state)
+        if not is_known and not self._is_new() and not self._is_ours():
             raise self._foreign()
 
     def _read_file(self, path: str) -> None:
@@ -114,10 +115,16 @@ class Ledger:
         return all(entry.path.startswith(f"{OWN}/") for entry in self.store.list())
 
     def _is_ours(self) -> bool:
-        """Tell whether the store holds what this command wrote, going by its dataset.json."""
-        summary = read_summary(self.store) or {}
+        """Tell whether the store holds what this command wrote, going by its tables."""
         is_augmented = self.command == "augment"
-        return "arrays_sha256" in summary and ("made_from" in summary) == is_augmented
+        summary = read_summary(self.store)
+        if summary:
+            return "arrays_sha256" in summary and ("made_from" in summary) == is_augmented
+        header = ",".join(PREPARED_COLUMNS) + (",copy," if is_augmented else "\n")
+        try:
+            return self.store.head(LABELS, len(header)) == header.encode()
+        except OSError:
+            return False
 
     def _foreign(self) -> DatasetError:
         return DatasetError(

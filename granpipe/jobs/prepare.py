@@ -123,10 +123,10 @@ def prepare(
             deleted=len(run.unwanted()),
             ignored=found.ignored,
             unlisted=len(found.unlisted),
+            stale=run.has_stale_copies(),
         )
         if not dry_run:
             run.finish(found.ignored)
-            report.stale = run.has_stale_copies()
         return report
 
     return run_build(dataset, "prepare", say, work)

@@ -9,7 +9,7 @@ from typing import Any
 import PIL
 
 from granpipe import __version__
-from granpipe.dataset.arrays import array_digest, save_array
+from granpipe.dataset.arrays import array_digest, npy_bytes, save_array
 from granpipe.dataset.moments import sums
 from granpipe.dataset.names import array_path
 from granpipe.dataset.sources import read_photo
@@ -179,12 +179,12 @@ class PreparePhoto:
         if isinstance(made, Outcome | PhotoError):
             return made
         record, array = made
-        digest = version = ""
         if self.refusal:
             raise DatasetError(self.refusal)
+        data, version = npy_bytes(array), ""
         if self.writes:
-            digest, version = save_array(self.output, array_path(job.photo.path), array)
-        record |= {"array_sha256": digest, "array_version": version}
+            version = save_array(self.output, array_path(job.photo.path), data)
+        record |= {"array_sha256": hashlib.sha256(data).hexdigest(), "array_version": version}
         return Outcome(record["sha256"], _json(record), is_kept=False)
 
 

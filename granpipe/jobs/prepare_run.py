@@ -162,7 +162,7 @@ class PrepareRun:
             self.roll.reject(source, result)
         else:
             self.roll.admit(source, result.sha256, is_kept=result.is_kept)
-            if result.record != job.known and not self.options.dry_run:
+            if result.record != job.known:
                 path = array_path(source)
                 self.build.add(path, result.record, is_written=not result.is_kept)
 
@@ -173,7 +173,7 @@ class PrepareRun:
         """Reject twins, and see that all others have the arrays that the ledger records."""
         for source in self.roll.reject_twins():
             record = self._record(source)
-            if record and record["array_sha256"] != TWIN and not self.options.dry_run:
+            if record and record["array_sha256"] != TWIN:
                 text = json.dumps(record | {"array_sha256": TWIN}, separators=(",", ":"))
                 self.build.add(array_path(source), text, is_written=False)
         # A twin whose other half has gone since the last run needs its array again.
@@ -258,7 +258,5 @@ class PrepareRun:
     def has_stale_copies(self) -> bool:
         """Tell whether the augmented set beside the arrays was made from others."""
         augmented = read_summary(self.build.store, AUGMENTED)
-        dataset = read_summary(self.build.store)
-        return bool(
-            augmented and dataset and augmented.get("made_from") != dataset.get("arrays_sha256")
-        )
+        arrays = self.ledger.arrays_digest(map(array_path, self.roll.sources))
+        return bool(augmented) and augmented.get("made_from") != arrays  # type: ignore[union-attr]

@@ -11,6 +11,7 @@ from typing import IO, Any, NoReturn, cast
 from granpipe.errors import DatasetError
 from granpipe.stores.credentials import connection, retries
 from granpipe.stores.lease import Lease
+from granpipe.stores.owner import owner_of
 from granpipe.stores.protocol import Entry, Held
 
 _LONGEST_KEY = 1024
@@ -182,6 +183,14 @@ class Bucket:
             yield Held(replace(self, run=lease.id), lease.check)
         finally:
             lease.give_back()
+
+    def holder(self, folder: str) -> str:
+        """Return who holds the lease, if it is not known to have ended."""
+        try:
+            owner = owner_of(self.read(f"{folder}/lock")[0])
+        except OSError:
+            return ""
+        return "" if owner and owner.is_gone() else str(owner or "another run")
 
     def age(self, path: str, probe: str) -> float:
         """Return by how many seconds an object is older than a probe that is written now.

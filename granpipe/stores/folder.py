@@ -242,6 +242,14 @@ class Folder:
             with suppress(OSError):
                 file.truncate(0)
 
+    def holder(self, folder: str) -> str:
+        """Return who has locked the file, by trying to lock it."""
+        try:
+            with self._open(f"{folder}/lock") as file:
+                return "" if _lock(file) else str(owner_of(file.read()) or "another run")
+        except OSError:
+            return ""
+
     def _staged(self, folder: str) -> Iterator[Held]:
         scratch = f"{folder}/tmp/{os.getpid()}-{time.time_ns()}"
         parent = self.locate(f"{folder}/tmp")

@@ -102,6 +102,9 @@ class Store(Protocol):
         Raises BusyError where another run holds it, OSError where no lock can be had.
         """
 
+    def holder(self, folder: str) -> str:
+        """Return who holds the lock of `hold`, in words; empty where nobody is seen to."""
+
     def refusal(self, path: str) -> str:
         """Return why no file of this path can be kept here, or an empty text."""
 
