@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 # ruff: noqa: PLC0415, D301
 
 
-@click.command("augment")
+@click.command("augment", cls=options.Command)
 @click.argument("dataset", type=options.Place(), default="out")
 @click.option(
     "--copies",

@@ -7,6 +7,7 @@ from io import TextIOWrapper
 from typing import Any, NoReturn
 
 import click
+from click.utils import PacifyFlushWrapper
 
 from granpipe import __version__
 from granpipe.commands import reports
@@ -32,9 +33,9 @@ class _Group(click.Group):
         except click.UsageError as error:
             command = error.ctx.command_path if error.ctx else "granpipe"
             _fail(f"{error.format_message()} See {command} --help.", 2)
-        except BrokenPipeError:  # nobody reads the help to its end
-            reports.silence(sys.stdout)
-            sys.exit(0)
+        except SystemExit as end:
+            # So Click ends where nobody reads the help to its end.
+            sys.exit(0 if isinstance(sys.stdout, PacifyFlushWrapper) else end.code)
         except (GranpipeError, OSError, MemoryError) as error:
             _fail(str(error) or "not enough memory", 1)
         except (click.Abort, KeyboardInterrupt):

@@ -28,7 +28,7 @@ class _Address(click.ParamType):  # type: ignore[type-arg,unused-ignore]
         return value
 
 
-@click.command("map")
+@click.command("map", cls=options.Command)
 @click.argument("source", type=options.Place())
 @click.option(
     "-o",

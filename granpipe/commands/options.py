@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from granpipe.commands import reports
+from granpipe.errors import DatasetError
 
 if TYPE_CHECKING:
     from granpipe.stores.protocol import Store
@@ -18,6 +19,16 @@ if TYPE_CHECKING:
 
 _Param = click.Parameter | None
 _Context = click.Context | None
+
+
+class Command(click.Command):
+    """A command whose work a closed pipe does not end as it ends the printing of help."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError as error:
+            raise DatasetError(f"a pipe was closed: {error}; run again") from error
 
 
 class Place(click.ParamType):  # type: ignore[type-arg,unused-ignore]

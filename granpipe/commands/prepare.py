@@ -23,7 +23,7 @@ _MISSING_IN_PANDAS = frozenset(
 """What `pandas.read_csv` takes for a missing value unless told otherwise."""
 
 
-@click.command("prepare")
+@click.command("prepare", cls=options.Command)
 @click.argument("source", type=options.Place())
 @click.argument("output", type=options.Place())
 @click.option(
