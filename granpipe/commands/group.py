@@ -7,7 +7,6 @@ from io import TextIOWrapper
 from typing import Any, NoReturn
 
 import click
-from click.utils import PacifyFlushWrapper
 
 from granpipe import __version__
 from granpipe.commands import reports
@@ -28,14 +27,15 @@ class _Group(click.Group):
 
     def main(self, *args: Any, **extra: Any) -> NoReturn:
         extra["standalone_mode"] = False
+        stdout = sys.stdout
         try:
             sys.exit(super().main(*args, **extra) or 0)
         except click.UsageError as error:
             command = error.ctx.command_path if error.ctx else "granpipe"
             _fail(f"{error.format_message()} See {command} --help.", 2)
         except SystemExit as end:
-            # So Click ends where nobody reads the help to its end.
-            sys.exit(0 if isinstance(sys.stdout, PacifyFlushWrapper) else end.code)
+            # Click puts another stdout in its place where nobody reads the help to its end.
+            sys.exit(end.code if sys.stdout is stdout else 0)
         except (GranpipeError, OSError, MemoryError) as error:
             _fail(str(error) or "not enough memory", 1)
         except (click.Abort, KeyboardInterrupt):
