@@ -423,3 +423,23 @@ def test_a_run_that_was_stopped_for_a_while_loses_nothing(tmp_path):
     time.sleep(3)
     os.killpg(process.pid, signal.SIGCONT)
     assert process.communicate(timeout=20)[0] == "[None, None, None, None]\n"
+
+
+def test_on_a_disk_that_became_read_only_what_is_up_to_date_ends_well(granpipe, small_disk, src):
+    disk = small_disk("64m")
+    granpipe("prepare", src, disk / "out")
+    granpipe("augment", disk / "out", "--copies", 1)
+    remount, other = partial(subprocess.run, check=True), ["--copies", 1, "--seed", 1]
+    remount(["mount", "-o", "remount,ro", disk])
+    try:
+        granpipe("prepare", src, disk / "out")
+        granpipe("augment", disk / "out", "--copies", 1)
+        for command in (
+            ["prepare", src, disk / "out", "--size", 9],
+            ["augment", disk / "out", *other],
+        ):
+            result = granpipe(*command, code=1)
+            assert "Read-only file system; mend that" in result.stderr.splitlines()[-1]
+            assert "Traceback" not in result.stderr
+    finally:
+        remount(["mount", "-o", "remount,rw", disk])
