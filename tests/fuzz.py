@@ -217,8 +217,17 @@ def expect(holds: object, what: str) -> None:
         raise DefectError(what)
 
 
+def check_seeds(folder: Path) -> None:
+    """See that every picture is prepared as long as it is whole."""
+    for name, data in seeds().items():
+        (folder / "seeds/corn").mkdir(parents=True, exist_ok=True)
+        (folder / "seeds/corn" / name).write_bytes(data)
+    granpipe("prepare", folder / "seeds", folder / "sound", "--size", SIZE, "--strict", "-q")
+
+
 def fuzz_prepare(folder: Path, count: int, rng: random.Random) -> Counter[str]:
     """Prepare damaged photographs with one worker and with three; return the reasons' counts."""
+    check_seeds(folder)
     img, one, three = folder / "img", folder / "one", folder / "three"
     write_mutants(img, count, rng)
     granpipe("prepare", img, one, "--size", SIZE, "--workers", 1, "-q")

@@ -32,6 +32,7 @@ _FORMATS = (
     "AVIF",
 )
 _MAGIC = (b"\xff\xd8\xff", b"\x89PNG", b"RIFF", b"II*\0", b"MM\0*", b"BM", b"GIF8")
+_IMAGE_WIDTH, _IMAGE_LENGTH = 256, 257
 _HEIC_BRANDS = (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1")
 
 
@@ -142,8 +143,10 @@ def _fail(failure: PhotoError) -> NoReturn:
 def _check_covered(image: Image.Image) -> None:
     """Raise PhotoError where a TIFF's strips or tiles leave a part of the picture black."""
     tiles = [tile[1] for tile in getattr(image, "tile", ()) if tile[1]]
-    if len(tiles) > 1 or (tiles and image.format == "TIFF"):
-        boxes = np.array(tiles).clip(0, [image.width, image.height] * 2)
+    if tiles and image.format == "TIFF":
+        tags = image.tag_v2  # type: ignore[attr-defined]
+        width, height = int(tags[_IMAGE_WIDTH]), int(tags[_IMAGE_LENGTH])  # not turned yet
+        boxes = np.array(tiles).clip(0, [width, height] * 2)
         across, down = np.unique(boxes[:, ::2]), np.unique(boxes[:, 1::2])
         covered = np.zeros((len(down), len(across)), bool)
         lefts, rights = np.searchsorted(across, boxes[:, ::2]).T
@@ -151,7 +154,7 @@ def _check_covered(image: Image.Image) -> None:
         for left, top, right, bottom in zip(lefts, tops, rights, bottoms, strict=True):
             covered[top:bottom, left:right] = True
         corners = (across[0], across[-1], down[0], down[-1])
-        if not covered[:-1, :-1].all() or corners != (0, image.width, 0, image.height):
+        if not covered[:-1, :-1].all() or corners != (0, width, 0, height):
             raise PhotoError("truncated", "its data leave a part of the picture out")
 
 
