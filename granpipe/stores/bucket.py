@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from functools import cache
+from functools import cache, cached_property
 from typing import IO, Any, NoReturn, cast
 
 from granpipe.errors import DatasetError
@@ -52,9 +52,9 @@ class Bucket:
     def url(self) -> str:
         return f"s3://{self.bucket}/{self.prefix}".rstrip("/")
 
-    @property
+    @cached_property
     def _objects(self) -> Any:
-        return self.client or _connect(self.bucket)
+        return self.client or _connect(self.bucket, tuple(connection().items()), retries())
 
     def _key(self, path: str) -> str:
         return "/".join(part for part in (self.prefix, path) if part)
@@ -241,7 +241,7 @@ class Bucket:
         code = _code(error)
         if code == "NoSuchBucket":
             raise DatasetError(f"s3://{self.bucket}: there is no such bucket") from error
-        if code in _DENIED | _STRANGER or "Unauthenticated" in type(error).__name__:
+        if code in _DENIED | _STRANGER or _has_no_credentials(error):
             raise DatasetError(
                 f"{place}: access denied ({code or 'no credentials'}); check AWS_ACCESS_KEY_ID, "
                 "AWS_SECRET_ACCESS_KEY or AWS_PROFILE"
@@ -257,18 +257,24 @@ class _BadKeyError(Exception):
 
 
 @cache
-def _connect(bucket: str) -> Any:
+def _connect(bucket: str, connection: tuple[tuple[str, str], ...], retries: int) -> Any:
     """Return a client; made once in each process, since it must not cross a fork."""
-    from obstore.store import S3Store  # noqa: PLC0415 - the extra s3
+    from obstore.exceptions import BaseError  # noqa: PLC0415 - the extra s3
+    from obstore.store import S3Store  # noqa: PLC0415
 
-    options: Any = connection()
+    options: Any = dict(connection)
     is_plain = str(options.get("endpoint", "")).startswith("http://")
-    return S3Store(
-        bucket,
-        **options,
-        client_options={"allow_http": is_plain, "connect_timeout": "5s", "timeout": "90s"},
-        retry_config={"max_retries": retries(), "retry_timeout": timedelta(seconds=60)},
-    )
+    try:
+        return S3Store(
+            bucket,
+            **options,
+            client_options={"allow_http": is_plain, "connect_timeout": "5s", "timeout": "90s"},
+            retry_config={"max_retries": retries, "retry_timeout": timedelta(seconds=60)},
+        )
+    except BaseError as error:
+        raise DatasetError(
+            f"s3://{bucket}: a variable AWS_... holds what obstore does not understand; see env"
+        ) from error
 
 
 def _entry(meta: Any, skipped: int) -> Entry:
@@ -283,6 +289,11 @@ def _version(meta: Any) -> str:
 def _code(error: Exception) -> str:
     found = _CODE.search(str(error))
     return found[1] if found else ""
+
+
+def _has_no_credentials(error: Exception) -> bool:
+    """Tell whether obstore, told of no keys, looked for those of a machine of Amazon's."""
+    return "//169.254.169.254/" in str(error) or "Unauthenticated" in type(error).__name__
 
 
 def _is_bad_key(error: Exception) -> bool:

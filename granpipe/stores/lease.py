@@ -17,6 +17,8 @@ RENEWAL = 10.0
 TERM = 120.0
 """Seconds without a renewal, by the server's clock, after which a lease is free."""
 
+_HELD: set[str] = set()  # the leases of this process
+
 
 class LeasingStore(Store, Protocol):
     """A store that can tell how old a file is without a clock of ours."""
@@ -66,6 +68,7 @@ class Lease:
             if not self.version:
                 first_seen = self._take_over(first_seen)
         self.renewed = time.monotonic()
+        _HELD.add(self.id)
         self.thread.start()
 
     def _take_over(self, first_seen: str) -> str:
@@ -76,9 +79,9 @@ class Lease:
             return first_seen
         owner = owner_of(data)
         first_seen = first_seen or version
-        if version != first_seen or (owner and owner.is_here()):
+        is_free = bool(owner and owner.is_gone()) or self._was_ours(data)
+        if not is_free and (version != first_seen or (owner and owner.is_here())):
             raise BusyError(f"{self.bucket.url}: {_name(owner)} is writing here; wait for it")
-        is_free = bool(owner and owner.is_gone())
         if not is_free:
             age = self._age()
             is_free = age >= TERM
@@ -92,6 +95,12 @@ class Lease:
         )
         time.sleep(min(RENEWAL + 2, left + 1))
         return first_seen
+
+    def _was_ours(self, data: bytes) -> bool:
+        """Tell whether an earlier run of this process could not give its lease back."""
+        known = owner_of(data)
+        is_ours = bool(known and (known.place, known.pid) == (self.owner.place, self.owner.pid))
+        return is_ours and json.loads(data).get("lease") not in _HELD
 
     def _age(self) -> float:
         try:
@@ -136,6 +145,7 @@ class Lease:
         """Delete the lock, if it is still ours."""
         self.ended.set()
         self.thread.join()
+        _HELD.discard(self.id)
         try:
             data, _ = self.bucket.read(self.path)
             if json.loads(data).get("lease") == self.id:
