@@ -226,11 +226,15 @@ def proxy(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> Iterator["Proxy"]:
 
 @dataclass(frozen=True)
 class Request:
-    """A request as the proxy saw it; `key` is the object's, or a listing's prefix."""
+    """A request as the proxy saw it; `key` is the object's, or a listing's prefix.
+
+    A deep listing is one without a delimiter.
+    """
 
     method: str
     key: str
     is_list: bool
+    is_deep: bool
     headers: dict[str, str] = field(compare=False, repr=False)
 
     @property
@@ -247,6 +251,8 @@ class Proxy:
         All that came.
     rule : callable
         What is to be done with each; see `Rule`.
+    alter : callable
+        Told of a request and its answer's headers, which it may change.
     lose : set of str
         Methods whose first request for each key is obeyed, and its answer lost.
     lost : int
@@ -257,6 +263,7 @@ class Proxy:
         self.upstream = urlsplit(upstream).netloc
         self.requests: list[Request] = []
         self.rule: Rule = lambda request: None
+        self.alter: Callable[[Request, dict[str, str]], object] = lambda request, headers: None
         self.lose: set[str] = set()
         self.lost = 0
         self._told: set[tuple[str, str]] = set()
@@ -358,11 +365,11 @@ class _Handler(BaseHTTPRequestHandler):
             return
         if isinstance(verdict, float):
             time.sleep(verdict)
-        self._pass_on(body, proxy.loses(request))
+        self._pass_on(body, request)
 
     do_GET = do_PUT = do_POST = do_DELETE = do_HEAD = take  # noqa: N815
 
-    def _pass_on(self, body: bytes, is_lost: bool) -> None:
+    def _pass_on(self, body: bytes, request: Request) -> None:
         # The signature is over the header Host: it must arrive as the client wrote it.
         if self.onward is None:
             self.onward = http.client.HTTPConnection(self.server.proxy.upstream)
@@ -373,10 +380,12 @@ class _Handler(BaseHTTPRequestHandler):
         self.onward.endheaders(body or None)
         answer = self.onward.getresponse()
         content = answer.read()
-        if is_lost:
+        if self.server.proxy.loses(request):
             self.close_connection = True
             return
-        self._answer(answer.status, dict(answer.getheaders()), content)
+        headers = dict(answer.getheaders())
+        self.server.proxy.alter(request, headers)
+        self._answer(answer.status, headers, content)
 
     def _answer(self, status: int, headers: dict[str, str], body: bytes) -> None:
         self.send_response_only(status)
@@ -400,7 +409,8 @@ def _request(method: str, path: str, headers: dict[str, str]) -> Request:
     is_list = method == "GET" and "list-type" in query
     _, _, key = unquote(parts.path).lstrip("/").partition("/")
     prefix = query.get("prefix", [""])[0]
-    return Request(method, prefix if is_list else key, is_list, headers)
+    is_deep = is_list and "delimiter" not in query
+    return Request(method, prefix if is_list else key, is_list, is_deep, headers)
 
 
 def memory_bucket(keys: dict[str, bytes], prefix: str = "") -> Bucket:

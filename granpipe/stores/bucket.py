@@ -112,7 +112,7 @@ class Bucket:
                 answer = obstore.get(self._objects, self._key(path), options={"range": (0, size)})
                 return bytes(answer.bytes())
         except DatasetError as error:
-            if "InvalidRange" in str(error.__cause__):  # an empty object
+            if re.search("invalid ?range", str(error.__cause__), re.I):  # an empty object
                 return b""
             raise
 
@@ -120,7 +120,7 @@ class Bucket:
         """Write an object, by one PUT unless it is large."""
         import obstore  # noqa: PLC0415 - the extra s3
 
-        with self._answering(path):
+        with self._writing(path):
             return _version(obstore.put(self._objects, self._key(path), data, chunk_size=_PART))
 
     def create(self, path: str, data: bytes) -> str | None:
@@ -129,7 +129,7 @@ class Bucket:
 
     def replace(self, path: str, data: bytes, version: str) -> str | None:
         """Write an object in place of the one with this etag (If-Match)."""
-        return self._conditionally(path, data, {"e_tag": version})
+        return self._conditionally(path, data, {"e_tag": f'"{version}"'})
 
     def _conditionally(self, path: str, data: bytes, mode: Any) -> str | None:
         import obstore  # noqa: PLC0415 - the extra s3
@@ -161,7 +161,7 @@ class Bucket:
         import obstore  # noqa: PLC0415 - the extra s3
 
         with (
-            self._answering(path),
+            self._writing(path),
             obstore.open_writer(self._objects, self._key(path), buffer_size=_PART) as file,
         ):
             yield cast(IO[bytes], file)
@@ -170,7 +170,7 @@ class Bucket:
         """Delete an object."""
         import obstore  # noqa: PLC0415 - the extra s3
 
-        with suppress(FileNotFoundError), self._answering(path):
+        with self._writing(path), suppress(FileNotFoundError), self._answering(path):
             obstore.delete(self._objects, self._key(path))
 
     @contextmanager
@@ -179,7 +179,7 @@ class Bucket:
         lease = Lease(self, folder, say)
         lease.take()
         try:
-            yield Held(replace(self, run=lease.id), lease.check)
+            yield Held(replace(self, run=lease.id), lease.check, lease.watch)
         finally:
             lease.give_back()
 
@@ -235,6 +235,15 @@ class Bucket:
         except ValueError as error:
             # obstore refuses keys that it cannot write in one way only.
             raise OSError(22, "no such key can be") from error
+
+    @contextmanager
+    def _writing(self, path: str) -> Iterator[None]:
+        try:
+            with self._answering(path):
+                yield
+        except OSError as error:
+            place = f"{self.url}/{path}"
+            raise DatasetError(f"{place}: {error.strerror}; mend that, run again") from error
 
     def _fail(self, path: str, error: Exception) -> NoReturn:
         place = f"{self.url}/{path}".rstrip("/")
@@ -303,6 +312,8 @@ def _is_bad_key(error: Exception) -> bool:
 
 def _cause(error: Exception) -> str:
     """Return a short cause without addresses, headers or bodies, which may tell secrets."""
+    if "MissingEtag" in str(error):
+        return "the server gives no ETags"
     first = str(error).partition("\n")[0]
     for sign in ("HTTP error: ", "status code: "):
         if sign in first:
