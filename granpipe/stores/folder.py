@@ -188,7 +188,8 @@ class Folder:
                 raise DatasetError(f"{self.root}: another run has begun here")
             if self._is_linked(path) or not os.path.isfile(target):
                 return
-            os.unlink(target)
+            with suppress(FileNotFoundError):  # another worker was faster
+                os.unlink(target)
             for depth in range(path.count("/"), 0, -1):
                 with suppress(OSError):  # not empty
                     os.rmdir(self.locate("/".join(path.split("/")[:depth])))

@@ -170,6 +170,21 @@ def test_deleting_takes_the_emptied_folders_along_and_no_other(folder, root):
     assert sorted(path.name for path in root.rglob("*")) == ["a", "d.npy"]
 
 
+def test_two_that_delete_the_same_file_at_once_are_both_content(folder, root, monkeypatch):
+    isfile = os.path.isfile
+
+    def isfile_and_gone(path):
+        there = isfile(path)
+        if there:
+            os.unlink(path)
+        return there
+
+    folder.write("dataset.json", b"{}")
+    monkeypatch.setattr(os.path, "isfile", isfile_and_gone)
+    folder.delete("dataset.json")
+    assert paths(folder) == []
+
+
 def test_a_second_run_is_told_who_writes_and_a_released_lock_is_free(folder, root):
     with folder.hold(".granpipe", print) as held:
         held.store.write("corn/a.npy", b"1")
