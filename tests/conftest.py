@@ -14,6 +14,8 @@ from PIL import Image
 
 from granpipe.commands.group import cli
 
+from buckets import lake, module_lake, proxy, server  # noqa: F401 - fixtures
+
 ROOT = Path(__file__).parent.parent
 PHOTOS = ROOT.parent / "shared" / "photos"
 

@@ -159,6 +159,7 @@ class Build:
         if is_written:
             self._written.add(path)
         if self._held:
+            self._held.watch()
             self.ledger.add(path, record)
         else:
             self.ledger.note(path, record)

@@ -1,7 +1,7 @@
 """The ledger of a dataset: a line for every array that granpipe wrote, or was about to write.
 
-It stands in `.granpipe/ledger.jsonl`. A run adds a part, `.granpipe/parts/<run>-<number>.jsonl`,
-for whatever it finished within half a second, and puts all in one file at its end. So an
+It stands in `.granpipe/ledger.jsonl`. A run adds a part, `parts/<run>-<who>-<number>.jsonl` beside
+it, for whatever it finished within half a second, and puts all in one file at its end. So an
 interrupted run is taken up where it stopped, on a disk as in a bucket, where nothing can be
 appended to an object; and nothing that granpipe did not write is ever deleted.
 
@@ -18,6 +18,7 @@ from hashlib import blake2b, sha256
 from itertools import chain
 from json.decoder import scanstring  # type: ignore[attr-defined]
 from typing import Any
+from uuid import uuid4
 
 from granpipe.dataset.names import LABELS, OWN, REJECTED, SUMMARY, is_array_path
 from granpipe.dataset.tables import PREPARED_COLUMNS, read_summary
@@ -69,6 +70,8 @@ class Ledger:
         self.replaceable: set[str] = set()
         self._first_line = json.dumps({"granpipe": command})
         self._new: list[str] = []
+        # A run that lost its lock unawares may not write over the parts of the next one.
+        self._who = uuid4().hex[:8]
         self._number = 0
         self._written_at = time.monotonic()
         self.state = _state(store)
@@ -182,7 +185,7 @@ class Ledger:
     def flush(self) -> None:
         """Write what is not written yet, as a part of its own."""
         if self._new:
-            path = f"{PARTS}/{self._run:06}-{self._number:06}.jsonl"
+            path = f"{PARTS}/{self._run:06}-{self._who}-{self._number:06}.jsonl"
             self.store.write(path, "".join([f"{self._first_line}\n", *self._new]).encode())
             self._parts.append(path)
             self._number += 1

@@ -259,7 +259,7 @@ class Folder:
         with self._written(folder):
             os.makedirs(self.locate(scratch))
         try:
-            yield Held(replace(self, scratch=scratch), lambda: None)
+            yield Held(replace(self, scratch=scratch), lambda: None, lambda: None)
         finally:
             shutil.rmtree(parent, ignore_errors=True)
 

@@ -48,11 +48,14 @@ class Held:
         Use this one to write: what a run that lost its lock still wants to write comes to nothing
         where the disk can see to that.
     check : callable
-        Raises DatasetError where the lock was lost; call it before what cannot be undone.
+        Asks, and raises DatasetError where the lock was lost; call it before what cannot be undone.
+    watch : callable
+        Raises DatasetError where it is known by now that the lock was lost; it asks nobody.
     """
 
     store: "Store"
     check: Callable[[], None]
+    watch: Callable[[], None]
 
 
 class Store(Protocol):

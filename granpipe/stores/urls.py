@@ -12,6 +12,7 @@ from granpipe.stores.protocol import Store
 
 # Two letters at least: C:\ is a drive.
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/")
+_NO_PREFIX = re.compile(r"[\x00-\x1f\x7f\\]")
 _BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,62}")
 
 
@@ -46,8 +47,8 @@ def open_store(url: str | os.PathLike[str]) -> Store:
 def _bucket(url: str) -> Bucket:
     bucket, _, prefix = url[len("s3://") :].rstrip("/").partition("/")
     parts = prefix.split("/") if prefix else []
-    is_sound = url[:5].lower() == "s3://" and _BUCKET.fullmatch(bucket)
-    if not is_sound or not {"", ".", ".."}.isdisjoint(parts):
+    is_sound = {"", ".", ".."}.isdisjoint(parts) and not _NO_PREFIX.search(prefix)
+    if not is_sound or url[:5].lower() != "s3://" or not _BUCKET.fullmatch(bucket):
         # The text is not repeated: somebody may have written a secret into it.
         raise DatasetError("s3://...: write s3://bucket/prefix, and no credentials")
     if find_spec("obstore") is None:

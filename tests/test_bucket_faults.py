@@ -1,0 +1,239 @@
+"""What a bucket and its server can do to a run: refuse it, go away, wait, change, lie."""
+
+import csv
+import hashlib
+import os
+import re
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from granpipe.jobs.prepare import prepare
+
+from buckets import DROP, KEY, READER_KEY, READER_SECRET, SECRET, Lake, variables
+from conftest import picture, save, tree
+
+PHOTOGRAPHS = 16
+
+
+@pytest.fixture(scope="module")
+def img(tmp_path_factory) -> Path:
+    """Return a folder of small photographs."""
+    folder = tmp_path_factory.mktemp("faults") / "img"
+    for number in range(PHOTOGRAPHS):
+        save(folder / ("corn", "wheat")[number % 2] / f"{number:02}.png", picture(seed=number))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def whole(img) -> dict[str, bytes]:
+    """Return the files of an undisturbed run."""
+    prepare(img, img.parent / "whole")
+    return tree(img.parent / "whole")
+
+
+@pytest.fixture
+def full(lake, img) -> Lake:
+    """Return a bucket with the photographs below img/."""
+    lake.upload(img, "img")
+    return lake
+
+
+def rows_in(files: dict[str, bytes]) -> dict[str, dict[str, str]]:
+    """Return the rows of a labels.csv, by source."""
+    lines = files["labels.csv"].decode().splitlines()
+    return {row["source"]: row for row in csv.DictReader(lines)}
+
+
+def sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def is_one_line(result) -> str:
+    """Check that a command said one line, and return it."""
+    assert result.stderr.count("\n") == 1, result.stderr
+    assert result.stderr.startswith("granpipe: ")
+    assert result.stdout == ""
+    return result.stderr
+
+
+@pytest.fixture
+def commands(granpipe, lake, tmp_path):
+    """Return the ways in which a command meets a bucket first: as source, output, or file."""
+    save(tmp_path / "img/corn/a.png")
+    granpipe("prepare", "-q", tmp_path / "img", tmp_path / "out")
+    return [
+        ("prepare", lake.url("img"), tmp_path / "new"),
+        ("prepare", tmp_path / "img", lake.url("out")),
+        ("prepare", tmp_path / "img", tmp_path / "out", "--preview", lake.url("sheet.png")),
+        ("augment", lake.url("out")),
+        ("augment", tmp_path / "out", "-o", lake.url("copies")),
+        ("map", lake.url("img"), "-o", tmp_path / "map.html"),
+        ("map", tmp_path / "img", "-o", lake.url("map.html")),
+    ]
+
+
+def test_a_wrong_secret_is_one_line(granpipe, commands, monkeypatch):
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET[::-1])
+    for command in commands:
+        line = is_one_line(granpipe(*command, code=1))
+        assert "access denied (SignatureDoesNotMatch); check AWS_ACCESS_KEY_ID" in line
+
+
+def test_a_bucket_that_is_not_there_is_one_line(granpipe, lake, commands):
+    for command in commands:
+        words = [str(word).replace(lake.name, "no-such-bucket") for word in command]
+        line = is_one_line(granpipe(*words, code=1))
+        assert line == "granpipe: s3://no-such-bucket: there is no such bucket\n"
+
+
+def test_a_dead_endpoint_is_one_line(granpipe, commands, proxy, monkeypatch):
+    proxy.down()
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    for command in commands:
+        assert "no good answer" in is_one_line(granpipe(*command, code=1))
+    proxy.up()
+
+
+def test_who_may_only_read_is_told_so_and_may_look_at_what_is_up_to_date(
+    granpipe, full, monkeypatch
+):
+    command = ("prepare", full.url("img"), full.url("out"))
+    for name, value in variables(full.endpoint, READER_KEY, READER_SECRET).items():
+        monkeypatch.setenv(name, value)
+    assert "access denied" in is_one_line(granpipe(*command, code=1))
+    assert full.objects("out") == {}
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", KEY)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET)
+    granpipe(*command)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", READER_KEY)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", READER_SECRET)
+    assert f"({PHOTOGRAPHS} of them up to date already)" in granpipe(*command).stdout
+
+
+@pytest.mark.parametrize("fault", [503, DROP])
+def test_a_fault_for_a_while_costs_nothing(granpipe, full, proxy, whole, fault):
+    seen: dict[tuple[str, str], int] = {}
+
+    def rule(request):
+        # The first try of every request comes to nothing.
+        place = (request.kind, request.key)
+        seen[place] = seen.get(place, 0) + 1
+        return fault if seen[place] == 1 else None
+
+    proxy.rule = rule
+    granpipe("prepare", full.url("img"), full.url("out"))
+    assert full.tree("out") == whole
+    assert full.own("out") == {"ledger.jsonl"}
+    assert len(seen) > 2 * PHOTOGRAPHS
+
+
+def test_an_answer_that_is_lost_after_the_deed_costs_nothing(granpipe, full, proxy, whole):
+    proxy.lose = {"PUT", "DELETE"}
+    granpipe("prepare", full.url("img"), full.url("out"))
+    assert full.tree("out") == whole
+    assert full.own("out") == {"ledger.jsonl"}
+    assert proxy.lost > PHOTOGRAPHS
+
+
+def test_a_server_that_is_down_for_a_while_is_waited_for(granpipe, full, proxy, whole):
+    def out_for_a_while():
+        while not proxy.keys("PUT"):
+            time.sleep(0.005)
+        proxy.down()
+        time.sleep(1)
+        proxy.up()
+
+    thread = threading.Thread(target=out_for_a_while)
+    thread.start()
+    granpipe("prepare", full.url("img"), full.url("out"))
+    thread.join()
+    assert full.tree("out") == whole
+
+
+@pytest.mark.parametrize("after", [0, 3, 9, 40, 55])
+def test_a_server_that_goes_down_for_good_is_one_line_and_the_next_run_completes(
+    granpipe, full, proxy, whole, monkeypatch, after
+):
+    proxy.rule = lambda request: DROP if len(proxy.requests) > after else None
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    line = is_one_line(granpipe("prepare", full.url("img"), full.url("out"), code=1))
+    assert "no good answer" in line
+    assert "run again" in line
+    proxy.rule = lambda request: None
+    granpipe("prepare", full.url("img"), full.url("out"))
+    assert full.tree("out") == whole
+    # A run that need not write takes no lock, so that a dead one's may stay.
+    assert full.own("out") - {"lock"} == {"ledger.jsonl"}
+
+
+def test_copies_survive_the_same(granpipe, full, proxy, monkeypatch):
+    granpipe("prepare", full.url("img"), full.url("out"))
+    granpipe("augment", full.url("out"), "--copies", 2, "-o", full.url("expected"))
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    before = len(proxy.requests)
+    proxy.rule = lambda request: 503 if len(proxy.requests) > before + 30 else None
+    is_one_line(granpipe("augment", full.url("out"), "--copies", 2, code=1))
+    proxy.rule = lambda request: None
+    granpipe("augment", full.url("out"), "--copies", 2)
+    assert full.tree("out/augmented") == full.tree("expected")
+
+
+def test_slow_answers_are_waited_for_side_by_side(granpipe, full, proxy, whole):
+    proxy.rule = lambda request: 0.05
+    start = time.monotonic()
+    granpipe("prepare", full.url("img"), full.url("out"), "--workers", 2)
+    seconds = time.monotonic() - start
+    assert full.tree("out") == whole
+    # One after another they alone would take so long.
+    assert seconds < 0.05 * len(proxy.requests)
+
+
+SAYING_SECRETS = re.compile("|".join(map(re.escape, (SECRET, SECRET.replace("/", "%2F")))))
+
+
+@pytest.mark.parametrize("logs", [None, "trace"])
+@pytest.mark.parametrize("trouble", ["", "secret", "bucket", "down"])
+def test_the_secret_stands_nowhere(start, full, proxy, tmp_path, logs, trouble):
+    environment = {name: value for name, value in os.environ.items() if name != "RUST_LOG"}
+    environment |= {"RUST_LOG": logs} if logs else {}
+    environment["AWS_MAX_ATTEMPTS"] = "1"
+    if trouble == "secret":
+        environment["AWS_ACCESS_KEY_ID"] = READER_KEY
+    if trouble == "down":
+        proxy.rule = lambda request: DROP if len(proxy.requests) > 20 else None
+    name = "no-such-bucket" if trouble == "bucket" else full.name
+    command = ("prepare", full.url("img"), f"s3://{name}/out", "--preview", tmp_path / "a.png")
+    process = start(*command, env=environment)
+    output, errors = process.communicate()
+    assert process.returncode == bool(trouble), errors
+    assert "Traceback" not in errors
+    assert errors.count("\n") == bool(trouble)
+    written = b"".join(full.get(key) for key in full.objects() if not key.startswith("img/"))
+    seen = output + errors + written.decode("utf-8", "replace")
+    assert not SAYING_SECRETS.search(seen)
+    assert any("authorization" in request.headers for request in proxy.requests)
+
+
+def test_an_object_replaced_between_listing_and_reading_is_seen_the_next_time(
+    granpipe, full, proxy, img, tmp_path
+):
+    def rule(request):
+        if request.method == "GET" and request.key == "img/corn/00.png":
+            proxy.rule = lambda request: None
+            full.put("img/corn/00.png", (img / "corn/02.png").read_bytes()[:-1] + b"!")
+            full.delete("img/corn/04.png")
+
+    proxy.rule = rule
+    granpipe("prepare", full.url("img"), full.url("out"), "--workers", 1)
+    tables = full.tree("out")
+    digest = rows_in(tables)["corn/00.png"]["sha256"]
+    assert digest == sha256(full.get("img/corn/00.png"))
+    proxy.requests.clear()
+    granpipe("prepare", full.url("img"), full.url("out"))
+    again = rows_in(full.tree("out"))
+    assert again["corn/00.png"]["sha256"] == digest
+    assert "corn/04.png" not in again
+    assert "img/corn/00.png" not in proxy.keys("GET")
