@@ -176,7 +176,7 @@ def test_two_that_delete_the_same_file_at_once_are_both_content(folder, root, mo
     def isfile_and_gone(path):
         there = isfile(path)
         if there:
-            os.unlink(path)  # noqa: PTH108 - its name is bytes
+            Path(os.fsdecode(path)).unlink()
         return there
 
     folder.write("dataset.json", b"{}")
