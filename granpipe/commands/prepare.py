@@ -111,10 +111,10 @@ def prepare_command(
 
 
 def _sheet_place(preview: str, source: str) -> Any:
-    from granpipe.stores.urls import is_within, open_store
+    from granpipe.stores.urls import open_store
 
     store, name = options.sheet_place(preview)
-    if is_within(store, open_store(source)):
+    if store.is_within(open_store(source)):
         raise click.UsageError("--preview may not write among the photographs.")
     return store, name
 

@@ -13,7 +13,7 @@ from granpipe.jobs.prepare_run import Options, PrepareRun
 from granpipe.photo.letterbox import Colour
 from granpipe.photo.memory import MAX_MEMORY
 from granpipe.photo.opening import MAX_PIXELS
-from granpipe.stores.urls import is_within, open_store
+from granpipe.stores.urls import open_store
 
 
 @dataclass(slots=True)
@@ -104,7 +104,7 @@ def prepare(
         The run cannot go on; what was done so far is taken up by the next run.
     """
     photos, dataset = open_store(source), open_store(output)
-    if is_within(dataset, photos):
+    if dataset.is_within(photos):
         raise DatasetError(f"{output}: lies in {source}; choose an output outside the photographs")
     settings = Settings(size, fill, max_pixels, max_memory)
     options = Options(workers or os.cpu_count() or 1, force, verify, allow_deletions, dry_run)

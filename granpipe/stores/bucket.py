@@ -12,7 +12,7 @@ from granpipe.errors import DatasetError
 from granpipe.stores.credentials import connection, retries
 from granpipe.stores.lease import Lease
 from granpipe.stores.owner import owner_of
-from granpipe.stores.protocol import Entry, Held
+from granpipe.stores.protocol import Entry, Held, Store
 
 _LONGEST_KEY = 1024
 _PART = 8 * 1024 * 1024
@@ -219,6 +219,14 @@ class Bucket:
     def ignores_case(self) -> bool:
         """Keys that differ in case are different keys."""
         return False
+
+    def is_within(self, other: Store) -> bool:
+        """Tell whether the prefix is the other's, or below it."""
+        return (
+            isinstance(other, Bucket)
+            and self.bucket == other.bucket
+            and f"{self.prefix}/".startswith(f"{other.prefix}/".lstrip("/"))
+        )
 
     def free(self) -> int | None:
         """Nobody says how much a bucket takes."""

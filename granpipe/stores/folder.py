@@ -8,11 +8,12 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import IO
 
 from granpipe.errors import BusyError, DatasetError
 from granpipe.stores.owner import owner_of, this_process
-from granpipe.stores.protocol import Entry, Held
+from granpipe.stores.protocol import Entry, Held, Store
 
 # A file may change once more within the tick of its disk's clock, FAT's being the longest.
 _SETTLED = 2_000_000_000
@@ -214,6 +215,14 @@ class Folder:
                     return False
             place = folder
         return False
+
+    def is_within(self, other: Store) -> bool:
+        """Tell whether the folder is the other or below it, wherever links lead."""
+        if not isinstance(other, Folder):
+            return False
+        # Path.resolve raises on a loop of links before Python 3.13; realpath never does.
+        one, two = (Path(os.path.realpath(folder.root)) for folder in (self, other))
+        return one.is_relative_to(two)
 
     def free(self) -> int | None:
         """Return the bytes that are free on the disk."""

@@ -5,7 +5,7 @@ import pytest
 from granpipe.errors import DatasetError
 from granpipe.stores.bucket import Bucket
 from granpipe.stores.folder import Folder
-from granpipe.stores.urls import is_within, join, open_file, open_store
+from granpipe.stores.urls import join, open_file, open_store
 
 pytest.importorskip("obstore", reason="the extra s3 is not installed")
 
@@ -93,7 +93,7 @@ def test_a_file_stands_in_a_store():
     ],
 )
 def test_a_store_is_within_another(inner, outer, is_inside):
-    assert is_within(open_store(inner), open_store(outer)) == is_inside
+    assert open_store(inner).is_within(open_store(outer)) == is_inside
 
 
 def test_joining_is_for_people_to_read():
