@@ -48,8 +48,7 @@ def _bucket(url: str) -> Bucket:
     bucket, _, prefix = url[len("s3://") :].rstrip("/").partition("/")
     parts = prefix.split("/") if prefix else []
     is_sound = url[:5].lower() == "s3://" and _BUCKET.fullmatch(bucket)
-    is_sound = is_sound and not _NO_PREFIX.search(prefix)
-    if not is_sound or not {"", ".", ".."}.isdisjoint(parts):
+    if not is_sound or not {"", ".", ".."}.isdisjoint(parts) or _NO_PREFIX.search(prefix):
         # The text is not repeated: somebody may have written a secret into it.
         raise DatasetError("s3://...: write s3://bucket/prefix, and no credentials")
     if find_spec("obstore") is None:
