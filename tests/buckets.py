@@ -11,9 +11,10 @@ import threading
 import time
 import urllib.request
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
+from html import escape
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,8 @@ KEY, SECRET = "granpipe-tests", "Zq81/never+shown/w0rd"
 READER_KEY, READER_SECRET = "granpipe-reader", "Kx07/reads+only/w0rd"
 
 Rule = Callable[["Request"], Any]
-"""Told of a request; returns None, seconds to wait, a status to answer, or `DROP`."""
+"""Told of a request; returns None, a float of seconds to wait, a status to answer, a status with a
+body, or `DROP`."""
 
 DROP = "drop"
 
@@ -411,6 +413,17 @@ def _request(method: str, path: str, headers: dict[str, str]) -> Request:
     prefix = query.get("prefix", [""])[0]
     is_deep = is_list and "delimiter" not in query
     return Request(method, prefix if is_list else key, is_list, is_deep, headers)
+
+
+def listing(keys: Sequence[str]) -> tuple[int, bytes]:
+    """Return an answer to a listing, with these keys, whatever they are."""
+    objects = "".join(
+        f"<Contents><Key>{escape(key)}</Key><Size>9</Size><ETag>&quot;e&quot;</ETag>"
+        "<LastModified>2024-01-01T00:00:00.000Z</LastModified></Contents>"
+        for key in keys
+    )
+    text = f"<ListBucketResult><IsTruncated>false</IsTruncated>{objects}</ListBucketResult>"
+    return 200, text.encode()
 
 
 def memory_bucket(keys: dict[str, bytes], prefix: str = "") -> Bucket:

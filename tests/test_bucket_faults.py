@@ -4,6 +4,10 @@ import csv
 import hashlib
 import os
 import re
+import signal
+import socket
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -12,8 +16,8 @@ import pytest
 
 from granpipe.jobs.prepare import prepare
 
-from buckets import DROP, KEY, READER_KEY, READER_SECRET, SECRET, Lake, variables
-from conftest import picture, save, tree
+from buckets import DROP, KEY, READER_KEY, READER_SECRET, SECRET, Lake, listing, variables
+from conftest import ROOT, picture, save, tree
 
 PHOTOGRAPHS = 16
 
@@ -182,13 +186,13 @@ def test_copies_survive_the_same(granpipe, full, proxy, monkeypatch):
 
 
 def test_slow_answers_are_waited_for_side_by_side(granpipe, full, proxy, whole):
-    proxy.rule = lambda request: 0.05
+    proxy.rule = lambda request: 0.2 if request.key.endswith((".png", ".npy")) else None
     start = time.monotonic()
-    granpipe("prepare", full.url("img"), full.url("out"), "--workers", 2)
+    granpipe("prepare", full.url("img"), full.url("out"), "--workers", 1)
     seconds = time.monotonic() - start
     assert full.tree("out") == whole
-    # One after another they alone would take so long.
-    assert seconds < 0.05 * len(proxy.requests)
+    # One after another they would take twice as long at least.
+    assert seconds < 0.2 * 2 * PHOTOGRAPHS / 2
 
 
 SAYING_SECRETS = re.compile("|".join(map(re.escape, (SECRET, SECRET.replace("/", "%2F")))))
@@ -237,3 +241,50 @@ def test_an_object_replaced_between_listing_and_reading_is_seen_the_next_time(
     assert again["corn/00.png"]["sha256"] == digest
     assert "corn/04.png" not in again
     assert "img/corn/00.png" not in proxy.keys("GET")
+
+
+DEAF = """
+import sys
+from granpipe.commands import ending, group
+ending.PATIENCE = 0.3
+sys.argv[1:] = {words}
+group.main()
+"""
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_ends_a_run_that_waits_for_a_silent_server(server, number, code):
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        endpoint = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        process = subprocess.Popen(
+            [sys.executable, "-c", DEAF.format(words=["map", "s3://lake/img"])],
+            env=os.environ | variables(endpoint),
+            cwd=ROOT,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        connection, _ = silent.accept()
+        assert connection.recv(9)
+        process.send_signal(number)
+        _, errors = process.communicate(timeout=5)
+        connection.close()
+    assert process.returncode == code
+    assert errors.count("\n") == 1
+    assert errors.startswith("granpipe: ")
+
+
+@pytest.mark.parametrize("prefix", ["img/wheat", "out/wheat"])
+def test_a_prefix_that_may_not_be_listed_is_named(granpipe, full, proxy, prefix):
+    def rule(request):
+        folder = request.key.rstrip("/") if request.is_list else ""
+        if folder == "img" and request.is_deep and prefix.startswith("img"):
+            return listing(["img/wheat//x.png"])  # so that folder after folder is listed
+        return (403, b"<Error><Code>AccessDenied</Code></Error>") if folder == prefix else None
+
+    proxy.rule = rule
+    result = granpipe("prepare", full.url("img"), full.url("out"), code=1)
+    if prefix.startswith("img"):
+        assert f"{PHOTOGRAPHS // 2 + 1} photographs found" in result.stdout
+        assert "wheat: unreadable: cannot list the folder: access denied" in result.stderr
+    else:
+        assert f"{full.url(prefix)}: cannot list the folder: access denied" in is_one_line(result)

@@ -11,6 +11,7 @@ import click
 from granpipe import __version__
 from granpipe.commands import reports
 from granpipe.commands.augment import augment_command
+from granpipe.commands.ending import MESSAGES, end_when_deaf
 from granpipe.commands.map import map_command
 from granpipe.commands.prepare import prepare_command
 from granpipe.errors import GranpipeError
@@ -39,7 +40,7 @@ class _Group(click.Group):
         except (GranpipeError, OSError, MemoryError) as error:
             _fail(str(error) or "not enough memory", 1)
         except (click.Abort, KeyboardInterrupt):
-            _fail("interrupted; the same command takes it up again", 130)
+            _fail(MESSAGES[signal.SIGINT], 130)
 
 
 def _fail(message: str, code: int) -> NoReturn:
@@ -79,5 +80,6 @@ def main() -> None:
     for name in ("SIGTERM", "SIGHUP"):
         number = getattr(signal, name, None)
         if number and signal.getsignal(number) is not signal.SIG_IGN:  # as nohup sets it
-            signal.signal(number, lambda number, _: _fail("ended by a signal", 128 + number))
+            signal.signal(number, lambda number, _: _fail(MESSAGES[signal.SIGTERM], 128 + number))
+    end_when_deaf()
     cli(prog_name="granpipe")

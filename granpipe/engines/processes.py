@@ -26,8 +26,9 @@ TIME_LIMIT = 120.0
 """Seconds that one item may take before its worker is ended, unless it asks for more."""
 
 _LARGEST_CHUNK = 16
-# A worker that fetches ahead stands still at the end of every chunk.
+# A worker that fetches ahead stands still at the end of every chunk: fewer and larger ones.
 _LARGEST_CHUNK_AHEAD = 64
+_CHUNKS, _CHUNKS_AHEAD = 16, 4
 # Memory may be short for a moment when a worker starts; one that never starts is an error.
 _MOST_FAILED_STARTS = 3
 # Idle BLAS threads, and memory that Pillow gives back after every picture, cost a fifth.
@@ -82,8 +83,10 @@ def run(
     DatasetError
         A worker cannot be started at all.
     """
-    largest = _LARGEST_CHUNK_AHEAD if getattr(function, "ahead", 0) else _LARGEST_CHUNK
-    size = max(1, min(largest, len(items) // (16 * workers)))
+    is_ahead = getattr(function, "ahead", 0)
+    largest = _LARGEST_CHUNK_AHEAD if is_ahead else _LARGEST_CHUNK
+    count = workers * (_CHUNKS_AHEAD if is_ahead else _CHUNKS)
+    size = max(1, min(largest, len(items) // count))
     chunks = (items[start : start + size] for start in range(0, len(items), size))
     pool: _Pool[Item, Result] = _Pool(function, min(workers, len(items)), time_limit)
     try:

@@ -73,7 +73,7 @@ class Bucket:
             with self._answering(folder):
                 for chunk in obstore.list(self._objects, prefix):
                     found += [_entry(one, skipped) for one in chunk]
-        except _BadKeyError:
+        except (_BadKeyError, PermissionError):
             found = [*self._walk(folder, deep=True)]
         yield from found
 
@@ -90,6 +90,11 @@ class Bucket:
                     listed = obstore.list_with_delimiter(self._objects, self._key(name) or None)
             except _BadKeyError:
                 why = "cannot list the folder: it holds a key with an empty part, a dot or a line"
+            except PermissionError as error:
+                why = f"cannot list the folder: {error.strerror}"
+            else:
+                why = ""
+            if why:
                 yield Entry(name, 0, "", why, is_folder=True)
                 continue
             yield from (_entry(one, skipped) for one in listed["objects"])

@@ -1,7 +1,6 @@
 """A bucket as a store: what its operations promise, with keys that no disk would have."""
 
 import pickle
-from html import escape
 from types import SimpleNamespace
 
 import pytest
@@ -9,7 +8,7 @@ import pytest
 from granpipe.errors import DatasetError
 from granpipe.stores.bucket import Bucket
 
-from buckets import SECRET, memory_bucket
+from buckets import SECRET, listing, memory_bucket
 from conftest import picture, rejects, rows, save
 
 obstore = pytest.importorskip("obstore", reason="the extra s3 is not installed")
@@ -135,22 +134,6 @@ def test_the_environment_counts_when_a_store_is_first_used_not_that_of_the_one_b
 
 
 # Listings as a server may send them
-
-
-def listing(keys: list[str], folders: list[str] = ()) -> tuple[int, bytes]:
-    """Return the answer to a listing, with these keys whatever was asked."""
-    objects = "".join(
-        f"<Contents><Key>{escape(key)}</Key><Size>9</Size><ETag>&quot;e&quot;</ETag>"
-        "<LastModified>2024-01-01T00:00:00.000Z</LastModified></Contents>"
-        for key in keys
-    )
-    prefixes = "".join(
-        f"<CommonPrefixes><Prefix>{one}</Prefix></CommonPrefixes>" for one in folders
-    )
-    text = (
-        f"<ListBucketResult><IsTruncated>false</IsTruncated>{objects}{prefixes}</ListBucketResult>"
-    )
-    return 200, text.encode()
 
 
 BAD_KEYS = ["a//b.jpg", "a/../b.jpg", "a/./b.jpg", "a/b\nc.jpg", "a/\x7fb.jpg", "a/b/\n/c.jpg"]
