@@ -304,6 +304,10 @@ class Proxy:
         self.lost += 1
         return True
 
+    def forget(self) -> None:
+        """Lose an answer for every key once more."""
+        self._told.clear()
+
     def counts(self) -> Counter[str]:
         return Counter(request.kind for request in self.requests)
 
@@ -385,7 +389,7 @@ class _Handler(BaseHTTPRequestHandler):
         if self.server.proxy.loses(request):
             self.close_connection = True
             return
-        headers = dict(answer.getheaders())
+        headers = {name.title(): value for name, value in answer.getheaders()}
         self.server.proxy.alter(request, headers)
         self._answer(answer.status, headers, content)
 
