@@ -41,6 +41,7 @@ class Server:
 
     endpoint: str
     filer: str
+    ports: list[int]
 
     def make_bucket(self) -> "Lake":
         """Make a bucket of its own name."""
@@ -163,7 +164,8 @@ def start_server(folder: Path) -> tuple[subprocess.Popen[bytes], Server]:
             cwd=folder,
             start_new_session=True,
         )
-    server = Server(f"http://127.0.0.1:{s3}", f"http://127.0.0.1:{filer}")
+    ports = [each for port in (s3, filer, master, volume, admin) for each in (port, port + 10_000)]
+    server = Server(f"http://127.0.0.1:{s3}", f"http://127.0.0.1:{filer}", ports)
     for _ in range(600):
         with suppress(OSError):
             urllib.request.urlopen(f"{server.endpoint}/healthz").close()
@@ -194,6 +196,10 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     yield server
     process.kill()
     process.wait()
+    # Killed, it leaves its sockets in the folder for temporary files.
+    for port in map(str, server.ports):
+        for left in Path("/tmp").glob(f"seaweedfs-*-{port}.sock"):
+            left.unlink()
 
 
 @pytest.fixture(scope="module")
@@ -435,6 +441,9 @@ def memory_bucket(keys: dict[str, bytes], prefix: str = "") -> Bucket:
     from obstore.store import MemoryStore
 
     store = MemoryStore()
+    if not str(store.put("probe", b"")["e_tag"]).startswith('"'):
+        pytest.skip("this obstore's store in memory writes etags unlike a server's, without quotes")
+    store.delete("probe")
     for key, data in keys.items():
         store.put(key, data)
     return Bucket("memory", prefix, client=store)
