@@ -143,9 +143,10 @@ def count_arrays(lake: Lake, name: str) -> int:
 
 
 def wait_for(condition, process) -> None:
-    for _ in range(10_000):
+    for _ in range(5_000):
         if condition() or process.poll() is not None:
             return
+        time.sleep(0.005)
     pytest.fail("waited in vain")
 
 
