@@ -41,6 +41,7 @@ class Server:
 
     endpoint: str
     filer: str
+    ports: list[int]
 
     def make_bucket(self) -> "Lake":
         """Make a bucket of its own name."""
@@ -163,7 +164,8 @@ def start_server(folder: Path) -> tuple[subprocess.Popen[bytes], Server]:
             cwd=folder,
             start_new_session=True,
         )
-    server = Server(f"http://127.0.0.1:{s3}", f"http://127.0.0.1:{filer}")
+    ports = [each for port in (s3, filer, master, volume, admin) for each in (port, port + 10_000)]
+    server = Server(f"http://127.0.0.1:{s3}", f"http://127.0.0.1:{filer}", ports)
     for _ in range(600):
         with suppress(OSError):
             urllib.request.urlopen(f"{server.endpoint}/healthz").close()
@@ -194,6 +196,10 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     yield server
     process.kill()
     process.wait()
+    # Killed, it leaves its sockets in the folder for temporary files.
+    for port in map(str, server.ports):
+        for left in Path("/tmp").glob(f"seaweedfs-*-{port}.sock"):
+            left.unlink()
 
 
 @pytest.fixture(scope="module")
@@ -304,6 +310,10 @@ class Proxy:
         self.lost += 1
         return True
 
+    def forget(self) -> None:
+        """Lose an answer for every key once more."""
+        self._told.clear()
+
     def counts(self) -> Counter[str]:
         return Counter(request.kind for request in self.requests)
 
@@ -385,7 +395,7 @@ class _Handler(BaseHTTPRequestHandler):
         if self.server.proxy.loses(request):
             self.close_connection = True
             return
-        headers = dict(answer.getheaders())
+        headers = {name.title(): value for name, value in answer.getheaders()}
         self.server.proxy.alter(request, headers)
         self._answer(answer.status, headers, content)
 
@@ -431,6 +441,9 @@ def memory_bucket(keys: dict[str, bytes], prefix: str = "") -> Bucket:
     from obstore.store import MemoryStore
 
     store = MemoryStore()
+    if not str(store.put("probe", b"")["e_tag"]).startswith('"'):
+        pytest.skip("this obstore's store in memory writes etags unlike a server's, without quotes")
+    store.delete("probe")
     for key, data in keys.items():
         store.put(key, data)
     return Bucket("memory", prefix, client=store)

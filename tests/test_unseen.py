@@ -124,12 +124,12 @@ def test_a_prefix_that_may_not_be_listed_keeps_rows_and_arrays(granpipe, lake, p
 # Deletions
 
 
-@pytest.fixture(params=["folder", "bucket"])
+@pytest.fixture
 def many(request, granpipe, tmp_path):
     """Return 21 photographs, the command that prepared them, and a way to read the output."""
     for number in range(21):
         save(tmp_path / f"img/corn/{number:02}.png", picture(seed=number))
-    if request.param == "folder":
+    if getattr(request, "param", "folder") == "folder":
         out, read = tmp_path / "out", lambda: tree(tmp_path / "out")
     else:
         lake = request.getfixturevalue("lake")
@@ -143,6 +143,7 @@ def remove(folder: Path, count: int) -> None:
         path.unlink()
 
 
+@pytest.mark.parametrize("many", ["folder", "bucket"], indirect=True)
 def test_more_than_half_of_over_20_arrays_are_deleted_with_leave_only(granpipe, many):
     folder, command, read = many
     before = read()

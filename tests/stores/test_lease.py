@@ -95,9 +95,7 @@ def test_a_server_that_never_lets_it_be_replaced_is_not_asked_for_ever(bucket, m
         pytest.fail("holds nothing")
 
 
-@pytest.mark.parametrize(
-    "data", [ELSEWHERE.to_json(lease="x"), b"", b"[]", b'{"host": 1}', b"\xff"]
-)
+@pytest.mark.parametrize("data", [ELSEWHERE.to_json(lease="x"), b'["\xff"]'])
 def test_a_silent_owner_elsewhere_loses_it_after_the_term_only(bucket, lines, short, data):
     bucket.write(LOCK, data)
     start = time.monotonic()
@@ -194,15 +192,19 @@ def test_a_run_that_lost_its_lease_stops_writes_no_tables_and_deletes_nothing(
     (tmp_path / "img/corn/00.png").unlink()
     before = lake.objects("out")
 
+    taken = []
+
     def robbed(results, total):
-        for number, result in enumerate(results):
-            if number == 3:
+        for result in results:
+            taken.append(result)
+            if len(taken) == 4:
                 lake.put("out/.granpipe/lock", ELSEWHERE.to_json(lease="theirs"))
                 time.sleep(0.3)
             yield result
 
     with pytest.raises(DatasetError, match="lost its lock"):
         prepare(tmp_path / "img", out, size=48, workers=1, progress=robbed)
+    assert len(taken) < 20
     after = lake.objects("out")
     assert json.loads(lake.get("out/.granpipe/lock"))["lease"] == "theirs"
     for name in ("labels.csv", "rejected.csv", "corn/00.png.npy", ".granpipe/ledger.jsonl"):
@@ -259,7 +261,7 @@ def test_ctrl_c_in_the_middle_gives_it_back(lake, start, tmp_path, granpipe):
 
 
 def test_of_concurrent_creators_and_replacers_one_wins(lake):
-    keys, rivals = 40, 4
+    keys, rivals = 20, 4
     bucket = Bucket(lake.name, "race")
     jobs = [(f"lock-{key}", b"%d" % rival) for key in range(keys) for rival in range(rivals)]
     with ThreadPoolExecutor(16) as pool:
