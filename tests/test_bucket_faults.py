@@ -16,8 +16,9 @@ import pytest
 
 from granpipe.jobs.prepare import prepare
 
-from buckets import DROP, KEY, READER_KEY, READER_SECRET, SECRET, Lake, listing, variables
+from buckets import KEY, READER_KEY, READER_SECRET, SECRET, Lake, variables
 from conftest import ROOT, picture, save, tree
+from proxies import DROP, listing
 
 PHOTOGRAPHS = 16
 
