@@ -237,6 +237,10 @@ class Bucket:
             if _is_bad_key(error):
                 raise _BadKeyError from error
             self._fail(path, error)
+        except OSError as error:
+            if error.errno is None:  # obstore's writer has no other kind of error
+                self._fail(path, error)
+            raise
         except ValueError as error:
             # obstore refuses keys that it cannot write in one way only.
             raise OSError(22, "no such key can be") from error
