@@ -16,8 +16,9 @@ import pytest
 
 from granpipe.jobs.prepare import prepare
 
-from buckets import DROP, KEY, READER_KEY, READER_SECRET, SECRET, Lake, listing, variables
+from buckets import KEY, READER_KEY, READER_SECRET, SECRET, Lake, variables
 from conftest import ROOT, picture, save, tree
+from proxies import DROP, listing
 
 PHOTOGRAPHS = 16
 
@@ -157,11 +158,15 @@ def test_a_server_that_is_down_for_a_while_is_waited_for(granpipe, full, proxy, 
     assert full.tree("out") == whole
 
 
-@pytest.mark.parametrize("after", [0, 3, 9, 40, 55])
+@pytest.mark.parametrize("after", [0, 3, 9, 25, "out/rejected.csv", "out/dataset.json"])
 def test_a_server_that_goes_down_for_good_is_one_line_and_the_next_run_completes(
     granpipe, full, proxy, whole, monkeypatch, after
 ):
-    proxy.rule = lambda request: DROP if len(proxy.requests) > after else None
+    def is_over() -> bool:
+        past = proxy.keys("PUT") if isinstance(after, str) else range(len(proxy.requests))
+        return after in past
+
+    proxy.rule = lambda request: DROP if is_over() else None
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
     line = is_one_line(granpipe("prepare", full.url("img"), full.url("out"), code=1))
     assert "no good answer" in line

@@ -11,8 +11,9 @@ import pytest
 
 from granpipe.jobs.prepare import prepare
 
-from buckets import Lake, Proxy, variables
+from buckets import Lake, variables
 from conftest import picture, save, tree
+from proxies import Proxy
 
 PHOTOGRAPHS = 120
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from buckets import listing
 from conftest import picture, rejects, rows, save, tree
+from proxies import listing
 
 
 @pytest.fixture

@@ -1,9 +1,9 @@
 """The ledger of a dataset: a line for every array that granpipe wrote, or was about to write.
 
 It stands in `.granpipe/ledger.jsonl`. A run adds a part, `parts/<run>-<who>-<number>.jsonl` beside
-it, for whatever it finished within half a second, and puts all in one file at its end. So an
-interrupted run is taken up where it stopped, on a disk as in a bucket, where nothing can be
-appended to an object; and nothing that granpipe did not write is ever deleted.
+it, for whatever it finished within half a second, or some seconds of a long run, and puts all in
+one file at its end. So an interrupted run is taken up where it stopped, on a disk as in a bucket,
+where nothing can be appended to an object; and nothing that granpipe did not write is ever deleted.
 
 A line is JSON: the array's path, its record, and a checksum of the text before it. The record is
 null for an array that was about to be written. A line whose checksum does not hold tells nothing
@@ -28,7 +28,8 @@ from granpipe.stores.protocol import Store
 LEDGER = f"{OWN}/ledger.jsonl"
 PARTS = f"{OWN}/parts"
 
-_EVERY = 0.5  # seconds of work that a kill may cost
+# Seconds of work that a kill may cost: a fiftieth of the run's, so that parts do not become many.
+_LEAST, _MOST, _SHARE = 0.5, 10.0, 0.02
 _LARGEST_PART = 2_000
 
 
@@ -73,7 +74,7 @@ class Ledger:
         # A run that lost its lock unawares may not write over the parts of the next one.
         self._who = uuid4().hex[:8]
         self._number = 0
-        self._written_at = time.monotonic()
+        self._begun_at = self._written_at = time.monotonic()
         self.state = _state(store)
         self._parts = sorted(path for path in self.state if path.startswith(f"{PARTS}/"))
         self._run = 1 + max(map(_run_of, self._parts), default=0)
@@ -173,7 +174,8 @@ class Ledger:
     def add(self, path: str, record: str) -> None:
         """Note that an array stands there, with its record."""
         self.note(path, record)
-        is_time = time.monotonic() - self._written_at > _EVERY
+        now = time.monotonic()
+        is_time = now - self._written_at > min(max(_LEAST, _SHARE * (now - self._begun_at)), _MOST)
         if is_time or len(self._new) >= _LARGEST_PART:
             self.flush()
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from queue import SimpleQueue
 from typing import Any, Generic, TypeVar
 
-from granpipe.engines.worker import BEGUN, ERROR, LOOK, MORE_TIME, READY
+from granpipe.engines.worker import BEGUN, DONE, ERROR, LOOK, MORE_TIME, READY
 from granpipe.errors import DatasetError
 
 Item = TypeVar("Item")
@@ -221,7 +221,7 @@ class _Worker:
                 raise value
             if kind == BEGUN:
                 begun = value
-            elif kind != MORE_TIME:
+            elif kind == DONE:
                 results.append(value)
         return results, None
 

@@ -8,16 +8,17 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from functools import partial
 from typing import Any, BinaryIO, Protocol
 
 READY = "ready"
-BEGUN, DONE, ERROR, MORE_TIME = "begun", "done", "error", "more time"
+BEGUN, DONE, ERROR, MORE_TIME, WAITING = "begun", "done", "error", "more time", "waiting"
 LOOK = 0.5
 """Seconds between two looks at whether the other side is still alive."""
 
 _MOST_BYTES_AHEAD = 64_000_000
+_BETWEEN_WORDS = 1.0  # seconds
 _Messages = Iterator[tuple[str, Any]]
 
 
@@ -95,17 +96,20 @@ class _Overlapping:
     def __call__(self, items: Sequence[Any]) -> _Messages:
         """Yield which item is being worked on, and each result in order."""
         kept: deque[Future[Any]] = deque()
-        for number, (item, fetched) in enumerate(self._fetched(items)):
+        for number, (item, future) in enumerate(self._fetching(items)):
+            yield from _waiting(future)
             yield BEGUN, number
-            made = self.steps.work(item, fetched)
+            made = self.steps.work(item, future.result())
             kept.append(self.threads.submit(self.steps.keep, item, made))
             while kept and (kept[0].done() or len(kept) > self.steps.ahead):
+                yield from _waiting(kept[0])
                 yield DONE, kept.popleft().result()
         while kept:
+            yield from _waiting(kept[0])
             yield DONE, kept.popleft().result()
 
-    def _fetched(self, items: Sequence[Any]) -> Iterator[tuple[Any, Any]]:
-        """Yield items with what was fetched for them, a few and not too many bytes ahead."""
+    def _fetching(self, items: Sequence[Any]) -> Iterator[tuple[Any, Future[Any]]]:
+        """Yield items with what is being fetched for them, a few and not too many bytes ahead."""
         waiting: deque[tuple[Any, Future[Any]]] = deque()
         upcoming = deque(items)
         weight = 0
@@ -117,9 +121,14 @@ class _Overlapping:
                 weight += self.steps.weight(item)
                 waiting.append((item, self.threads.submit(self.steps.fetch, item)))
             item, future = waiting.popleft()
-            fetched = future.result()
+            yield item, future
             weight -= self.steps.weight(item)
-            yield item, fetched
+
+
+def _waiting(future: Future[Any]) -> _Messages:
+    """Say now and then that a network is waited for, which has limits of its own."""
+    while not wait([future], _BETWEEN_WORDS).done:
+        yield WAITING, None
 
 
 def _leave_with(parent: int) -> None:

@@ -255,7 +255,7 @@ class Bucket:
                 raise _BadKeyError from error
             self._fail(path, error)
         except OSError as error:
-            if error.errno is None:  # so obstore's writer says that no good answer came
+            if error.errno is None:  # obstore's writer has no other kind of error
                 self._fail(path, error)
             raise
         except ValueError as error:
@@ -303,7 +303,13 @@ def _connect(bucket: str, connection: tuple[tuple[str, str], ...], retries: int)
         return S3Store(
             bucket,
             **options,
-            client_options={"allow_http": is_plain, "connect_timeout": "5s", "timeout": "90s"},
+            client_options={
+                "allow_http": is_plain,
+                "connect_timeout": "5s",
+                # A large photograph may take its time, as long as its bytes keep coming.
+                "read_timeout": "60s",
+                "timeout": "1h",
+            },
             retry_config={"max_retries": retries, "retry_timeout": timedelta(seconds=60)},
         )
     except BaseError as error:

@@ -159,3 +159,27 @@ def test_an_item_may_ask_for_more_seconds_for_itself_alone():
     kept, long, lost, last = values(run(work, items, 1, time_limit=1.0))
     assert (kept, long, last) == (1, "long, and says so", 2)
     assert lost == Lost("took longer than 1 s")
+
+
+class Distant:
+    """Steps over a network that takes its time."""
+
+    ahead = 2
+
+    def weight(self, item):
+        return 1
+
+    def fetch(self, item):
+        time.sleep(item)
+        return item
+
+    def work(self, item, fetched):
+        return fetched
+
+    def keep(self, item, made):
+        time.sleep(item)
+        return made
+
+
+def test_to_wait_for_a_network_is_not_to_hang():
+    assert list(run(Distant(), [0, 3, 0], 1, time_limit=2.0)) == [0, 3, 0]

@@ -8,8 +8,9 @@ import pytest
 from granpipe.errors import DatasetError
 from granpipe.stores.bucket import Bucket
 
-from buckets import SECRET, listing, memory_bucket
+from buckets import SECRET, memory_bucket
 from conftest import picture, rejects, rows, save
+from proxies import listing
 
 obstore = pytest.importorskip("obstore", reason="the extra s3 is not installed")
 
