@@ -11,7 +11,7 @@ ifeq ($(OS),Windows_NT)
 BIN := .venv/Scripts
 endif
 
-.PHONY: all prepare augment map test lint bench clean help
+.PHONY: all prepare augment map test lint fuzz bench clean help
 .DEFAULT_GOAL := help
 
 all: prepare augment map  ## prepare, augment and map the photographs of SRC
@@ -32,6 +32,9 @@ lint: .venv/installed-dev  ## check style and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+fuzz: .venv/installed-dev  ## damage thousands of files, and see what becomes of them
+	$(BIN)/python tests/fuzz.py
 
 bench: .venv/installed-dev  ## measure speed beside what others do
 	$(BIN)/python tests/bench.py

@@ -6,6 +6,7 @@ weigh what Flickr's and a phone's do; ten files share their pixels and differ in
 pip install albumentations Augmentor; apt-get install libvips-tools imagemagick.
 """
 
+import itertools
 import os
 import platform
 import shutil
@@ -14,6 +15,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import partial
@@ -24,6 +26,7 @@ from pathlib import Path
 import folium
 import numpy as np
 import PIL
+import pytest
 from folium.plugins import FastMarkerCluster
 from PIL import Image
 
@@ -34,6 +37,8 @@ from granpipe.mapping.writers import WRITERS
 from granpipe.photo.exif import Capture
 from granpipe.photo.gps import Position
 from granpipe.photo.letterbox import content_box
+
+import buckets
 
 CORES = os.cpu_count() or 1
 PATIENCE = 12.0  # seconds of runs after which there is no further one
@@ -137,6 +142,41 @@ def bench_prepare(folder: Path, count: int, size: tuple[int, int], grain: int) -
     compete(f"prepare {count:,} JPEGs of {size[0]} x {size[1]}, {megabytes:.2f} MB", contenders)
 
 
+def bench_buckets(photos: Path, folder: Path) -> None:
+    """Prepare the same photographs from and to a local S3 server, and from and to this disk."""
+    try:
+        process, server = buckets.start_server(folder / "server")
+    except pytest.skip.Exception as cause:
+        print(f"\nfrom and to S3: left out, {cause}")
+        return
+    try:
+        os.environ.update(buckets.variables(server.endpoint))
+        lake, out, outputs = server.make_bucket(), folder / "out", itertools.count()
+        lake.upload(photos, "img")
+        count = len(lake.objects("img"))
+        source, last = lake.url("img"), lake.url("again")
+        granpipe("prepare", source, last)()
+
+        def to_a_new_prefix() -> None:
+            granpipe("prepare", source, lake.url(f"out-{next(outputs)}"))()
+
+        contenders = [
+            Contender("folder to folder", granpipe("prepare", photos, out), count, out),
+            Contender("bucket to bucket", to_a_new_prefix, count),
+            Contender("bucket to bucket again", granpipe("prepare", source, last), count),
+        ]
+        compete(f"prepare {count:,} photographs on SeaweedFS", contenders)
+        with closing(buckets.Proxy(server.endpoint)) as proxy:
+            os.environ["AWS_ENDPOINT_URL"] = proxy.endpoint
+            for url in (lake.url("counted"), lake.url("counted")):
+                before = proxy.counts()
+                granpipe("prepare", source, url)()
+                print(f"  requests: {dict(proxy.counts() - before)}")
+    finally:
+        process.kill()
+        process.wait()
+
+
 def draw_photographs(folder: Path, count: int, size: tuple[int, int], grain: int) -> list[Path]:
     """Write JPEGs of this size whose noise has grains of so many pixels."""
     level, shape = 15 if grain == 1 else 7, (size[1] // grain, size[0] // grain, 1)
@@ -238,6 +278,7 @@ def main() -> None:
         bench_prepare(small, 1000 // scale, (640, 480), 2)
         bench_prepare(phone, 100 // scale, (4000, 3000), 1)
         bench_augment(small / "out", copies)
+        bench_buckets(small / "img", Path(name, "buckets"))
     bench_map(10_000 // scale, single=True)
     bench_map(100_000 // scale, single=False)
     ours = Contender("granpipe --help", granpipe("--help"), 1)

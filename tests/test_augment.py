@@ -7,6 +7,7 @@ import random
 import signal
 import time
 from contextlib import suppress
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -238,17 +239,32 @@ def test_the_preview_shows_every_photograph_beside_its_copies(granpipe, dataset,
         assert len(sheet.getcolors(2**20)) > 1000
 
 
+def flip_bit(array: Path, byte: int) -> None:
+    data = bytearray(array.read_bytes())
+    data[byte] ^= 4
+    array.write_bytes(data)
+
+
+def claim_size(array: Path, size: int) -> None:
+    claimed = f"({size}, {size}, 3), }}".encode()
+    data = array.read_bytes()
+    array.write_bytes(data[:60] + claimed.ljust(67) + data[127:])
+
+
 @pytest.mark.parametrize(
     ("damage", "reason"),
     [
         (lambda array: array.unlink(), "cannot be read"),
-        (lambda array: array.write_bytes(array.read_bytes()[:500]), "cannot be read"),
-        (lambda array: np.save(array, np.zeros((224, 224), np.uint8)), "of shape"),
-        (lambda array: np.save(array, np.zeros((224, 224, 3), np.float32)), "float32"),
-        (lambda array: np.save(array, np.zeros((9, 9, 3), np.uint8)), "content box"),
-        (lambda array: np.save(array, np.array([{}], object), allow_pickle=True), "cannot be"),
+        (lambda array: array.write_bytes(array.read_bytes()[:500]), "has 500 bytes"),
+        (lambda array: array.write_bytes(b"PK\3\4" + array.read_bytes()), "is not uint8"),
+        (lambda array: flip_bit(array, byte=40), "is not uint8"),
+        (lambda array: np.save(array, np.zeros((224, 224), np.uint8)), "is not uint8"),
+        (lambda array: np.save(array, np.zeros((224, 224, 3), np.float32)), "is not uint8"),
+        (lambda array: np.save(array, np.zeros((9, 9, 3), np.uint8)), "(224, 224, 3)"),
+        (lambda array: claim_size(array, 26_000), "(224, 224, 3)"),
+        (lambda array: np.save(array, np.array([{}], object), allow_pickle=True), "is not uint8"),
     ],
-    ids=["missing", "cut off", "grey", "float", "small", "pickle"],
+    ids=["missing", "cut", "zip", "bit", "grey", "float", "small", "huge", "pickle"],
 )
 def test_a_damaged_array_costs_its_photograph_only(granpipe, dataset, damage, reason):
     damage(dataset / "corn/a.jpg.npy")
@@ -311,7 +327,8 @@ def test_a_dataset_without_photographs_is_one_clear_line(granpipe, tmp_path):
     [
         (["--copies", "0"], 2, "--copies"),
         (["--copies", "-1"], 2, "--copies"),
-        (["--copies", "1000000000"], 1, "fewer --copies"),
+        (["--copies", "1000000"], 1, "fewer --copies"),
+        (["--copies", "9" * 400], 2, "--copies"),
         (["--flip-horizontal", "1.5"], 2, "--flip-horizontal"),
         (["--flip-vertical", "-0.5"], 2, "--flip-vertical"),
         (["--rotate", "200"], 2, "--rotate"),

@@ -10,7 +10,6 @@ import time
 from functools import partial
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from granpipe.dataset.arrays import save_array
@@ -393,9 +392,8 @@ def test_a_polite_end_takes_the_workers_along(harmful, src, out, number):
 def test_what_a_worker_of_an_ended_run_still_wants_to_write_comes_to_nothing(src, out):
     prepare(src, out)
     before = tree(out)
-    array = np.zeros((9, 9, 3), np.uint8)
     with pytest.raises(DatasetError):
-        save_array(Folder(str(out), ".granpipe/tmp/1-1"), "corn/000.jpg.npy", array)
+        save_array(Folder(str(out), ".granpipe/tmp/1-1"), "corn/000.jpg.npy", b"late")
     assert tree(out) == before
 
 
@@ -425,3 +423,23 @@ def test_a_run_that_was_stopped_for_a_while_loses_nothing(tmp_path):
     time.sleep(3)
     os.killpg(process.pid, signal.SIGCONT)
     assert process.communicate(timeout=20)[0] == "[None, None, None, None]\n"
+
+
+def test_on_a_disk_that_became_read_only_what_is_up_to_date_ends_well(granpipe, small_disk, src):
+    disk = small_disk("64m")
+    granpipe("prepare", src, disk / "out")
+    granpipe("augment", disk / "out", "--copies", 1)
+    remount, other = partial(subprocess.run, check=True), ["--copies", 1, "--seed", 1]
+    remount(["mount", "-o", "remount,ro", disk])
+    try:
+        granpipe("prepare", src, disk / "out")
+        granpipe("augment", disk / "out", "--copies", 1)
+        for command in (
+            ["prepare", src, disk / "out", "--size", 9],
+            ["augment", disk / "out", *other],
+        ):
+            result = granpipe(*command, code=1)
+            assert "Read-only file system; mend that" in result.stderr.splitlines()[-1]
+            assert "Traceback" not in result.stderr
+    finally:
+        remount(["mount", "-o", "remount,rw", disk])

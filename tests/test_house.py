@@ -85,7 +85,7 @@ def test_photographs_and_copies_never_see_a_path_or_a_process(room):
 def test_no_module_imports_itself_by_way_of_others():
     graph = {name_of(module): set() for module in MODULES}
     for module in MODULES:
-        if room_of(module) == "__init__":
+        if module == HOUSE / "__init__.py":  # it hands names on when they are asked for
             continue
         for name in imports_of(module):
             for target in (name, name.rpartition(".")[0]):

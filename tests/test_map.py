@@ -156,11 +156,12 @@ def test_every_suffix_makes_its_kind_of_file(granpipe, field, tmp_path):
         assert output.read_text().startswith(WRITERS[output.suffix.lower()].signature)
 
 
-@pytest.mark.parametrize("name", ["x.pdf", "x", ".html", "x.html.gz"])
+@pytest.mark.parametrize("name", ["x.pdf", "x", ".html", "x.html.gz", "x.html/"])
 def test_another_suffix_is_one_clear_line(granpipe, field, tmp_path, name):
-    result = granpipe("map", field, "-o", tmp_path / "map.csv", "-o", tmp_path / name, code=1)
+    output = f"{tmp_path}/{name}"
+    result = granpipe("map", field, "-o", tmp_path / "map.csv", "-o", output, code=2)
     assert is_one_line(result.stderr)
-    assert f"{name}: end the name in .html, .geojson, .kml, .csv" in result.stderr
+    assert f"{name}' does not end in .html, .geojson, .kml, .csv" in result.stderr
     assert not (tmp_path / "map.csv").exists()
 
 

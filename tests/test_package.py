@@ -37,6 +37,8 @@ def test_the_wheel_runs_the_three_commands_in_a_clean_place(dist, tmp_path):
     assert (tmp_path / "out/augmented/corn/a.jpg.2.npy").is_file()
     assert "granpipe-data" in (tmp_path / "map.html").read_text()
     assert (site / "granpipe/py.typed").is_file()
+    (licence,) = site.glob("granpipe-*.dist-info/licenses/granpipe/LICENSE")
+    assert "Permission is hereby granted" in licence.read_text()
 
 
 def test_the_sdist_holds_all_that_the_tests_need(dist):
@@ -45,6 +47,7 @@ def test_the_sdist_holds_all_that_the_tests_need(dist):
         names = {name.partition("/")[2] for name in archive.getnames()}
     for name in (
         "granpipe/mapping/web/page.html",
+        "granpipe/LICENSE",
         "tests/conftest.py",
         "README.md",
         ".readme/map.png",

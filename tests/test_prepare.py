@@ -163,7 +163,8 @@ def test_dataset_json_counts_classes_and_files(samples):
     summary = json.loads((samples / "dataset.json").read_text())
     table = rows(samples / "labels.csv")
     assert summary["granpipe"] == __version__
-    assert summary["settings"] == {"size": 224, "fill": [32, 64, 96], "max_pixels": 200_000_000}
+    settings = {"size": 224, "fill": [32, 64, 96], "max_pixels": 200_000_000}
+    assert summary["settings"] == settings | {"max_memory": 700_000_000}
     assert summary["found"] == summary["prepared"] == sum(summary["classes"].values()) == len(table)
     assert summary["rejected"] == summary["ignored"] == 0
     assert list(summary["classes"]) == sorted({row["label"] for row in table})

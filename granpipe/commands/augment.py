@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 # ruff: noqa: PLC0415, D301
 
 
-@click.command("augment")
+@click.command("augment", cls=options.Command)
 @click.argument("dataset", type=options.Place(), default="out")
 @click.option(
     "--copies",
-    type=click.IntRange(1),
+    type=click.IntRange(1, 1_000_000),
     default=5,
     show_default=True,
     metavar="N",
@@ -125,10 +125,10 @@ def _print(report: "Report") -> None:
 
     where = f", all in {join(report.folder, 'rejected.csv')}"
     reports.print_rejections(report.rejected, ADVICE, where)
-    click.echo(f"{'class':<24}{'copies':>9}")
+    reports.echo(f"{'class':<24}{'copies':>9}")
     for label, count in sorted(report.written.items()):
-        click.echo(f"{printable(label):<24}{count:>9}")
-    click.echo(
+        reports.echo(f"{printable(label):<24}{count:>9}")
+    reports.echo(
         f"{report.written.total()} copies in {printable(report.folder)} ({report.kept} of them up "
         f"to date already), {len(report.rejected)} photographs rejected, "
         f"{report.deleted} arrays deleted."

@@ -9,10 +9,11 @@ from typing import Any, NoReturn
 import click
 
 from granpipe import __version__
+from granpipe.commands import reports
 from granpipe.commands.augment import augment_command
+from granpipe.commands.ending import MESSAGES, end_when_deaf
 from granpipe.commands.map import map_command
 from granpipe.commands.prepare import prepare_command
-from granpipe.commands.reports import printable
 from granpipe.errors import GranpipeError
 
 # Click takes a line of \b for an order not to wrap the next paragraph.
@@ -27,19 +28,23 @@ class _Group(click.Group):
 
     def main(self, *args: Any, **extra: Any) -> NoReturn:
         extra["standalone_mode"] = False
+        stdout = sys.stdout
         try:
             sys.exit(super().main(*args, **extra) or 0)
         except click.UsageError as error:
             command = error.ctx.command_path if error.ctx else "granpipe"
             _fail(f"{error.format_message()} See {command} --help.", 2)
+        except SystemExit as end:
+            # Click puts another stdout in its place where nobody reads the help to its end.
+            sys.exit(end.code if sys.stdout is stdout else 0)
         except (GranpipeError, OSError, MemoryError) as error:
             _fail(str(error) or "not enough memory", 1)
         except (click.Abort, KeyboardInterrupt):
-            _fail("interrupted; the same command takes it up again", 130)
+            _fail(MESSAGES[signal.SIGINT], 130)
 
 
 def _fail(message: str, code: int) -> NoReturn:
-    click.echo(f"granpipe: {printable(message)}", err=True)
+    reports.echo(f"granpipe: {reports.printable(message)}", err=True)
     sys.exit(code)
 
 
@@ -56,7 +61,7 @@ def cli(ctx: click.Context) -> None:
       granpipe map img/ -o map.html       where they were taken
     """
     if ctx.invoked_subcommand is None:
-        click.echo(ctx.get_help())
+        reports.echo(ctx.get_help())
 
 
 cli.add_command(prepare_command)
@@ -75,5 +80,6 @@ def main() -> None:
     for name in ("SIGTERM", "SIGHUP"):
         number = getattr(signal, name, None)
         if number and signal.getsignal(number) is not signal.SIG_IGN:  # as nohup sets it
-            signal.signal(number, lambda number, _: _fail("ended by a signal", 128 + number))
+            signal.signal(number, lambda number, _: _fail(MESSAGES[signal.SIGTERM], 128 + number))
+    end_when_deaf()
     cli(prog_name="granpipe")

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 import click
 
-from granpipe.commands import options
+from granpipe.commands import options, reports
 from granpipe.commands.reports import MOST_LINES, printable
 
 if TYPE_CHECKING:
@@ -28,13 +28,13 @@ class _Address(click.ParamType):  # type: ignore[type-arg,unused-ignore]
         return value
 
 
-@click.command("map")
+@click.command("map", cls=options.Command)
 @click.argument("source", type=options.Place())
 @click.option(
     "-o",
     "--output",
     "outputs",
-    type=options.Place(),
+    type=options.File(".html", ".geojson", ".csv"),
     multiple=True,
     default=["map.html"],
     metavar="FILE",
@@ -83,21 +83,21 @@ def map_command(source: str, outputs: tuple[str, ...], quiet: bool, **settings: 
     report = map_photos(source, outputs, progress=progress, **settings)
     if not quiet:
         _print(report)
-        click.echo(f"Written: {', '.join(map(printable, outputs))}")
+        reports.echo(f"Written: {', '.join(map(printable, outputs))}")
 
 
 def _print(report: "Report") -> None:
     unmapped = [one for one in report.sightings if one.capture.position is None]
     for one in unmapped[:MOST_LINES]:
         detail = f" ({one.capture.detail})" if one.capture.detail else ""
-        click.echo(printable(f"{one.photo.source}: {one.capture.verdict}{detail}"), err=True)
+        reports.echo(printable(f"{one.photo.source}: {one.capture.verdict}{detail}"), err=True)
     if len(unmapped) > MOST_LINES:
-        click.echo(f"... and {len(unmapped) - MOST_LINES} more not on the map", err=True)
-    click.echo(f"{'verdict':<24}{'photographs':>12}")
+        reports.echo(f"... and {len(unmapped) - MOST_LINES} more not on the map", err=True)
+    reports.echo(f"{'verdict':<24}{'photographs':>12}")
     for verdict, count in sorted(report.verdicts.items()):
-        click.echo(f"{verdict:<24}{count:>12}")
+        reports.echo(f"{verdict:<24}{count:>12}")
     total = len(report.sightings)
-    click.echo(
+    reports.echo(
         f"{total} photographs found: {total - len(unmapped)} on the map, {len(unmapped)} not; "
         f"{report.ignored} other files ignored."
     )

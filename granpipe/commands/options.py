@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from granpipe.commands import reports
+from granpipe.errors import DatasetError
+
 if TYPE_CHECKING:
     from granpipe.stores.protocol import Store
 
@@ -16,6 +19,16 @@ if TYPE_CHECKING:
 
 _Param = click.Parameter | None
 _Context = click.Context | None
+
+
+class Command(click.Command):
+    """A command whose work a closed pipe does not end as it ends the printing of help."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError as error:
+            raise DatasetError(f"a pipe was closed: {error}; run again") from error
 
 
 class Place(click.ParamType):  # type: ignore[type-arg,unused-ignore]
@@ -39,8 +52,8 @@ class File(Place):
 
     def convert(self, value: Any, param: _Param, ctx: _Context) -> str:
         text = super().convert(value, param, ctx)
-        if not text.lower().endswith(self.suffixes):
-            self.fail(f"{text} does not end in {' or '.join(self.suffixes)}.", param, ctx)
+        if os.path.splitext(os.path.basename(text))[1].lower() not in self.suffixes:  # noqa: PTH119, PTH122
+            self.fail(f"{text!r} does not end in {', '.join(self.suffixes)}.", param, ctx)
         return text
 
 
@@ -84,9 +97,7 @@ def progress(results: Iterator[Any], total: int, *, quiet: bool) -> Iterator[Any
 
 def say(line: str) -> None:
     """Tell whom the run waits for."""
-    from granpipe.commands.reports import printable
-
-    click.echo(f"granpipe: {printable(line)}", err=True)
+    reports.echo(f"granpipe: {reports.printable(line)}", err=True)
 
 
 def sheet_place(url: str) -> "tuple[Store, str]":

@@ -17,8 +17,13 @@ if TYPE_CHECKING:
 # Click takes a line of \b for an order not to wrap the next paragraph.
 # ruff: noqa: PLC0415, D301
 
+_MISSING_IN_PANDAS = frozenset(
+    "#NA -1.#IND -1.#QNAN -NaN -nan 1.#IND 1.#QNAN <NA> NA NULL NaN None nan null".split(" ")  # noqa: SIM905
+)
+"""What `pandas.read_csv` takes for a missing value unless told otherwise."""
 
-@click.command("prepare")
+
+@click.command("prepare", cls=options.Command)
 @click.argument("source", type=options.Place())
 @click.argument("output", type=options.Place())
 @click.option(
@@ -42,6 +47,13 @@ if TYPE_CHECKING:
     metavar="N",
     help="Reject larger photographs undecoded.  [default: 200 million]",
 )
+@click.option(
+    "--max-memory",
+    type=click.IntRange(1),
+    default=700,
+    metavar="MB",
+    help="Reject what takes more memory to decode.  [default: 700]",
+)
 @options.workers
 @click.option("--force", is_flag=True, help="Decode again also what is up to date.")
 @options.verify
@@ -53,7 +65,13 @@ if TYPE_CHECKING:
 @options.strict
 @options.quiet
 def prepare_command(
-    source: str, output: str, preview: str | None, strict: bool, quiet: bool, **settings: Any
+    source: str,
+    output: str,
+    max_memory: int,
+    preview: str | None,
+    strict: bool,
+    quiet: bool,
+    **settings: Any,
 ) -> None:
     """Turn photographs into 224x224 arrays and a labels CSV.
 
@@ -72,7 +90,14 @@ def prepare_command(
         raise click.UsageError("--preview needs arrays, which --dry-run does not write.")
     sheet = _sheet_place(preview, source) if preview else None
     progress = partial(options.progress, quiet=quiet)
-    report = prepare(source, output, progress=progress, say=options.say, **settings)
+    report = prepare(
+        source,
+        output,
+        max_memory=max_memory * 1_000_000,
+        progress=progress,
+        say=options.say,
+        **settings,
+    )
     if not quiet:
         _print(report, output, settings["dry_run"])
     if sheet:
@@ -86,10 +111,10 @@ def prepare_command(
 
 
 def _sheet_place(preview: str, source: str) -> Any:
-    from granpipe.stores.urls import is_within, open_store
+    from granpipe.stores.urls import open_store
 
     store, name = options.sheet_place(preview)
-    if is_within(store, open_store(source)):
+    if store.is_within(open_store(source)):
         raise click.UsageError("--preview may not write among the photographs.")
     return store, name
 
@@ -110,12 +135,18 @@ def _print(report: "Report", output: str, dry_run: bool) -> None:
     reports.print_rejections(report.rejected, REASONS, where)
     rejected = Counter(label_of(one.source) or "(no class)" for one in report.rejected)
     reports.print_classes(report.prepared, rejected)
-    click.echo(
+    reports.echo(
         f"{report.found} photographs found: {report.prepared.total()} prepared "
         f"({report.kept} of them up to date already), {len(report.rejected)} rejected.\n"
         f"{report.ignored} other files ignored, {report.deleted} arrays deleted."
     )
+    if missing := [label for label in report.prepared if label in _MISSING_IN_PANDAS]:
+        reports.echo(
+            f"pandas reads the class {', '.join(sorted(missing))} as a missing value; read "
+            "labels.csv with keep_default_na=False",
+            err=True,
+        )
     if dry_run:
-        click.echo("Nothing was written: this was a dry run.")
+        reports.echo("Nothing was written: this was a dry run.")
     if report.stale:
-        click.echo(f"The augmented set is stale now: run granpipe augment {printable(output)}")
+        reports.echo(f"The augmented set is stale now: run granpipe augment {printable(output)}")

@@ -1,8 +1,11 @@
 """What commands print of what they did."""
 
+import os
+import sys
 from collections import Counter
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
 
 import click
 
@@ -24,20 +27,35 @@ def printable(text: str) -> str:
     return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
 
 
+def echo(text: str, *, err: bool = False) -> None:
+    """Print a line; where nobody reads any more, as after `| head`, go on without."""
+    try:
+        click.echo(text, err=err)
+    except BrokenPipeError:
+        silence(sys.stderr if err else sys.stdout)
+
+
+def silence(stream: TextIO | None) -> None:
+    """Let what is still to be printed go nowhere; else Python complains when it ends."""
+    if stream:
+        with Path(os.devnull).open("w") as nowhere:
+            os.dup2(nowhere.fileno(), stream.fileno())
+
+
 def print_rejections(rejections: "list[Rejection]", advice: Mapping[str, str], where: str) -> None:
     """Print what was rejected and what to do about it; at most twenty lines, to stderr."""
     for rejection in rejections[:MOST_LINES]:
         line = f"{rejection.source}: {rejection.reason}: {rejection.detail}"
-        click.echo(f"{printable(line)}; {advice[rejection.reason]}", err=True)
+        echo(f"{printable(line)}; {advice[rejection.reason]}", err=True)
     if len(rejections) > MOST_LINES:
-        click.echo(f"... and {len(rejections) - MOST_LINES} more{printable(where)}", err=True)
+        echo(f"... and {len(rejections) - MOST_LINES} more{printable(where)}", err=True)
 
 
 def print_classes(prepared: Counter[str], rejected: Counter[str]) -> None:
     """Print how many photographs of each class were prepared and rejected."""
-    click.echo(f"{'class':<24}{'prepared':>9}{'rejected':>10}")
+    echo(f"{'class':<24}{'prepared':>9}{'rejected':>10}")
     for label in sorted(prepared.keys() | rejected.keys()):
-        click.echo(f"{printable(label):<24}{prepared[label]:>9}{rejected[label]:>10}")
+        echo(f"{printable(label):<24}{prepared[label]:>9}{rejected[label]:>10}")
 
 
 def finish(rejections: "list[Rejection]", *, strict: bool) -> None:

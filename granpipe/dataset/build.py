@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from granpipe.dataset.arrays import begin_change
 from granpipe.dataset.ledger import Ledger
 from granpipe.dataset.names import LABELS, OWN, REJECTED, SUMMARY, folded
+from granpipe.dataset.recovery import recover
 from granpipe.dataset.tables import Draft
 from granpipe.engines import processes
 from granpipe.errors import DatasetError
@@ -64,6 +65,7 @@ class Build:
     def __init__(self, store: Store, command: str, say: Say) -> None:
         self.store = store
         self.ledger = Ledger(store, command)
+        recover(self.ledger, say)
         self.refusal = ""
         self._say = say
         self._stack = ExitStack()
@@ -117,7 +119,7 @@ class Build:
 
     def check(self, paths: Iterable[str]) -> None:
         """Raise DatasetError where a file that granpipe did not write has an array's place."""
-        ours = {self._fold(path) for path in self.ledger.records}
+        ours = set(map(self._fold, [*self.ledger.records, *self.ledger.replaceable]))
         for path in paths:
             place = self._fold(path)
             if place not in ours and place in self._there:
@@ -157,6 +159,7 @@ class Build:
         if is_written:
             self._written.add(path)
         if self._held:
+            self._held.watch()
             self.ledger.add(path, record)
         else:
             self.ledger.note(path, record)

@@ -1,13 +1,13 @@
 """The ledger of a dataset: a line for every array that granpipe wrote, or was about to write.
 
-It stands in `.granpipe/ledger.jsonl`. A run adds a part, `.granpipe/parts/<run>-<number>.jsonl`,
-for whatever it finished within half a second, and puts all in one file at its end. So an
-interrupted run is taken up where it stopped, on a disk as in a bucket, where nothing can be
-appended to an object; and nothing that granpipe did not write is ever deleted.
+It stands in `.granpipe/ledger.jsonl`. A run adds a part, `parts/<run>-<who>-<number>.jsonl` beside
+it, for whatever it finished within half a second, or some seconds of a long run, and puts all in
+one file at its end. So an interrupted run is taken up where it stopped, on a disk as in a bucket,
+where nothing can be appended to an object; and nothing that granpipe did not write is ever deleted.
 
 A line is JSON: the array's path, its record, and a checksum of the text before it. The record is
-null for an array that was about to be written. A line whose checksum does not hold speaks of an
-array of ours and tells nothing more.
+null for an array that was about to be written. A line whose checksum does not hold tells nothing
+but that the ledger is damaged, and so does a file without the last line that counts the others.
 """
 
 import json
@@ -18,15 +18,18 @@ from hashlib import blake2b, sha256
 from itertools import chain
 from json.decoder import scanstring  # type: ignore[attr-defined]
 from typing import Any
+from uuid import uuid4
 
-from granpipe.dataset.names import OWN, is_array_path
+from granpipe.dataset.names import LABELS, OWN, REJECTED, SUMMARY, is_array_path
+from granpipe.dataset.tables import PREPARED_COLUMNS, read_summary
 from granpipe.errors import DatasetError
 from granpipe.stores.protocol import Store
 
 LEDGER = f"{OWN}/ledger.jsonl"
 PARTS = f"{OWN}/parts"
 
-_EVERY = 0.5  # seconds of work that a kill may cost
+# Seconds of work that a kill may cost: a fiftieth of the run's, so that parts do not become many.
+_LEAST, _MOST, _SHARE = 0.5, 10.0, 0.02
 _LARGEST_PART = 2_000
 
 
@@ -47,6 +50,11 @@ class Ledger:
         that a run was about to write.
     tables : dict of str to list
         By a table's name, its version and the digest of its bytes.
+    is_whole : bool
+        False where lines are damaged or missing; see `granpipe.dataset.recovery`.
+    replaceable : set of str
+        Arrays that are ours by all appearance, but not provably so: they may be written again, and
+        not be deleted.
 
     Raises
     ------
@@ -59,10 +67,14 @@ class Ledger:
         self.command = command
         self.records: dict[str, str] = {}
         self.tables: dict[str, list[str]] = {}
-        self._first_line = json.dumps({"granpipe": command}) + "\n"
+        self.is_whole = True
+        self.replaceable: set[str] = set()
+        self._first_line = json.dumps({"granpipe": command})
         self._new: list[str] = []
+        # A run that lost its lock unawares may not write over the parts of the next one.
+        self._who = uuid4().hex[:8]
         self._number = 0
-        self._written_at = time.monotonic()
+        self._begun_at = self._written_at = time.monotonic()
         self.state = _state(store)
         self._parts = sorted(path for path in self.state if path.startswith(f"{PARTS}/"))
         self._run = 1 + max(map(_run_of, self._parts), default=0)
@@ -71,32 +83,52 @@ class Ledger:
     @property
     def is_compact(self) -> bool:
         """Tell whether the ledger is one file, and tells all."""
-        return not self._parts and not self._new
+        return self.is_whole and not self._parts and not self._new
 
     def has_moved(self) -> bool:
         """Tell whether another run has written the ledger since it was read."""
         return _state(self.store) != self.state
 
     def _read(self) -> None:
-        files = [path for path in (LEDGER, *self._parts) if path in self.state]
-        if not files and not self._is_new():
+        for path in (LEDGER, *self._parts):
+            if path in self.state:
+                self._read_file(path)
+        # A run deletes dataset.json before it writes its first array, and writes it last.
+        if LEDGER not in self.state and (read_summary(self.store) or not self.state):
+            self.is_whole = self._is_new()
+        is_known = self.records or (self.is_whole and LEDGER in self.state)
+        if not is_known and not self._is_new() and not self._is_ours():
             raise self._foreign()
-        for path in files:
-            try:
-                data, _ = self.store.read(path)
-            except OSError as error:
-                raise DatasetError(
-                    f"{self.store.url}/{path}: {error.strerror or error}; mend that, run again"
-                ) from error
-            first, _, lines = data.decode("utf-8", "replace").partition("\n")
-            if not self._first_line.startswith(first):
-                raise self._foreign()
-            for line in lines.split("\n"):
-                self._take(line)
+
+    def _read_file(self, path: str) -> None:
+        try:
+            data, _ = self.store.read(path)
+        except OSError as error:
+            raise DatasetError(
+                f"{self.store.url}/{path}: {error.strerror or error}; mend that, run again"
+            ) from error
+        first, *lines = data.decode("utf-8", "replace").split("\n")
+        if first in _FIRST_LINES and first != self._first_line:
+            raise self._foreign()
+        count = sum(map(self._take, lines))
+        has_end = path != LEDGER or f"{count - 1}" == self.records.pop(_END, "")
+        self.is_whole &= first == self._first_line and has_end
 
     def _is_new(self) -> bool:
         """Tell whether the store is empty, but for what a run leaves that ended before it began."""
         return all(entry.path.startswith(f"{OWN}/") for entry in self.store.list())
+
+    def _is_ours(self) -> bool:
+        """Tell whether the store holds what this command wrote, going by its tables."""
+        is_augmented = self.command == "augment"
+        summary = read_summary(self.store)
+        if summary:
+            return "arrays_sha256" in summary and ("made_from" in summary) == is_augmented
+        header = ",".join(PREPARED_COLUMNS) + (",copy," if is_augmented else "\n")
+        try:
+            return self.store.head(LABELS, len(header)) == header.encode()
+        except OSError:
+            return False
 
     def _foreign(self) -> DatasetError:
         return DatasetError(
@@ -104,16 +136,20 @@ class Ledger:
             "name an empty or a new folder"
         )
 
-    def _take(self, line: str) -> None:
+    def _take(self, line: str) -> bool:
+        """Take in a line; return whether it holds."""
         # The text of a whole line is kept as it is: parsing a hundred thousand takes a second.
         body, holds = _checked(line)
-        with suppress(ValueError, TypeError, IndexError, RecursionError):
-            path, end = scanstring(body, 2) if body.startswith('["') else ("", 0)
-            if path in _TABLES:
-                self.tables[path] = json.loads(body[end + 2 :]) if holds else []
-            elif is_array_path(path):
-                record = body[end + 2 :] if holds else ""
-                self.records[path] = record.removesuffix("null") if record == "null" else record
+        path, end = _first_of(body)
+        if not holds:
+            self.is_whole &= not line
+            self.replaceable |= {path} if is_array_path(path) else set()
+        elif path in _TABLES:
+            self.tables[path] = json.loads(body[end + 2 :])
+        elif is_array_path(path) or path == _END:
+            record = body[end + 2 :]
+            self.records[path] = "" if record == "null" else record
+        return holds
 
     def get(self, path: str) -> dict[str, Any]:
         """Return an array's record; empty where there is none."""
@@ -138,7 +174,8 @@ class Ledger:
     def add(self, path: str, record: str) -> None:
         """Note that an array stands there, with its record."""
         self.note(path, record)
-        is_time = time.monotonic() - self._written_at > _EVERY
+        now = time.monotonic()
+        is_time = now - self._written_at > min(max(_LEAST, _SHARE * (now - self._begun_at)), _MOST)
         if is_time or len(self._new) >= _LARGEST_PART:
             self.flush()
 
@@ -150,8 +187,8 @@ class Ledger:
     def flush(self) -> None:
         """Write what is not written yet, as a part of its own."""
         if self._new:
-            path = f"{PARTS}/{self._run:06}-{self._number:06}.jsonl"
-            self.store.write(path, "".join([self._first_line, *self._new]).encode())
+            path = f"{PARTS}/{self._run:06}-{self._who}-{self._number:06}.jsonl"
+            self.store.write(path, "".join([f"{self._first_line}\n", *self._new]).encode())
             self._parts.append(path)
             self._number += 1
             self._new.clear()
@@ -162,16 +199,20 @@ class Ledger:
         self.records = {path: self.records[path] for path in sorted(paths)}
         lines = (_line(path, record) for path, record in self.records.items())
         tables = (_line(name, json.dumps(of)) for name, of in sorted(self.tables.items()))
+        end = _line(_END, str(len(self.records) + len(self.tables)))
         with self.store.writer(LEDGER) as file:
-            for line in chain([self._first_line], tables, lines):
+            for line in chain([f"{self._first_line}\n"], tables, lines, [end]):
                 file.write(line.encode())
+        self.is_whole = True
         self._new.clear()
         for part in self._parts:
             self.store.delete(part)
         self._parts.clear()
 
 
-_TABLES = {"labels.csv", "rejected.csv", "dataset.json"}
+_TABLES = {LABELS, REJECTED, SUMMARY}
+_END = "end"
+_FIRST_LINES = {json.dumps({"granpipe": command}) for command in ("prepare", "augment")}
 
 
 def _state(store: Store) -> dict[str, str]:
@@ -199,6 +240,15 @@ def _checked(line: str) -> tuple[str, bool]:
     """Return a line without its checksum, and whether that holds."""
     body, _, rest = line.rpartition(", ")
     return (body, True) if rest == f'"{_check(body)}"]' else (line, False)
+
+
+def _first_of(body: str) -> tuple[str, int]:
+    """Return the text that a line begins with, and where that ends."""
+    with suppress(ValueError, IndexError):
+        if body.startswith('["'):
+            path, end = scanstring(body, 2)
+            return str(path), int(end)
+    return "", 0
 
 
 def _check(body: str) -> str:

@@ -12,6 +12,8 @@ OWN = ".granpipe"
 _RESERVED = {AUGMENTED, LABELS, REJECTED, SUMMARY}
 # A file name may have 255 bytes on common systems; .npy and a copy's number must still fit.
 _LONGEST_NAME = 239
+_LONGEST_PATH = 4096
+_DEEPEST = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +70,8 @@ def check_name(source: str) -> None:
         raise PhotoError("bad_name", "the path has a backslash, a NUL or an empty part")
     if folders[0].lower() in _RESERVED:
         raise PhotoError("bad_name", f"a class may not be called {folders[0]}")
+    if len(folders) > _DEEPEST:
+        raise PhotoError("bad_name", f"lies more than {_DEEPEST} folders deep")
     if any(folder.lower().endswith(".npy") for folder in folders):
         raise PhotoError("bad_name", "a folder may not be called .npy")
     if len(name.encode()) > _LONGEST_NAME:
@@ -87,7 +91,12 @@ def is_sound(path: str) -> bool:
 def is_array_path(path: object) -> bool:
     """Tell whether this may be an array's path in a dataset, and leads nowhere else."""
     return (
-        isinstance(path, str) and path.endswith(".npy") and is_sound(path) and ":" not in path[:2]
+        isinstance(path, str)
+        and path.endswith(".npy")
+        and is_sound(path)
+        and ":" not in path[:2]
+        and len(path) <= _LONGEST_PATH
+        and max(len(part.encode("utf-8", "replace")) for part in path.split("/")) <= 255
     )
 
 

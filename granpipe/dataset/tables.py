@@ -21,7 +21,7 @@ REASONS = {
     "bad_name": "rename it",
     "unreadable": "copy it again from where it came from",
     "truncated": "copy it again from where it came from",
-    "too_large": "make it smaller, or raise --max-pixels",
+    "too_large": "make it smaller, or raise --max-pixels or --max-memory",
     "unsupported": "save it as JPEG or PNG",
     "crashed": "save it again with another program",
     "duplicate": "nothing to do: its twin is in",

@@ -16,18 +16,19 @@ from dataclasses import dataclass
 from queue import SimpleQueue
 from typing import Any, Generic, TypeVar
 
-from granpipe.engines.worker import BEGUN, ERROR, LOOK, READY
+from granpipe.engines.worker import BEGUN, DONE, ERROR, LOOK, MORE_TIME, READY
 from granpipe.errors import DatasetError
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 TIME_LIMIT = 120.0
-"""Seconds that one item may take before its worker is ended."""
+"""Seconds that one item may take before its worker is ended, unless it asks for more."""
 
 _LARGEST_CHUNK = 16
-# A worker that fetches ahead stands still at the end of every chunk.
+# A worker that fetches ahead stands still at the end of every chunk: fewer and larger ones.
 _LARGEST_CHUNK_AHEAD = 64
+_CHUNKS, _CHUNKS_AHEAD = 16, 4
 # Memory may be short for a moment when a worker starts; one that never starts is an error.
 _MOST_FAILED_STARTS = 3
 # Idle BLAS threads, and memory that Pillow gives back after every picture, cost a fifth.
@@ -82,8 +83,10 @@ def run(
     DatasetError
         A worker cannot be started at all.
     """
-    largest = _LARGEST_CHUNK_AHEAD if getattr(function, "ahead", 0) else _LARGEST_CHUNK
-    size = max(1, min(largest, len(items) // (16 * workers)))
+    is_ahead = getattr(function, "ahead", 0)
+    largest = _LARGEST_CHUNK_AHEAD if is_ahead else _LARGEST_CHUNK
+    count = workers * (_CHUNKS_AHEAD if is_ahead else _CHUNKS)
+    size = max(1, min(largest, len(items) // count))
     chunks = (items[start : start + size] for start in range(0, len(items), size))
     pool: _Pool[Item, Result] = _Pool(function, min(workers, len(items)), time_limit)
     try:
@@ -124,8 +127,9 @@ class _Pool(Generic[Item, Result]):
             for worker in self.workers:
                 # Looks are counted, not the clock, which runs on while Ctrl-Z stops us all.
                 worker.busy_seconds += LOOK * worker.is_busy
-                if worker.busy_seconds > self.time_limit:
-                    worker.stop(f"took longer than {self.time_limit:.0f} s")
+                limit = max(self.time_limit, worker.seconds_allowed)
+                if worker.busy_seconds > limit:
+                    worker.stop(f"took longer than {limit:.0f} s")
         return future.result()
 
     def _run_chunk(self, chunk: Sequence[Item]) -> list[Result | Lost]:
@@ -156,6 +160,7 @@ class _Worker:
         self.greeting = pickle.dumps(sys.path) + pickle.dumps(function)
         self.is_busy = False
         self.busy_seconds = 0.0
+        self.seconds_allowed = 0.0
         self.cause = ""
         self.cause_of_death = ""
         self.failed_starts = 0
@@ -206,15 +211,17 @@ class _Worker:
                 kind, value = self._receive()
             except _DEATH:
                 self.cause_of_death = self._bury_and_tell()
+                self.seconds_allowed = 0.0
                 self.start()
                 return results, max(begun, len(results))
             finally:
                 self.is_busy = False
+            self.seconds_allowed = value if kind == MORE_TIME else 0.0
             if kind == ERROR:
                 raise value
             if kind == BEGUN:
                 begun = value
-            else:
+            elif kind == DONE:
                 results.append(value)
         return results, None
 

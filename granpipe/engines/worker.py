@@ -8,17 +8,26 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from functools import partial
 from typing import Any, BinaryIO, Protocol
 
 READY = "ready"
-BEGUN, DONE, ERROR = "begun", "done", "error"
+BEGUN, DONE, ERROR, MORE_TIME, WAITING = "begun", "done", "error", "more time", "waiting"
 LOOK = 0.5
 """Seconds between two looks at whether the other side is still alive."""
 
 _MOST_BYTES_AHEAD = 64_000_000
+_BETWEEN_WORDS = 1.0  # seconds
 _Messages = Iterator[tuple[str, Any]]
+
+
+_tell: Callable[[object], None] = lambda message: None  # noqa: E731 - a worker has another
+
+
+def allow_seconds(seconds: float) -> None:
+    """Let the item at hand take so long, if that is more than it may; called by its function."""
+    _tell((MORE_TIME, seconds))
 
 
 class Steps(Protocol):
@@ -47,6 +56,7 @@ class Steps(Protocol):
 
 def serve() -> None:
     """Be a worker, until there are no more calls."""
+    global _tell  # noqa: PLW0603 - set once, when the process begins
     threading.Thread(target=_leave_with, args=(os.getppid(),), daemon=True).start()
     # Ctrl-C reaches the whole process group; the parent ends its workers itself.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -57,7 +67,8 @@ def serve() -> None:
     messages = (
         _Overlapping(function) if getattr(function, "ahead", 0) else partial(_one_by_one, function)
     )
-    _reply(results, READY)
+    _tell = partial(_reply, results)
+    _tell(READY)
     while True:
         try:
             items = pickle.load(calls)  # noqa: S301
@@ -65,9 +76,9 @@ def serve() -> None:
             return
         try:
             for message in messages(items):
-                _reply(results, message)
+                _tell(message)
         except Exception as error:
-            _reply(results, (ERROR, error))
+            _tell((ERROR, error))
 
 
 def _one_by_one(function: Callable[[Any], Any], items: Sequence[Any]) -> _Messages:
@@ -85,17 +96,20 @@ class _Overlapping:
     def __call__(self, items: Sequence[Any]) -> _Messages:
         """Yield which item is being worked on, and each result in order."""
         kept: deque[Future[Any]] = deque()
-        for number, (item, fetched) in enumerate(self._fetched(items)):
+        for number, (item, future) in enumerate(self._fetching(items)):
+            yield from _waiting(future)
             yield BEGUN, number
-            made = self.steps.work(item, fetched)
+            made = self.steps.work(item, future.result())
             kept.append(self.threads.submit(self.steps.keep, item, made))
             while kept and (kept[0].done() or len(kept) > self.steps.ahead):
+                yield from _waiting(kept[0])
                 yield DONE, kept.popleft().result()
         while kept:
+            yield from _waiting(kept[0])
             yield DONE, kept.popleft().result()
 
-    def _fetched(self, items: Sequence[Any]) -> Iterator[tuple[Any, Any]]:
-        """Yield items with what was fetched for them, a few and not too many bytes ahead."""
+    def _fetching(self, items: Sequence[Any]) -> Iterator[tuple[Any, Future[Any]]]:
+        """Yield items with what is being fetched for them, a few and not too many bytes ahead."""
         waiting: deque[tuple[Any, Future[Any]]] = deque()
         upcoming = deque(items)
         weight = 0
@@ -107,9 +121,14 @@ class _Overlapping:
                 weight += self.steps.weight(item)
                 waiting.append((item, self.threads.submit(self.steps.fetch, item)))
             item, future = waiting.popleft()
-            fetched = future.result()
+            yield item, future
             weight -= self.steps.weight(item)
-            yield item, fetched
+
+
+def _waiting(future: Future[Any]) -> _Messages:
+    """Say now and then that a network is waited for, which has limits of its own."""
+    while not wait([future], _BETWEEN_WORDS).done:
+        yield WAITING, None
 
 
 def _leave_with(parent: int) -> None:

@@ -8,13 +8,15 @@ from typing import Any
 
 from granpipe.copies.transform import Ranges
 from granpipe.dataset.build import Build, Progress, Say, run_build
-from granpipe.dataset.names import AUGMENTED, LABELS
+from granpipe.dataset.names import AUGMENTED, LABELS, OWN
 from granpipe.dataset.tables import PREPARED_COLUMNS, Rejection, read_summary, rows_of
-from granpipe.errors import DatasetError
+from granpipe.errors import BusyError, DatasetError
 from granpipe.jobs.augment_run import AugmentRun
 from granpipe.jobs.copy_photo import CopyPhoto
 from granpipe.stores.protocol import Store
 from granpipe.stores.urls import join, open_store
+
+_LARGEST_SIZE = 4096
 
 
 @dataclass(slots=True)
@@ -109,8 +111,11 @@ def _check_dataset(dataset: Store) -> dict[str, Any]:
     summary = read_summary(dataset)
     if summary and "made_from" in summary:
         raise DatasetError(f"{dataset.url}: is an augmented set itself; name the dataset it is of")
+    if not summary and (owner := dataset.holder(OWN)):
+        raise BusyError(f"{dataset.url}: {owner} is preparing it; wait for it")
     settings = summary and summary.get("settings")
-    if not (summary and isinstance(settings, dict) and isinstance(settings.get("size"), int)):
+    size = settings.get("size") if isinstance(settings, dict) else None
+    if not summary or type(size) is not int or not 1 <= size <= _LARGEST_SIZE:
         raise DatasetError(
             f"{dataset.url}: holds no finished dataset; run granpipe prepare SOURCE "
             f"{dataset.url} first"

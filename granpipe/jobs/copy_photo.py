@@ -10,7 +10,7 @@ import PIL
 
 from granpipe import __version__
 from granpipe.copies.transform import Parameters, Ranges, draw_parameters, generator, make_copy
-from granpipe.dataset.arrays import array_digest, parse_array, save_array
+from granpipe.dataset.arrays import array_digest, npy_bytes, parse_array, save_array
 from granpipe.errors import DatasetError, PhotoError
 from granpipe.photo.letterbox import Box
 from granpipe.stores.protocol import Store
@@ -116,7 +116,7 @@ class CopyPhoto:
     def _make(self, job: Job, fetched: _Fetched) -> _Made:
         if isinstance(fetched, PhotoError):
             return fetched
-        array = parse_array(fetched[0])
+        array = parse_array(fetched[0], self.size)
         box = box_in(job.row, len(array))
         key = self.key(job.row, hashlib.sha256(fetched[0]).hexdigest(), box)
         made: list[tuple[dict[str, Any], Any] | str] = []
@@ -157,8 +157,9 @@ class CopyPhoto:
             if self.refusal:
                 raise DatasetError(self.refusal)
             record, array = one
-            digest, version = save_array(self.output, copy_path(job.row["path"], copy), array)
-            record |= {"array_sha256": digest, "array_version": version}
+            data = npy_bytes(array)
+            version = save_array(self.output, copy_path(job.row["path"], copy), data)
+            record |= {"array_sha256": hashlib.sha256(data).hexdigest(), "array_version": version}
             copied.append(Copied(json.dumps(record, separators=(",", ":")), is_kept=False))
         return copied
 

@@ -11,8 +11,9 @@ from granpipe.errors import DatasetError
 from granpipe.jobs.prepare_photo import Settings
 from granpipe.jobs.prepare_run import Options, PrepareRun
 from granpipe.photo.letterbox import Colour
+from granpipe.photo.memory import MAX_MEMORY
 from granpipe.photo.opening import MAX_PIXELS
-from granpipe.stores.urls import is_within, open_store
+from granpipe.stores.urls import open_store
 
 
 @dataclass(slots=True)
@@ -53,6 +54,7 @@ def prepare(
     size: int = 224,
     fill: Colour = (0, 0, 0),
     max_pixels: int = MAX_PIXELS,
+    max_memory: int = MAX_MEMORY,
     workers: int | None = None,
     force: bool = False,
     verify: bool = False,
@@ -74,6 +76,9 @@ def prepare(
         Red, green and blue of the padding, 0 to 255.
     max_pixels : int
         Width times height of the largest photograph that is decoded.
+    max_memory : int
+        Bytes that decoding one photograph may take, by the formula of
+        `granpipe.photo.memory.decoding_memory`.
     workers : int, optional
         Number of processes; one a core unless given.
     force : bool
@@ -99,9 +104,9 @@ def prepare(
         The run cannot go on; what was done so far is taken up by the next run.
     """
     photos, dataset = open_store(source), open_store(output)
-    if is_within(dataset, photos):
+    if dataset.is_within(photos):
         raise DatasetError(f"{output}: lies in {source}; choose an output outside the photographs")
-    settings = Settings(size, fill, max_pixels)
+    settings = Settings(size, fill, max_pixels, max_memory)
     options = Options(workers or os.cpu_count() or 1, force, verify, allow_deletions, dry_run)
 
     def work(build: Build) -> Report:
@@ -118,10 +123,10 @@ def prepare(
             deleted=len(run.unwanted()),
             ignored=found.ignored,
             unlisted=len(found.unlisted),
+            stale=run.has_stale_copies(),
         )
         if not dry_run:
             run.finish(found.ignored)
-            report.stale = run.has_stale_copies()
         return report
 
     return run_build(dataset, "prepare", say, work)

@@ -2,39 +2,51 @@
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import PIL
 
 from granpipe import __version__
-from granpipe.dataset.arrays import array_digest, save_array
+from granpipe.dataset.arrays import array_digest, npy_bytes, save_array
 from granpipe.dataset.moments import sums
 from granpipe.dataset.names import array_path
 from granpipe.dataset.sources import read_photo
+from granpipe.engines.processes import TIME_LIMIT
+from granpipe.engines.worker import allow_seconds
 from granpipe.errors import DatasetError, PhotoError
 from granpipe.photo.exif import read_capture
 from granpipe.photo.letterbox import Colour, Pixels, letterbox
+from granpipe.photo.memory import MAX_MEMORY
 from granpipe.photo.opening import open_photo
 from granpipe.stores.protocol import Entry, Store
 
 TWIN = "twin"
 """Stands for an array's digest in the record of a photograph whose twin has the array."""
 
+_MANY_PIXELS = 50_000_000  # whose decoding takes two seconds here; more have more time
+
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What decides on an array's bytes beside the photograph."""
+    """What decides on an array's bytes beside the photograph, and on whether there is one."""
 
     size: int
     fill: Colour
     max_pixels: int
+    max_memory: int = MAX_MEMORY
 
     @property
     def recipe(self) -> str:
         """The settings, and the versions of what draws, in a line."""
         fill = "".join(f"{channel:02x}" for channel in self.fill)
         return f"granpipe {__version__}, pillow {PIL.__version__}, {self.size}, #{fill}"
+
+    def allows(self, record: Mapping[str, Any]) -> bool:
+        """Tell whether a recorded photograph is not too large for these settings."""
+        pixels = int(record["width"] * record["height"])
+        return pixels <= self.max_pixels and int(record["max_memory"]) <= self.max_memory
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +140,7 @@ class PreparePhoto:
 
     def _kept(self, job: Job, known: dict[str, Any], version: str) -> Outcome | None:
         """Return the known record, with the versions of today, where it still holds."""
-        if known["width"] * known["height"] > self.settings.max_pixels:
+        if not self.settings.allows(known):
             return None
         record = known | {"version": version}
         if known["array_sha256"] != TWIN and not job.is_trusted:
@@ -138,12 +150,19 @@ class PreparePhoto:
         return Outcome(known["sha256"], _json(record), is_kept=True)
 
     def _build(self, data: bytes) -> tuple[dict[str, Any], Pixels]:
-        image = open_photo(data, self.settings.max_pixels)
+        settings = self.settings
+        image = open_photo(data, settings.max_pixels)
+        pixels = image.width * image.height
+        if pixels > _MANY_PIXELS:
+            allow_seconds(TIME_LIMIT * pixels / _MANY_PIXELS)
         capture = read_capture(image, data)
-        array, box, (width, height) = letterbox(image, self.settings.size, self.settings.fill)
+        array, box, (width, height) = letterbox(
+            image, settings.size, settings.fill, settings.max_memory
+        )
         position = capture.position
         record = {
-            "recipe": self.settings.recipe,
+            "recipe": settings.recipe,
+            "max_memory": settings.max_memory,
             "width": width,
             "height": height,
             **asdict(box),
@@ -160,12 +179,12 @@ class PreparePhoto:
         if isinstance(made, Outcome | PhotoError):
             return made
         record, array = made
-        digest = version = ""
         if self.refusal:
             raise DatasetError(self.refusal)
+        data, version = npy_bytes(array), ""
         if self.writes:
-            digest, version = save_array(self.output, array_path(job.photo.path), array)
-        record |= {"array_sha256": digest, "array_version": version}
+            version = save_array(self.output, array_path(job.photo.path), data)
+        record |= {"array_sha256": hashlib.sha256(data).hexdigest(), "array_version": version}
         return Outcome(record["sha256"], _json(record), is_kept=False)
 
 

@@ -138,7 +138,7 @@ class PrepareRun:
             return Job(photo)
         version = self.build.version(array_path(photo.path))
         has_array = record["array_sha256"] == TWIN or version == record["array_version"] != ""
-        is_allowed = record["width"] * record["height"] <= self.settings.max_pixels
+        is_allowed = self.settings.allows(record)
         is_same = bool(record["version"]) and record["version"] == photo.version
         if self.options.verify or not (has_array and is_allowed and is_same):
             return Job(photo, known, version, has_array and not self.options.verify)
@@ -162,7 +162,7 @@ class PrepareRun:
             self.roll.reject(source, result)
         else:
             self.roll.admit(source, result.sha256, is_kept=result.is_kept)
-            if result.record != job.known and not self.options.dry_run:
+            if result.record != job.known:
                 path = array_path(source)
                 self.build.add(path, result.record, is_written=not result.is_kept)
 
@@ -173,7 +173,7 @@ class PrepareRun:
         """Reject twins, and see that all others have the arrays that the ledger records."""
         for source in self.roll.reject_twins():
             record = self._record(source)
-            if record and record["array_sha256"] != TWIN and not self.options.dry_run:
+            if record and record["array_sha256"] != TWIN:
                 text = json.dumps(record | {"array_sha256": TWIN}, separators=(",", ":"))
                 self.build.add(array_path(source), text, is_written=False)
         # A twin whose other half has gone since the last run needs its array again.
@@ -243,6 +243,7 @@ class PrepareRun:
                 "size": self.settings.size,
                 "fill": list(self.settings.fill),
                 "max_pixels": self.settings.max_pixels,
+                "max_memory": self.settings.max_memory,
             },
             "classes": dict(sorted(self.roll.counts().items())),
             "found": len(sources) + len(self.roll.rejected),
@@ -257,7 +258,5 @@ class PrepareRun:
     def has_stale_copies(self) -> bool:
         """Tell whether the augmented set beside the arrays was made from others."""
         augmented = read_summary(self.build.store, AUGMENTED)
-        dataset = read_summary(self.build.store)
-        return bool(
-            augmented and dataset and augmented.get("made_from") != dataset.get("arrays_sha256")
-        )
+        arrays = self.ledger.arrays_digest(map(array_path, self.roll.sources))
+        return bool(augmented) and augmented.get("made_from") != arrays  # type: ignore[union-attr]

@@ -11,6 +11,7 @@ from granpipe.errors import PhotoError
 _RESAMPLED = {"L", "LA", "RGB", "RGBA", "CMYK"}
 _PROFILE_SPACES = {"L": "GRAY", "RGB": "RGB", "CMYK": "CMYK"}
 _BITS_PER_SAMPLE, _PHOTOMETRIC, _WHITE_IS_ZERO = 258, 262, 0
+_STRIP = 256  # rows, so that a large picture is never whole in two kinds of numbers
 _CUBE = range(0, 256, 51)
 
 
@@ -39,8 +40,14 @@ def _eight_bit(image: Image.Image) -> Image.Image:
     """Scale 16-bit grey to 8; a TIFF may use fewer of the bits, and may count from white."""
     tags = getattr(image, "tag_v2", {})
     bits = int(tags.get(_BITS_PER_SAMPLE, (16,))[0])
-    grey = (np.asarray(image) * (255 / (2**bits - 1))).round().clip(0, 255).astype(np.uint8)
-    return Image.fromarray(255 - grey if tags.get(_PHOTOMETRIC) == _WHITE_IS_ZERO else grey)
+    levels = (np.arange(65_536) * (255 / (2**bits - 1))).round().clip(0, 255).astype(np.uint8)
+    if tags.get(_PHOTOMETRIC) == _WHITE_IS_ZERO:
+        levels = 255 - levels
+    grey = Image.new("L", image.size)
+    for top in range(0, image.height, _STRIP):
+        strip = image.crop((0, top, image.width, min(top + _STRIP, image.height)))
+        grey.paste(Image.fromarray(levels[np.asarray(strip)]), (0, top))
+    return grey
 
 
 def to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:

@@ -15,7 +15,7 @@ from PIL import Image
 
 from granpipe.errors import PhotoError
 from granpipe.photo.gps import Position, locate, text_of
-from granpipe.photo.opening import load, one_line
+from granpipe.photo.opening import one_line
 
 # exifread warns of every odd tag on stderr, where it would tear the progress bar.
 logging.getLogger("exifread").addHandler(logging.NullHandler())
@@ -60,10 +60,10 @@ def read_capture(image: Image.Image, file_bytes: bytes | None = None) -> Capture
     Parameters
     ----------
     image : PIL.Image.Image
-        As `granpipe.photo.opening.open_photo` returns it. A PNG may be decoded, since its block may
-        stand behind the pixels.
+        As `granpipe.photo.opening.open_photo` returns it; its pixels are not decoded.
     file_bytes : bytes, optional
-        The whole file. It is needed for TIFF, whose tags may stand anywhere in it.
+        The whole file. It is needed for TIFF, whose tags may stand anywhere in it, and for PNG,
+        whose block may stand behind the pixels.
     """
     try:
         block = _block(image, file_bytes)
@@ -80,10 +80,24 @@ def read_capture(image: Image.Image, file_bytes: bytes | None = None) -> Capture
 def _block(image: Image.Image, file_bytes: bytes | None) -> bytes:
     if image.format == "TIFF" and file_bytes:
         return file_bytes
-    if image.format == "PNG" and "exif" not in image.info:
-        load(image)
     block = image.info.get("exif")  # PNG's own text may be called "exif", too
+    if image.format == "PNG" and not isinstance(block, bytes):
+        block = _behind_pixels(file_bytes or b"")
     return block.removeprefix(b"Exif\0\0") if isinstance(block, bytes) else b""
+
+
+def _behind_pixels(png: bytes) -> bytes:
+    """Return the block of a PNG that Pillow would come upon only while it decodes the pixels.
+
+    Chunks are a length, a kind, the data and a checksum (PNG 1.2, section 3.2).
+    """
+    place = 8
+    while place + 12 <= len(png):
+        end = place + 8 + int.from_bytes(png[place : place + 4], "big")
+        if png[place + 4 : place + 8] == b"eXIf":
+            return png[place + 8 : end]
+        place = end + 4
+    return b""
 
 
 class _Stream(BytesIO):

@@ -11,6 +11,7 @@ from PIL import Image
 
 from granpipe.errors import PhotoError
 from granpipe.photo.colour import resamplable, to_srgb
+from granpipe.photo.memory import MAX_MEMORY, check_memory
 from granpipe.photo.opening import load, one_line
 
 Pixels: TypeAlias = NDArray[np.uint8]
@@ -22,6 +23,7 @@ _DCT_MARGIN = 1.4
 # against a full decode where others reach 39 to 45).
 _DCT_MARGIN_FINE = 2.0
 _FINE_BYTES_PER_PIXEL = 0.5
+_WHOLE, _REDUCED = Image.Resampling.LANCZOS, Image.Resampling.BICUBIC
 _ORIENTATION = 0x0112
 _TURNED = (5, 6, 7, 8)
 
@@ -74,7 +76,10 @@ def content_box(width: int, height: int, size: int) -> Box:
 
 
 def letterbox(
-    image: Image.Image, size: int = 224, fill: Colour = (0, 0, 0)
+    image: Image.Image,
+    size: int = 224,
+    fill: Colour = (0, 0, 0),
+    max_memory: int = MAX_MEMORY,
 ) -> tuple[Pixels, Box, tuple[int, int]]:
     """Fit a photograph, turned upright and as sRGB, into a square.
 
@@ -86,6 +91,8 @@ def letterbox(
         Side of the square, in pixels.
     fill : tuple of int
         Red, green and blue, 0 to 255, of the padding and behind transparent pixels.
+    max_memory : int
+        Bytes that decoding may take; see `granpipe.photo.memory.decoding_memory`.
 
     Returns
     -------
@@ -104,7 +111,7 @@ def letterbox(
     width, height = image.size
     profile = image.info.get("icc_profile")
     box = content_box(width, height, size)
-    small = _shrink(image, box.width, box.height)
+    small = _shrink(image, box.width, box.height, max_memory)
     orientation = _orientation(image)
     if orientation in _TURNED:
         width, height = height, width
@@ -112,31 +119,34 @@ def letterbox(
     upright = _turn(to_srgb(small, profile), orientation)
     canvas = Image.new("RGB", (size, size), fill)
     canvas.paste(upright, (box.left, box.top), upright if upright.mode == "RGBA" else None)
-    return np.array(canvas), box, (width, height)
+    return np.asarray(canvas), box, (width, height)
 
 
-def _shrink(image: Image.Image, width: int, height: int) -> Image.Image:
-    margin = _DCT_MARGIN_FINE if _is_fine(image) else _DCT_MARGIN
+def _shrink(image: Image.Image, width: int, height: int, max_memory: int) -> Image.Image:
+    sides, file_size = image.size, _file_size(image)
+    is_fine = file_size > _FINE_BYTES_PER_PIXEL * image.width * image.height
+    margin = _DCT_MARGIN_FINE if is_fine else _DCT_MARGIN
     try:
         drafted = image.draft(None, (math.ceil(margin * width), math.ceil(margin * height)))
+        check_memory(image, sides, file_size, max_memory)
         pixels = resamplable(load(image))
-        return pixels.resize(
-            (width, height), Image.Resampling.LANCZOS, drafted[1] if drafted else None
-        )
+        # What was reduced already has no detail left that Lanczos would keep, at twice the time.
+        filtering = _REDUCED if pixels.size != sides else _WHOLE
+        return pixels.resize((width, height), filtering, drafted[1] if drafted else None)
     except MemoryError as error:
         raise PhotoError("too_large", "not enough memory to scale it") from error
     except (OSError, ValueError) as error:
         raise PhotoError("unsupported", f"mode {image.mode}: {one_line(error)}") from error
 
 
-def _is_fine(image: Image.Image) -> bool:
+def _file_size(image: Image.Image) -> int:
     file = getattr(image, "fp", None)
-    if image.format not in {"JPEG", "MPO"} or file is None:
-        return False
+    if file is None:
+        return 0
     place: int = file.tell()
     size: int = file.seek(0, io.SEEK_END)
     file.seek(place)
-    return size > _FINE_BYTES_PER_PIXEL * image.width * image.height
+    return size
 
 
 def _orientation(image: Image.Image) -> int:

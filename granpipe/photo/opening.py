@@ -3,10 +3,11 @@
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, partial
 from io import BytesIO
-from typing import BinaryIO
+from typing import BinaryIO, NoReturn
 
+import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from granpipe.errors import PhotoError
@@ -31,6 +32,7 @@ _FORMATS = (
     "AVIF",
 )
 _MAGIC = (b"\xff\xd8\xff", b"\x89PNG", b"RIFF", b"II*\0", b"MM\0*", b"BM", b"GIF8")
+_IMAGE_WIDTH, _IMAGE_LENGTH = 256, 257
 _HEIC_BRANDS = (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1")
 
 
@@ -107,19 +109,53 @@ def _not_opened(head: bytes) -> PhotoError:
 def load(image: Image.Image) -> Image.Image:
     """Decode the pixels of an opened photograph.
 
+    A picture whose decoding failed once is failed: Pillow itself calls what it has of one whole
+    when it is asked again.
+
     Raises
     ------
     PhotoError
         `truncated` where the file ends early or is damaged, `too_large` without memory for it.
     """
+    size = image.size
     try:
+        _check_covered(image)
         with _own_limit():
             image.load()
-    except MemoryError as error:
-        raise PhotoError("too_large", "not enough memory to decode it") from error
+        if image.size != size:
+            raise PhotoError("truncated", f"has other sides than its header's {size}")  # noqa: TRY301
+    except PhotoError as error:
+        failure = error
+    except MemoryError:
+        failure = PhotoError("too_large", "not enough memory to decode it")
     except Exception as error:  # Pillow's plugins raise nearly anything on hostile bytes
-        raise PhotoError("truncated", one_line(error)) from error
-    return image
+        failure = PhotoError("truncated", one_line(error))
+    else:
+        return image
+    image.load = partial(_fail, failure)  # type: ignore[method-assign]
+    raise failure
+
+
+def _fail(failure: PhotoError) -> NoReturn:
+    raise failure
+
+
+def _check_covered(image: Image.Image) -> None:
+    """Raise PhotoError where a TIFF's strips or tiles leave a part of the picture black."""
+    tiles = [tile[1] for tile in getattr(image, "tile", ()) if tile[1]]
+    if tiles and image.format == "TIFF":
+        tags = image.tag_v2  # type: ignore[attr-defined]
+        width, height = int(tags[_IMAGE_WIDTH]), int(tags[_IMAGE_LENGTH])  # not turned yet
+        boxes = np.array(tiles).clip(0, [width, height] * 2)
+        across, down = np.unique(boxes[:, ::2]), np.unique(boxes[:, 1::2])
+        covered = np.zeros((len(down), len(across)), bool)
+        lefts, rights = np.searchsorted(across, boxes[:, ::2]).T
+        tops, bottoms = np.searchsorted(down, boxes[:, 1::2]).T
+        for left, top, right, bottom in zip(lefts, tops, rights, bottoms, strict=True):
+            covered[top:bottom, left:right] = True
+        corners = (across[0], across[-1], down[0], down[-1])
+        if not covered[:-1, :-1].all() or corners != (0, width, 0, height):
+            raise PhotoError("truncated", "its data leave a part of the picture out")
 
 
 def one_line(error: Exception) -> str:

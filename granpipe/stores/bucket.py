@@ -5,13 +5,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from functools import cache
+from functools import cache, cached_property
 from typing import IO, Any, NoReturn, cast
 
 from granpipe.errors import DatasetError
 from granpipe.stores.credentials import connection, retries
 from granpipe.stores.lease import Lease
-from granpipe.stores.protocol import Entry, Held
+from granpipe.stores.owner import owner_of
+from granpipe.stores.protocol import Entry, Held, Store
 
 _LONGEST_KEY = 1024
 _PART = 8 * 1024 * 1024
@@ -52,9 +53,9 @@ class Bucket:
     def url(self) -> str:
         return f"s3://{self.bucket}/{self.prefix}".rstrip("/")
 
-    @property
+    @cached_property
     def _objects(self) -> Any:
-        return self.client or _connect(self.bucket)
+        return self.client or _connect(self.bucket, tuple(connection().items()), retries())
 
     def _key(self, path: str) -> str:
         return "/".join(part for part in (self.prefix, path) if part)
@@ -72,7 +73,7 @@ class Bucket:
             with self._answering(folder):
                 for chunk in obstore.list(self._objects, prefix):
                     found += [_entry(one, skipped) for one in chunk]
-        except _BadKeyError:
+        except (_BadKeyError, PermissionError):
             found = [*self._walk(folder, deep=True)]
         yield from found
 
@@ -89,6 +90,11 @@ class Bucket:
                     listed = obstore.list_with_delimiter(self._objects, self._key(name) or None)
             except _BadKeyError:
                 why = "cannot list the folder: it holds a key with an empty part, a dot or a line"
+            except PermissionError as error:
+                why = f"cannot list the folder: {error.strerror}"
+            else:
+                why = ""
+            if why:
                 yield Entry(name, 0, "", why, is_folder=True)
                 continue
             yield from (_entry(one, skipped) for one in listed["objects"])
@@ -112,7 +118,7 @@ class Bucket:
                 answer = obstore.get(self._objects, self._key(path), options={"range": (0, size)})
                 return bytes(answer.bytes())
         except DatasetError as error:
-            if "InvalidRange" in str(error.__cause__):  # an empty object
+            if re.search("invalid ?range", str(error.__cause__), re.I):  # an empty object
                 return b""
             raise
 
@@ -120,7 +126,7 @@ class Bucket:
         """Write an object, by one PUT unless it is large."""
         import obstore  # noqa: PLC0415 - the extra s3
 
-        with self._answering(path):
+        with self._writing(path):
             return _version(obstore.put(self._objects, self._key(path), data, chunk_size=_PART))
 
     def create(self, path: str, data: bytes) -> str | None:
@@ -129,7 +135,7 @@ class Bucket:
 
     def replace(self, path: str, data: bytes, version: str) -> str | None:
         """Write an object in place of the one with this etag (If-Match)."""
-        return self._conditionally(path, data, {"e_tag": version})
+        return self._conditionally(path, data, {"e_tag": f'"{version}"'})
 
     def _conditionally(self, path: str, data: bytes, mode: Any) -> str | None:
         import obstore  # noqa: PLC0415 - the extra s3
@@ -161,7 +167,7 @@ class Bucket:
         import obstore  # noqa: PLC0415 - the extra s3
 
         with (
-            self._answering(path),
+            self._writing(path),
             obstore.open_writer(self._objects, self._key(path), buffer_size=_PART) as file,
         ):
             yield cast(IO[bytes], file)
@@ -170,7 +176,7 @@ class Bucket:
         """Delete an object."""
         import obstore  # noqa: PLC0415 - the extra s3
 
-        with suppress(FileNotFoundError), self._answering(path):
+        with self._writing(path), suppress(FileNotFoundError), self._answering(path):
             obstore.delete(self._objects, self._key(path))
 
     @contextmanager
@@ -179,9 +185,17 @@ class Bucket:
         lease = Lease(self, folder, say)
         lease.take()
         try:
-            yield Held(replace(self, run=lease.id), lease.check)
+            yield Held(replace(self, run=lease.id), lease.check, lease.watch)
         finally:
             lease.give_back()
+
+    def holder(self, folder: str) -> str:
+        """Return who holds the lease, if it is not known to have ended."""
+        try:
+            owner = owner_of(self.read(f"{folder}/lock")[0])
+        except OSError:
+            return ""
+        return "" if owner and owner.is_gone() else str(owner or "another run")
 
     def age(self, path: str, probe: str) -> float:
         """Return by how many seconds an object is older than a probe that is written now.
@@ -211,6 +225,14 @@ class Bucket:
         """Keys that differ in case are different keys."""
         return False
 
+    def is_within(self, other: Store) -> bool:
+        """Tell whether the prefix is the other's, or below it."""
+        return (
+            isinstance(other, Bucket)
+            and self.bucket == other.bucket
+            and f"{self.prefix}/".startswith(f"{other.prefix}/".lstrip("/"))
+        )
+
     def free(self) -> int | None:
         """Nobody says how much a bucket takes."""
         return None
@@ -232,16 +254,29 @@ class Bucket:
             if _is_bad_key(error):
                 raise _BadKeyError from error
             self._fail(path, error)
+        except OSError as error:
+            if error.errno is None:  # obstore's writer has no other kind of error
+                self._fail(path, error)
+            raise
         except ValueError as error:
             # obstore refuses keys that it cannot write in one way only.
             raise OSError(22, "no such key can be") from error
+
+    @contextmanager
+    def _writing(self, path: str) -> Iterator[None]:
+        try:
+            with self._answering(path):
+                yield
+        except OSError as error:
+            place = f"{self.url}/{path}"
+            raise DatasetError(f"{place}: {error.strerror}; mend that, run again") from error
 
     def _fail(self, path: str, error: Exception) -> NoReturn:
         place = f"{self.url}/{path}".rstrip("/")
         code = _code(error)
         if code == "NoSuchBucket":
             raise DatasetError(f"s3://{self.bucket}: there is no such bucket") from error
-        if code in _DENIED | _STRANGER or "Unauthenticated" in type(error).__name__:
+        if code in _DENIED | _STRANGER or _has_no_credentials(error):
             raise DatasetError(
                 f"{place}: access denied ({code or 'no credentials'}); check AWS_ACCESS_KEY_ID, "
                 "AWS_SECRET_ACCESS_KEY or AWS_PROFILE"
@@ -257,18 +292,30 @@ class _BadKeyError(Exception):
 
 
 @cache
-def _connect(bucket: str) -> Any:
+def _connect(bucket: str, connection: tuple[tuple[str, str], ...], retries: int) -> Any:
     """Return a client; made once in each process, since it must not cross a fork."""
-    from obstore.store import S3Store  # noqa: PLC0415 - the extra s3
+    from obstore.exceptions import BaseError  # noqa: PLC0415 - the extra s3
+    from obstore.store import S3Store  # noqa: PLC0415
 
-    options: Any = connection()
+    options: Any = dict(connection)
     is_plain = str(options.get("endpoint", "")).startswith("http://")
-    return S3Store(
-        bucket,
-        **options,
-        client_options={"allow_http": is_plain, "connect_timeout": "5s", "timeout": "90s"},
-        retry_config={"max_retries": retries(), "retry_timeout": timedelta(seconds=60)},
-    )
+    try:
+        return S3Store(
+            bucket,
+            **options,
+            client_options={
+                "allow_http": is_plain,
+                "connect_timeout": "5s",
+                # A large photograph may take its time, as long as its bytes keep coming.
+                "read_timeout": "60s",
+                "timeout": "1h",
+            },
+            retry_config={"max_retries": retries, "retry_timeout": timedelta(seconds=60)},
+        )
+    except BaseError as error:
+        raise DatasetError(
+            f"s3://{bucket}: a variable AWS_... holds what obstore does not understand; see env"
+        ) from error
 
 
 def _entry(meta: Any, skipped: int) -> Entry:
@@ -285,6 +332,11 @@ def _code(error: Exception) -> str:
     return found[1] if found else ""
 
 
+def _has_no_credentials(error: Exception) -> bool:
+    """Tell whether obstore, told of no keys, looked for those of a machine of Amazon's."""
+    return "//169.254.169.254/" in str(error) or "Unauthenticated" in type(error).__name__
+
+
 def _is_bad_key(error: Exception) -> bool:
     text = str(error)
     return "illegal character sequence" in text or "empty path segment" in text
@@ -292,6 +344,8 @@ def _is_bad_key(error: Exception) -> bool:
 
 def _cause(error: Exception) -> str:
     """Return a short cause without addresses, headers or bodies, which may tell secrets."""
+    if "MissingEtag" in str(error):
+        return "the server gives no ETags"
     first = str(error).partition("\n")[0]
     for sign in ("HTTP error: ", "status code: "):
         if sign in first:

@@ -2,7 +2,11 @@
 
 import configparser
 import os
+import re
 from pathlib import Path
+from urllib.parse import urlsplit
+
+from granpipe.errors import DatasetError
 
 _KEYS = {
     "access_key_id": "aws_access_key_id",
@@ -11,16 +15,24 @@ _KEYS = {
     "region": "region",
     "endpoint": "endpoint_url",
 }
+_SECRETS = ("access_key_id", "secret_access_key", "session_token")
 # With one of these, obstore finds credentials by itself.
 _OTHER_SOURCES = (
     *("AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"),
     "AWS_CONTAINER_CREDENTIALS_FULL_URI",
 )
 _RETRIES = 8
+_ADDRESS = re.compile(r"https?://(\w[\w.-]*|\[[\da-f:.]+\])(:\d+)?(/[\w.~/-]*)?", re.ASCII | re.I)
 
 
 def connection() -> dict[str, str]:
     """Return what obstore's S3Store is to be told; it reads further AWS variables itself.
+
+    Raises
+    ------
+    DatasetError
+        The endpoint is no address, or a key holds what no key can: either would end obstore in a
+        panic.
 
     Examples
     --------
@@ -30,12 +42,39 @@ def connection() -> dict[str, str]:
     >>> del os.environ["AWS_ENDPOINT_URL"]
     """
     profile = _profile()
+    variables = {
+        "region": _variable("AWS_REGION") or _variable("AWS_DEFAULT_REGION"),
+        "endpoint": _variable("AWS_ENDPOINT_URL_S3") or _variable("AWS_ENDPOINT_URL"),
+    }
+    if _variable("AWS_ACCESS_KEY_ID"):
+        # As obstore reads them a secret that was read from a file keeps that file's line break.
+        variables |= {name: _variable(f"AWS_{name.upper()}") for name in _SECRETS}
     if _variable("AWS_ACCESS_KEY_ID") or any(map(_variable, _OTHER_SOURCES)):
         profile = {name: profile[name] for name in ("region", "endpoint") if name in profile}
-    region = _variable("AWS_REGION") or _variable("AWS_DEFAULT_REGION")
-    endpoint = _variable("AWS_ENDPOINT_URL_S3") or _variable("AWS_ENDPOINT_URL")
-    variables = {"region": region, "endpoint": endpoint}
-    return {"region": "us-east-1"} | profile | {k: v for k, v in variables.items() if v}
+    options = {"region": "us-east-1"} | profile | {k: v for k, v in variables.items() if v}
+    _check(options)
+    return options
+
+
+def _check(options: dict[str, str]) -> None:
+    for name, value in options.items():
+        if not (value.isascii() and value.isprintable()):
+            raise DatasetError(
+                f"AWS_{name.upper()}: holds a character that it may not; set it anew"
+            )
+    if "access_key_id" in options and "secret_access_key" not in options:
+        raise DatasetError("AWS_SECRET_ACCESS_KEY: is not set, though AWS_ACCESS_KEY_ID is")
+    if "endpoint" in options and not _is_address(options["endpoint"]):
+        raise DatasetError(
+            "AWS_ENDPOINT_URL: is no address; write https://host or http://host:port"
+        )
+
+
+def _is_address(text: str) -> bool:
+    try:
+        return bool(_ADDRESS.fullmatch(text)) and urlsplit(text).port != 0
+    except ValueError:  # a port that is no number, for one
+        return False
 
 
 def retries() -> int:

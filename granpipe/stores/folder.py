@@ -8,11 +8,12 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import IO
 
 from granpipe.errors import BusyError, DatasetError
 from granpipe.stores.owner import owner_of, this_process
-from granpipe.stores.protocol import Entry, Held
+from granpipe.stores.protocol import Entry, Held, Store
 
 # A file may change once more within the tick of its disk's clock, FAT's being the longest.
 _SETTLED = 2_000_000_000
@@ -188,7 +189,8 @@ class Folder:
                 raise DatasetError(f"{self.root}: another run has begun here")
             if self._is_linked(path) or not os.path.isfile(target):
                 return
-            os.unlink(target)
+            with suppress(FileNotFoundError):  # another worker was faster
+                os.unlink(target)
             for depth in range(path.count("/"), 0, -1):
                 with suppress(OSError):  # not empty
                     os.rmdir(self.locate("/".join(path.split("/")[:depth])))
@@ -213,6 +215,14 @@ class Folder:
                     return False
             place = folder
         return False
+
+    def is_within(self, other: Store) -> bool:
+        """Tell whether the folder is the other or below it, wherever links lead."""
+        if not isinstance(other, Folder):
+            return False
+        # Path.resolve raises on a loop of links before Python 3.13; realpath never does.
+        one, two = (Path(os.path.realpath(folder.root)) for folder in (self, other))
+        return one.is_relative_to(two)
 
     def free(self) -> int | None:
         """Return the bytes that are free on the disk."""
@@ -241,6 +251,14 @@ class Folder:
             with suppress(OSError):
                 file.truncate(0)
 
+    def holder(self, folder: str) -> str:
+        """Return who has locked the file, by trying to lock it."""
+        try:
+            with self._open(f"{folder}/lock") as file:
+                return "" if _lock(file) else str(owner_of(file.read()) or "another run")
+        except OSError:
+            return ""
+
     def _staged(self, folder: str) -> Iterator[Held]:
         scratch = f"{folder}/tmp/{os.getpid()}-{time.time_ns()}"
         parent = self.locate(f"{folder}/tmp")
@@ -250,7 +268,7 @@ class Folder:
         with self._written(folder):
             os.makedirs(self.locate(scratch))
         try:
-            yield Held(replace(self, scratch=scratch), lambda: None)
+            yield Held(replace(self, scratch=scratch), lambda: None, lambda: None)
         finally:
             shutil.rmtree(parent, ignore_errors=True)
 

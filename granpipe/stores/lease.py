@@ -4,6 +4,7 @@ import json
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Protocol
 from uuid import uuid4
 
@@ -16,6 +17,9 @@ RENEWAL = 10.0
 
 TERM = 120.0
 """Seconds without a renewal, by the server's clock, after which a lease is free."""
+
+_MOST_TAKEOVERS = 8
+_HELD: set[str] = set()  # the leases of this process
 
 
 class LeasingStore(Store, Protocol):
@@ -46,6 +50,7 @@ class Lease:
         self.owner = this_process()
         self.version = ""
         self.renewals = 0
+        self.takeovers = 0
         self.trouble: DatasetError | None = None
         self.renewed = time.monotonic()
         self.ended = threading.Event()
@@ -66,6 +71,7 @@ class Lease:
             if not self.version:
                 first_seen = self._take_over(first_seen)
         self.renewed = time.monotonic()
+        _HELD.add(self.id)
         self.thread.start()
 
     def _take_over(self, first_seen: str) -> str:
@@ -76,15 +82,14 @@ class Lease:
             return first_seen
         owner = owner_of(data)
         first_seen = first_seen or version
-        if version != first_seen or (owner and owner.is_here()):
+        is_free = bool(owner and owner.is_gone()) or self._was_ours(data)
+        if not is_free and (version != first_seen or (owner and owner.is_here())):
             raise BusyError(f"{self.bucket.url}: {_name(owner)} is writing here; wait for it")
-        is_free = bool(owner and owner.is_gone())
         if not is_free:
             age = self._age()
             is_free = age >= TERM
         if is_free:
-            self.version = self.bucket.replace(self.path, self._text(), version) or ""
-            return ""
+            return self._replace(version)
         left = TERM - age
         self.say(
             f"{self.bucket.url}: locked by {_name(owner)}, silent for {age:.0f} s; "
@@ -92,6 +97,23 @@ class Lease:
         )
         time.sleep(min(RENEWAL + 2, left + 1))
         return first_seen
+
+    def _replace(self, version: str) -> str:
+        """Take a free lease, unless another run is faster."""
+        self.version = self.bucket.replace(self.path, self._text(), version) or ""
+        self.takeovers += 1
+        if not self.version and self.takeovers == _MOST_TAKEOVERS:
+            raise BusyError(
+                f"{self.bucket.url}: its lock is nobody's but cannot be replaced; "
+                f"delete {self.path}"
+            )
+        return ""
+
+    def _was_ours(self, data: bytes) -> bool:
+        """Tell whether an earlier run of this process could not give its lease back."""
+        known = owner_of(data)
+        is_ours = bool(known and (known.place, known.pid) == (self.owner.place, self.owner.pid))
+        return is_ours and json.loads(data).get("lease") not in _HELD
 
     def _age(self) -> float:
         try:
@@ -109,12 +131,18 @@ class Lease:
         if self.trouble:
             raise self.trouble
 
+    def watch(self) -> None:
+        """Raise DatasetError where the lease was lost, or nobody could renew it for its term."""
+        if not self.trouble and time.monotonic() - self.renewed > TERM:
+            self.trouble = self._lost()
+        if self.trouble:
+            raise self.trouble
+
     def _keep(self) -> None:
         while not self.ended.wait(RENEWAL):
-            try:
+            # The server may answer again before the term is over.
+            with suppress(DatasetError):
                 self._renew()
-            except DatasetError:
-                continue  # it may answer again before the term is over
             if self.trouble:
                 return
 
@@ -123,19 +151,26 @@ class Lease:
             if self.trouble or self.ended.is_set():
                 return
             self.renewals += 1
-            version = self.bucket.replace(self.path, self._text(), self.version)
+            try:
+                version = self.bucket.replace(self.path, self._text(), self.version)
+            except OSError as error:
+                why = f"{error.strerror or error}; mend that, run again"
+                raise DatasetError(f"{self.bucket.url}/{self.path}: {why}") from error
             if version is None:
-                self.trouble = DatasetError(
-                    f"{self.bucket.url}: this run was silent for too long and lost its lock; "
-                    "run again"
-                )
+                self.trouble = self._lost()
             else:
                 self.version, self.renewed = version, time.monotonic()
+
+    def _lost(self) -> DatasetError:
+        return DatasetError(
+            f"{self.bucket.url}: this run was silent for too long and lost its lock; run again"
+        )
 
     def give_back(self) -> None:
         """Delete the lock, if it is still ours."""
         self.ended.set()
         self.thread.join()
+        _HELD.discard(self.id)
         try:
             data, _ = self.bucket.read(self.path)
             if json.loads(data).get("lease") == self.id:

@@ -48,11 +48,14 @@ class Held:
         Use this one to write: what a run that lost its lock still wants to write comes to nothing
         where the disk can see to that.
     check : callable
-        Raises DatasetError where the lock was lost; call it before what cannot be undone.
+        Asks, and raises DatasetError where the lock was lost; call it before what cannot be undone.
+    watch : callable
+        Raises DatasetError where it is known by now that the lock was lost; it asks nobody.
     """
 
     store: "Store"
     check: Callable[[], None]
+    watch: Callable[[], None]
 
 
 class Store(Protocol):
@@ -102,11 +105,17 @@ class Store(Protocol):
         Raises BusyError where another run holds it, OSError where no lock can be had.
         """
 
+    def holder(self, folder: str) -> str:
+        """Return who holds the lock of `hold`, in words; empty where nobody is seen to."""
+
     def refusal(self, path: str) -> str:
         """Return why no file of this path can be kept here, or an empty text."""
 
     def ignores_case(self) -> bool:
         """Tell whether names that differ in letter case alone are one file here."""
+
+    def is_within(self, other: "Store") -> bool:
+        """Tell whether this is the other store, or a part of it."""
 
     def free(self) -> int | None:
         """Return how many bytes can still be written here; None where nobody knows."""

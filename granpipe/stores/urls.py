@@ -3,15 +3,14 @@
 import os
 import re
 from importlib.util import find_spec
-from pathlib import Path
 
 from granpipe.errors import DatasetError
-from granpipe.stores.bucket import Bucket
 from granpipe.stores.folder import Folder
 from granpipe.stores.protocol import Store
 
 # Two letters at least: C:\ is a drive.
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/")
+_NO_PREFIX = re.compile(r"[\x00-\x1f\x7f\\]")
 _BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,62}")
 
 
@@ -43,15 +42,17 @@ def open_store(url: str | os.PathLike[str]) -> Store:
     return _bucket(text)
 
 
-def _bucket(url: str) -> Bucket:
+def _bucket(url: str) -> Store:
     bucket, _, prefix = url[len("s3://") :].rstrip("/").partition("/")
     parts = prefix.split("/") if prefix else []
-    is_sound = url[:5].lower() == "s3://" and _BUCKET.fullmatch(bucket)
-    if not is_sound or not {"", ".", ".."}.isdisjoint(parts):
+    is_sound = {"", ".", ".."}.isdisjoint(parts) and not _NO_PREFIX.search(prefix)
+    if not is_sound or url[:5].lower() != "s3://" or not _BUCKET.fullmatch(bucket):
         # The text is not repeated: somebody may have written a secret into it.
         raise DatasetError("s3://...: write s3://bucket/prefix, and no credentials")
     if find_spec("obstore") is None:
         raise DatasetError("s3:// needs an extra: pip install 'granpipe[s3]'")
+    from granpipe.stores.bucket import Bucket  # noqa: PLC0415 - a folder needs none of it
+
     return Bucket(bucket, prefix)
 
 
@@ -80,16 +81,3 @@ def join(url: str, path: str) -> str:
     ('out/corn', 's3://lake/out/corn/a.jpg.npy')
     """
     return f"{url.rstrip('/')}/{path}" if url.strip("/") else f"{url}{path}"
-
-
-def is_within(inner: Store, outer: Store) -> bool:
-    """Tell whether a store is another one, or a part of it."""
-    if isinstance(inner, Folder) and isinstance(outer, Folder):
-        # Path.resolve raises on a loop of links before Python 3.13; realpath never does.
-        one, other = Path(os.path.realpath(inner.root)), Path(os.path.realpath(outer.root))
-        return one.is_relative_to(other)
-    if isinstance(inner, Bucket) and isinstance(outer, Bucket):
-        return inner.bucket == outer.bucket and f"{inner.prefix}/".startswith(
-            f"{outer.prefix}/".lstrip("/")
-        )
-    return False

@@ -11,6 +11,7 @@ import pytest
 
 from granpipe.engines import processes as parallel
 from granpipe.engines.processes import Lost, run
+from granpipe.engines.worker import allow_seconds
 from granpipe.errors import DatasetError, PhotoError
 
 
@@ -26,6 +27,9 @@ def work(item: object) -> object:
         os.kill(os.getpid(), signal.SIGINT)
     if item == "hang":
         time.sleep(60)
+    if item == "long, and says so":
+        allow_seconds(30)
+        time.sleep(4)
     if item == "print":
         os.write(1, b"a library prints\n")
         print("and so does Python", flush=True)
@@ -148,3 +152,34 @@ def test_a_worker_that_never_starts_is_an_error(monkeypatch):
     monkeypatch.setattr(parallel, "_COMMAND", [sys.executable, "-c", "raise SystemExit(5)"])
     with pytest.raises(DatasetError, match="cannot start a worker: .* left with 5"):
         list(run(abs, [-1, -2, -3], 2))
+
+
+def test_an_item_may_ask_for_more_seconds_for_itself_alone():
+    items = [1, "long, and says so", "hang", 2]
+    kept, long, lost, last = values(run(work, items, 1, time_limit=2.0))
+    assert (kept, long, last) == (1, "long, and says so", 2)
+    assert lost == Lost("took longer than 2 s")
+
+
+class Distant:
+    """Steps over a network that takes its time."""
+
+    ahead = 2
+
+    def weight(self, item):
+        return 1
+
+    def fetch(self, item):
+        time.sleep(item)
+        return item
+
+    def work(self, item, fetched):
+        return fetched
+
+    def keep(self, item, made):
+        time.sleep(item)
+        return made
+
+
+def test_to_wait_for_a_network_is_not_to_hang():
+    assert list(run(Distant(), [0, 3, 0], 1, time_limit=2.0)) == [0, 3, 0]

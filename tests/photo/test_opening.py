@@ -1,0 +1,126 @@
+"""Pictures that are damaged, or larger than is good: told, and never taken for whole."""
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image, features
+
+from granpipe.errors import PhotoError
+from granpipe.photo.exif import read_capture
+from granpipe.photo.letterbox import letterbox
+from granpipe.photo.memory import check_memory, decoding_memory
+from granpipe.photo.opening import load, open_photo
+
+from conftest import picture
+
+
+def saved(image: Image.Image, format: str, **options) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, format, **options)
+    return buffer.getvalue()
+
+
+def noise(width: int, height: int) -> Image.Image:
+    pixels = np.random.default_rng(1).integers(0, 256, (height, width, 3), dtype=np.uint8)
+    return Image.fromarray(pixels)
+
+
+def with_hole(data: bytes) -> bytes:
+    """Return a file with 4,096 bytes in its middle set to zero."""
+    middle = len(data) // 2
+    return data[:middle] + bytes(4096) + data[middle + 4096 :]
+
+
+def test_a_picture_whose_decoding_failed_once_is_failed_for_ever():
+    image = open_photo(with_hole(saved(noise(200, 150), "PNG")))
+    for _ in range(3):
+        with pytest.raises(PhotoError, match="truncated"):
+            load(image)
+    with pytest.raises(PhotoError, match="truncated"):
+        letterbox(image)
+
+
+def test_a_damaged_png_is_truncated_after_its_exif_was_looked_for():
+    data = with_hole(saved(noise(200, 150), "PNG"))
+    image = open_photo(data)
+    read_capture(image, data)
+    with pytest.raises(PhotoError, match="truncated"):
+        letterbox(image)
+
+
+def tiff_with_rows(rows_in_strips: int, height: int = 75) -> bytes:
+    """Return a raw TIFF whose strips hold fewer rows than it declares."""
+    data = bytearray(saved(noise(40, rows_in_strips), "TIFF"))
+    with Image.open(io.BytesIO(data)) as image:
+        tags = {257: rows_in_strips, 278: image.tag_v2[278]}
+    place = int.from_bytes(data[4:8], "little")
+    for entry in range(int.from_bytes(data[place : place + 2], "little")):
+        at = place + 2 + 12 * entry
+        if int.from_bytes(data[at : at + 2], "little") == 257:
+            assert int.from_bytes(data[at + 8 : at + 10], "little") == tags[257]
+            data[at + 8 : at + 10] = height.to_bytes(2, "little")
+    return bytes(data)
+
+
+def test_a_raw_tiff_whose_strips_cover_a_few_rows_only_is_truncated():
+    assert letterbox(open_photo(tiff_with_rows(75)))[2] == (40, 75)
+    with pytest.raises(PhotoError, match="truncated"):
+        letterbox(open_photo(tiff_with_rows(3)))
+
+
+def test_pixels_of_other_sides_than_the_header_says_are_truncated(monkeypatch):
+    image = open_photo(saved(picture(), "BMP"))
+    monkeypatch.setattr(image, "load", lambda: setattr(image, "_size", (9, 9)))
+    with pytest.raises(PhotoError, match="other sides"):
+        load(image)
+
+
+@pytest.mark.parametrize(
+    ("mode", "format", "buffers"),
+    [
+        ("RGB", "PNG", 1),
+        ("RGBA", "PNG", 2),
+        ("P", "PNG", 2),
+        ("RGB", "BMP", 1),
+        ("RGB", "TIFF", 2),
+        ("RGBA", "TIFF", 3),
+        ("RGB", "WEBP", 4),
+        ("RGBA", "WEBP", 4),
+        pytest.param(
+            *("RGB", "AVIF", 3),
+            marks=pytest.mark.skipif(not features.check("avif"), reason="Pillow without AVIF"),
+        ),
+    ],
+)
+def test_memory_is_the_file_and_four_bytes_a_pixel_for_each_buffer(mode, format, buffers):
+    data = saved(picture(50, 40).convert(mode), format)
+    image = open_photo(data)
+    assert decoding_memory(image, image.size, len(data)) == len(data) + 4 * buffers * 50 * 40
+
+
+def test_a_jpeg_takes_memory_for_its_reduced_scale_unless_it_is_progressive():
+    for progressive, buffers in ((False, 0), (True, 2)):
+        data = saved(picture(800, 640), "JPEG", progressive=progressive)
+        image = open_photo(data)
+        image.draft(None, (100, 80))
+        needed = decoding_memory(image, (800, 640), 0)
+        assert needed == 4 * 100 * 80 + 4 * buffers * 800 * 640
+
+
+def test_what_takes_more_memory_than_allowed_is_too_large_and_says_how_much():
+    image = open_photo(saved(Image.new("1", (15_000, 12_000)), "PNG"))
+    check_memory(image, image.size, 0, max_memory=720_000_000)
+    with pytest.raises(PhotoError) as caught:
+        letterbox(image)
+    assert caught.value.reason == "too_large"
+    assert "would take 720 MB to decode, 700 MB are allowed" in caught.value.detail
+
+
+@pytest.mark.parametrize("format", ["PNG", "TIFF"])
+def test_sixteen_bits_are_scaled_the_same_in_strips(format):
+    rows = np.arange(600, dtype=np.uint16)[:, None] * 109
+    grey = np.broadcast_to(rows, (600, 40)).copy()
+    array, box, _ = letterbox(open_photo(saved(Image.fromarray(grey), format)), 600)
+    content = array[box.top : box.bottom, box.left : box.right, 0].astype(int)
+    assert np.abs(content - np.round(grey / 257)).max() <= 1

@@ -1,0 +1,130 @@
+"""Where keys and endpoint come from, and that nothing tells them."""
+
+import pytest
+
+from granpipe.errors import DatasetError
+from granpipe.stores.bucket import Bucket
+from granpipe.stores.credentials import connection, retries
+
+KEYS = {"access_key_id": "id", "secret_access_key": "hidden"}
+
+
+@pytest.fixture(autouse=True)
+def environment(monkeypatch, tmp_path):
+    """Let nothing be set but what a test sets."""
+    import os
+
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
+    (tmp_path / "config").write_text(
+        "[default]\nregion = eu-west-1\n[profile lab]\nendpoint_url = http://lab:9000\n"
+    )
+    (tmp_path / "credentials").write_text(
+        "[default]\naws_access_key_id = id\naws_secret_access_key = hidden\n"
+        "[lab]\naws_access_key_id = lab\naws_secret_access_key = 100%hidden\n"
+        "aws_session_token = token\n"
+    )
+    return tmp_path
+
+
+def set_keys(monkeypatch, **more: str) -> None:
+    values = {"AWS_ACCESS_KEY_ID": "mine", "AWS_SECRET_ACCESS_KEY": "own"} | more
+    for name, value in values.items():
+        monkeypatch.setenv(name, value)
+
+
+def test_a_profile_gives_keys_and_region():
+    assert connection() == {"region": "eu-west-1"} | KEYS
+
+
+def test_a_named_profile_is_another(monkeypatch):
+    monkeypatch.setenv("AWS_PROFILE", "lab")
+    assert connection() == {
+        "region": "us-east-1",
+        "access_key_id": "lab",
+        "secret_access_key": "100%hidden",
+        "session_token": "token",
+        "endpoint": "http://lab:9000",
+    }
+
+
+def test_keys_of_the_environment_come_first_and_are_not_mixed_with_a_profiles(monkeypatch):
+    monkeypatch.setenv("AWS_PROFILE", "lab")
+    set_keys(
+        monkeypatch, AWS_REGION="r", AWS_ENDPOINT_URL="http://e", AWS_ENDPOINT_URL_S3="http://s3"
+    )
+    assert connection() == {
+        "access_key_id": "mine",
+        "secret_access_key": "own",
+        "region": "r",
+        "endpoint": "http://s3",
+    }
+
+
+def test_a_line_break_at_the_end_of_a_key_is_none_of_it(monkeypatch):
+    set_keys(monkeypatch, AWS_SECRET_ACCESS_KEY="own\n", AWS_SESSION_TOKEN=" t\r\n")
+    assert connection()["secret_access_key"] == "own"
+    assert connection()["session_token"] == "t"
+
+
+@pytest.mark.parametrize("name", ["ACCESS_KEY_ID", "SECRET_ACCESS_KEY", "SESSION_TOKEN", "REGION"])
+@pytest.mark.parametrize("value", ["hid\nden", "hid\x7fden", "hiddén"])
+def test_a_key_that_can_be_none_is_one_line_that_does_not_tell_it(monkeypatch, name, value):
+    set_keys(monkeypatch, **{f"AWS_{name}": value})
+    with pytest.raises(DatasetError, match=f"^AWS_{name}: ") as error:
+        connection()
+    assert value not in str(error.value)
+
+
+def test_a_key_without_its_secret_is_one_line(monkeypatch):
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "mine")
+    with pytest.raises(DatasetError, match="AWS_SECRET_ACCESS_KEY: is not set"):
+        connection()
+
+
+ENDPOINTS = [
+    *("nonsense", "ftp://host", "http://", "http://a b", "http://a:99999", "http://a:b"),
+    *(
+        "http://:9",
+        "http://%%%:9",
+        "http://[::1",
+        'http://a"b',
+        "http://key:secret@host",
+        "http://a:0",
+    ),
+]
+
+
+@pytest.mark.parametrize("endpoint", ENDPOINTS)
+def test_an_endpoint_that_is_no_address_is_one_line(monkeypatch, endpoint):
+    pytest.importorskip("obstore", reason="the extra s3 is not installed")
+    set_keys(monkeypatch, AWS_ENDPOINT_URL=endpoint, AWS_MAX_ATTEMPTS="1")
+    with pytest.raises(DatasetError, match="AWS_ENDPOINT_URL: is no address"):
+        Bucket("lake").write("a", b"")
+
+
+@pytest.mark.parametrize("endpoint", ["http://127.0.0.1:9", "https://[::1]:9/s3/", "HTTP://a_b.c"])
+def test_other_endpoints_are_taken(monkeypatch, endpoint):
+    set_keys(monkeypatch, AWS_ENDPOINT_URL=endpoint)
+    assert connection()["endpoint"] == endpoint
+
+
+def test_a_variable_that_obstore_does_not_understand_is_one_line(monkeypatch):
+    pytest.importorskip("obstore", reason="the extra s3 is not installed")
+    set_keys(monkeypatch, AWS_SKIP_SIGNATURE="perhaps")
+    with pytest.raises(DatasetError, match="a variable AWS_... holds"):
+        Bucket("lake").write("a", b"")
+
+
+@pytest.mark.parametrize("text", ["", "[default", "\xff\xfe", "[default]\nregion\n", "x = 1\n"])
+def test_a_damaged_file_of_profiles_is_as_none(environment, text):
+    (environment / "config").write_bytes(text.encode("latin-1"))
+    assert connection()["region"] == "us-east-1"
+
+
+@pytest.mark.parametrize(("attempts", "count"), [("1", 0), ("4", 3), ("0", 0), ("x", 8), ("", 8)])
+def test_attempts_are_one_more_than_retries(monkeypatch, attempts, count):
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", attempts)
+    assert retries() == count

@@ -1,0 +1,135 @@
+"""The ledger is not believed: what is lost or damaged of it is made again."""
+
+import json
+
+import pytest
+
+from conftest import picture, rows, save, tree
+
+
+@pytest.fixture
+def src(tmp_path):
+    for number in range(6):
+        save(
+            tmp_path / "src" / ("corn", "wheat")[number % 2] / f"{number}.png", picture(seed=number)
+        )
+    return tmp_path / "src"
+
+
+@pytest.fixture
+def out(granpipe, src, tmp_path):
+    granpipe("prepare", src, tmp_path / "out")
+    return tmp_path / "out"
+
+
+@pytest.fixture
+def ledger(out):
+    return out / ".granpipe/ledger.jsonl"
+
+
+def change(ledger, old: str, new: str) -> None:
+    text = ledger.read_text()
+    assert old in text
+    ledger.write_text(text.replace(old, new, 1))
+
+
+def delete(ledger) -> None:
+    ledger.unlink()
+
+
+def cut(ledger) -> None:
+    ledger.write_bytes(ledger.read_bytes()[: ledger.stat().st_size // 2])
+
+
+def cut_between_lines(ledger) -> None:
+    ledger.write_text("".join(ledger.read_text().splitlines(keepends=True)[:-3]))
+
+
+def cut_first_line(ledger) -> None:
+    ledger.write_text(ledger.read_text().partition("\n")[2])
+
+
+def change_a_number(ledger) -> None:
+    change(ledger, '"width":64', '"width":65')
+
+
+def set_null(ledger) -> None:
+    change(ledger, '"height":48', '"height":null')
+
+
+def nest(ledger) -> None:
+    change(ledger, '"sums":[', '"sums":' + "[" * 100_000)
+
+
+def name_another(ledger) -> None:
+    change(ledger, '["corn/0.png.npy"', '["../../escape.npy"')
+
+
+def name_too_long(ledger) -> None:
+    change(ledger, '["corn/0.png.npy"', f'["corn/{"x" * 5000}.npy"')
+
+
+DAMAGES = [
+    *(delete, cut, cut_between_lines, cut_first_line),
+    *(change_a_number, set_null, nest, name_another, name_too_long),
+]
+
+
+@pytest.mark.parametrize("damage", DAMAGES, ids=lambda damage: damage.__name__)
+def test_the_next_run_brings_back_the_same_dataset_and_says_so(granpipe, src, out, ledger, damage):
+    before = tree(out)
+    damage(ledger)
+    result = granpipe("prepare", src, out)
+    assert result.stderr.count("its ledger is lost or damaged") == 1
+    assert result.stderr.count("\n") == 1
+    assert tree(out) == before
+    assert "(6 of them up to date already)" in granpipe("prepare", src, out).stdout
+
+
+@pytest.mark.parametrize("damage", [delete, cut])
+def test_arrays_of_photographs_that_are_gone_go_where_they_are_provably_ours(
+    granpipe, src, out, ledger, damage
+):
+    damage(ledger)
+    (src / "corn/0.png").unlink()
+    granpipe("prepare", src, out)
+    assert len(rows(out / "labels.csv")) == 5
+    assert not (out / "corn/0.png.npy").exists()
+
+
+def test_an_array_that_is_not_provably_ours_stays(granpipe, src, out, ledger):
+    ledger.unlink()
+    (src / "corn/0.png").unlink()
+    (out / "corn/0.png.npy").write_bytes(b"somebody's own")
+    granpipe("prepare", src, out)
+    assert (out / "corn/0.png.npy").read_bytes() == b"somebody's own"
+    assert len(rows(out / "labels.csv")) == 5
+
+
+def test_a_file_in_an_arrays_place_that_no_table_lists_is_not_overwritten(
+    granpipe, src, out, ledger
+):
+    ledger.unlink()
+    save(src / "corn/new.png")
+    (out / "corn/new.png.npy").write_bytes(b"somebody's own")
+    result = granpipe("prepare", src, out, code=1)
+    assert "was not written by granpipe" in result.stderr
+    assert (out / "corn/new.png.npy").read_bytes() == b"somebody's own"
+
+
+def test_the_copies_ledger_is_made_again_too(granpipe, out):
+    granpipe("augment", out, "--copies", 2)
+    before = tree(out)
+    delete(out / "augmented/.granpipe/ledger.jsonl")
+    result = granpipe("augment", out, "--copies", 2)
+    assert result.stderr.count("\n") == 1
+    assert tree(out) == before
+
+
+def test_a_ledger_of_another_command_is_still_refused(granpipe, src, out):
+    granpipe("augment", out, "--copies", 1)
+    result = granpipe("prepare", src, out / "augmented", code=1)
+    assert "did not write" in result.stderr
+    (out / "augmented/.granpipe/ledger.jsonl").unlink()
+    granpipe("prepare", src, out / "augmented", code=1)
+    assert json.loads((out / "augmented/dataset.json").read_text())["copies"] == 6

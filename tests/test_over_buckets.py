@@ -1,0 +1,80 @@
+"""Folders and buckets alike: the commands over a real S3 server give the same bytes."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+import exif_blocks as eb
+from conftest import picture, save, tree
+
+WAYS = ["folder to bucket", "bucket to folder", "bucket to bucket"]
+TABLES = {"labels.csv", "rejected.csv", "dataset.json"}
+
+
+@pytest.fixture(scope="module")
+def img(tmp_path_factory) -> Path:
+    """Return a folder of photographs with all that can become of one."""
+    folder = tmp_path_factory.mktemp("ways") / "img"
+    for number, name in enumerate(["corn-1/z", "corn/a", "corn/a/b", "corn/a-b", "wheat/ä o"]):
+        save(folder / f"{name}.png", picture(seed=number))
+        (folder / f"{name}.jpg").write_bytes(eb.jpeg_at(46 + number, 7 + number))
+    save(folder / "corn/a.PNG")
+    shutil.copy(folder / "corn/a.png", folder / "corn/twin.png")
+    shutil.copy(folder / "corn/a-b.png", folder / "wheat/conflict.png")
+    shutil.copy(folder / "corn/a.png", folder / "no_label.png")
+    (folder / "corn/broken.jpg").write_bytes(b"no picture")
+    (folder / "corn/empty.jpg").write_bytes(b"")
+    (folder / "corn/cut.png").write_bytes((folder / "corn/a.png").read_bytes()[:-200])
+    (folder / "corn/notes.txt").write_bytes(b"ignored")
+    (folder / "corn/._a.jpg").write_bytes(b"ignored")
+    return folder
+
+
+@pytest.fixture
+def places(request, img, tmp_path, lake):
+    """Return source, output and a way to read the output's files, for a way of `WAYS`."""
+    source, output = request.param.split(" to ")
+    if source == "bucket":
+        lake.upload(img, "photos/img")
+    out = tmp_path / "out" if output == "folder" else lake.url("sets/out")
+
+    def read(name: str = "out") -> dict[str, bytes]:
+        return tree(tmp_path / name) if output == "folder" else lake.tree(f"sets/{name}")
+
+    return lake.url("photos/img") if source == "bucket" else img, out, read
+
+
+@pytest.fixture(scope="module")
+def plain(img):
+    """Return where folder and folder were used, by the commands' own process."""
+    return img.parent / "plain"
+
+
+@pytest.mark.parametrize("places", WAYS, indirect=True)
+def test_prepare_and_augment_give_the_same_bytes_over_buckets(granpipe, img, plain, places):
+    source, out, read = places
+    if not plain.exists():
+        granpipe("prepare", img, plain, "--preview", plain.with_suffix(".png"))
+        granpipe("augment", plain, "--copies", 2, "--preview", f"{plain}-copies.png")
+    granpipe("prepare", source, out, "--preview", f"{out}-sheets/sheet.png")
+    granpipe("augment", out, "--copies", 2, "--preview", f"{out}-sheets/copies.png")
+    expected = tree(plain)
+    assert {"corn/a.PNG.npy", "augmented/corn/a.PNG.2.npy", *TABLES} <= expected.keys()
+    assert b"label_conflict" in expected["rejected.csv"]
+    assert read() == expected
+    sheets = (plain.with_suffix(".png"), Path(f"{plain}-copies.png"))
+    assert [*read("out-sheets").values()] == [sheet.read_bytes() for sheet in reversed(sheets)]
+
+
+@pytest.mark.parametrize("places", WAYS, indirect=True)
+def test_map_gives_the_same_bytes_over_buckets(granpipe, img, places, tmp_path):
+    source, out, read = places
+    names = ["map.html", "map.geojson", "map.csv"]
+    for here, there in ((img, tmp_path / "plain"), (source, out)):
+        outputs = [word for name in names for word in ("-o", f"{there}/{name}")]
+        granpipe("map", here, *outputs, "--links", "https://host/photos")
+    expected = tree(tmp_path / "plain")
+    assert expected["map.csv"].count(b",ok,") == 5
+    assert b"https://host/photos/" in expected["map.html"]
+    assert read() == expected

@@ -1,0 +1,128 @@
+"""Two runs at once on one dataset: each ends well, or says in one line whom it waits for."""
+
+import os
+import signal
+import time
+
+import pytest
+
+from conftest import ROOT, picture, save, tree
+
+pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals")
+
+# Runs first in each process: every decode and every copy takes its time.
+SLOW = """
+import time
+from PIL import Image
+resize, transform = Image.Image.resize, Image.Image.transform
+
+def slowly(function):
+    def run(*args, **options):
+        time.sleep(0.05)
+        return function(*args, **options)
+    return run
+
+Image.Image.resize, Image.Image.transform = slowly(resize), slowly(transform)
+"""
+
+
+@pytest.fixture
+def src(tmp_path):
+    for number in range(30):
+        save(tmp_path / f"src/corn/{number:02}.jpg", picture(seed=number))
+    return tmp_path / "src"
+
+
+@pytest.fixture
+def out(tmp_path):
+    return tmp_path / "out"
+
+
+@pytest.fixture
+def slowly(start, tmp_path):
+    """Start a command that takes more than a second."""
+
+    def run(*args):
+        (tmp_path / "inject").mkdir(exist_ok=True)
+        (tmp_path / "inject/sitecustomize.py").write_text(SLOW)
+        path = os.pathsep.join([str(tmp_path / "inject"), str(ROOT)])
+        return start(*args, env=os.environ | {"PYTHONPATH": path})
+
+    return run
+
+
+def wait_for_arrays(folder, process) -> None:
+    while sum(1 for _ in folder.glob("corn/*.npy")) < 3:
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.01)
+
+
+def test_a_second_prepare_ends_at_once_and_names_the_first(granpipe, slowly, src, out):
+    first = slowly("prepare", src, out)
+    wait_for_arrays(out, first)
+    result = granpipe("prepare", src, out, code=1)
+    assert result.stderr.count("\n") == 1
+    assert f"process {first.pid} on " in result.stderr
+    assert first.wait() == 0
+
+
+def test_augment_while_prepare_runs_names_it(granpipe, slowly, src, out):
+    first = slowly("prepare", src, out)
+    wait_for_arrays(out, first)
+    result = granpipe("augment", out, code=1)
+    assert result.stderr.count("\n") == 1
+    assert f"process {first.pid} on " in result.stderr
+    assert first.wait() == 0
+    granpipe("augment", out, "--copies", 1)
+
+
+def test_prepare_while_augment_runs_ends_well_and_no_copy_of_the_old_is_called_whole(
+    granpipe, slowly, src, out
+):
+    granpipe("prepare", src, out)
+    copying = slowly("augment", out, "--copies", 2, "--workers", 1)
+    wait_for_arrays(out / "augmented", copying)
+    granpipe("prepare", src, out, "--fill", "#010203")
+    said = copying.communicate()[1]
+    assert copying.returncode == 1
+    assert said.count("\n") == 1
+    assert "changed while its copies were made" in said
+    assert not (out / "augmented/dataset.json").exists()
+    granpipe("augment", out, "--copies", 2)
+    granpipe("augment", out, "--copies", 2, "-o", out.with_name("anew"))
+    assert tree(out / "augmented") == tree(out.with_name("anew"))
+
+
+def test_map_runs_beside_both(granpipe, slowly, src, out, tmp_path):
+    granpipe("map", src, "-o", tmp_path / "before.csv")
+    preparing = slowly("prepare", src, out)
+    wait_for_arrays(out, preparing)
+    granpipe("map", src, "-o", tmp_path / "beside.csv")
+    assert preparing.wait() == 0
+    assert (tmp_path / "beside.csv").read_bytes() == (tmp_path / "before.csv").read_bytes()
+
+
+def test_a_dry_run_takes_no_lock(granpipe, slowly, src, out):
+    preparing = slowly("prepare", src, out)
+    wait_for_arrays(out, preparing)
+    granpipe("prepare", src, out, "--dry-run")
+    assert preparing.wait() == 0
+
+
+def test_a_killed_run_frees_the_lock_at_once(granpipe, slowly, src, out):
+    first = slowly("prepare", src, out)
+    wait_for_arrays(out, first)
+    os.killpg(first.pid, signal.SIGKILL)
+    first.wait()
+    granpipe("prepare", src, out)
+    assert (out / "dataset.json").exists()
+
+
+def test_of_many_runs_at_once_the_dataset_is_whole(granpipe, start, src, out):
+    runs = [start("prepare", src, out, "-q") for _ in range(4)]
+    ends = [(run.wait(), run.stderr.read()) for run in runs]
+    assert 0 in [code for code, _ in ends]
+    for code, said in ends:
+        assert code == 0 or (code == 1 and "is writing here; wait for it" in said), said
+    granpipe("prepare", src, out.with_name("alone"))
+    assert tree(out) == tree(out.with_name("alone"))
