@@ -34,7 +34,7 @@ class _Address(click.ParamType):  # type: ignore[type-arg,unused-ignore]
     "-o",
     "--output",
     "outputs",
-    type=options.File(".html", ".geojson", ".csv"),
+    type=options.File(".html", ".geojson", ".kml", ".csv"),
     multiple=True,
     default=["map.html"],
     metavar="FILE",
