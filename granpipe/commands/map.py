@@ -61,7 +61,7 @@ class _Address(click.ParamType):  # type: ignore[type-arg,unused-ignore]
     type=click.IntRange(0, 6),
     metavar="DIGITS",
     help="For sharing: round positions to so many decimals (2 is about 1 km); no "
-    "altitudes, directions, links or details.",
+    "altitudes, directions, links, paths or details.",
 )
 @options.workers
 @options.quiet
