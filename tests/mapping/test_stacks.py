@@ -51,6 +51,19 @@ def test_a_stack_carries_its_count_and_a_ring_of_its_classes(visit, pile):
     assert shares == pytest.approx([2 / 3, 1 / 3], abs=0.08)
 
 
+def test_a_ring_takes_in_the_dot_that_it_would_hide(visit, tmp_path):
+    nine_pixels = 9 * 360 / (256 * 2**20)  # at zoom 20
+    told = [sighting(f"{k}.jpg", *SPOT) for k in range(5)]
+    told += [sighting("beside.jpg", SPOT[0], SPOT[1] + nine_pixels)]
+    visit = visit(write_page(tmp_path, told), prepare=texts_drawn)
+    visit.page.evaluate("texts.length = 0")
+    visit.state(f"map.setView({list(SPOT)}, 20, {{animate: false}})")
+    assert "6" in visit.page.evaluate("texts")
+    visit.page.evaluate("texts.length = 0")
+    visit.state(f"map.setView({list(SPOT)}, 22, {{animate: false}})")
+    assert "5" in visit.page.evaluate("texts")
+
+
 def test_a_large_stack_opens_as_a_contact_sheet_to_pick_from(visit, pile):
     visit = visit(pile)
     visit.page.mouse.click(*visit.at(*SPOT))

@@ -53,8 +53,8 @@ function boxOf(xy) {
   return box;
 }
 
-// Arcs end to end, each on the copy of the world where the one before ends: so nothing is drawn
-// from one edge of the map to the other.
+// Arcs end to end. They go on beyond 180 degrees where a country does: so nothing is drawn from one
+// edge of the map to the other.
 function ring(arcs, text) {
   const [country, ...around] = numbers(text);
   const xy = [];
@@ -62,10 +62,9 @@ function ring(arcs, text) {
     const arc = arcs[k < 0 ? ~k : k];
     arc.uses++;
     const { length } = arc.xy;
-    const at = (m) => (k < 0 ? length - 2 - m : m);
-    const shift = xy.length ? Math.round((xy[xy.length - 2] - arc.xy[at(0)]) / 256) * 256 : 0;
     for (let m = xy.length ? 2 : 0; m < length; m += 2) {
-      xy.push(arc.xy[at(m)] + shift, arc.xy[at(m) + 1]);
+      const at = k < 0 ? length - 2 - m : m;
+      xy.push(arc.xy[at], arc.xy[at + 1]);
     }
   }
   const turns = xy[xy.length - 2] - xy[0];
