@@ -116,27 +116,42 @@ def test_the_table_knows_the_country_about(visit, tmp_path, country, place):
 
 
 def spy(context) -> None:
-    """Write down what is drawn: the texts, and how far the longest slanting line goes east."""
+    """Write down the texts that are drawn, and the lines: [from x, from y, to x, to y]."""
     context.add_init_script(
-        """window.texts = []; window.longest = 0;
+        """window.texts = []; window.lines = [];
         const canvas = CanvasRenderingContext2D.prototype;
-        const { fillText, moveTo, lineTo } = canvas;
-        let last = null;
+        const { beginPath, fillText, moveTo, lineTo, stroke } = canvas;
+        let path = [], last = null;
         canvas.fillText = function (text, ...at) {
           texts.push(text);
           fillText.call(this, text, ...at);
+        };
+        canvas.beginPath = function () {
+          path = [];
+          beginPath.call(this);
         };
         canvas.moveTo = function (...at) {
           last = at;
           moveTo.call(this, ...at);
         };
         canvas.lineTo = function (...at) {
-          const [east, south] = at.map((value, k) => Math.abs(value - last[k]));
-          if (south > 0 && south < 1e3) longest = Math.max(longest, east);
+          path.push([...last, ...at]);
           last = at;
           lineTo.call(this, ...at);
+        };
+        canvas.stroke = function (...given) {
+          if (given.length === 0) for (const line of path) lines.push(line);
+          stroke.call(this, ...given);
         };"""
     )
+
+
+def lines_at(visit, lat: float, lon: float, zoom: int) -> np.ndarray:
+    """Return the lines of coasts and borders that a view draws, but not those of the grid."""
+    visit.page.evaluate("lines.length = 0")
+    visit.state(f"map.setView([{lat}, {lon}], {zoom}, {{animate: false}})")
+    lines = np.array(visit.page.evaluate("lines"))
+    return lines[np.abs(lines[:, 1] - lines[:, 3]) < 600]
 
 
 def test_countries_have_names_where_there_is_room_and_a_field_has_the_grid(visit, tmp_path):
@@ -152,10 +167,20 @@ def test_countries_have_names_where_there_is_room_and_a_field_has_the_grid(visit
 @pytest.mark.parametrize("middle", [-180, 0, 180, 540])
 def test_no_bar_is_drawn_across_the_map(visit, tmp_path, middle):
     page = write_page(tmp_path, [sighting("a.jpg", -16.8, 179.9), sighting("b.jpg", 66, -175)])
-    visit = visit(page, (2560, 1440), prepare=spy)
-    visit.page.evaluate("longest = 0")
-    visit.state(f"map.setView([20, {middle}], 3, {{animate: false}})")
-    assert visit.page.evaluate("longest") < 2560 / 8
+    lines = lines_at(visit(page, (2560, 1440), prepare=spy), 20, middle, 3)
+    slanting = lines[lines[:, 1] != lines[:, 3]]
+    assert len(slanting) > 5000
+    assert np.abs(slanting[:, 0] - slanting[:, 2]).max() < 2560 / 8
+
+
+@pytest.mark.parametrize("place", [(-16.9, 180), (68.5, -180)], ids=["Taveuni", "Chukotka"])
+def test_no_coast_runs_along_the_date_line(visit, tmp_path, place):
+    visit = visit(make_plain_page(tmp_path, [place]), prepare=spy)
+    lines = lines_at(visit, *place, 9)
+    line = visit.page.evaluate(f"granpipe.map.latLngToLayerPoint([0, {place[1]}]).x")
+    upright = lines[(np.abs(lines[:, [0, 2]] - line) < 1).all(axis=1)]
+    assert len(lines) > 10
+    assert np.abs(upright[:, 1] - upright[:, 3]).max(initial=0) < 3
 
 
 def test_the_converter_makes_the_file_that_is_packaged(tmp_path):

@@ -26,9 +26,13 @@ function isVisible([left, top, right, bottom], { scale, dx, dy }, { min, max }) 
     && bottom * scale + dy >= min.y && top * scale + dy <= max.y;
 }
 
-function trace(context, xy, { scale, dx, dy }) {
+function trace(context, xy, { scale, dx, dy }, isLine = false) {
   context.moveTo(xy[0] * scale + dx, xy[1] * scale + dy);
-  for (let k = 2; k < xy.length; k += 2) context.lineTo(xy[k] * scale + dx, xy[k + 1] * scale + dy);
+  for (let k = 2; k < xy.length; k += 2) {
+    // Some islands are cut in two along the date line, where no coast is.
+    const isCut = isLine && xy[k] === xy[k - 2] && xy[k] % 256 === 0;
+    context[isCut ? 'moveTo' : 'lineTo'](xy[k] * scale + dx, xy[k + 1] * scale + dy);
+  }
 }
 
 function paintLines(context, bounds, places, { isBorder, colour, width }) {
@@ -36,7 +40,7 @@ function paintLines(context, bounds, places, { isBorder, colour, width }) {
   context.beginPath();
   for (const { xy, box, uses } of atlas().arcs) {
     if (uses > 1 !== isBorder) continue;
-    for (const place of places) if (isVisible(box, place, bounds)) trace(context, xy, place);
+    for (const place of places) if (isVisible(box, place, bounds)) trace(context, xy, place, true);
   }
   context.stroke();
 }
