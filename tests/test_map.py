@@ -331,6 +331,14 @@ def test_the_path_leads_from_each_file_to_the_photograph(granpipe, field, tmp_pa
         assert (outputs[0].parent / told["path"]).samefile(field / told["source"])
 
 
+def test_with_links_the_path_is_the_address(granpipe, field, tmp_path):
+    shoot(field / "corn/a b#.jpg")
+    options = ("--links", "https://host/x", "-o", tmp_path / "map.csv", "-o", tmp_path / "map.kml")
+    granpipe("map", field, *options)
+    assert rows(tmp_path / "map.csv")[0]["path"] == "https://host/x/corn/a%20b%23.jpg"
+    assert 'img src="https://host/x/corn/a%20b%23.jpg"' in (tmp_path / "map.kml").read_text()
+
+
 def test_geojson_without_any_position_is_valid(granpipe, tmp_path):
     save(tmp_path / "img/a.png")
     granpipe("map", tmp_path / "img", "-o", tmp_path / "map.geojson", "-o", tmp_path / "map.html")

@@ -100,8 +100,8 @@ def map_photos(
     for store, name in files:
         options = Options(_title(photos), offline=offline, redact=redact)
         if redact is None:
-            prefix, folder = _link_prefix(photos, store, links), _folder(photos, store)
-            options = replace(options, links=prefix, folder=folder)
+            folder = None if links else _folder(photos, store)
+            options = replace(options, links=_link_prefix(photos, store, links), folder=folder)
         store.write(name, WRITERS[_suffix(name)].write(sightings, options).encode())
     return Report(sightings, found.ignored)
 

@@ -7,7 +7,6 @@ import html
 import re
 from collections.abc import Iterable, Iterator
 from itertools import groupby
-from urllib.parse import quote
 
 from granpipe.dataset.names import shown
 from granpipe.mapping.colours import COLOURS
@@ -97,8 +96,7 @@ def _description(one: Sighting, cells: dict[str, object], options: Options) -> s
     told = [one.photo.source, *(f"{name}: {cells[name]}" for name in _TOLD if cells[name])]
     # $[name] would be replaced by another element's text.
     lines = [html.escape(shown(text)).replace("$", "&#36;") for text in told]
-    if options.links is not None:
-        address = options.links + quote(one.photo.source.encode("utf-8", "surrogateescape"))
+    if address := options.link_to(one.photo.source):
         lines.insert(0, f'<img src="{html.escape(address)}" width="320" alt="">')
     return "<br>\n".join(lines)
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote
 
 from granpipe.dataset.names import Photo, shown
 from granpipe.photo.exif import Capture
@@ -53,7 +54,8 @@ class Options:
     redact : int or None
         Decimals that positions were rounded to.
     folder : str or None
-        The way from the file to the photographs' folder, with a slash behind it; None for no paths.
+        The way from the file to the photographs' folder, with a slash behind it; None where there
+        is none, or links take its place.
     """
 
     title: str
@@ -61,6 +63,23 @@ class Options:
     offline: bool = False
     redact: int | None = None
     folder: str | None = None
+
+    def path_of(self, source: str) -> str:
+        """Return where a program that reads the file finds a photograph; empty where it cannot.
+
+        >>> Options("img", folder="./img/").path_of("a b.jpg")
+        './img/a b.jpg'
+        """
+        return self.link_to(source) if self.folder is None else shown(self.folder + source)
+
+    def link_to(self, source: str) -> str:
+        """Return a photograph's address, percent-encoded; empty where there are no links.
+
+        >>> Options("img", links="https://host/").link_to("a b.jpg")
+        'https://host/a%20b.jpg'
+        """
+        encoded = quote(source.encode("utf-8", "surrogateescape"))
+        return "" if self.links is None else self.links + encoded
 
 
 Sightings = Sequence[Sighting]
@@ -74,11 +93,7 @@ def fields_of(sighting: Sighting, options: Options) -> dict[str, Any]:
         *(shown(source), shown(label), capture.verdict, capture.detail),
         *(place and place.lat, place and place.lon, place and place.altitude),
         *(place and place.direction, capture.taken_at, capture.utc_offset),
-        *(
-            capture.make,
-            capture.model,
-            "" if options.folder is None else shown(options.folder + source),
-        ),
+        *(capture.make, capture.model, options.path_of(source)),
     )
     known = (None if value == "" else value for value in values)
     return dict(zip(COLUMNS, known, strict=True))

@@ -18,7 +18,8 @@ function say() {
   add('off-side', data.sides, filter.sides);
   if (filter.days) parts.set('days', filter.days.join('/'));
   if (state.opened >= 0) parts.set('photo', points[state.opened][3]);
-  written = parts.size ? `#${parts.toString().replaceAll('%2F', '/')}` : '';
+  const text = parts.toString().replaceAll('%2F', '/');
+  written = text && `#${text}`;
   history.replaceState(null, '', location.href.replace(/#.*/, '') + written);
 }
 
