@@ -46,7 +46,7 @@ class Ledger:
         By the array's path relative to the store, its record as JSON; an empty text for an array
         that a run was about to write.
     tables : dict of str to list
-        By a table's name, its version and the digest of its bytes.
+        By a table's name, its version and the digest of its bytes; and the note `sides`.
 
     Raises
     ------
@@ -171,7 +171,7 @@ class Ledger:
         self._parts.clear()
 
 
-_TABLES = {"labels.csv", "rejected.csv", "dataset.json"}
+_TABLES = {"labels.csv", "rejected.csv", "alike.csv", "dataset.json", "sides"}
 
 
 def _state(store: Store) -> dict[str, str]:

@@ -39,6 +39,9 @@ PREPARED_COLUMNS = [
 REJECTED_COLUMNS = ["source", "reason", "detail"]
 """Header of rejected.csv."""
 
+ALIKE_COLUMNS = ["source", "other", "distance", "label", "other_label"]
+"""Header of alike.csv."""
+
 _IN_MEMORY = 16_000_000
 
 
@@ -139,11 +142,28 @@ def rows_of(store: Store, name: str) -> list[dict[str, str]]:
     DatasetError
         As `read_table` does.
     """
-    place = join(store.url, name)
+    try:
+        return list(each_row(store, name))
+    except FileNotFoundError as error:
+        place = join(store.url, name)
+        raise DatasetError(f"{place}: not there; run granpipe prepare first") from error
+
+
+def each_row(store: Store, name: str) -> Iterator[dict[str, str]]:
+    """Yield the rows of a CSV table of a store, which takes less memory than a list of them.
+
+    Raises
+    ------
+    FileNotFoundError
+        There is no such table.
+    DatasetError
+        It is not UTF-8, or cannot be read.
+    """
     try:
         text = io.StringIO(store.read(name)[0].decode("utf-8-sig"), newline="")
-        return list(csv.DictReader(text))
-    except FileNotFoundError as error:
-        raise DatasetError(f"{place}: not there; run granpipe prepare first") from error
+        yield from csv.DictReader(text)
+    except FileNotFoundError:
+        raise
     except (OSError, ValueError, csv.Error) as error:
+        place = join(store.url, name)
         raise DatasetError(f"{place}: damaged ({error}); run granpipe prepare again") from error

@@ -13,6 +13,7 @@ from granpipe.dataset.moments import sums
 from granpipe.dataset.names import array_path
 from granpipe.dataset.sources import read_photo
 from granpipe.errors import DatasetError, PhotoError
+from granpipe.jobs.read_off import read_off
 from granpipe.photo.exif import read_capture
 from granpipe.photo.letterbox import Colour, Pixels, letterbox
 from granpipe.photo.opening import open_photo
@@ -85,6 +86,8 @@ class PreparePhoto:
         False for a dry run, which decodes and writes nothing.
     refusal : str
         Why nothing can be written; the first array that must be ends the run with it.
+    looks : bool
+        Records tell what the photographs look like.
     """
 
     source: Store
@@ -92,6 +95,7 @@ class PreparePhoto:
     settings: Settings
     writes: bool = True
     refusal: str = ""
+    looks: bool = False
 
     @property
     def ahead(self) -> int:
@@ -141,18 +145,19 @@ class PreparePhoto:
         image = open_photo(data, self.settings.max_pixels)
         capture = read_capture(image, data)
         array, box, (width, height) = letterbox(image, self.settings.size, self.settings.fill)
+        place = {"width": width, "height": height, **asdict(box)}
         position = capture.position
         record = {
             "recipe": self.settings.recipe,
-            "width": width,
-            "height": height,
-            **asdict(box),
+            **place,
             "latitude": position and position.lat,
             "longitude": position and position.lon,
             "altitude": position and position.altitude,
             "taken_at": capture.taken_at,
             "utc_offset": capture.utc_offset,
+            "camera": f"{capture.make} {capture.model}".strip(),
             **sums(array, box),
+            **read_off(array, place, looks=self.looks),
         }
         return record, array
 

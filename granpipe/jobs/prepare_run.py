@@ -13,6 +13,7 @@ from granpipe.dataset.arrays import array_digest
 from granpipe.dataset.build import Build, Progress
 from granpipe.dataset.moments import Moments
 from granpipe.dataset.names import (
+    ALIKE,
     AUGMENTED,
     LABELS,
     REJECTED,
@@ -26,6 +27,7 @@ from granpipe.dataset.names import (
 from granpipe.dataset.roll import Roll
 from granpipe.dataset.sources import Found
 from granpipe.dataset.tables import (
+    ALIKE_COLUMNS,
     PREPARED_COLUMNS,
     REJECTED_COLUMNS,
     csv_lines,
@@ -34,7 +36,9 @@ from granpipe.dataset.tables import (
 )
 from granpipe.engines.processes import Lost
 from granpipe.errors import DatasetError, PhotoError
+from granpipe.jobs.deal_sides import NOTE, Sides, Wish, facts_of, plan_sides, settle_sides
 from granpipe.jobs.prepare_photo import TWIN, Job, Outcome, PreparePhoto, Settings
+from granpipe.jobs.read_off import ReadOff, lacks
 from granpipe.photo.letterbox import Box
 from granpipe.stores.protocol import Entry, Store
 
@@ -50,6 +54,7 @@ class Options:
     verify: bool
     allow_deletions: bool
     dry_run: bool
+    sides: Wish
 
 
 class PrepareRun:
@@ -71,6 +76,9 @@ class PrepareRun:
         self.progress = progress
         self.photos: dict[str, Entry] = {}
         self.roll = Roll()
+        self.side_plan = plan_sides(options.sides, self.ledger.tables.get(NOTE, []))
+        self.sides: Sides | None = None
+        self.flagged: dict[str, str] = {}  # by a dry run, which has no records of its own
 
     def plan(self, found: Found) -> None:
         """Learn which photographs there are, and stop where too many arrays would go."""
@@ -151,7 +159,8 @@ class PrepareRun:
         paths = [array_path(job.photo.path) for job in jobs]
         self.build.check(paths) if self.options.dry_run else self.build.plan(paths)
         writes, refusal = not self.options.dry_run, self.build.refusal
-        task = PreparePhoto(self.source, self.build.store, self.settings, writes, refusal)
+        looks = self._wants_looks()
+        task = PreparePhoto(self.source, self.build.store, self.settings, writes, refusal, looks)
         self.build.work(task, jobs, self.options.workers, self.progress, self._take)
 
     def _take(self, job: Job, result: Outcome | PhotoError | Lost) -> None:
@@ -162,6 +171,8 @@ class PrepareRun:
             self.roll.reject(source, result)
         else:
             self.roll.admit(source, result.sha256, is_kept=result.is_kept)
+            if self.options.dry_run:
+                self.flagged[source] = json.loads(result.record)["flags"]
             if result.record != job.known and not self.options.dry_run:
                 path = array_path(source)
                 self.build.add(path, result.record, is_written=not result.is_kept)
@@ -194,6 +205,44 @@ class PrepareRun:
             ]
         )
 
+    def _wants_looks(self) -> bool:
+        return self.side_plan is not None and "likeness" in self.side_plan.together.rules
+
+    def complete(self) -> None:
+        """Read off arrays what records lack; an array that is not as recorded is made again."""
+        looks = self._wants_looks()
+        records = self.ledger.records
+        paths = [path for path in map(array_path, self.roll.sources) if path in records]
+        todo = [path for path in paths if lacks(json.loads(records[path]), looks=looks)]
+        astray = []
+
+        def take(item: tuple[str, str], told: str | Lost) -> None:
+            if isinstance(told, str) and told:
+                self.build.add(item[0], told, is_written=False)
+            else:
+                astray.append(source_of(item[0]))
+
+        if todo:
+            self.build.plan(todo)
+            task = ReadOff(self.build.store, looks)
+            items = [(path, records[path]) for path in todo]
+            self.build.work(task, items, self.options.workers, self.progress, take)
+            self._work([Job(self.photos[source]) for source in astray if source in self.photos])
+
+    def deal(self) -> None:
+        """Deal sides, or keep those of the tables where nothing has changed."""
+        if self.side_plan:
+            photos = [facts_of(source, self._record(source)) for source in self.roll.sources]
+            self.sides = settle_sides(self.build, self.side_plan, self.settings.recipe, photos)
+
+    def flags(self) -> Counter[str]:
+        """Return how many photographs have each flag."""
+        counts: Counter[str] = Counter()
+        for source in self.roll.digests:
+            flags = self.flagged.get(source) or self._record(source).get("flags", "")
+            counts.update(flags.split())
+        return counts
+
     def unwanted(self) -> list[str]:
         """Return the arrays that `finish` deletes."""
         return self.build.unwanted(map(array_path, self.roll.digests))
@@ -219,16 +268,21 @@ class PrepareRun:
         tables = {
             LABELS: csv_lines(PREPARED_COLUMNS, self._rows(sources)),
             REJECTED: csv_lines(REJECTED_COLUMNS, map(asdict, self.roll.rejections())),
-            SUMMARY: summary_lines(self._summary(sources, ignored)),
         }
-        self.build.finish([array_path(source) for source in sources], twins, tables)
+        notes = {}
+        if self.sides:
+            tables[ALIKE] = csv_lines(ALIKE_COLUMNS, map(asdict, self.sides.alike))
+            notes[NOTE] = self.sides.note
+        tables[SUMMARY] = summary_lines(self._summary(sources, ignored))
+        self.build.finish([array_path(source) for source in sources], twins, tables, notes)
 
     def _rows(self, sources: Sequence[str]) -> Iterator[dict[str, Any]]:
         labels = {label: index for index, label in enumerate(sorted(self.roll.counts()))}
         for source in sources:
             label = label_of(source)
             place = {"path": array_path(source), "label": label, "label_index": labels[label]}
-            yield place | {"source": source} | self._record(source)
+            sides = self.sides.columns(source) if self.sides else {}
+            yield place | {"source": source} | self._record(source) | sides
 
     def _summary(self, sources: Sequence[str], ignored: int) -> dict[str, Any]:
         moments = Moments()
@@ -243,6 +297,7 @@ class PrepareRun:
                 "size": self.settings.size,
                 "fill": list(self.settings.fill),
                 "max_pixels": self.settings.max_pixels,
+                **(self.side_plan.settings if self.side_plan else {}),
             },
             "classes": dict(sorted(self.roll.counts().items())),
             "found": len(sources) + len(self.roll.rejected),
@@ -258,6 +313,6 @@ class PrepareRun:
         """Tell whether the augmented set beside the arrays was made from others."""
         augmented = read_summary(self.build.store, AUGMENTED)
         dataset = read_summary(self.build.store)
-        return bool(
-            augmented and dataset and augmented.get("made_from") != dataset.get("arrays_sha256")
-        )
+        made_from = augmented and (augmented.get("made_from"), augmented.get("arrays_made_from"))
+        labels = self.ledger.tables.get(LABELS, ["", ""])[1]
+        return bool(made_from and dataset and made_from != (labels, dataset.get("arrays_sha256")))

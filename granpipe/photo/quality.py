@@ -60,13 +60,13 @@ def sharpness(picture: Grey) -> float:
     height, width = (side // 2 * 2 for side in picture.shape)
     if min(height, width) < 4:
         return 1.0
-    fine = picture[:height, :width].astype(np.int32)
+    fine = picture[:height, :width].astype(np.int16)
     rows = fine[::2] + fine[1::2]
     coarse = rows[:, ::2] + rows[:, 1::2]
     return min(_ratio(fine, coarse, axis) for axis in (0, 1))
 
 
-def _ratio(fine: NDArray[np.int32], coarse: NDArray[np.int32], axis: int) -> float:
+def _ratio(fine: NDArray[np.int16], coarse: NDArray[np.int16], axis: int) -> float:
     steps, wide = np.abs(np.diff(fine, axis=axis)), np.abs(np.diff(coarse, axis=axis))
     total, count = int(steps.sum()), steps.size
     wide_total, wide_count = int(wide.sum()), 4 * wide.size
