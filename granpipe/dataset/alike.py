@@ -85,7 +85,7 @@ def _rows(look: bytes) -> Hashes:
 
 
 def _without_windows(hashes: Hashes) -> Hashes:
-    return np.delete(hashes, range(1, 1 + WINDOWS), axis=0)
+    return np.concatenate([hashes[:1], hashes[1 + WINDOWS :]])
 
 
 def _nearest(some: Hashes, others: Hashes) -> int:
