@@ -21,9 +21,7 @@ def one_by_one(found: list[tuple[int, int, int]]) -> tuple[list[int], list[tuple
 
 
 def triples(some: Links) -> list[tuple[int, int, int]]:
-    return list(
-        zip(some.first.tolist(), some.second.tolist(), some.weight.tolist(), strict=True)
-    )
+    return list(zip(some.first.tolist(), some.second.tolist(), some.weight.tolist(), strict=True))
 
 
 @given(LINKS)

@@ -103,4 +103,3 @@ def test_a_smooth_slope_has_half_the_steps_and_noise_more():
     slope = np.add.outer(np.arange(100), np.arange(100)).astype(np.uint8)
     assert sharpness(slope) == 0.5
     assert sharpness(noise(0, 255, (100, 100))) > 1.5
-
