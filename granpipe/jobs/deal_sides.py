@@ -3,7 +3,7 @@
 import base64
 import math
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import Any
@@ -218,16 +218,12 @@ def former_sides(store: Store) -> dict[str, str]:
         The table is damaged: what was tested on might be trained on.
     """
     try:
-        return {sha: side for sha, side in _pairs(store) if side in SIDES}
+        rows = each_row(store, LABELS, ("sha256", "split"))
+        return {row["sha256"]: row["split"] for row in rows if row["split"] in SIDES}
     except FileNotFoundError:
         return {}
-    except (DatasetError, KeyError) as error:
+    except DatasetError as error:
         raise DatasetError(
             f"{store.url}/{LABELS}: damaged, and only it knows the sides; bring back a copy, or "
             "delete it to deal them anew"
         ) from error
-
-
-def _pairs(store: Store) -> Iterator[tuple[str, str]]:
-    for row in each_row(store, LABELS):
-        yield row["sha256"], row["split"]
