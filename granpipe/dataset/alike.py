@@ -183,9 +183,7 @@ class _Table:
         probes = np.concatenate([mixed, mixed + steps - 2 * steps * is_set], axis=1)
         buckets = (probes >> self.shift).astype(np.int64)
         starts = self.starts[buckets]
-        sizes = self.starts[buckets + 1] - starts
-        excess = np.maximum(sizes - _MOST_IN_BUCKET, 0)
-        return starts + query.owner[:, None] % (excess + 1), sizes - excess
+        return starts, np.minimum(self.starts[buckets + 1] - starts, _MOST_IN_BUCKET)
 
     def _compare(self, query: _Shelf, starts: _Numbers, sizes: _Numbers, forest: Forest) -> Links:
         flat, ends = sizes.ravel(), np.cumsum(sizes)

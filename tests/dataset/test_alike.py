@@ -77,6 +77,15 @@ def test_the_frames_of_a_film_hang_together_with_few_comparisons():
     assert set(forest.component.tolist()) == {0}
 
 
+def test_windows_are_compared_with_wholes_not_with_one_another():
+    rng = np.random.default_rng(7)
+    one, other = stranger(rng), stranger(rng)
+    one[1:] = other[1:] = rng.integers(0, 256, (WINDOWS, BYTES), np.uint8)
+    assert len(find_alike([one.tobytes(), other.tobytes()])) == 0
+    other[1:] = one[0]
+    assert len(find_alike([one.tobytes(), other.tobytes()])) == 1
+
+
 def test_a_distance_is_the_same_from_either_side(looks):
     for one, other in [(0, 240), (1, 241), (2, 242), (3, 243), (4, 244), (0, 1)]:
         assert distance(looks[one], looks[other]) == distance(looks[other], looks[one])

@@ -86,6 +86,8 @@ def test_blank_is_where_nearly_all_lies_within_eight_levels(levels, expected):
 
 def test_blank_pictures_are_not_called_blurred(drawn):
     assert flags_of(Image.new("RGB", (640, 480), (90, 90, 90))) == ["blank"]
+    slope = np.tile((100 + np.arange(224) // 32).astype(np.uint8), (168, 1))
+    assert flags(slope, 640, 480, 224) == "blank"
     assert flags_of(Image.new("RGB", (100, 480))) == ["dark", "blank", "tiny"]
 
 
