@@ -46,14 +46,13 @@ def find_alike(looks: Sequence[bytes]) -> Links:
         Between numbers of photographs, the smaller first, weighing their `distance`; no more than
         hold each component together. They depend on the order of the photographs.
     """
-    shelf, is_window = _shelve(looks)
+    shelf = _shelve(looks)
     forest = Forest(len(looks))
-    first = shelf.at(shelf.starts())
+    wholes = shelf.at(shelf.starts())
     # The sixth turn undoes the fifth, and all others themselves: one of the two finds both.
-    ways = [turns(_bytes(first.words))[way] for way in (1, 2, 3, 4, 5, 7)]
-    turned = [_Shelf(_words(way), first.owner) for way in ways]
-    searches = [(shelf, [shelf.at(np.flatnonzero(~is_window))], _TABLES)]
-    searches += [(first, turned, _TABLES_OF_TURNS)]
+    turned = [shelf for way, shelf in enumerate(_turned(wholes)) if way not in {0, 6}]
+    searches = [(shelf, [shelf.at(np.flatnonzero(~shelf.is_window))], _TABLES)]
+    searches += [(wholes, turned, _TABLES_OF_TURNS)]
     found = []
     for among, queries, tables in searches:
         for number in range(tables if len(among) else 0):
@@ -61,7 +60,8 @@ def find_alike(looks: Sequence[bytes]) -> Links:
             found += [
                 forest.join(links) for query in queries for links in table.near(query, forest)
             ]
-    return _weighed(joined(found), looks)
+    merged = joined(found)
+    return Links(merged.first, merged.second, _distances(shelf, merged.first, merged.second))
 
 
 def distance(one: bytes, other: bytes) -> int:
@@ -70,66 +70,71 @@ def distance(one: bytes, other: bytes) -> int:
     The whole and the inside of a frame are compared with all of the other's hashes, and the wholes
     in all turns. Without a hash, all 256 bits count as different.
     """
-    hashes, others = _rows(one), _rows(other)
-    if not (len(hashes) and len(others)):
+    if not (one and other):
         return 8 * BYTES
-    return min(
-        _nearest(_without_windows(hashes), others),
-        _nearest(_without_windows(others), hashes),
-        _nearest(np.concatenate(turns(hashes[:1])), others[:1]),
-    )
-
-
-def _rows(look: bytes) -> Hashes:
-    return np.frombuffer(look, np.uint8).reshape(-1, BYTES)
-
-
-def _without_windows(hashes: Hashes) -> Hashes:
-    return np.concatenate([hashes[:1], hashes[1 + WINDOWS :]])
-
-
-def _nearest(some: Hashes, others: Hashes) -> int:
-    return int(_count(_words(some)[:, None] ^ _words(others)[None]).sum(axis=2).min())
-
-
-def _weighed(links: Links, looks: Sequence[bytes]) -> Links:
-    pairs = zip(links.first.tolist(), links.second.tolist(), strict=True)
-    weights = [distance(looks[one], looks[other]) for one, other in pairs]
-    return Links(links.first, links.second, np.array(weights, np.int64))
+    return int(_distances(_shelve([one, other]), np.array([0]), np.array([1]))[0])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Shelf:
-    """Hashes as four words each, and the photographs that they are of, in order."""
+    """Hashes as four words each, the photographs that they are of, in order, and which see all."""
 
     words: _Words
     owner: _Numbers
+    is_window: NDArray[np.bool_]
 
     def __len__(self) -> int:
         return len(self.owner)
 
     def at(self, places: _Numbers) -> "_Shelf":
-        return _Shelf(self.words[places], self.owner[places])
+        return _Shelf(self.words[places], self.owner[places], self.is_window[places])
 
     def starts(self) -> _Numbers:
         """Return where the hashes of each photograph begin."""
         return np.flatnonzero(np.diff(self.owner, prepend=-1))
 
 
-def _shelve(looks: Sequence[bytes]) -> tuple[_Shelf, NDArray[np.bool_]]:
-    """Return all hashes, and which of them are windows'."""
+def _shelve(looks: Sequence[bytes]) -> _Shelf:
     counts = np.array([len(look) // BYTES for look in looks], np.int64)
     owner = np.repeat(np.arange(len(looks)), counts)
     place = np.arange(len(owner)) - np.repeat(np.cumsum(counts) - counts, counts)
-    return _Shelf(_words(_rows(b"".join(looks))), owner), (place > 0) & (place <= WINDOWS)
+    hashes = np.frombuffer(b"".join(looks), np.uint8).reshape(-1, BYTES)
+    return _Shelf(_words(hashes), owner, (place > 0) & (place <= WINDOWS))
+
+
+def _turned(wholes: _Shelf) -> list[_Shelf]:
+    ways = turns(wholes.words.astype(">u8").view(np.uint8).reshape(-1, BYTES))
+    return [_Shelf(_words(way), wholes.owner, wholes.is_window) for way in ways]
+
+
+def _distances(shelf: _Shelf, one: _Numbers, other: _Numbers) -> _Numbers:
+    whole, wholes = shelf.at(np.flatnonzero(~shelf.is_window)), shelf.at(shelf.starts())
+    ways = [_nearest(way, wholes, one, other) for way in _turned(wholes)]
+    seen = [_nearest(whole, shelf, one, other), _nearest(whole, shelf, other, one)]
+    fewest: _Numbers = np.minimum.reduce([*ways, *seen])
+    return fewest
+
+
+def _nearest(shelf: _Shelf, others: _Shelf, one: _Numbers, other: _Numbers) -> _Numbers:
+    """Return the fewest bits between any hash of one photograph and any of the other's."""
+    (here, width), (there, depth) = _spans(shelf, one), _spans(others, other)
+    sizes = width * depth
+    pair = np.repeat(np.arange(len(one)), sizes)
+    first = np.cumsum(sizes) - sizes
+    row, column = np.divmod(np.arange(len(pair)) - first[pair], depth[pair])
+    words = shelf.words[here[pair] + row] ^ others.words[there[pair] + column]
+    bits: _Numbers = _count(words).sum(axis=1)
+    return np.minimum.reduceat(bits, first) if len(first) else bits
+
+
+def _spans(shelf: _Shelf, photos: _Numbers) -> tuple[_Numbers, _Numbers]:
+    """Return where the hashes of photographs begin, and how many they are."""
+    starts = np.searchsorted(shelf.owner, photos)
+    return starts, np.searchsorted(shelf.owner, photos, "right") - starts
 
 
 def _words(hashes: Hashes) -> _Words:
     return np.ascontiguousarray(hashes).view(">u8").astype(np.uint64)
-
-
-def _bytes(words: _Words) -> Hashes:
-    return words.astype(">u8").view(np.uint8)
 
 
 def _count(words: _Words) -> NDArray[np.int64]:
@@ -149,7 +154,7 @@ class _Table:
         self.shelf = shelf
         bits = min(max(math.ceil(math.log2(len(shelf))), 8), 22)
         self.chosen = _chosen(number, bits)
-        self.factors = np.frombuffer(_digest(number)[:16], "<u8") | np.uint64(1)
+        self.factors = np.frombuffer(_bytes_of(number)[-16:], "<u8") | np.uint64(1)
         self.shift = np.uint64(64 - bits - 1)  # half empty, since other bits may meet there
         buckets = self._mix(shelf) >> self.shift
         # Sorted with their places, so that no order is left to the kind of sorting.
@@ -200,10 +205,12 @@ class _Table:
         return Links(np.minimum(one, other), np.maximum(one, other), weight[alike])
 
 
-def _digest(*numbers: int) -> bytes:
-    return sha256(repr(numbers).encode()).digest()
+def _bytes_of(number: int) -> bytes:
+    """Return bytes that look random, the same for ever; others for every table."""
+    return b"".join(sha256(f"{number} {part}".encode()).digest() for part in range(5))
 
 
 def _chosen(number: int, bits: int) -> _Numbers:
     """Return so many of the lowest bits, others for every table."""
-    return np.array(sorted(range(_LOWEST), key=lambda bit: _digest(number, bit))[:bits])
+    order = np.argsort(np.frombuffer(_bytes_of(number)[:_LOWEST], np.uint8), kind="stable")
+    return order[:bits]
