@@ -273,6 +273,24 @@ def test_a_renamed_photograph_keeps_its_side(prepare, src, out):
     assert after == before
 
 
+@pytest.mark.parametrize(
+    ("name", "old", "new"),
+    [("alike.csv", b"distance", b"distants"), ("labels.csv", b"corn/00.jpg,", b"corn/99.jpg,")],
+)
+def test_tables_that_were_altered_under_their_time_are_not_believed(
+    prepare, src, out, name, old, new
+):
+    Image.open(src / "corn/s0.png").save(src / "corn/copy.jpg", quality=50)
+    expected = prepare(src, out, *SPLIT).stdout
+    before = (out / name).stat()
+    with (out / name).open("r+b") as file:  # the same file, size and time
+        data = file.read().replace(old, new)
+        file.seek(0)
+        file.write(data)
+    os.utime(out / name, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert prepare(src, out).stdout.replace("23 of them up", "0 of them up") == expected
+
+
 def set_sides(out: Path, sides: dict[str, str]) -> None:
     """Write sides into labels.csv by hand, for sources that begin so."""
     lines = (out / "labels.csv").read_text().splitlines()

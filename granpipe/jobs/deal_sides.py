@@ -14,6 +14,7 @@ from granpipe.dataset.names import ALIKE, LABELS, label_of
 from granpipe.dataset.sides import SIDES, Member, Shares, deal, parse_shares
 from granpipe.dataset.tables import ALIKE_COLUMNS, each_row
 from granpipe.errors import DatasetError
+from granpipe.photo.likeness import BYTES
 from granpipe.stores.files import check_free
 from granpipe.stores.protocol import Store
 
@@ -141,6 +142,7 @@ def facts_of(source: str, record: Mapping[str, Any]) -> Facts:
     """Return what a record of the ledger tells of a photograph's group."""
     lat, lon = (math.nan if record[name] is None else record[name] for name in _POSITION)
     look = base64.b64decode(record.get("look", ""))
+    look = look[: len(look) // BYTES * BYTES]
     camera = record.get("camera", "")
     return Facts(source, record["sha256"], lat, lon, record["taken_at"], camera, look)
 
@@ -162,7 +164,9 @@ def settle_sides(build: Build, plan: Plan, recipe: str, photos: Sequence[Facts])
     if ALIKE not in build.ledger.tables:
         check_free(build.store, ALIKE, ",".join(ALIKE_COLUMNS).encode())
     if noted == note and build.has_table(LABELS) and build.has_table(ALIKE):
-        return _with_unknown(_kept(build.store, plan, note), photos)
+        kept = _kept(build.store, plan, note)
+        if kept and kept.groups.keys() == {photo.source for photo in photos}:
+            return _with_unknown(kept, photos)
     is_same = noted[:1] + noted[2:3] == note[:1] + note[2:3]
     sides = _dealt(photos, plan, former_sides(build.store) if is_same else {}, note)
     return _with_unknown(sides, photos)
@@ -198,14 +202,20 @@ def _with_unknown(sides: Sides, photos: Iterable[Facts]) -> Sides:
     return replace(sides, unknown=unknown)
 
 
-def _kept(store: Store, plan: Plan, note: list[str]) -> Sides:
+def _kept(store: Store, plan: Plan, note: list[str]) -> Sides | None:
+    """Return what the tables hold, or None where they are damaged all the same."""
     groups, splits = {}, {}
-    for row in each_row(store, LABELS):
-        groups[row["source"]], splits[row["source"]] = row["group"], row["split"]
-    alike = [
-        Alike(row["source"], row["other"], int(row["distance"]), row["label"], row["other_label"])
-        for row in each_row(store, ALIKE)
-    ]
+    try:
+        for row in each_row(store, LABELS):
+            groups[row["source"]], splits[row["source"]] = row["group"], row["split"]
+        alike = [
+            Alike(
+                one["source"], one["other"], int(one["distance"]), one["label"], one["other_label"]
+            )
+            for one in each_row(store, ALIKE)
+        ]
+    except (DatasetError, OSError, KeyError, TypeError, ValueError):
+        return None
     return Sides(plan, note, groups, splits, alike)
 
 
