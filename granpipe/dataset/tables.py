@@ -39,6 +39,9 @@ PREPARED_COLUMNS = [
 REJECTED_COLUMNS = ["source", "reason", "detail"]
 """Header of rejected.csv."""
 
+ALIKE_COLUMNS = ["source", "other", "distance", "label", "other_label"]
+"""Header of alike.csv."""
+
 _IN_MEMORY = 16_000_000
 
 
@@ -139,11 +142,41 @@ def rows_of(store: Store, name: str) -> list[dict[str, str]]:
     DatasetError
         As `read_table` does.
     """
-    place = join(store.url, name)
+    try:
+        return list(each_row(store, name))
+    except FileNotFoundError as error:
+        place = join(store.url, name)
+        raise DatasetError(f"{place}: not there; run granpipe prepare first") from error
+
+
+def each_row(store: Store, name: str, needed: Iterable[str] = ()) -> Iterator[dict[str, str]]:
+    """Yield the rows of a CSV table of a store, which takes less memory than a list of them.
+
+    Parameters
+    ----------
+    store, name : Store, str
+    needed : iterable of str
+        Columns that the table must have.
+
+    Raises
+    ------
+    FileNotFoundError
+        There is no such table.
+    DatasetError
+        It is not UTF-8, cannot be read, or has not the columns.
+    """
     try:
         text = io.StringIO(store.read(name)[0].decode("utf-8-sig"), newline="")
-        return list(csv.DictReader(text))
-    except FileNotFoundError as error:
-        raise DatasetError(f"{place}: not there; run granpipe prepare first") from error
+        yield from _reader(text, set(needed))
+    except FileNotFoundError:
+        raise
     except (OSError, ValueError, csv.Error) as error:
+        place = join(store.url, name)
         raise DatasetError(f"{place}: damaged ({error}); run granpipe prepare again") from error
+
+
+def _reader(text: io.StringIO, needed: set[str]) -> "csv.DictReader[str]":
+    reader = csv.DictReader(text)
+    if missing := needed - set(reader.fieldnames or ()):
+        raise ValueError(f"no column {min(missing)}")
+    return reader

@@ -49,12 +49,20 @@ _Row = dict[str, str]
 class AugmentRun:
     """One run of `augment`: the rows that have their copies, and those that are rejected."""
 
-    def __init__(self, build: Build, task: CopyPhoto, rows: Sequence[_Row], copies: int) -> None:
+    def __init__(
+        self,
+        build: Build,
+        task: CopyPhoto,
+        rows: Sequence[_Row],
+        copies: int,
+        settings: Mapping[str, Any],
+    ) -> None:
         self.build = build
         self.ledger = build.ledger
         self.task = task
         self.rows = rows
         self.copies = copies
+        self.settings = settings
         self.rejected: dict[int, PhotoError] = {}
         self.kept = 0
         self.jobs: list[Job] = []
@@ -171,13 +179,19 @@ class AugmentRun:
         """Return the arrays that `finish` deletes."""
         return self.build.unwanted(self._arrays())
 
-    def finish(self, made_from: str) -> None:
-        """Bring tables and arrays in line."""
+    def finish(self, made_from: str, arrays_made_from: str) -> None:
+        """Bring tables and arrays in line.
+
+        Parameters
+        ----------
+        made_from, arrays_made_from : str
+            Digests of the dataset's labels.csv, and of all its arrays.
+        """
         arrays = self._arrays()
         tables = {
             LABELS: csv_lines(AUGMENTED_COLUMNS, self._table()),
             REJECTED: csv_lines(REJECTED_COLUMNS, map(asdict, self.rejections())),
-            SUMMARY: summary_lines(self._summary(arrays, made_from)),
+            SUMMARY: summary_lines(self._summary(arrays, made_from, arrays_made_from)),
         }
         self.build.finish(arrays, (), tables)
 
@@ -188,7 +202,9 @@ class AugmentRun:
                 flips = {name: int(record[name]) for name in PARAMETER_COLUMNS[:2]}
                 yield row | record | flips | {"path": path, "copy": copy}
 
-    def _summary(self, arrays: Sequence[str], made_from: str) -> dict[str, Any]:
+    def _summary(
+        self, arrays: Sequence[str], made_from: str, arrays_made_from: str
+    ) -> dict[str, Any]:
         counts = self.counts()
         return {
             "granpipe": __version__,
@@ -197,11 +213,13 @@ class AugmentRun:
                 "copies": self.copies,
                 "seed": self.task.seed,
                 **asdict(self.task.ranges),
+                **self.settings,
             },
             "classes": dict(sorted(counts.items())),
             "copies": counts.total(),
             "rejected": len(self.rejected),
             "made_from": made_from,
+            "arrays_made_from": arrays_made_from,
             "arrays_sha256": self.ledger.arrays_digest(arrays),
         }
 

@@ -3,6 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -13,9 +14,11 @@ from granpipe.dataset.arrays import array_digest
 from granpipe.dataset.build import Build, Progress
 from granpipe.dataset.moments import Moments
 from granpipe.dataset.names import (
+    ALIKE,
     AUGMENTED,
     LABELS,
     REJECTED,
+    SIDES,
     SUMMARY,
     array_path,
     check_name,
@@ -26,15 +29,19 @@ from granpipe.dataset.names import (
 from granpipe.dataset.roll import Roll
 from granpipe.dataset.sources import Found
 from granpipe.dataset.tables import (
+    ALIKE_COLUMNS,
     PREPARED_COLUMNS,
     REJECTED_COLUMNS,
+    Draft,
     csv_lines,
     read_summary,
     summary_lines,
 )
 from granpipe.engines.processes import Lost
 from granpipe.errors import DatasetError, PhotoError
+from granpipe.jobs.deal_sides import Sides, Wish, check_no_sides, facts_of, plan_sides, settle_sides
 from granpipe.jobs.prepare_photo import TWIN, Job, Outcome, PreparePhoto, Settings
+from granpipe.jobs.read_off import ReadOff, lacks
 from granpipe.photo.letterbox import Box
 from granpipe.stores.protocol import Entry, Store
 
@@ -50,6 +57,7 @@ class Options:
     verify: bool
     allow_deletions: bool
     dry_run: bool
+    sides: Wish
 
 
 class PrepareRun:
@@ -71,6 +79,10 @@ class PrepareRun:
         self.progress = progress
         self.photos: dict[str, Entry] = {}
         self.roll = Roll()
+        self.side_plan = plan_sides(options.sides, self.ledger.tables.get(SIDES, []))
+        if options.sides.split is None and not self.side_plan and not self.ledger.is_whole:
+            check_no_sides(build.store)
+        self.sides: Sides | None = None
 
     def plan(self, found: Found) -> None:
         """Learn which photographs there are, and stop where too many arrays would go."""
@@ -149,10 +161,14 @@ class PrepareRun:
         if not jobs:
             return
         paths = [array_path(job.photo.path) for job in jobs]
-        self.build.check(paths) if self.options.dry_run else self.build.plan(paths)
+        self._plan(paths)
         writes, refusal = not self.options.dry_run, self.build.refusal
-        task = PreparePhoto(self.source, self.build.store, self.settings, writes, refusal)
+        looks = self._wants_looks()
+        task = PreparePhoto(self.source, self.build.store, self.settings, writes, refusal, looks)
         self.build.work(task, jobs, self.options.workers, self.progress, self._take)
+
+    def _plan(self, paths: Sequence[str]) -> None:
+        self.build.check(paths) if self.options.dry_run else self.build.plan(paths)
 
     def _take(self, job: Job, result: Outcome | PhotoError | Lost) -> None:
         source = job.photo.path
@@ -194,6 +210,43 @@ class PrepareRun:
             ]
         )
 
+    def _wants_looks(self) -> bool:
+        return self.side_plan is not None and "likeness" in self.side_plan.together.rules
+
+    def complete(self) -> None:
+        """Read off arrays what records lack; an array that is not as recorded is made again."""
+        looks = self._wants_looks()
+        records = self.ledger.records
+        paths = [path for path in map(array_path, self.roll.sources) if path in records]
+        todo = [path for path in paths if lacks(json.loads(records[path]), looks=looks)]
+        astray = []
+
+        def take(item: tuple[str, str], told: str | Lost) -> None:
+            if isinstance(told, str) and told:
+                self.build.add(item[0], told, is_written=False)
+            else:
+                astray.append(source_of(item[0]))
+
+        if todo:
+            self._plan(todo)
+            task = ReadOff(self.build.store, looks)
+            items = [(path, records[path]) for path in todo]
+            self.build.work(task, items, self.options.workers, self.progress, take)
+            self._work([Job(self.photos[source]) for source in astray if source in self.photos])
+
+    def deal(self) -> None:
+        """Deal sides, or keep those of the tables where nothing has changed."""
+        if self.side_plan:
+            photos = [facts_of(source, self._record(source)) for source in self.roll.sources]
+            self.sides = settle_sides(self.build, self.side_plan, self.settings.recipe, photos)
+
+    def flags(self) -> Counter[str]:
+        """Return how many photographs have each flag."""
+        counts: Counter[str] = Counter()
+        for source in self.roll.digests:
+            counts.update(self._record(source).get("flags", "").split())
+        return counts
+
     def unwanted(self) -> list[str]:
         """Return the arrays that `finish` deletes."""
         return self.build.unwanted(map(array_path, self.roll.digests))
@@ -219,16 +272,21 @@ class PrepareRun:
         tables = {
             LABELS: csv_lines(PREPARED_COLUMNS, self._rows(sources)),
             REJECTED: csv_lines(REJECTED_COLUMNS, map(asdict, self.roll.rejections())),
-            SUMMARY: summary_lines(self._summary(sources, ignored)),
         }
-        self.build.finish([array_path(source) for source in sources], twins, tables)
+        notes = {}
+        if self.sides:
+            tables[ALIKE] = csv_lines(ALIKE_COLUMNS, map(asdict, self.sides.alike))
+            notes[SIDES] = self.sides.note
+        tables[SUMMARY] = summary_lines(self._summary(sources, ignored))
+        self.build.finish([array_path(source) for source in sources], twins, tables, notes)
 
     def _rows(self, sources: Sequence[str]) -> Iterator[dict[str, Any]]:
         labels = {label: index for index, label in enumerate(sorted(self.roll.counts()))}
         for source in sources:
             label = label_of(source)
             place = {"path": array_path(source), "label": label, "label_index": labels[label]}
-            yield place | {"source": source} | self._record(source)
+            sides = self.sides.columns(source) if self.sides else {}
+            yield place | {"source": source} | self._record(source) | sides
 
     def _summary(self, sources: Sequence[str], ignored: int) -> dict[str, Any]:
         moments = Moments()
@@ -244,6 +302,7 @@ class PrepareRun:
                 "fill": list(self.settings.fill),
                 "max_pixels": self.settings.max_pixels,
                 "max_memory": self.settings.max_memory,
+                **(self.side_plan.settings if self.side_plan else {}),
             },
             "classes": dict(sorted(self.roll.counts().items())),
             "found": len(sources) + len(self.roll.rejected),
@@ -258,5 +317,13 @@ class PrepareRun:
     def has_stale_copies(self) -> bool:
         """Tell whether the augmented set beside the arrays was made from others."""
         augmented = read_summary(self.build.store, AUGMENTED)
+        if not augmented:
+            return False
         arrays = self.ledger.arrays_digest(map(array_path, self.roll.sources))
-        return bool(augmented) and augmented.get("made_from") != arrays  # type: ignore[union-attr]
+        labels = self.ledger.tables.get(LABELS, ["", ""])[1]
+        if self.options.dry_run:
+            with closing(
+                Draft(csv_lines(PREPARED_COLUMNS, self._rows(self.roll.sources)))
+            ) as draft:
+                labels = draft.digest
+        return (augmented.get("made_from"), augmented.get("arrays_made_from")) != (labels, arrays)

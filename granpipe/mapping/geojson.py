@@ -10,12 +10,14 @@ SIGNATURE = '{"type": "FeatureCollection", "generator": "granpipe", '
 """What every such file begins with."""
 
 
-def write_geojson(sightings: Sightings, _: Options) -> str:
+def write_geojson(sightings: Sightings, options: Options) -> str:
     """Return the file's text."""
     features = ",\n".join(
-        json.dumps({"type": "Feature", "geometry": geometry, "properties": fields_of(sighting)})
+        json.dumps(
+            {"type": "Feature", "geometry": place, "properties": fields_of(sighting, options)}
+        )
         for sighting in sightings
-        if (geometry := _geometry(sighting.capture.position))
+        if (place := _geometry(sighting.capture.position))
     )
     return f'{SIGNATURE}"features": [\n{features}\n]}}\n'
 

@@ -13,14 +13,22 @@ COLUMNS = [
 ]
 """Header of the CSV table, and names of GeoJSON's properties."""
 
+SIDE_COLUMNS = ["group", "split"]
+"""Further columns where the sides of a dataset are shown."""
+
 
 @dataclass(frozen=True, slots=True)
 class Sighting:
-    """A photograph, what its EXIF tells, and a thumbnail: a JPEG file in base64, or empty."""
+    """A photograph, what its EXIF tells, and a thumbnail: a JPEG file in base64, or empty.
+
+    `group` and `split` are those of a dataset; empty without one, or where it has no such source.
+    """
 
     photo: Photo
     capture: Capture
     thumbnail: str = ""
+    group: str = ""
+    split: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,18 +45,26 @@ class Options:
         The page carries Leaflet itself.
     redact : int or None
         Decimals that positions were rounded to.
+    has_sides : bool
+        The sightings tell groups and sides.
     """
 
     title: str
     links: str | None = None
     offline: bool = False
     redact: int | None = None
+    has_sides: bool = False
+
+    @property
+    def columns(self) -> list[str]:
+        """Header of the CSV table, and names of GeoJSON's properties."""
+        return [*COLUMNS, *SIDE_COLUMNS] if self.has_sides else COLUMNS
 
 
 Sightings = Sequence[Sighting]
 
 
-def fields_of(sighting: Sighting) -> dict[str, Any]:
+def fields_of(sighting: Sighting, options: Options) -> dict[str, Any]:
     """Return a photograph's cells, by column."""
     capture, place = sighting.capture, sighting.capture.position
     values = (
@@ -57,5 +73,6 @@ def fields_of(sighting: Sighting) -> dict[str, Any]:
         *(place and place.lat, place and place.lon, place and place.altitude),
         *(place and place.direction, capture.taken_at, capture.utc_offset),
         *(capture.make, capture.model),
+        *((sighting.group, sighting.split) if options.has_sides else ()),
     )
-    return dict(zip(COLUMNS, values, strict=True))
+    return dict(zip(options.columns, values, strict=True))

@@ -1,7 +1,7 @@
 """The map as a CSV table: a row for every photograph, with or without a position."""
 
 from granpipe.dataset.tables import csv_lines
-from granpipe.mapping.sighting import COLUMNS, Options, Sightings, fields_of
+from granpipe.mapping.sighting import Options, Sightings, fields_of
 
 SIGNATURE = "source,label,verdict,detail,latitude,longitude,altitude,direction,taken_at,"
 """What every such table begins with, those of earlier versions with fewer columns, too."""
@@ -9,10 +9,13 @@ SIGNATURE = "source,label,verdict,detail,latitude,longitude,altitude,direction,t
 _FORMULA_STARTS = tuple("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")  # the last four: full-width
 
 
-def write_csv(sightings: Sightings, _: Options) -> str:
+def write_csv(sightings: Sightings, options: Options) -> str:
     """Return the table's text."""
-    rows = ({name: _inert(value) for name, value in fields_of(one).items()} for one in sightings)
-    return "".join(csv_lines(COLUMNS, rows))
+    rows = (
+        {name: _inert(value) for name, value in fields_of(one, options).items()}
+        for one in sightings
+    )
+    return "".join(csv_lines(options.columns, rows))
 
 
 def _inert(value: object) -> object:
