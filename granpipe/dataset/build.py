@@ -203,7 +203,7 @@ class Build:
         arrays: Sequence[str],
         known: Sequence[str],
         tables: Mapping[str, Iterable[str]],
-        notes: Mapping[str, list[str]] | None = None,
+        notes: Mapping[str, list[str]],
     ) -> None:
         """Delete every other array, write the tables that changed, and put the ledger in order.
 
@@ -217,13 +217,36 @@ class Build:
             By name, the lines of each table; dataset.json last. A table of ours that is not among
             them goes.
         notes : mapping
-            What the ledger keeps beside the versions of the tables, written after them.
+            What the ledger keeps beside the versions of the tables, written after them. Of these
+            `state` stands for all that the tables tell beside the records: where it is as before,
+            and nothing else has changed, they are not made again.
         """
+        if self._is_settled({*arrays, *known}, arrays, tables, notes):
+            return
         with ExitStack() as stack:
             drafts = {
                 name: stack.enter_context(closing(Draft(lines))) for name, lines in tables.items()
             }
-            self._settle(arrays, {*arrays, *known}, drafts, notes or {})
+            self._settle(arrays, {*arrays, *known}, drafts, notes)
+
+    def _is_settled(
+        self,
+        records: set[str],
+        arrays: Sequence[str],
+        tables: Iterable[str],
+        notes: Mapping[str, list[str]],
+    ) -> bool:
+        """Tell whether all stands there as the last run left it, and is to be as it was then."""
+        there, known = self._table_versions(), self.ledger.tables
+        return (
+            self.ledger.is_compact
+            and not self._written
+            and all(known.get(name) == note for name, note in notes.items())
+            and all(known.get(name, [""])[0] == there.get(name) for name in tables)
+            and known.keys() == {*tables, *notes}
+            and records == self.ledger.records.keys()
+            and not self._others(arrays)
+        )
 
     def _settle(
         self,

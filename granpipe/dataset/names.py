@@ -7,8 +7,8 @@ from granpipe.errors import PhotoError
 
 LABELS, REJECTED, SUMMARY, AUGMENTED = "labels.csv", "rejected.csv", "dataset.json", "augmented"
 ALIKE = "alike.csv"
-SIDES = "sides"
-"""What the ledger calls the line that keeps how the sides of labels.csv were dealt."""
+STATE, SIDES = "state", "sides"
+"""What the ledger calls its lines on what the tables were made of, and on how sides were dealt."""
 
 OWN = ".granpipe"
 """The folder in each dataset that holds granpipe's own files."""

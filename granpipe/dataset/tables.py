@@ -5,7 +5,7 @@ import hashlib
 import io
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from tempfile import SpooledTemporaryFile
@@ -67,9 +67,9 @@ def csv_lines(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> Iter
         buffer.truncate()
 
 
-def summary_lines(summary: Mapping[str, Any]) -> Iterator[str]:
-    """Yield the text of dataset.json."""
-    yield json.dumps(summary, indent=2, ensure_ascii=False) + "\n"
+def summary_lines(summary: Callable[[], Mapping[str, Any]]) -> Iterator[str]:
+    """Yield the text of dataset.json; what it tells is asked for when the text is."""
+    yield json.dumps(summary(), indent=2, ensure_ascii=False) + "\n"
 
 
 class Draft:

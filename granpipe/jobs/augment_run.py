@@ -1,5 +1,6 @@
 """The steps of `augment`: plan, make the copies, and bring the tables in line."""
 
+import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -10,7 +11,7 @@ import PIL
 
 from granpipe import __version__
 from granpipe.dataset.build import Build, Progress
-from granpipe.dataset.names import LABELS, REJECTED, SUMMARY, is_array_path
+from granpipe.dataset.names import LABELS, REJECTED, STATE, SUMMARY, is_array_path
 from granpipe.dataset.tables import (
     PREPARED_COLUMNS,
     REJECTED_COLUMNS,
@@ -191,9 +192,20 @@ class AugmentRun:
         tables = {
             LABELS: csv_lines(AUGMENTED_COLUMNS, self._table()),
             REJECTED: csv_lines(REJECTED_COLUMNS, map(asdict, self.rejections())),
-            SUMMARY: summary_lines(self._summary(arrays, made_from, arrays_made_from)),
+            SUMMARY: summary_lines(lambda: self._summary(arrays, made_from, arrays_made_from)),
         }
-        self.build.finish(arrays, (), tables)
+        about = [
+            self._settings(),
+            made_from,
+            arrays_made_from,
+            [asdict(one) for one in self.rejections()],
+        ]
+        state = hashlib.sha256(json.dumps(about).encode()).hexdigest()
+        self.build.finish(arrays, (), tables, {STATE: [state]})
+
+    def _settings(self) -> dict[str, Any]:
+        ranges = asdict(self.task.ranges)
+        return {"copies": self.copies, "seed": self.task.seed, **ranges, **self.settings}
 
     def _table(self) -> Iterator[dict[str, Any]]:
         for row in self._done():
@@ -209,12 +221,7 @@ class AugmentRun:
         return {
             "granpipe": __version__,
             "pillow": PIL.__version__,
-            "settings": {
-                "copies": self.copies,
-                "seed": self.task.seed,
-                **asdict(self.task.ranges),
-                **self.settings,
-            },
+            "settings": self._settings(),
             "classes": dict(sorted(counts.items())),
             "copies": counts.total(),
             "rejected": len(self.rejected),

@@ -25,9 +25,18 @@ def read_off(array: Pixels, record: Mapping[str, Any], *, looks: bool) -> dict[s
     return told | ({"look": base64.b64encode(hashes(picture).tobytes()).decode()} if looks else {})
 
 
-def lacks(record: Mapping[str, Any], *, looks: bool) -> bool:
-    """Tell whether a record lacks what `read_off` returns."""
-    return "flags" not in record or (looks and "look" not in record)
+def lacks(record: str, *, looks: bool) -> bool:
+    """Tell whether a record, as JSON without blanks, lacks what `read_off` returns."""
+    return '"flags":"' not in record or (looks and '"look":"' not in record)
+
+
+def flags_in(record: str) -> list[str]:
+    """Return the flags that a record tells of, as JSON without blanks.
+
+    >>> flags_in('{"width":3,"flags":"blurred dark"}')
+    ['blurred', 'dark']
+    """
+    return record.partition('"flags":"')[2].partition('"')[0].split()
 
 
 @dataclass(frozen=True, slots=True)
