@@ -36,6 +36,8 @@ def flags_in(record: str) -> list[str]:
     >>> flags_in('{"width":3,"flags":"blurred dark"}')
     ['blurred', 'dark']
     """
+    if '"flags":""' in record:
+        return []
     return record.partition('"flags":"')[2].partition('"')[0].split()
 
 
