@@ -120,8 +120,9 @@ def test_ten_batches_move_hardly_any_photograph_and_none_out_of_training():
             assert former.get(number, sides[one.group]) == sides[one.group]
             former[number] = sides[one.group]
     counts = Counter(former.values())
-    assert abs(counts["test"] / 1000 - 0.1) < 0.03
-    assert abs(counts["validation"] / 1000 - 0.1) < 0.03
+    # A group has up to sixty photographs, and none that was dealt moves.
+    assert abs(counts["test"] / 1000 - 0.1) < 0.06
+    assert abs(counts["validation"] / 1000 - 0.1) < 0.06
 
 
 @pytest.mark.parametrize(
