@@ -122,8 +122,8 @@ def test_ten_batches_of_fields_move_none_and_come_near_to_the_shares():
         former = sides
     counts = Counter(former[one.group] for one in members)
     assert former.keys() == set(names)
-    assert abs(counts["test"] / len(members) - 0.1) < 0.04
-    assert abs(counts["validation"] / len(members) - 0.1) < 0.04
+    assert abs(counts["test"] / len(members) - 0.1) < 0.06
+    assert abs(counts["validation"] / len(members) - 0.1) < 0.06
 
 
 @pytest.mark.parametrize(
