@@ -72,12 +72,12 @@ def hashes(picture: Grey) -> Hashes:
     small = _thumbnail(picture)
     if _gradient(small) < _LEAST_GRADIENT:
         return np.empty((0, BYTES), np.uint8)
-    parts = [_bits(small, share) for share in (0.0, *_LEFT_OUT)]
+    parts = [_spectra(small, share) for share in (0.0, *_LEFT_OUT)]
     inside = _inside(picture)
     if inside is not None:
         small = _thumbnail(inside)
-        parts += [_bits(small, 0.0)] if _gradient(small) >= _LEAST_GRADIENT else []
-    return np.concatenate(parts)
+        parts += [_spectra(small, 0.0)] if _gradient(small) >= _LEAST_GRADIENT else []
+    return _bits(np.concatenate(parts))
 
 
 def turns(whole: Hashes) -> list[Hashes]:
@@ -116,14 +116,19 @@ def _gradient(small: NDArray[np.float64]) -> int:
     return int(np.abs(np.diff(small, axis=0)).sum() + np.abs(np.diff(small, axis=1)).sum())
 
 
-def _bits(small: NDArray[np.float64], left_out: float) -> Hashes:
-    """Return the hash of the whole, or of nine windows that leave out a share of both sides."""
+def _spectra(small: NDArray[np.float64], left_out: float) -> NDArray[np.float64]:
+    """Return how strong each frequency is in the whole, or in nine windows that leave a share."""
     cosines = _cosines(left_out)
-    windows, half = len(cosines) // _FREQUENCIES, _BITS // 2
+    windows = len(cosines) // _FREQUENCIES
     spectra = (cosines @ small @ cosines.T).reshape(windows, _FREQUENCIES, windows, _FREQUENCIES)
-    values = spectra.swapaxes(1, 2).reshape(-1, _BITS)[:, _ORDER]
-    middle = np.partition(values, (half - 1, half), axis=1)[:, half - 1 : half + 1]
-    return np.packbits(2 * values > middle.sum(axis=1, keepdims=True), axis=1)
+    return spectra.swapaxes(1, 2).reshape(-1, _BITS)
+
+
+def _bits(spectra: NDArray[np.float64]) -> Hashes:
+    half = _BITS // 2
+    ranked = np.partition(spectra, (half - 1, half), axis=1)
+    is_above = 2 * spectra > ranked[:, half - 1 : half + 1].sum(axis=1, keepdims=True)
+    return np.packbits(is_above[:, _ORDER], axis=1)
 
 
 @cache
@@ -144,6 +149,9 @@ def _waves(before: float, after: float) -> NDArray[np.float64]:
 
 def _inside(picture: Grey) -> Grey | None:
     """Return what stands inside a frame or between bars of one colour; None without any."""
+    edges = (picture[0], picture[-1], picture[:, 0], picture[:, -1])
+    if all(np.ptp(edge) > _FRAME_LEVELS for edge in edges):
+        return None
     inside = picture
     for axis in (1, 0):
         busy = np.flatnonzero(np.ptp(inside, axis=axis) > _FRAME_LEVELS)

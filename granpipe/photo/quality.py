@@ -68,13 +68,14 @@ def sharpness(picture: Grey) -> float:
     if min(height, width) < 4:
         return 1.0
     fine = picture[:height, :width].astype(np.int16)
-    rows = fine[::2] + fine[1::2]
+    upper, lower = fine[::2], fine[1::2]
+    rows = upper + lower
     coarse = rows[:, ::2] + rows[:, 1::2]
-    return min(_ratio(fine, coarse, axis) for axis in (0, 1))
+    # Every second step of the fine picture is enough, and takes half the time.
+    across = _ratio(upper[:, 1:] - upper[:, :-1], coarse[:, 1:] - coarse[:, :-1])
+    return min(across, _ratio(lower - upper, coarse[1:] - coarse[:-1]))
 
 
-def _ratio(fine: NDArray[np.int16], coarse: NDArray[np.int16], axis: int) -> float:
-    steps, wide = np.abs(np.diff(fine, axis=axis)), np.abs(np.diff(coarse, axis=axis))
-    total, count = int(steps.sum()), steps.size
-    wide_total, wide_count = int(wide.sum()), 4 * wide.size
-    return total * wide_count / (count * wide_total) if wide_total else 1.0
+def _ratio(steps: NDArray[np.int16], wide: NDArray[np.int16]) -> float:
+    total, wide_total = int(np.abs(steps).sum()), int(np.abs(wide).sum())
+    return total * 4 * wide.size / (steps.size * wide_total) if wide_total else 1.0
