@@ -99,3 +99,42 @@ def psnr(first: np.ndarray, second: np.ndarray) -> float:
     """Return the peak signal-to-noise ratio of two 8-bit pictures, in decibel."""
     error = np.mean((first.astype(float) - second) ** 2)
     return float("inf") if error == 0 else float(10 * np.log10(255**2 / error))
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """Chromium, where it is installed."""
+    from pages import chromium
+
+    with chromium() as browser:
+        yield browser
+
+
+@pytest.fixture
+def visit(browser):
+    """Open a page from its file with the network cut; at the end, nothing may have gone wrong."""
+    from pages import visits
+
+    with visits(browser) as open_page:
+        yield open_page
+
+
+@pytest.fixture(scope="session")
+def season(tmp_path_factory) -> Path:
+    """The page of seven photographs in three classes, three of them at one spot; two unmapped."""
+    import exif_blocks as eb
+    from pages import SEASON, make_page
+
+    folder = tmp_path_factory.mktemp("season")
+    for day, (source, (lat, lon)) in enumerate(SEASON.items(), 1):
+        path = folder / "img" / source
+        path.parent.mkdir(parents=True, exist_ok=True)
+        image = eb.jpeg_at(
+            *(lat, lon, 540.5, f"2024:06:{day:02} 15:10:02", "Pixel 7"),
+            orientation=6 if "portrait" in source else 1,
+            picture=picture(640, 480, day),
+        )
+        path.write_bytes(image)
+    save(folder / "img/corn/screen.png")
+    (folder / "img/wheat/damaged.jpg").write_bytes(eb.jpeg(b"nonsense"))
+    return make_page(folder)

@@ -148,7 +148,8 @@ def test_a_folder_without_photographs_is_one_clear_line(granpipe, tmp_path, fold
 
 
 def test_every_suffix_makes_its_kind_of_file(granpipe, field, tmp_path):
-    outputs = [tmp_path / "map.html", tmp_path / "map.geojson", tmp_path / "MAP.CSV"]
+    names = ("map.html", "map.geojson", "map.kml", "MAP.CSV")
+    outputs = [tmp_path / name for name in names]
     result = granpipe("map", field, *(part for path in outputs for part in ("-o", path)))
     assert result.stdout.endswith(f"Written: {', '.join(map(str, outputs))}\n")
     for output in outputs:
@@ -160,7 +161,7 @@ def test_another_suffix_is_one_clear_line(granpipe, field, tmp_path, name):
     output = f"{tmp_path}/{name}"
     result = granpipe("map", field, "-o", tmp_path / "map.csv", "-o", output, code=2)
     assert is_one_line(result.stderr)
-    assert f"{name}' does not end in .html, .geojson, .csv" in result.stderr
+    assert f"{name}' does not end in .html, .geojson, .kml, .csv" in result.stderr
     assert not (tmp_path / "map.csv").exists()
 
 
@@ -169,7 +170,7 @@ def test_a_missing_folder_is_made_for_the_output(granpipe, field, tmp_path):
     assert len(rows(tmp_path / "maps/2024/map.csv")) == 4
 
 
-@pytest.mark.parametrize("name", ["map.html", "map.geojson", "map.csv"])
+@pytest.mark.parametrize("name", ["map.html", "map.geojson", "map.kml", "map.csv"])
 def test_only_files_of_ours_are_replaced(granpipe, field, tmp_path, name):
     output = tmp_path / name
     granpipe("map", field, "-o", output)
@@ -253,6 +254,7 @@ def test_the_csv_has_a_row_for_every_photograph_sorted_by_source(granpipe, field
         "utc_offset": "",
         "make": "",
         "model": "Pixel 7",
+        "path": "./img/corn/b.jpg",
     }
     assert table[0]["taken_at"] == "2024-06-27T15:10:02"
     assert (table[3]["verdict"], table[3]["latitude"]) == ("no_exif", "")
@@ -304,6 +306,29 @@ def test_geojson_puts_longitude_first_and_says_all(granpipe, field, tmp_path):
     for feature, row in zip(collection["features"], rows(tmp_path / "map.csv"), strict=False):
         texts = {k: "" if v is None else str(v) for k, v in feature["properties"].items()}
         assert texts == row
+
+
+def test_geojson_says_null_for_what_is_not_known(granpipe, tmp_path):
+    shoot(tmp_path / "img/a.jpg")
+    shoot(tmp_path / "img/b.jpg", taken_at="2024:06:27 15:10:02")
+    granpipe("map", tmp_path / "img", "-o", tmp_path / "map.geojson")
+    features = json.loads((tmp_path / "map.geojson").read_text())["features"]
+    first, second = (feature["properties"] for feature in features)
+    assert {name for name, value in first.items() if value is None} == {
+        *("label", "detail", "altitude", "direction", "taken_at", "utc_offset", "make", "model")
+    }
+    assert (second["taken_at"], second["utc_offset"]) == ("2024-06-27T15:10:02", None)
+
+
+@pytest.mark.parametrize("where", ["map", "maps/2024/map", "img/map", "x y#%/map"])
+def test_the_path_leads_from_each_file_to_the_photograph(granpipe, field, tmp_path, where):
+    outputs = [tmp_path / f"{where}.{suffix}" for suffix in ("geojson", "csv")]
+    granpipe("map", field, *(part for path in outputs for part in ("-o", path)))
+    for row in rows(outputs[1]):
+        assert (outputs[1].parent / row["path"]).samefile(field / row["source"])
+    for feature in json.loads(outputs[0].read_text())["features"]:
+        told = feature["properties"]
+        assert (outputs[0].parent / told["path"]).samefile(field / told["source"])
 
 
 def test_geojson_without_any_position_is_valid(granpipe, tmp_path):
@@ -414,13 +439,14 @@ def test_a_worker_that_dies_costs_its_photograph_only(granpipe, field, tmp_path,
 
 def test_the_same_bytes_for_any_workers_and_hash_seed(start, field, tmp_path):
     written = []
+    names = ("m.html", "m.geojson", "m.kml", "m.csv")
     for workers, seed in ((1, "0"), (3, "1"), (2, "random")):
         folder = tmp_path / f"maps-{workers}"
-        outputs = [f"-o{folder / name}" for name in ("m.html", "m.geojson", "m.csv")]
+        outputs = [f"-o{folder / name}" for name in names]
         environment = os.environ | {"PYTHONHASHSEED": seed}
         process = start("map", field, *outputs, "--workers", workers, env=environment)
         assert process.wait(60) == 0
-        written.append([(folder / name).read_bytes() for name in ("m.html", "m.geojson", "m.csv")])
+        written.append([(folder / name).read_bytes() for name in names])
     assert written[0] == written[1] == written[2]
 
 
@@ -472,8 +498,10 @@ def test_a_name_that_is_no_utf8_is_listed_everywhere(granpipe, tmp_path):
         shoot(tmp_path / "img" / os.fsdecode(b"corn \xff/\xe4.jpg"))
     except (OSError, UnicodeError):
         pytest.skip("this file system takes UTF-8 only")
-    outputs = [tmp_path / "map.html", tmp_path / "map.geojson", tmp_path / "map.csv"]
+    names = ("map.html", "map.geojson", "map.csv", "map.kml")
+    outputs = [tmp_path / name for name in names]
     granpipe("map", tmp_path / "img", *(part for path in outputs for part in ("-o", path)))
+    assert "corn \\xff/\\xe4.jpg</name>" in outputs[3].read_text("utf-8")
     assert list(verdicts(tmp_path / "map.csv")) == ["corn \\xff/\\xe4.jpg"]
     properties = json.loads(outputs[1].read_bytes())["features"][0]["properties"]
     assert properties["source"] == "corn \\xff/\\xe4.jpg"
@@ -499,7 +527,8 @@ def test_redacted_files_tell_nothing_of_the_exact_place(granpipe, tmp_path):
     written = []
     for folder, place in (("1", (46.9482, 7.0513, 7.5)), ("2", (46.9317, 7.0604, 11.25))):
         shoot_secretly(tmp_path / folder / "img", *place)
-        outputs = [tmp_path / folder / name for name in ("map.html", "map.geojson", "map.csv")]
+        names = ("map.html", "map.geojson", "map.kml", "map.csv")
+        outputs = [tmp_path / folder / name for name in names]
         options = (part for path in outputs for part in ("-o", path))
         granpipe("map", tmp_path / folder / "img", *options, "--redact", 1)
         written.append([path.read_bytes() for path in outputs])
@@ -524,9 +553,11 @@ def test_redacted_files_have_no_links_altitudes_or_directions(granpipe, tmp_path
     assert (data["links"], data["digits"]) == (None, 2)
     assert [point[7:9] for point in data["points"]] == 3 * [[None, None]]
     assert [len(point) for point in data["points"]] == 3 * [10]
-    assert {row["altitude"] + row["direction"] for row in rows(tmp_path / "map.csv")} == {""}
+    columns = ("altitude", "direction", "path")
+    assert {row[name] for row in rows(tmp_path / "map.csv") for name in columns} == {""}
     features = json.loads((tmp_path / "map.geojson").read_text())["features"]
     assert features[0]["geometry"] == {"type": "Point", "coordinates": [7.05, 46.95]}
+    assert {feature["properties"]["path"] for feature in features} == {None}
 
 
 # Thumbnails

@@ -542,7 +542,7 @@ def test_map_tells_sides_and_counts_what_does_not_match(granpipe, prepare, src, 
         assert (row["group"], row["split"]) == expected.get(row["source"], ("", ""))
     for feature in json.loads((tmp_path / "m.geojson").read_text())["features"]:
         told = feature["properties"]
-        assert (told["group"], told["split"]) == expected.get(told["source"], ("", ""))
+        assert (told["group"], told["split"]) == expected.get(told["source"], (None, None))
 
 
 def test_map_without_a_dataset_has_no_side_columns(granpipe, src, tmp_path):

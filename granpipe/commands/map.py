@@ -34,11 +34,11 @@ class _Address(click.ParamType):  # type: ignore[type-arg,unused-ignore]
     "-o",
     "--output",
     "outputs",
-    type=options.File(".html", ".geojson", ".csv"),
+    type=options.File(".html", ".geojson", ".kml", ".csv"),
     multiple=True,
     default=["map.html"],
     metavar="FILE",
-    help=".html, .geojson or .csv; may be repeated.  [default: map.html]",
+    help=".html, .geojson, .kml or .csv; may be repeated.  [default: map.html]",
 )
 @click.option("--offline", is_flag=True, help="Page without the network (extra: offline).")
 @click.option(
@@ -61,7 +61,7 @@ class _Address(click.ParamType):  # type: ignore[type-arg,unused-ignore]
     type=click.IntRange(0, 6),
     metavar="DIGITS",
     help="For sharing: round positions to so many decimals (2 is about 1 km); no "
-    "altitudes, directions, links or details.",
+    "altitudes, directions, links, paths or details.",
 )
 @click.option(
     "--dataset",

@@ -1,4 +1,4 @@
-"""Photographs -> where they were taken, as HTML, GeoJSON and CSV."""
+"""Photographs -> where they were taken, as HTML, GeoJSON, KML and CSV."""
 
 import os
 from collections import Counter
@@ -15,6 +15,7 @@ from granpipe.dataset.tables import rows_of
 from granpipe.engines import processes
 from granpipe.errors import DatasetError
 from granpipe.jobs.see_photo import Job, SeePhoto
+from granpipe.mapping.nearest import with_nearest
 from granpipe.mapping.page import leaflet_folder
 from granpipe.mapping.sighting import SIDE_COLUMNS, Options, Sighting
 from granpipe.mapping.writers import WRITERS
@@ -68,7 +69,7 @@ def map_photos(
     source : str or Path
         Any folder or s3:// URL of photographs; its first level of folders gives the classes.
     outputs : sequence of str or Path
-        Files or s3:// URLs to write; the suffix chooses: .html, .geojson or .csv.
+        Files or s3:// URLs to write; the suffix chooses: .html, .geojson, .kml or .csv.
     offline : bool
         Put Leaflet into the page, which then asks the network for nothing but chosen tiles.
     thumbnails : int
@@ -108,12 +109,16 @@ def map_photos(
     with closing(results):
         sightings = _sightings(found, progress(results, len(jobs)))
     if sides is not None:
-        sightings = [_with_side(sighting, sides) for sighting in sightings]
+        sightings = with_nearest([_with_side(sighting, sides) for sighting in sightings])
     if redact is not None:
         sightings = [_redacted(sighting, redact) for sighting in sightings]
     for store, name in files:
-        prefix = None if redact is not None else _link_prefix(photos, store, links)
-        options = Options(_title(photos), prefix, offline, redact, sides is not None)
+        options = Options(
+            _title(photos), offline=offline, redact=redact, has_sides=sides is not None
+        )
+        if redact is None:
+            prefix, folder = _link_prefix(photos, store, links), _folder(photos, store)
+            options = replace(options, links=prefix, folder=folder)
         store.write(name, WRITERS[_suffix(name)].write(sightings, options).encode())
     if sides is None:
         return Report(sightings, found.ignored)
@@ -190,22 +195,32 @@ def _link_prefix(photos: Store, output: Store, links: str | None) -> str | None:
     """Return what stands before a source in a link from the page, percent-encoded."""
     if links is not None:
         return links if links.endswith("/") else f"{links}/"
+    folder = _folder(photos, output)
+    if folder is None and isinstance(photos, Folder) and isinstance(output, Folder):
+        return Path(photos.root).resolve().as_uri() + "/"  # another drive
+    return folder and quote(os.fsencode(folder))
+
+
+def _folder(photos: Store, output: Store) -> str | None:
+    """Return the way from a file's folder to the photographs, if both are on one disk.
+
+    It begins with "./", which keeps a name with a colon from being read as a scheme.
+    """
     if not (isinstance(photos, Folder) and isinstance(output, Folder)):
         return None
     try:
         # Links on the way stay: browsers, too, resolve the page's address by its letters alone.
-        relative = os.path.relpath(photos.root, output.root)
+        return f"./{Path(os.path.relpath(photos.root, output.root)).as_posix()}/"
     except ValueError:  # another drive
-        return Path(photos.root).resolve().as_uri() + "/"
-    # "./" keeps a name with a colon from being read as a scheme.
-    return "./" + quote(os.fsencode(Path(relative).as_posix())) + "/"
+        return None
 
 
 def _redacted(sighting: Sighting, digits: int) -> Sighting:
     position = sighting.capture.position
     rounded = position and Position(_rounded(position.lat, digits), _rounded(position.lon, digits))
     # A detail may quote coordinates that were not understood.
-    return replace(sighting, capture=replace(sighting.capture, position=rounded, detail=""))
+    capture = replace(sighting.capture, position=rounded, detail="")
+    return replace(sighting, capture=capture, nearest_training=None)
 
 
 def _rounded(degrees: float, digits: int) -> float:

@@ -13,11 +13,9 @@ SIGNATURE = '{"type": "FeatureCollection", "generator": "granpipe", '
 def write_geojson(sightings: Sightings, options: Options) -> str:
     """Return the file's text."""
     features = ",\n".join(
-        json.dumps(
-            {"type": "Feature", "geometry": place, "properties": fields_of(sighting, options)}
-        )
-        for sighting in sightings
-        if (place := _geometry(sighting.capture.position))
+        json.dumps({"type": "Feature", "geometry": geometry, "properties": fields_of(one, options)})
+        for one in sightings
+        if (geometry := _geometry(one.capture.position))
     )
     return f'{SIGNATURE}"features": [\n{features}\n]}}\n'
 

@@ -2,10 +2,12 @@
 
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable
 from typing import Any
 
+from granpipe.mapping.colours import COLOURS
 from granpipe.mapping.extent import extent
+from granpipe.mapping.land import outlines
 from granpipe.mapping.page import SIGNATURE, render_page
 from granpipe.mapping.sighting import Options, Sighting, Sightings
 from granpipe.photo.exif import Capture
@@ -13,31 +15,32 @@ from granpipe.photo.gps import VERDICTS, Position
 
 __all__ = ["SIGNATURE", "write_html"]
 
+_SIDES = ("train", "validation", "test")
+
 
 def write_html(sightings: Sightings, options: Options) -> str:
     """Return the page's text."""
-    on_map = [sighting for sighting in sightings if sighting.capture.position]
-    labels = sorted({sighting.photo.label for sighting in sightings})
-    cameras = sorted({_camera(sighting.capture) for sighting in on_map})
-    totals = Counter(sighting.photo.label for sighting in sightings)
-    number = {label: index for index, label in enumerate(labels)}
-    camera = {name: index for index, name in enumerate(cameras)}
-    zones = sorted({_digits_and_zone(sighting.capture)[1] for sighting in on_map})
-    zone = {name: index for index, name in enumerate(zones)}
-    positions = [sighting.capture.position for sighting in on_map if sighting.capture.position]
-    window = extent([place.lat for place in positions], [place.lon for place in positions])
+    on_map = [one for one in sightings if one.capture.position]
+    positions = [one.capture.position for one in on_map if one.capture.position]
+    lats, lons = [place.lat for place in positions], [place.lon for place in positions]
+    names = _Names(sightings)
+    totals = Counter(one.photo.label for one in sightings)
+    window = extent(lats, lons)
     data = {
         "title": options.title,
-        "labels": labels,
-        "totals": [totals[label] for label in labels],
-        "zones": zones,
-        "cameras": cameras,
-        "points": [
-            _point(one, place, number[one.photo.label], zone, camera)
-            for one, place in zip(on_map, positions, strict=True)
-        ],
+        "colours": COLOURS,
+        "labels": list(names.labels),
+        "totals": [totals[label] for label in names.labels],
+        "zones": list(names.zones),
+        "cameras": list(names.cameras),
+        "sides": list(names.sides),
+        "groups": list(names.groups),
+        "points": [names.point(one, at) for one, at in zip(on_map, positions, strict=True)],
         "missing": [
-            [one.photo.source, number[one.photo.label], one.capture.verdict, one.capture.detail]
+            [
+                *(one.photo.source, names.labels[one.photo.label]),
+                *(one.capture.verdict, one.capture.detail),
+            ]
             for one in sightings
             if one.capture.position is None
         ],
@@ -46,24 +49,47 @@ def write_html(sightings: Sightings, options: Options) -> str:
         "bounds": window and [[window.south, window.west], [window.north, window.east]],
         "outliers": window.outliers if window else [],
         "digits": options.redact,
+        "land": outlines(lats, lons),
     }
     return render_page(data, offline=options.offline)
 
 
-def _point(
-    one: Sighting, place: Position, label: int, zone: Mapping[str, int], camera: Mapping[str, int]
-) -> list[Any]:
-    altitude = None if place.altitude is None else round(place.altitude, 1)
-    direction = None if place.direction is None else round(place.direction) % 360
-    digits, zone_name = _digits_and_zone(one.capture)
-    point = [
-        *(round(place.lat, 6), round(place.lon, 6), label, one.photo.source, digits),
-        *(zone[zone_name], camera[_camera(one.capture)], altitude, direction),
-        one.thumbnail or None,
-    ]
-    while point[-1] is None:
-        point.pop()
-    return point
+class _Names:
+    """Names that many photographs share, each with the number that stands for it in the page."""
+
+    def __init__(self, sightings: Sightings) -> None:
+        on_map = [one for one in sightings if one.capture.position]
+        members = Counter(one.group for one in on_map if one.group)
+        self.labels = _numbered(one.photo.label for one in sightings)
+        self.cameras = _numbered(_camera(one.capture) for one in on_map)
+        self.zones = _numbered(_digits_and_zone(one.capture)[1] for one in on_map)
+        self.groups = _numbered(group for group, count in members.items() if count > 1)
+        sides = {one.split for one in on_map}
+        self.sides = {side: k for k, side in enumerate(_in_order(sides))} if sides - {""} else {}
+
+    def point(self, one: Sighting, place: Position) -> list[Any]:
+        altitude = None if place.altitude is None else round(place.altitude, 1)
+        direction = None if place.direction is None else round(place.direction) % 360
+        nearest = None if one.nearest_training is None else round(one.nearest_training)
+        digits, zone = _digits_and_zone(one.capture)
+        point = [
+            *(round(place.lat, 6), round(place.lon, 6)),
+            *(self.labels[one.photo.label], one.photo.source, digits, self.zones[zone]),
+            *(self.cameras[_camera(one.capture)], altitude, direction, one.thumbnail or None),
+            *(self.sides.get(one.split), self.groups.get(one.group), nearest),
+        ]
+        while point[-1] is None:
+            point.pop()
+        return point
+
+
+def _numbered(names: Iterable[str]) -> dict[str, int]:
+    return {name: number for number, name in enumerate(sorted(set(names)))}
+
+
+def _in_order(sides: set[str]) -> list[str]:
+    """Return train, validation and test in this order; the empty side comes last."""
+    return [side for side in (*_SIDES, *sorted(sides - {*_SIDES, ""}), "") if side in sides]
 
 
 def _digits_and_zone(capture: Capture) -> tuple[int | None, str]:

@@ -17,7 +17,16 @@ from typing import Any
 
 from granpipe.errors import DatasetError
 
-MODULES = ["data.js", "text.js", "dots.js", "popup.js", "panel.js", "start.js"]
+PANEL = (
+    *("data.js", "text.js", "symbols.js", "filter.js", "card.js", "legend.js", "days.js"),
+    *("atlas.js", "table.js", "lists.js", "save.js", "panel.js"),
+)
+"""What stands beside the map and needs no Leaflet; a module stands behind those that it imports."""
+MAP = (
+    *("place.js", "painting.js", "land.js", "grid.js", "stacks.js", "dots.js", "sheet.js"),
+    *("popup.js", "fit.js", "address.js", "start.js"),
+)
+"""The map itself."""
 LEAFLET = "https://cdn.jsdelivr.net/npm/leaflet@1.9.3/dist/leaflet"
 LEAFLET_CSS_SHA384 = "o/2yZuJZWGJ4s/adjxVW71R+EO/LyCwdQfP5UWSgX/w87iiTXuvDZaejd3TsN7mf"
 LEAFLET_JS_SHA384 = "okbbMvvx/qfQkmiQKfd5VifbKZ/W8p1qIsWvE1ROPUfHWsDcC8/BnHohF7vPg2T6"
@@ -75,7 +84,7 @@ def render_page(data: Mapping[str, Any], *, offline: bool) -> str:
     parts = [
         *(_carried_leaflet() if offline else _linked_leaflet()),
         _inline("style", _packaged("page.css")),
-        _inline("script", _module(wiring), ' type="module"'),
+        _inline("script", _script(wiring), ' type="module"'),
     ]
     return "\n".join(
         [
@@ -87,7 +96,7 @@ def render_page(data: Mapping[str, Any], *, offline: bool) -> str:
             "</head>",
             "<body>",
             _packaged("page.html"),
-            ground,
+            f"<main>\n{_packaged('no_leaflet.html')}{ground}\n</main>",
             f'<script type="application/json" id="granpipe-data">{_inert_json(data)}</script>',
             "</body>",
             "</html>",
@@ -133,10 +142,28 @@ def _ground(*, satellite: bool) -> tuple[str, str]:
     return ground.strip(), wiring
 
 
-def _module(wiring: str) -> str:
-    """Join folium's script and the page's modules, as browsers import no module from a file."""
-    text = "\n".join([wiring, *map(_packaged, MODULES)])
-    return re.sub(r"^import .*\n|^export ", "", text, flags=re.MULTILINE)
+def _script(wiring: str) -> str:
+    """Join the page's modules and folium's script, as browsers import no module from a file.
+
+    Where Leaflet did not arrive, or there is nothing to show on it, the map is left out.
+    """
+    panel, chart = ("\n".join(map(_module, names)) for names in (PANEL, MAP))
+    has_map = "window.L && modules.data.points.length"
+    return f"const modules = {{}};\n{panel}\nif ({has_map}) {{\n{wiring}\n{chart}\n}}\n"
+
+
+def _module(name: str) -> str:
+    """Return a module as a function's body: what it exports is put where others import it."""
+    text = _packaged(name)
+    exported = re.findall(r"^export (?:const|function\*?|class) (\w+)", text, re.MULTILINE)
+    body = re.sub(
+        r"^import (\{.*\}) from '\./(\w+)\.js';$",
+        r"const \1 = modules.\2;",
+        re.sub(r"^export ", "", text, flags=re.MULTILINE),
+        flags=re.MULTILINE,
+    )
+    stem = name.removesuffix(".js")
+    return f"modules.{stem} = (() => {{\n{body}return {{ {', '.join(exported)} }};\n}})();"
 
 
 def _packaged(name: str) -> str:

@@ -9,9 +9,9 @@ from granpipe.photo.exif import Capture
 
 COLUMNS = [
     *("source", "label", "verdict", "detail", "latitude", "longitude", "altitude", "direction"),
-    *("taken_at", "utc_offset", "make", "model"),
+    *("taken_at", "utc_offset", "make", "model", "path"),
 ]
-"""Header of the CSV table, and names of GeoJSON's properties."""
+"""Header of the CSV table, and names of GeoJSON's properties and KML's data."""
 
 SIDE_COLUMNS = ["group", "split"]
 """Further columns where the sides of a dataset are shown."""
@@ -19,21 +19,31 @@ SIDE_COLUMNS = ["group", "split"]
 
 @dataclass(frozen=True, slots=True)
 class Sighting:
-    """A photograph, what its EXIF tells, and a thumbnail: a JPEG file in base64, or empty.
+    """A photograph, what its EXIF tells, and what the page shows beside it.
 
-    `group` and `split` are those of a dataset; empty without one, or where it has no such source.
+    Attributes
+    ----------
+    photo, capture : Photo, Capture
+        The photograph, and what its EXIF tells.
+    thumbnail : str
+        A JPEG file in base64, or empty.
+    split, group : str
+        Its side (train, validation, test) and group in a dataset; empty where none is known.
+    nearest_training : float or None
+        Metres to the nearest photograph of the training side.
     """
 
     photo: Photo
     capture: Capture
     thumbnail: str = ""
-    group: str = ""
     split: str = ""
+    group: str = ""
+    nearest_training: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What the page needs to know beside the photographs.
+    """What the files need to know beside the photographs.
 
     Attributes
     ----------
@@ -45,6 +55,8 @@ class Options:
         The page carries Leaflet itself.
     redact : int or None
         Decimals that positions were rounded to.
+    folder : str or None
+        The way from the file to the photographs' folder, with a slash behind it; None for no paths.
     has_sides : bool
         The sightings tell groups and sides.
     """
@@ -53,6 +65,7 @@ class Options:
     links: str | None = None
     offline: bool = False
     redact: int | None = None
+    folder: str | None = None
     has_sides: bool = False
 
     @property
@@ -65,14 +78,16 @@ Sightings = Sequence[Sighting]
 
 
 def fields_of(sighting: Sighting, options: Options) -> dict[str, Any]:
-    """Return a photograph's cells, by column."""
+    """Return a photograph's cells, by column; what is not known is None."""
     capture, place = sighting.capture, sighting.capture.position
+    source, label = sighting.photo.source, sighting.photo.label
     values = (
-        *(shown(sighting.photo.source), shown(sighting.photo.label)),
-        *(capture.verdict, capture.detail),
+        *(shown(source), shown(label), capture.verdict, capture.detail),
         *(place and place.lat, place and place.lon, place and place.altitude),
         *(place and place.direction, capture.taken_at, capture.utc_offset),
         *(capture.make, capture.model),
+        "" if options.folder is None else shown(options.folder + source),
         *((sighting.group, sighting.split) if options.has_sides else ()),
     )
-    return dict(zip(options.columns, values, strict=True))
+    known = (None if value == "" else value for value in values)
+    return dict(zip(options.columns, known, strict=True))

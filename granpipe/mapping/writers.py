@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from granpipe.mapping import geojson, html, table
+from granpipe.mapping import geojson, html, kml, table
 from granpipe.mapping.sighting import Options, Sightings
 
 
@@ -18,6 +18,7 @@ class Writer:
 WRITERS: Mapping[str, Writer] = {
     ".html": Writer(html.write_html, html.SIGNATURE),
     ".geojson": Writer(geojson.write_geojson, geojson.SIGNATURE),
+    ".kml": Writer(kml.write_kml, kml.SIGNATURE),
     ".csv": Writer(table.write_csv, table.SIGNATURE),
 }
 """By the suffix of a file, in lower case."""

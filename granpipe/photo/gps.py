@@ -142,7 +142,8 @@ def _degrees(gps: dict[str, Any], axis: str) -> float:
         raise _NoPosition("unreadable", f"{axis} is no degrees, minutes and seconds")
     sizes = [abs(value) for value in values] + [0.0, 0.0]
     degrees = sizes[0] + sizes[1] / 60 + sizes[2] / 3600
-    if max(sizes[1:]) >= 60 or degrees > _LIMITS[axis]:
+    # ExifTool writes 11.2 degrees as 11 11 60: exactly 60 is carried over, above it is damage.
+    if max(sizes[1:]) > 60 or degrees > _LIMITS[axis]:
         raise _NoPosition("out_of_range", _quote(axis, tag))
     return math.copysign(degrees, min(values))
 

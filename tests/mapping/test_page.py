@@ -6,29 +6,20 @@ import random
 import re
 import shutil
 import sys
-from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import unquote_to_bytes, urlsplit
 
 import pytest
 from PIL import Image
 
-from granpipe.dataset.names import Photo
 from granpipe.jobs.photomap import map_photos
 from granpipe.mapping.page import leaflet_folder
-from granpipe.mapping.sighting import Options, Sighting
-from granpipe.mapping.writers import WRITERS
-from granpipe.photo.exif import Capture
-from granpipe.photo.gps import VERDICTS, Position
+from granpipe.photo.gps import VERDICTS
 
 import exif_blocks as eb
-from conftest import picture, save
+from conftest import save
+from pages import DESKTOP, PHONE, SEASON, SPOT, TOUCH, Visit, make_page, make_plain_page
 
-sync_api = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
-
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
-DESKTOP, PHONE = (1280, 800), (390, 844)
-TOUCH = {"has_touch": True, "is_mobile": True, "device_scale_factor": 2}
 HOSTILE = [
     "<img src=x onerror=alert(1)>",
     "\"'><svg onload=alert(2)>",
@@ -47,143 +38,6 @@ HOSTILE = [
 ]
 
 
-@dataclass
-class Visit:
-    """A page in the browser, what it asked the network for, and what went wrong."""
-
-    page: sync_api.Page
-    requests: list[str] = field(default_factory=list)
-    messages: list[str] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        self.page.on("request", lambda request: self.requests.append(request.url))
-        self.page.on("console", lambda message: self.messages.append(message.text))
-        self.page.on("pageerror", lambda error: self.messages.append(str(error)))
-        self.page.on("dialog", self._on_dialog)
-
-    def _on_dialog(self, dialog: sync_api.Dialog) -> None:
-        self.messages.append(f"DIALOG {dialog.message}")
-        dialog.dismiss()
-
-    def state(self, name: str):
-        """Return a value of window.granpipe, which web/start.js lists."""
-        return self.page.evaluate(f"granpipe.{name}")
-
-    def at(self, lat: float, lon: float) -> tuple[float, float]:
-        """Return where a place is on the screen, in CSS pixels."""
-        box = self.page.locator("#chart").bounding_box()
-        point = self.page.evaluate(f"granpipe.map.latLngToContainerPoint([{lat}, {lon}])")
-        return box["x"] + point["x"], box["y"] + point["y"]
-
-    def texts(self, selector: str) -> list[str]:
-        return self.page.locator(selector).all_text_contents()
-
-    def unfold(self, section: str) -> None:
-        """Open a section of the panel, as fast as a click and without moving the focus."""
-        self.page.evaluate(f"document.querySelector('#{section}').open = true")
-        self.page.wait_for_selector(f"#{section} li", state="attached")
-
-    def unfold_missing(self) -> None:
-        """Click the list of unmapped photographs open, and every reason in it."""
-        self.page.click("#missing > summary")
-        self.page.wait_for_selector("#missing details")
-        for group in self.page.locator("#missing details").all():
-            group.locator("summary").click()
-            group.locator("li").first.wait_for()
-
-    def thumbnail(self) -> list[int]:
-        """Return the sides of the popup's thumbnail in its own pixels, decoded."""
-        self.page.wait_for_selector(".card img")
-        return self.page.evaluate(
-            "(async (i) => { await i.decode(); return [i.naturalWidth, i.naturalHeight] })"
-            "(document.querySelector('.card img'))"
-        )
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with sync_api.sync_playwright() as playwright:
-        try:
-            browser = playwright.chromium.launch(executable_path=CHROMIUM)
-        except sync_api.Error as error:
-            pytest.skip(f"Chromium does not start: {str(error).splitlines()[0]}")
-        yield browser
-        browser.close()
-
-
-@pytest.fixture
-def visit(browser):
-    """Open a page from its file with the network cut; at the end, nothing may have gone wrong."""
-    opened: list[tuple[Visit, bool]] = []
-
-    def open_page(path, size=DESKTOP, tolerant=False, prepare=None, **options) -> Visit:
-        options = {"offline": True} | options
-        width, height = size
-        context = browser.new_context(viewport={"width": width, "height": height}, **options)
-        visit = Visit(context.new_page())
-        opened.append((visit, tolerant))
-        if prepare:
-            prepare(context)
-        visit.page.goto(path.as_uri())
-        return visit
-
-    yield open_page
-    for visit, tolerant in opened:
-        visit.page.context.close()
-        assert tolerant or visit.messages == []
-
-
-SPOT = (46.95, 7.45)
-SEASON = {
-    "corn/1.jpg": SPOT,
-    "corn/2.jpg": SPOT,
-    "corn/portrait.jpg": (46.96, 7.47),
-    "rice/3.jpg": SPOT,
-    "rice/4.jpg": (46.94, 7.43),
-    "wheat/5.jpg": (46.965, 7.44),
-    "wheat/6.jpg": (46.945, 7.465),
-}
-
-
-@pytest.fixture(scope="module")
-def season(tmp_path_factory) -> Path:
-    """The page of seven photographs in three classes, three of them at one spot; two unmapped."""
-    folder = tmp_path_factory.mktemp("season")
-    for day, (source, (lat, lon)) in enumerate(SEASON.items(), 1):
-        path = folder / "img" / source
-        path.parent.mkdir(parents=True, exist_ok=True)
-        image = eb.jpeg_at(
-            *(lat, lon, 540.5, f"2024:06:{day:02} 15:10:02", "Pixel 7"),
-            orientation=6 if "portrait" in source else 1,
-            picture=picture(640, 480, day),
-        )
-        path.write_bytes(image)
-    save(folder / "img/corn/screen.png")
-    (folder / "img/wheat/damaged.jpg").write_bytes(eb.jpeg(b"nonsense"))
-    return make_page(folder)
-
-
-def make_page(folder: Path, **options) -> Path:
-    """Write the page of `folder`/img; offline unless told otherwise."""
-    map_photos(folder / "img", [folder / "map.html"], **{"offline": True} | options)
-    return folder / "map.html"
-
-
-def make_plain_page(folder: Path, places: list[tuple[float, ...]], taken_at: str = "") -> Path:
-    """Write the page of photographs that need no files."""
-    sightings = [
-        Sighting(
-            Photo(f"corn/{number:06}.jpg"),
-            Capture("ok", "", Position(*place), taken_at[:19], taken_at[19:]),
-        )
-        for number, place in enumerate(places)
-    ]
-    options = Options("img", "./img/", offline=True)
-    text = WRITERS[".html"].write(sightings, options)
-    (folder / "map.html").write_text(text, "utf-8")
-    return folder / "map.html"
-
-
 # The map
 
 
@@ -194,7 +48,7 @@ def test_the_page_makes_one_request_and_no_complaint(visit, season):
     assert visit.messages == []
     assert visit.page.title() == "img · map of photographs"
     assert visit.texts("#summary") == ["7 on the map, 2 not"]
-    assert visit.page.locator("#waiting").count() == 0
+    assert visit.page.locator("#no-leaflet").count() == 0
     assert visit.page.locator(".leaflet-control-scale-line").first.is_visible()
 
 
@@ -296,6 +150,13 @@ def test_the_keys_n_and_p_step_through_the_photographs(visit, season):
     visit.page.wait_for_selector(".leaflet-popup", state="detached")
     assert visit.state("opened") == -1
     assert visit.page.evaluate("document.activeElement.id") == "chart"
+    visit.page.keyboard.press("n")
+    assert visit.state("opened") == 1
+
+
+def test_p_begins_at_the_last_photograph(visit, season):
+    visit = visit(season)
+    visit.page.locator("#chart").focus()
     visit.page.keyboard.press("p")
     assert visit.state("opened") == 6
 
@@ -520,6 +381,15 @@ def test_hostile_names_are_shown_and_do_nothing(visit, season, tmp_path, monkeyp
         address = one_visit.page.evaluate("document.querySelector('.card a').href")
         linked = os.fsdecode(unquote_to_bytes(urlsplit(address).path))
         assert Path(linked).samefile(folder / one.photo.source)
+    one_visit.page.click("#table > summary")
+    one_visit.page.wait_for_selector("#tables tbody")
+    assert one_visit.texts("#tables tbody th bdi") == [visible(label) for label in labels]
+    one_visit.state("map.setView([12, 45], 0, {animate: false})")
+    one_visit.page.mouse.click(*one_visit.at(12, 45))
+    tiles = one_visit.page.locator(".tile")
+    named = [tile.get_attribute("aria-label") for tile in tiles.all()]
+    assert named == [visible(one.photo.source) for one in mapped]
+    tiles.first.click()
     one_visit.unfold_missing()
     assert sorted(one_visit.texts("#missing li a")) == sorted(
         visible(one.photo.source) for one in missing
@@ -611,8 +481,8 @@ def test_an_altered_leaflet_is_refused(visit, online):
     visit.page.wait_for_timeout(300)
     assert any("integrity" in message for message in visit.messages)
     assert not [message for message in visit.messages if message.startswith("DIALOG")]
-    assert "granpipe map --offline" in visit.texts("#waiting")[0]
-    assert visit.page.locator("#waiting").is_visible()
+    assert "granpipe map --offline" in visit.texts("#no-leaflet")[0]
+    assert visit.page.locator("#no-leaflet").is_visible()
 
 
 def test_without_tiles_the_page_says_so_and_goes_on(visit, season):

@@ -36,6 +36,10 @@ POSITIONS = {
     "decimal minutes, seconds 0": (gps(lat=rational(12, 30.6, 0)), LAT, LON),
     "decimal degrees, minutes and seconds 0": (gps(lat=rational(12.51, 0, 0)), LAT, LON),
     "decimal degrees alone": (gps(lat=rational(12.51), lon=rational(45.255)), LAT, LON),
+    "seconds 60, as ExifTool writes 11.2": (gps(lat=rational(11, 11, 60)), 11.2, LON),
+    "minutes 60": (gps(lon=rational(45, 60, 0)), LAT, 46),
+    "minutes 59 and seconds 60": (gps(lat=rational(12, 59, 60)), 13, LON),
+    "90 degrees by carrying": (gps(lat=rational(89, 59, 60)), 90, LON),
     "seconds 0/0": (gps(lat=rational(12, 30.6, (0, 0))), LAT, LON),
     "doubles": (gps(lat=double(12, 30, 36), lon=double(45.255)), LAT, LON),
     "integers": (gps(lat=short(12, 30, 36), lon=long(45, 15, 18)), LAT, LON),
@@ -95,8 +99,9 @@ FAILURES = {
     "latitude 90 and a second": ("out_of_range", gps(lat=rational(90, 0, 1))),
     "longitude 181": ("out_of_range", gps(lon=rational(181, 0, 0))),
     "longitude -181 and west": ("out_of_range", gps(lon=srational(-181), lon_ref=text("W"))),
-    "minutes 60": ("out_of_range", gps(lat=rational(12, 60, 0))),
-    "seconds 60": ("out_of_range", gps(lon=rational(45, 15, 60))),
+    "minutes above 60": ("out_of_range", gps(lat=rational(12, 60.01, 0))),
+    "seconds above 60": ("out_of_range", gps(lon=rational(45, 15, 60.01))),
+    "latitude 90 by carrying, and a second": ("out_of_range", gps(lat=rational(89, 60, 1))),
     "degrees in hundredths": ("out_of_range", gps(lat=rational(1251))),
     "no latitude ref": ("missing_ref", gps(lat_ref=None)),
     "no longitude ref": ("missing_ref", gps(lon_ref=None)),
@@ -580,3 +585,20 @@ def test_exiftool_agrees_on_real_photographs(photos):
 
 def test_exiftool_agrees_on_the_sample_pictures():
     assert compare_with_exiftool(ROOT / "img") > 0
+
+
+def test_what_exiftool_writes_with_one_decimal_is_read(tmp_path):
+    """It writes 11.2 degrees as 11 11 60/1."""
+    if not shutil.which("exiftool"):
+        pytest.skip("ExifTool is not installed (Debian: libimage-exiftool-perl)")
+    places = {f"{tenths}.jpg": tenths / 10 for tenths in range(101, 161)}
+    lines = ["SourceFile,GPSLatitude,GPSLatitudeRef,GPSLongitude,GPSLongitudeRef"]
+    for name, degrees in places.items():
+        (tmp_path / name).write_bytes(eb.jpeg(None))
+        lines.append(f"./{name},{degrees},N,{degrees},E")
+    (tmp_path / "places.csv").write_text("\n".join(lines))
+    command = ["exiftool", "-q", "-overwrite_original", "-csv=places.csv", "."]
+    subprocess.run(command, cwd=tmp_path, check=True, stderr=subprocess.DEVNULL)
+    captures = {name: capture((tmp_path / name).read_bytes()) for name in places}
+    read = {name: found.position and found.position.lat for name, found in captures.items()}
+    assert read == pytest.approx(places, abs=1e-6)

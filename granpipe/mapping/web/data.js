@@ -1,12 +1,16 @@
-/* What the map shows, from the JSON block #granpipe-data:
+/* What the page shows, from the JSON block #granpipe-data:
  *
  * title
+ * colours     of the classes, as #rrggbb
  * labels      class names, sorted; '' for photographs without class
  * totals      photographs found, for each label
  * zones       offsets from UTC; '' for times without one
  * cameras     names
+ * sides       of a dataset: train, validation, test; '' for none; empty where nobody asked
+ * groups      names of the groups that have several photographs
  * points      [lat, lon, label index, source, taken at as YYYYMMDDhhmmss, zone index,
- *             camera index, altitude in metres, direction in degrees, thumbnail as base64 JPEG],
+ *             camera index, altitude in metres, direction in degrees, thumbnail as base64 JPEG,
+ *             side index, group index, metres to the nearest training photograph],
  *             sorted by source; null or a missing end is unknown
  * missing     [source, label index, verdict, detail] of the photographs without position
  * reasons     verdict -> what it means
@@ -14,24 +18,37 @@
  * bounds      [[south, west], [north, east]]; east exceeds 180 across the antimeridian; or null
  * outliers    indices of the points outside the bounds
  * digits      decimals that positions were rounded to, or null
+ * land        outlines of the world, as granpipe.mapping.land writes them, or null
  */
 
 export const data = {
-  title: '', labels: [], totals: [], zones: [], cameras: [], points: [], missing: [], reasons: {},
-  links: null, bounds: null, outliers: [], digits: null,
+  title: '', colours: ['#000'], labels: [], totals: [], zones: [], cameras: [], sides: [],
+  groups: [], points: [], missing: [], reasons: {}, links: null, bounds: null, outliers: [],
+  digits: null, land: null,
   ...JSON.parse(document.getElementById('granpipe-data').textContent),
 };
-export const { points } = data;
+export const points = data.points;
 export const labels = Uint32Array.from(points, (point) => point[2]);
+export const sides = Uint8Array.from(points, (point) => point[10] ?? 0);
+export const UNDATED = -1e7;
+export const days = Int32Array.from(points, (point) => dayOf(point[4])); // since 1970
 
 let source = '';
 for (const point of points) {
   const [kept, rest] = point[3]; // kept: the length shared with the source before
   point[3] = source = source.slice(0, kept) + rest;
-  if (point[4]) point[4] = time(point[4]) + data.zones[point[5]];
 }
 
-function time(digits) {
+function dayOf(digits) {
+  if (!digits) return UNDATED;
+  const [year, month, day] = [1e10, 1e8, 1e6].map((unit) => Math.floor(digits / unit));
+  return new Date(0).setUTCFullYear(year, month % 100 - 1, day % 100) / 864e5;
+}
+
+export function takenAt(i) {
+  const [, , , , digits, zone] = points[i];
+  if (!digits) return '';
   const parts = /(....)(..)(..)(..)(..)(..)/;
-  return String(digits).padStart(14, '0').replace(parts, '$1-$2-$3 $4:$5:$6');
+  const text = String(digits).padStart(14, '0').replace(parts, '$1-$2-$3 $4:$5:$6');
+  return text + data.zones[zone];
 }

@@ -1,129 +1,179 @@
-/* The popup, which pages through the photographs whose dots cover each other, and the tooltip. */
+/* The popup of a photograph or a stack, and the tooltip. */
 
-import { data, labels, points } from './data.js';
-import { DOT, dots, layerPoint, map, on, state } from './dots.js';
-import { switchClasses, whereabouts, within } from './dots.js';
-import { button, compass, element, labelName, name, number } from './text.js';
-import { photographLink, positionText } from './text.js';
+import { card } from './card.js';
+import { points } from './data.js';
+import { onFilter, reveal, shown } from './filter.js';
+import { viewer } from './lists.js';
+import { FAN, dots, stackAt, stackOf, state } from './dots.js';
+import { map, whereabouts } from './place.js';
+import { mixList, sheet } from './sheet.js';
+import { membersOf } from './stacks.js';
+import { DOT } from './symbols.js';
+import { button, element, number, visible } from './text.js';
 
-const width = Math.min(320, window.innerWidth - 90);
-const popup = L.popup({
-  minWidth: width,
-  maxWidth: width,
-  autoPanPaddingTopLeft: [52, 48], // clear of the zoom and layer buttons
-});
+const PAGED = 12; // photographs that are paged through; more make a contact sheet
+const CLOSE = 15; // zoom that a photograph from a list is shown at, or nearer
+const APART = 1e-5; // degrees that come apart at the nearest zoom
+
+const isTouched = matchMedia('(pointer: coarse)').matches;
+// Clear of the zoom and layer buttons.
+const popup = L.popup({ autoPanPaddingTopLeft: isTouched ? [62, 72] : [52, 56] });
 const tooltip = L.tooltip({ direction: 'top', offset: [0, -DOT] });
 let returnTo = null; // what had the focus before the popup
-
-export let pile = []; // the photographs that the popup pages through
-
-function facts(i) {
-  const [lat, lon, label, , taken, , camera, altitude, direction] = points[i];
-  const list = element('dl');
-  const add = (term, value) => list.append(element('dt', {}, term), element('dd', {}, value));
-  add('Class', labelName(label));
-  if (taken) add('Taken', name(taken));
-  if (data.cameras[camera]) add('Camera', name(data.cameras[camera]));
-  if (typeof altitude === 'number') add('Altitude', `${altitude} m`);
-  if (typeof direction === 'number') add('Looking', compass(direction));
-  add('Position', positionText(lat, lon) + (data.digits === null ? '' : ' (rounded)'));
-  return list;
-}
-
-function card(i) {
-  const [, , , source, , , , , , thumbnail] = points[i];
-  const text = element('div', {}, photographLink(source), facts(i));
-  const node = element('div', { class: 'card' }, text);
-  if (thumbnail) {
-    const image = element('img', { src: `data:image/jpeg;base64,${thumbnail}`, alt: '' });
-    image.addEventListener('load', keepInView);
-    node.prepend(image);
-  }
-  return node;
-}
+let last = -1; // the photograph that was opened last
 
 // popup.update() would take the content out and put it back, and so drop the focus.
 function keepInView() {
   if (popup.isOpen()) popup.setLatLng(popup.getLatLng());
 }
 
-function pager(turn) {
+function boundsOf(members) {
+  return members.reduce((box, i) => box.extend(whereabouts(i)), L.latLngBounds([]));
+}
+
+// A button that zooms in until the photographs of the pile come apart, if they ever do.
+function zoomer() {
+  const box = boundsOf(state.pile);
+  const apart = Math.max(box.getNorth() - box.getSouth(), box.getEast() - box.getWest());
+  if (apart < APART || map.getZoom() === map.getMaxZoom()) return '';
+  return button({ class: 'more' }, ['Zoom in'], () => {
+    map.closePopup();
+    map.fitBounds(box, { padding: [40, 40], animate: false });
+  });
+}
+
+function pager(turn, back) {
+  const many = state.pile.length;
+  const all = many > PAGED ? button({}, [`All ${number(many)}`], back) : '';
   return element('div', { class: 'pager buttons' },
     button({ 'aria-label': 'Previous photograph here' }, ['‹'], () => turn(-1)),
     element('span', { role: 'status' }),
+    all,
+    zoomer(),
     button({ 'aria-label': 'Next photograph here' }, ['›'], () => turn(1)));
 }
 
-function pages(first) {
-  const body = element('div', { class: 'popup', tabindex: -1 }, element('div'));
-  if (pile.length > 1) body.append(pager((by) => turn(by)));
-  let page = pile.indexOf(first);
-  const turn = (by) => {
-    page = (page + by + pile.length) % pile.length;
-    state.opened = pile[page];
-    body.firstChild.replaceWith(card(state.opened));
-    const count = body.querySelector('.pager span');
-    if (count) count.textContent = `${number(page + 1)} of ${number(pile.length)} here`;
-    dots.repaint();
-    keepInView();
-  };
-  body.addEventListener('keydown', ({ key }) => {
-    if (key === 'ArrowLeft') turn(-1);
-    if (key === 'ArrowRight') turn(1);
+// The fan of where the camera looked stands between the dot and the popup where it looks up.
+function lift(i) {
+  const direction = points[i][8];
+  if (typeof direction !== 'number') return 0;
+  const off = Math.abs((direction + 180) % 360 - 180) / 180 * Math.PI; // from north
+  return Math.max(0, Math.cos(Math.max(0, off - 0.4))) * FAN;
+}
+
+function frame(content) {
+  content.tabIndex = -1;
+  content.classList.add('popup');
+  content.addEventListener('keydown', ({ key }) => {
     if (key === 'Escape') map.closePopup();
   });
+  // Leaflet takes a click on what the click itself removed for one on the map.
+  content.addEventListener('click', (event) => event.stopPropagation());
+  return content;
+}
+
+function show(content, i, title) {
+  state.opened = i;
+  popup.options.offset = L.point(0, 7 - (i < 0 ? 14 : lift(i)));
+  popup.setContent(content);
+  if (!popup.isOpen()) popup.openOn(map);
+  const dialog = popup.getElement();
+  dialog.setAttribute('role', 'dialog');
+  dialog.setAttribute('aria-label', visible(title));
+  content.focus({ preventScroll: true });
+  dots.repaint();
+}
+
+function showSheet(front) {
+  const content = frame(sheet(state.pile, showCard));
+  content.querySelector('.many').append(' ', zoomer());
+  popup.setLatLng(whereabouts(front));
+  show(content, -1, `${number(state.pile.length)} photographs`);
+}
+
+function showCard(first) {
+  const content = frame(element('div', {}, element('div')));
+  let page = state.pile.indexOf(first);
+  const turn = (by) => {
+    page = (page + by + state.pile.length) % state.pile.length;
+    last = state.opened = state.pile[page];
+    content.firstChild.replaceWith(card(last, keepInView));
+    const count = content.querySelector('.pager span');
+    if (count) count.textContent = `${number(page + 1)} of ${number(state.pile.length)} here`;
+  };
+  const leaf = (by) => {
+    turn(by);
+    show(content, last, points[last][3]);
+  };
+  if (state.pile.length > 1) content.append(pager(leaf, () => showSheet(last)));
+  content.addEventListener('keydown', ({ key }) => {
+    const by = { ArrowLeft: -1, ArrowRight: 1 }[key];
+    if (by && state.pile.length > 1) leaf(by);
+  });
   turn(0);
-  return body;
+  popup.setLatLng(whereabouts(last));
+  show(content, last, points[last][3]);
 }
 
-export function open(i) {
-  if (!on[labels[i]]) switchClasses((label) => on[label] || label === labels[i]);
-  const place = whereabouts(i);
-  if (!map.getBounds().contains(place)) map.setView(place, map.getZoom(), { animate: false });
+function prepare(members) {
   if (!popup.isOpen()) returnTo = document.activeElement;
-  pile = within(2 * DOT, layerPoint(i));
-  const body = pages(i);
-  popup.setContent(body).setLatLng(whereabouts(i)).openOn(map);
-  body.focus({ preventScroll: true });
+  state.pile = members.sort((a, b) => a - b);
+  const width = Math.min(340, map.getSize().x - (isTouched ? 98 : 88));
+  Object.assign(popup.options, { minWidth: Math.min(300, width), maxWidth: width });
 }
 
-// Open the next photograph of a class switched on, or the previous one.
+// Open a photograph; `near` zooms to it.
+export function open(i, { near = false } = {}) {
+  reveal(i);
+  const place = whereabouts(i);
+  const zoom = near ? Math.max(map.getZoom(), CLOSE) : map.getZoom();
+  if (zoom !== map.getZoom() || !map.getBounds().contains(place)) {
+    map.setView(place, zoom, { animate: false });
+  }
+  const stack = stackOf(i);
+  prepare(stack ? membersOf(stack) : [i]);
+  showCard(i);
+}
+
+function openStack(stack) {
+  prepare(membersOf(stack));
+  if (state.pile.length > PAGED) showSheet(stack.front);
+  else showCard(stack.front);
+}
+
+// Open the next photograph that is shown, or the previous one.
 function step(by) {
-  let i = state.opened < 0 && by < 0 ? points.length : state.opened;
-  do i += by; while (i >= 0 && i < points.length && !on[labels[i]]);
+  let i = last < 0 && by < 0 ? points.length : last;
+  do i += by; while (i >= 0 && i < points.length && !shown[i]);
   if (i >= 0 && i < points.length) open(i);
 }
 
 // How many photographs of which classes lie under the pointer.
-function hover(nearest) {
-  map.getContainer().classList.toggle('over-dot', nearest !== undefined);
-  if (nearest === undefined) return tooltip.remove();
-  const counts = new Map();
-  for (const i of within(2 * DOT, layerPoint(nearest))) {
-    counts.set(labels[i], (counts.get(labels[i]) ?? 0) + 1);
-  }
-  const line = ([label, count]) => element('div', {}, `${number(count)} `, labelName(label));
-  const content = element('div', {}, ...Array.from(counts, line));
-  return tooltip.setContent(content).setLatLng(whereabouts(nearest)).addTo(map);
+function hover(stack) {
+  map.getContainer().classList.toggle('over-dot', stack !== null);
+  if (stack === null) return tooltip.remove();
+  const content = element('div', {}, ...mixList(membersOf(stack)));
+  return tooltip.setContent(content).setLatLng(whereabouts(stack.front)).addTo(map);
 }
 
 export function openPopups() {
-  const radius = matchMedia('(pointer: coarse)').matches ? 3 * DOT : 1.5 * DOT;
+  const slack = isTouched ? 2 * DOT : DOT / 2;
+  viewer.open = open;
   map.on('click', ({ layerPoint: at }) => {
-    const [nearest] = within(radius, at);
-    if (nearest !== undefined) open(nearest);
+    const stack = stackAt(at, slack);
+    if (stack) openStack(stack);
   });
-  map.on('mousemove', ({ layerPoint: at }) => hover(within(radius, at)[0]));
-  map.on('mouseout', () => hover());
+  map.on('mousemove', ({ layerPoint: at }) => hover(stackAt(at, slack)));
+  map.on('mouseout', () => hover(null));
   map.on('popupopen', () => tooltip.remove());
   map.on('popupclose', () => {
     state.opened = -1;
-    pile = [];
+    state.pile = [];
     dots.repaint();
     returnTo?.focus({ preventScroll: true });
   });
-  map.on('classes', () => {
-    if (state.opened >= 0 && !on[labels[state.opened]]) map.closePopup();
+  onFilter('filter', () => {
+    if (popup.isOpen() && state.pile.some((i) => !shown[i])) map.closePopup();
   });
   map.getContainer().addEventListener('keydown', ({ key, ctrlKey, metaKey, altKey }) => {
     const by = { n: 1, p: -1 }[key.toLowerCase()];

@@ -1,23 +1,22 @@
-/* Start the page, and let tests look in through window.granpipe:
+/* Start the map, and let tests look in through window.granpipe:
  *
  * map         Leaflet's map
- * shown       photographs of the classes switched on
+ * shown       photographs that the filter leaves
  * drawn       those of them in the last picture
  * open(i)     open the popup of photograph i
  * opened      the photograph in the popup, or -1
  * pile        the photographs that the popup pages through
  */
 
+import { follow, keepAddress } from './address.js';
 import { data } from './data.js';
-import { dots, grid, map, state } from './dots.js';
-import { fillPanel, part, shown } from './panel.js';
-import { open, openPopups, pile } from './popup.js';
-import { element, positionText } from './text.js';
-
-function fit() {
-  if (data.bounds) map.fitBounds(data.bounds, { padding: [30, 30], maxZoom: 17, animate: false });
-  else map.setView([20, 0], 2);
-}
+import { dots, state } from './dots.js';
+import { indicesOf, shown } from './filter.js';
+import { fit, keepFitting } from './fit.js';
+import { ground } from './grid.js';
+import { lookAround, map } from './place.js';
+import { open, openPopups } from './popup.js';
+import { element, part, positionText } from './text.js';
 
 function box(attributes) {
   const control = L.control({ position: 'bottomleft' });
@@ -42,7 +41,7 @@ function warnAboutTiles() {
     notice.textContent = text;
     notice.hidden = !text;
   };
-  const failed = 'Map tiles do not arrive. Positions, grid and scale hold without them.';
+  const failed = 'Map tiles do not arrive. Positions, land, grid and scale hold without them.';
   const refused = 'OpenStreetMap may refuse pages opened from a file; Satellite does not.';
   const isRefused = (layer) => layer === streets && location.protocol === 'file:';
   map.on('baselayerchange', ({ layer }) => warn(isRefused(layer) ? refused : ''));
@@ -52,24 +51,28 @@ function warnAboutTiles() {
   satellite.on('tileload', () => warn(''));
 }
 
-fillPanel();
-fit();
-grid.addTo(map);
-dots.addTo(map);
-showPosition();
-warnAboutTiles();
-openPopups();
-part('fit').addEventListener('click', fit);
 map.getContainer().setAttribute('role', 'region');
 map.getContainer().setAttribute('aria-label', 'Map: N and P open the next and previous photograph');
+if (data.land) map.attributionControl.addAttribution('Outlines: Natural Earth');
 map.attributionControl.setPrefix('<a href="https://leafletjs.com">Leaflet</a>');
-new ResizeObserver(() => map.invalidateSize()).observe(map.getContainer());
+fit();
+ground.addTo(map);
+dots.addTo(map);
+keepFitting();
+map.on('moveend', lookAround);
+openPopups();
+follow();
+lookAround();
+keepAddress();
+showPosition();
+warnAboutTiles();
+part('fit').addEventListener('click', fit);
 
 window.granpipe = {
   map,
   open,
-  get shown() { return shown(); },
+  get shown() { return indicesOf(shown).length; },
   get drawn() { return state.drawn; },
   get opened() { return state.opened; },
-  get pile() { return pile; },
+  get pile() { return state.pile; },
 };

@@ -4,6 +4,8 @@ import { data } from './data.js';
 
 const ROWS = 200; // that a list grows by: browsers stall on 100,000
 
+export const part = (id) => document.getElementById(id);
+
 export function element(tag, attributes = {}, ...children) {
   const node = document.createElement(tag);
   Object.entries(attributes).forEach(([key, value]) => node.setAttribute(key, value));
@@ -47,7 +49,8 @@ export function degrees(value, digits, [positive, negative]) {
 }
 
 export function longitude(lon, digits) {
-  return degrees(L.Util.wrapNum(lon, [-180, 180], true), digits, 'EW');
+  const wrapped = Math.abs(lon) <= 180 ? lon : ((lon + 180) % 360 + 360) % 360 - 180;
+  return degrees(wrapped, digits, 'EW');
 }
 
 export function positionText(lat, lon, digits = data.digits ?? 5) {
@@ -59,11 +62,19 @@ export function compass(direction) {
   return `${Math.round(direction)}° ${wind}`;
 }
 
-export function growingList(items, row) {
+export function distance(metres) {
+  return metres < 1000 ? `${Math.round(metres)} m` : `${number(Math.round(metres / 100) / 10)} km`;
+}
+
+export function dayText(day) {
+  return new Date(day * 864e5).toISOString().replace(/T.*/, '').replace(/^[+-]00/, '');
+}
+
+export function growingList(items, row, rows = ROWS) {
   const list = element('ul');
   const grow = () => {
     const from = list.childElementCount;
-    list.append(...items.slice(from, from + ROWS).map((item) => element('li', {}, row(item))));
+    list.append(...items.slice(from, from + rows).map((item) => element('li', {}, row(item))));
     const left = items.length - list.childElementCount;
     more.hidden = left === 0;
     more.textContent = `Show more (${number(left)} left)`;

@@ -1,0 +1,110 @@
+"""The map as KML 2.2 (OGC 07-147r2), for Google Earth: a folder a class, a placemark a photograph.
+
+A class without any position has an empty folder. Elements stand in the order of OGC's schema.
+"""
+
+import html
+import re
+from collections.abc import Iterable, Iterator
+from itertools import groupby
+from urllib.parse import quote
+
+from granpipe.dataset.names import shown
+from granpipe.mapping.colours import COLOURS
+from granpipe.mapping.sighting import COLUMNS, Options, Sighting, Sightings, fields_of
+from granpipe.photo.gps import Position
+
+SIGNATURE = (
+    '<?xml version="1.0" encoding="UTF-8"?>\n'
+    '<kml xmlns="http://www.opengis.net/kml/2.2"><!-- granpipe -->\n'
+)
+"""What every such file begins with."""
+
+_NUMBERS = ("latitude", "longitude", "altitude", "direction")
+_TOLD = ("label", "taken_at", "utc_offset", "make", "model", "altitude", "direction")
+# XML 1.0, section 2.2: these can be written in no way.
+_NO_XML = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+def write_kml(sightings: Sightings, options: Options) -> str:
+    """Return the file's text."""
+    by_label = sorted(sightings, key=lambda one: (one.photo.label, one.photo.source))
+    folders = [
+        (label, list(members)) for label, members in groupby(by_label, lambda one: one.photo.label)
+    ]
+    lines = [
+        "<Document>",
+        f"<name>{_text(options.title)}</name>",
+        *(_style(number) for number in range(min(len(folders), len(COLOURS)))),
+        _schema(),
+        *(
+            line
+            for number, (label, members) in enumerate(folders)
+            for line in _folder(number, label, members, options)
+        ),
+        "</Document>\n</kml>\n",
+    ]
+    return SIGNATURE + "\n".join(lines)
+
+
+def _style(number: int) -> str:
+    red, green, blue = re.findall("..", COLOURS[number][1:])
+    return (
+        f'<Style id="class-{number}"><IconStyle><color>ff{blue}{green}{red}</color></IconStyle>'
+        # Google Earth would show the data as HTML; the description is escaped for it.
+        "<BalloonStyle><text>$[description]</text></BalloonStyle></Style>"
+    )
+
+
+def _schema() -> str:
+    """Return the columns with their types, which hold also where all values are unknown."""
+    kinds = [(name, "double" if name in _NUMBERS else "string") for name in COLUMNS]
+    fields = "".join(f'<SimpleField type="{kind}" name="{name}"/>' for name, kind in kinds)
+    return f'<Schema name="photographs" id="photographs">{fields}</Schema>'
+
+
+def _folder(
+    number: int, label: str, members: Iterable[Sighting], options: Options
+) -> Iterator[str]:
+    yield f"<Folder><name>{_text(label or '(no class)')}</name>"
+    for one in members:
+        if one.capture.position:
+            yield _placemark(one, one.capture.position, number % len(COLOURS), options)
+    yield "</Folder>"
+
+
+def _placemark(one: Sighting, place: Position, style: int, options: Options) -> str:
+    when = one.capture.taken_at + one.capture.utc_offset
+    moment = f"<TimeStamp><when>{when}</when></TimeStamp>" if when else ""
+    cells = fields_of(one, options)
+    data = "".join(
+        f'<SimpleData name="{name}">{_text(str(value))}</SimpleData>'
+        for name, value in cells.items()
+        if value is not None
+    )
+    height = "" if place.altitude is None else f",{place.altitude}"
+    return (
+        f"<Placemark><name>{_text(one.photo.source)}</name>"
+        f"<description>{_text(_description(one, cells, options))}</description>"
+        f"{moment}<styleUrl>#class-{style}</styleUrl>"
+        f'<ExtendedData><SchemaData schemaUrl="#photographs">{data}</SchemaData></ExtendedData>'
+        f"<Point><coordinates>{place.lon},{place.lat}{height}</coordinates></Point></Placemark>"
+    )
+
+
+def _description(one: Sighting, cells: dict[str, object], options: Options) -> str:
+    """Return what a reader is told, as HTML: names are text in it."""
+    told = [one.photo.source, *(f"{name}: {cells[name]}" for name in _TOLD if cells[name])]
+    # $[name] would be replaced by another element's text.
+    lines = [html.escape(shown(text)).replace("$", "&#36;") for text in told]
+    if options.links is not None:
+        address = options.links + quote(one.photo.source.encode("utf-8", "surrogateescape"))
+        lines.insert(0, f'<img src="{html.escape(address)}" width="320" alt="">')
+    return "<br>\n".join(lines)
+
+
+def _text(text: str) -> str:
+    """Return text as XML; signs that XML cannot hold are written as escapes."""
+    held = _NO_XML.sub(lambda sign: f"\\u{ord(sign[0]):04x}", shown(text))
+    # A parser would take a lone carriage return for a line's end.
+    return html.escape(held, quote=False).replace("\r", "&#13;")

@@ -1,0 +1,59 @@
+/* The view, the filter and the opened photograph in the page's address, behind its #. */
+
+import { data, points } from './data.js';
+import { filter, onFilter, refine } from './filter.js';
+import { fit, fitted } from './fit.js';
+import { state } from './dots.js';
+import { map } from './place.js';
+import { open } from './popup.js';
+
+let written = '';
+
+function say() {
+  const { lat, lng } = map.getCenter();
+  const parts = new URLSearchParams();
+  if (!fitted()) parts.set('map', [map.getZoom(), lat.toFixed(5), lng.toFixed(5)].join('/'));
+  const add = (key, names, isOn) => names.forEach((text, k) => isOn[k] || parts.append(key, text));
+  add('off', data.labels, filter.classes);
+  add('off-side', data.sides, filter.sides);
+  if (filter.days) parts.set('days', filter.days.join('/'));
+  if (state.opened >= 0) parts.set('photo', points[state.opened][3]);
+  written = parts.size ? `#${parts.toString().replaceAll('%2F', '/')}` : '';
+  history.replaceState(null, '', location.href.replace(/#.*/, '') + written);
+}
+
+const finite = (text, count) => {
+  const values = (text ?? '').split('/').map(Number);
+  return values.length === count && values.every(Number.isFinite) ? values : null;
+};
+
+// Do as the address says, where it says something that this page knows.
+export function follow() {
+  const parts = new URLSearchParams(location.hash.slice(1));
+  const [off, offSide] = ['off', 'off-side'].map((key) => new Set(parts.getAll(key)));
+  const days = finite(parts.get('days'), 2);
+  refine({
+    classes: (label) => !off.has(data.labels[label]),
+    sides: (side) => !offSide.has(data.sides[side]),
+    days: days && days.every((day) => Math.abs(day) < 1e7) ? days : null,
+  });
+  const [zoom, lat, lng] = finite(parts.get('map'), 3) ?? [];
+  if (Math.abs(lat) <= 90 && Math.abs(lng) <= 720) {
+    map.setView([lat, lng], Math.round(zoom), { animate: false });
+  } else {
+    fit();
+  }
+  const i = parts.has('photo') ? points.findIndex((point) => point[3] === parts.get('photo')) : -1;
+  if (i >= 0) open(i);
+}
+
+export function keepAddress() {
+  let timer = 0;
+  const soon = () => {
+    clearTimeout(timer);
+    timer = setTimeout(say, 300); // browsers refuse many changes in a short time
+  };
+  map.on('moveend popupopen popupclose', soon);
+  onFilter('filter', soon);
+  addEventListener('hashchange', () => { if (location.hash !== written) follow(); });
+}

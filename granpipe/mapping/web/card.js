@@ -1,0 +1,47 @@
+/* What is told of one photograph, in the popup and, without Leaflet, in the list. */
+
+import { data, labels, points, sides, takenAt } from './data.js';
+import { compass, distance, element, labelName, name, photographLink } from './text.js';
+import { positionText } from './text.js';
+
+export const sideName = (side) => data.sides[side] || 'no side';
+
+function facts(i) {
+  const [lat, lon, label, , , , camera, altitude, direction, , , group, nearest] = points[i];
+  const list = element('dl');
+  const add = (term, value) => list.append(element('dt', {}, term), element('dd', {}, value));
+  add('Class', labelName(label));
+  const taken = takenAt(i);
+  if (taken) add('Taken', name(taken));
+  if (data.cameras[camera]) add('Camera', name(data.cameras[camera]));
+  if (typeof altitude === 'number') add('Altitude', `${altitude} m`);
+  if (typeof direction === 'number') add('Looking', compass(direction));
+  add('Position', positionText(lat, lon) + (data.digits === null ? '' : ' (rounded)'));
+  if (data.sides.length > 0) add('Side', name(sideName(sides[i])));
+  if (typeof group === 'number') add('Group', name(data.groups[group]));
+  if (typeof nearest === 'number') add('Training', `nearest ${distance(nearest)} away`);
+  return list;
+}
+
+export function card(i, whenLoaded = () => {}) {
+  const text = element('div', {}, photographLink(points[i][3]), facts(i));
+  const node = element('div', { class: 'card' }, text);
+  const picture = thumbnail(i);
+  if (picture) {
+    picture.addEventListener('load', whenLoaded);
+    node.prepend(picture);
+  }
+  return node;
+}
+
+export function thumbnail(i) {
+  const base64 = points[i][9];
+  return base64 && element('img', { src: `data:image/jpeg;base64,${base64}`, alt: '' });
+}
+
+// How many photographs of which classes: [label, count], the most frequent first.
+export function mixOf(members) {
+  const counts = new Map();
+  for (const i of members) counts.set(labels[i], (counts.get(labels[i]) ?? 0) + 1);
+  return [...counts].sort(([a, m], [b, n]) => n - m || a - b);
+}

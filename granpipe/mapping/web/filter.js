@@ -1,0 +1,69 @@
+/* Which photographs are shown: by class, side and day; and which of them the map's view holds. */
+
+import { data, days, labels, points, sides } from './data.js';
+
+const CALM = 150; // milliseconds without a change after which lists and tables follow
+
+export const filter = {
+  classes: data.labels.map(() => true),
+  sides: data.sides.map(() => true),
+  days: null, // first and last, since 1970
+};
+export const shown = new Uint8Array(points.length).fill(1);
+export const viewed = new Uint8Array(points.length).fill(1);
+const listeners = { filter: [], view: [], calm: [] };
+let isInside = () => true;
+let timer = 0;
+
+/* `filter` comes at once when other photographs are shown, `view` also when others are in view, and
+ * `calm` when no more changes follow. */
+export const onFilter = (kind, act) => listeners[kind].push(act);
+
+export const hasSide = (i) => data.sides.length === 0 || filter.sides[sides[i]];
+
+function isWithin(i) {
+  return !filter.days || (days[i] >= filter.days[0] && days[i] <= filter.days[1]);
+}
+
+export function isFiltered() {
+  return filter.days !== null || [...filter.classes, ...filter.sides].includes(false);
+}
+
+// Set part of the filter: classes and sides as functions of their index, days as they are.
+export function refine({ classes, sides: chosen, days: span = filter.days }) {
+  if (classes) filter.classes = filter.classes.map((_, label) => classes(label));
+  if (chosen) filter.sides = filter.sides.map((_, side) => chosen(side));
+  filter.days = span;
+  for (let i = 0; i < shown.length; i++) {
+    shown[i] = filter.classes[labels[i]] && hasSide(i) && isWithin(i) ? 1 : 0;
+  }
+  listeners.filter.forEach((act) => act());
+  look(isInside);
+}
+
+// Tell what the map's view holds.
+export function look(inside) {
+  isInside = inside;
+  for (let i = 0; i < shown.length; i++) viewed[i] = shown[i] && inside(i) ? 1 : 0;
+  listeners.view.forEach((act) => act());
+  clearTimeout(timer);
+  timer = setTimeout(() => listeners.calm.forEach((act) => act()), CALM);
+}
+
+export const isInView = (i) => isInside(i);
+
+export function indicesOf(flags) {
+  const found = [];
+  for (let i = 0; i < flags.length; i++) if (flags[i]) found.push(i);
+  return found;
+}
+
+// Show a photograph that some filter hides.
+export function reveal(i) {
+  if (shown[i]) return;
+  refine({
+    classes: (label) => filter.classes[label] || label === labels[i],
+    sides: (side) => filter.sides[side] || side === sides[i],
+    days: isWithin(i) ? filter.days : null,
+  });
+}

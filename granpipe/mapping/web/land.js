@@ -1,0 +1,85 @@
+/* Land, borders and the names of countries, below the tiles. */
+
+import { atlas } from './atlas.js';
+import { map } from './place.js';
+import { themed } from './symbols.js';
+
+const FINEST = 11; // the zoom beyond which the outlines would say more than they know
+const NAME = '12px system-ui, sans-serif';
+
+// The copies of the world that the canvas shows, and how each is placed on it.
+function copies({ min, max }) {
+  const scale = 2 ** map.getZoom();
+  const origin = map.getPixelOrigin();
+  const world = 256 * scale;
+  const found = [];
+  // A ring may begin on one copy and end on the next.
+  const last = Math.floor((max.x + origin.x) / world) + 1;
+  for (let k = Math.floor((min.x + origin.x) / world) - 1; k <= last; k++) {
+    found.push({ scale, dx: k * world - origin.x, dy: -origin.y });
+  }
+  return found;
+}
+
+function isVisible([left, top, right, bottom], { scale, dx, dy }, { min, max }) {
+  return right * scale + dx >= min.x && left * scale + dx <= max.x
+    && bottom * scale + dy >= min.y && top * scale + dy <= max.y;
+}
+
+function trace(context, xy, { scale, dx, dy }) {
+  context.moveTo(xy[0] * scale + dx, xy[1] * scale + dy);
+  for (let k = 2; k < xy.length; k += 2) context.lineTo(xy[k] * scale + dx, xy[k + 1] * scale + dy);
+}
+
+function paintLines(context, bounds, places, { isBorder, colour, width }) {
+  Object.assign(context, { strokeStyle: colour, lineWidth: width, lineJoin: 'round' });
+  context.beginPath();
+  for (const { xy, box, uses } of atlas().arcs) {
+    if (uses > 1 !== isBorder) continue;
+    for (const place of places) if (isVisible(box, place, bounds)) trace(context, xy, place);
+  }
+  context.stroke();
+}
+
+function paintNames(context, bounds, places) {
+  const taken = [];
+  Object.assign(context, {
+    font: NAME, textAlign: 'center', textBaseline: 'middle', fillStyle: themed('country'),
+    strokeStyle: themed('land'), lineWidth: 3,
+  });
+  for (const { text, x, y, width } of atlas().labels) {
+    for (const { scale, dx, dy } of places) {
+      const [px, py] = [x * scale + dx, y * scale + dy];
+      if (!bounds.contains([px, py])) continue;
+      if (width * scale < 24) return; // the others have less room
+      const half = context.measureText(text).width / 2;
+      if (2 * half + 6 > width * scale || taken.some(([ox, oy, other]) => {
+        return Math.abs(oy - py) < 16 && Math.abs(ox - px) < other + half + 8;
+      })) continue;
+      taken.push([px, py, half]);
+      context.strokeText(text, px, py);
+      context.fillText(text, px, py);
+    }
+  }
+}
+
+export function paintLand(context, bounds) {
+  if (!atlas() || map.getZoom() > FINEST) return;
+  const places = copies(bounds);
+  const { min, max } = bounds;
+  context.fillStyle = themed('sea');
+  context.fillRect(min.x, min.y, max.x - min.x, max.y - min.y);
+  context.beginPath();
+  for (const { xy, box } of atlas().rings) {
+    for (const place of places) {
+      if (!isVisible(box, place, bounds)) continue;
+      trace(context, xy, place);
+      context.closePath();
+    }
+  }
+  context.fillStyle = themed('land');
+  context.fill('evenodd');
+  paintLines(context, bounds, places, { isBorder: true, colour: themed('border'), width: 1 });
+  paintLines(context, bounds, places, { isBorder: false, colour: themed('coast'), width: 1 });
+  paintNames(context, bounds, places);
+}

@@ -1,0 +1,168 @@
+"""Land and countries: what the page is given of them, and what it makes of it."""
+
+import json
+import re
+
+import numpy as np
+import pytest
+
+from granpipe.mapping.land import BUDGET, outlines
+
+from conftest import ROOT
+from pages import make_plain_page, sighting, write_page
+
+DIGITS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+WORLD = 32_000  # bytes
+MANY = np.random.default_rng(1).uniform((-60, -180), (70, 180), (3000, 2)).T.tolist()
+
+
+def size(land: dict) -> int:
+    return len(json.dumps(land, separators=(",", ":")))
+
+
+def numbers(text: str) -> list[int]:
+    """Read what `granpipe.mapping.land` writes, as web/atlas.js does."""
+    found, number, shift = [], 0, 0
+    for sign in text:
+        value = DIGITS.index(sign)
+        number |= (value & 31) << shift
+        shift += 5
+        if value < 32:
+            found.append(~(number >> 1) if number & 1 else number >> 1)
+            number, shift = 0, 0
+    return found
+
+
+def arcs(land: dict) -> list[np.ndarray]:
+    steps = (np.reshape(numbers(text), (-1, 2)) for text in land["arcs"].split())
+    return [np.cumsum(step, axis=0) / land["units"] for step in steps]
+
+
+def rings(land: dict) -> list[tuple[str, np.ndarray]]:
+    """Return each ring's country and line, its arcs joined across the date line."""
+    lines = arcs(land)
+    found = []
+    for text in land["rings"].split():
+        country, *around = numbers(text)
+        line = np.concatenate([lines[k] if k >= 0 else lines[~k][::-1] for k in around])
+        line[:, 0] = np.unwrap(line[:, 0], period=360)
+        found.append((land["names"][country], line))
+    return found
+
+
+def test_the_world_takes_thirty_kilobytes_and_detail_a_hundred_more():
+    assert size(outlines([], [])) <= WORLD
+    assert size(outlines([46.9], [7.4])) > size(outlines([], [])) + 5_000
+    assert size(outlines(*MANY)) <= WORLD + BUDGET
+
+
+def test_the_same_places_give_the_same_outlines_whatever_their_order():
+    lats, lons = MANY
+    assert outlines(lats, lons) == outlines(lats[::-1], lons[::-1])
+
+
+def test_the_page_says_where_the_outlines_come_from(visit, season):
+    visit = visit(season)
+    assert "Natural Earth" in visit.texts("#credit")[0]
+    assert "Natural Earth" in visit.texts(".leaflet-control-attribution")[0]
+
+
+@pytest.mark.parametrize("places", [([], []), ([66], [179]), ([-17], [180])], ids=str)
+def test_no_ring_jumps_across_the_map(places):
+    """A crude try drew bars from one edge to the other, where countries cross the date line."""
+    land = outlines(*places)
+    for line in arcs(land):
+        assert np.abs(np.diff(line[:, 0])).max(initial=0) < 60
+    for country, line in rings(land):
+        turn = line[-1, 0] - line[0, 0]
+        assert turn == pytest.approx(360 if country == "Antarctica" and turn else 0, abs=1e-6)
+        assert line[-1, 1] == pytest.approx(line[0, 1])
+
+
+def test_near_a_photograph_the_outlines_are_finer_and_elsewhere_they_are_not():
+    near, world = outlines([46.9], [7.4]), outlines([], [])
+
+    def vertices(land, west, east, south, north):
+        lon, lat = np.concatenate(arcs(land)).T
+        return ((lon > west) & (lon < east) & (lat > south) & (lat < north)).sum()
+
+    assert vertices(near, 0, 15, 40, 54) > 2 * vertices(world, 0, 15, 40, 54)
+    assert vertices(near, 110, 155, -45, -10) == vertices(world, 110, 155, -45, -10)
+
+
+def test_a_small_island_is_there_where_it_was_photographed():
+    assert "Malta" in {country for country, _ in rings(outlines([35.9], [14.4]))}
+
+
+@pytest.mark.parametrize(
+    ("country", "place"),
+    [
+        ("Switzerland", (46.95, 7.45)),
+        ("Lesotho", (-29.5, 28.3)),  # a hole in South Africa
+        ("South Africa", (-29.0, 24.0)),
+        ("Russia", (66.0, -175.0)),  # beyond the date line
+        ("Fiji", (-16.6, 179.4)),
+        ("United States of America", (51.5, 179.1)),  # the Aleutians, near 180 degrees
+        ("Antarctica", (-80.0, 100.0)),
+        ("Netherlands", (52.97, 4.73)),  # on shore, but for the outline
+        ("at sea", (0.0, -30.0)),
+    ],
+)
+def test_the_table_knows_the_country_about(visit, tmp_path, country, place):
+    visit = visit(make_plain_page(tmp_path, [place]))
+    visit.page.click("#table > summary")
+    assert visit.texts("#tables thead th")[1:] == [country]
+
+
+def spy(context) -> None:
+    """Write down what is drawn: the texts, and how far the longest slanting line goes east."""
+    context.add_init_script(
+        """window.texts = []; window.longest = 0;
+        const canvas = CanvasRenderingContext2D.prototype;
+        const { fillText, moveTo, lineTo } = canvas;
+        let last = null;
+        canvas.fillText = function (text, ...at) {
+          texts.push(text);
+          fillText.call(this, text, ...at);
+        };
+        canvas.moveTo = function (...at) {
+          last = at;
+          moveTo.call(this, ...at);
+        };
+        canvas.lineTo = function (...at) {
+          const [east, south] = at.map((value, k) => Math.abs(value - last[k]));
+          if (south > 0 && south < 1e3) longest = Math.max(longest, east);
+          last = at;
+          lineTo.call(this, ...at);
+        };"""
+    )
+
+
+def test_countries_have_names_where_there_is_room_and_a_field_has_the_grid(visit, tmp_path):
+    visit = visit(make_plain_page(tmp_path, [(46.9, 7.4), (48, 9)]), prepare=spy)
+    assert "Switzerland" in visit.page.evaluate("texts")
+    visit.page.evaluate("texts.length = 0")
+    visit.state("map.setView([46.9, 7.4], 17, {animate: false})")
+    texts = visit.page.evaluate("texts")
+    assert "Switzerland" not in texts
+    assert [text for text in texts if re.fullmatch(r"46\.\d+°\u00a0N", text)]
+
+
+@pytest.mark.parametrize("middle", [-180, 0, 180, 540])
+def test_no_bar_is_drawn_across_the_map(visit, tmp_path, middle):
+    page = write_page(tmp_path, [sighting("a.jpg", -16.8, 179.9), sighting("b.jpg", 66, -175)])
+    visit = visit(page, (2560, 1440), prepare=spy)
+    visit.page.evaluate("longest = 0")
+    visit.state(f"map.setView([20, {middle}], 3, {{animate: false}})")
+    assert visit.page.evaluate("longest") < 2560 / 8
+
+
+def test_the_converter_makes_the_file_that_is_packaged(tmp_path):
+    atlas = ROOT / "node_modules/world-atlas/countries-50m.json"
+    if not atlas.is_file():
+        pytest.skip("world-atlas is not here (npm install world-atlas@2.0.2)")
+    import make_land
+
+    make_land.main(atlas, tmp_path / "land.npz")
+    packaged = ROOT / "granpipe/mapping/land.npz"
+    assert (tmp_path / "land.npz").read_bytes() == packaged.read_bytes()
