@@ -17,7 +17,7 @@ FLAGS = {
 
 Measured on 226 pictures that are neither (21 photographs of 14 scenes, 205 drawn fields): none was
 called blurred, dark, overexposed or blank; `tiny` is no matter of judgement. Of the same pictures
-blurred by a hundredth of their width (sigma) all are found, by half of that 24 to 48 of 100; of
+blurred by a hundredth of their width (sigma) all are found, by half of that 28 to 52 of 100; of
 those smeared along one direction by 2 to 3 hundredths at most 29. At a fifth of their light all are
 dark, at three tenths 12 to 38 of 100.
 """
