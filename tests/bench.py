@@ -14,11 +14,13 @@ import subprocess
 import sys
 import tempfile
 import time
+import tracemalloc
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import partial
+from hashlib import sha256
 from importlib.util import find_spec
 from io import BytesIO
 from pathlib import Path
@@ -31,12 +33,15 @@ from folium.plugins import FastMarkerCluster
 from PIL import Image
 
 from granpipe.copies.transform import Ranges, draw_parameters, generator, make_copy
-from granpipe.dataset.names import Photo
+from granpipe.dataset.groups import Facts, group, parse_together
+from granpipe.dataset.names import Photo, label_of
+from granpipe.dataset.sides import Member, deal, parse_shares
 from granpipe.mapping.sighting import Options, Sighting
 from granpipe.mapping.writers import WRITERS
 from granpipe.photo.exif import Capture
 from granpipe.photo.gps import Position
 from granpipe.photo.letterbox import content_box
+from granpipe.photo.likeness import BYTES, WINDOWS
 
 import buckets
 
@@ -130,12 +135,14 @@ def bench_prepare(folder: Path, count: int, size: tuple[int, int], grain: int) -
     paths = draw_photographs(photos, count, size, grain)
     megabytes = sum(path.stat().st_size for path in paths) / count / 1e6
     script, ours = python("-c", FIRST_SCRIPT, photos, other), granpipe("prepare", photos, out)
+    sides = granpipe("prepare", photos, folder / "sides", "--split", "80/10/10")
     vips = under_xargs(paths, "vipsthumbnail", "--size", "224x224", "-o", f"{other}/%s.ppm")
     magick = under_xargs(paths, *MOGRIFY.split(), other)
     contenders = [
         Contender("first script: exif_transpose, pad, np.save", script, count, other),
         Contender("granpipe prepare", ours, count, out),
         Contender("granpipe prepare again, nothing to do", ours, count),
+        Contender("granpipe prepare --split 80/10/10, anew", sides, count, folder / "sides"),
         Contender(f"vipsthumbnail under xargs -P{CORES}", vips, count, other),
         Contender(f"mogrify under xargs -P{CORES}", magick, count, other),
     ]
@@ -271,6 +278,60 @@ def sighting(number: int) -> Sighting:
     return Sighting(Photo(f"crop {plot}/IMG_{number:06}.jpg"), capture)
 
 
+def bench_split(count: int) -> None:
+    """Measure the steps of `prepare --split` on photographs without pixels, and their memory."""
+    photos, steps = draw_facts(count), {}
+    for rule in ("likeness", "place", "burst"):
+        steps[f"{rule}: groups"] = partial(group, photos, parse_together(rule))
+    groups = group(photos, parse_together("place")).names
+    members = [Member(label_of(one.source), groups[one.source]) for one in photos]
+    steps["sides dealt"] = partial(deal, members, parse_shares("80/10/10"), 0)
+    print(f"\n{f'split {count:,} records':<46}{'seconds':>8}{'peak of arrays':>19}")
+    for name, step in steps.items():
+        start = time.perf_counter()
+        step()
+        seconds = time.perf_counter() - start
+        print(f"  {name:<44}{seconds:>8.3f}{peak_of(step):>16,.0f} MB", flush=True)
+
+
+def peak_of(step: Callable[[], object]) -> float:
+    """Return how many megabytes a step takes beyond what stands already."""
+    tracemalloc.start()
+    step()
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    return peak / 1e6
+
+
+def draw_facts(count: int) -> list[Facts]:
+    """Return what prepare knows of photographs in fields of fifty, one of fifty a copy."""
+    rng = np.random.default_rng(0)
+    wholes = rng.integers(0, 256, (count, BYTES), np.uint8)
+    copies = np.arange(count // 50) * 50 + 1
+    wholes[copies] = noisy(wholes[copies - 1], 0.05, rng)
+    windows = [noisy(wholes, 0.12 + 0.08 * (n >= 9), rng) for n in range(WINDOWS)]
+    looks = np.stack([wholes, *windows], axis=1)
+    fields = np.repeat(rng.uniform(-60, 60, (-(-count // 50), 2)), 50, axis=0)[:count]
+    places = np.round(fields + rng.normal(0, 5e-4, (count, 2)), 6)
+    places[rng.random(count) < 0.2] = np.nan
+    return [
+        Facts(
+            f"crop {number // 50 % 7}/{number:07}.jpg",
+            sha256(str(number).encode()).hexdigest(),
+            *places[number].tolist(),
+            f"2024-06-{1 + number // 1440 % 28:02}T{number // 60 % 24:02}:{number % 60:02}:00",
+            f"Phone {number // 50 % 40}",
+            looks[number].tobytes(),
+        )
+        for number in range(count)
+    ]
+
+
+def noisy(hashes: np.ndarray, share: float, rng: np.random.Generator) -> np.ndarray:
+    """Return hashes with so many of their bits turned around."""
+    return hashes ^ np.packbits(rng.random((len(hashes), 8 * BYTES)) < share, axis=1)
+
+
 def main() -> None:
     scale = 10 if "--quick" in sys.argv[1:] else 1
     with tempfile.TemporaryDirectory() as name:
@@ -281,6 +342,8 @@ def main() -> None:
         bench_buckets(small / "img", Path(name, "buckets"))
     bench_map(10_000 // scale, single=True)
     bench_map(100_000 // scale, single=False)
+    bench_split(10_000 // scale)
+    bench_split(100_000 // scale)
     ours = Contender("granpipe --help", granpipe("--help"), 1)
     compete("start, best of 10", [Contender("python -c pass", python("-c", "pass"), 1), ours], 10)
     print(f"\n{CORES} cores, Python {platform.python_version()}", end=", ")

@@ -133,3 +133,29 @@ def test_a_ledger_of_another_command_is_still_refused(granpipe, src, out):
     (out / "augmented/.granpipe/ledger.jsonl").unlink()
     granpipe("prepare", src, out / "augmented", code=1)
     assert json.loads((out / "augmented/dataset.json").read_text())["copies"] == 6
+
+
+def sides(out) -> dict[str, str]:
+    return {row["source"]: row["split"] for row in rows(out / "labels.csv")}
+
+
+@pytest.mark.parametrize("damage", [delete, cut])
+def test_no_photograph_changes_its_side_with_the_ledger_lost(granpipe, src, out, ledger, damage):
+    granpipe("prepare", src, out, "--split", "50/50", "--together", "burst", "--seed", 3)
+    before = tree(out)
+    damage(ledger)
+    granpipe("prepare", src, out)
+    assert tree(out) == before
+
+
+def test_sides_of_which_nothing_else_is_known_are_not_dropped_without_a_word(
+    granpipe, src, out, ledger
+):
+    granpipe("prepare", src, out, "--split", "50/50", "--together", "burst", "--seed", 3)
+    before = sides(out)
+    ledger.unlink()
+    (out / "dataset.json").unlink()
+    result = granpipe("prepare", src, out, code=1)
+    assert "say --split as before" in result.stderr
+    granpipe("prepare", src, out, "--split", "50/50", "--together", "burst", "--seed", 3)
+    assert sides(out) == before

@@ -37,6 +37,13 @@ if TYPE_CHECKING:
     "--seed", type=int, default=0, show_default=True, metavar="N", help="Another, other copies."
 )
 @click.option(
+    "--side",
+    type=click.Choice(["train", "all"]),
+    default="train",
+    show_default=True,
+    help="Whose copies, where DATASET has sides.",
+)
+@click.option(
     "--flip-horizontal",
     type=click.FloatRange(0, 1),
     default=0.5,
@@ -88,8 +95,8 @@ def augment_command(
 
     DATASET is what prepare wrote, `out` unless given. Every photograph gets its copies, the same on
     every machine: a copy depends on the seed, the photograph's path and its own number, and on
-    nothing else. No copy has padding dragged into the picture. Both folders may be
-    s3://bucket/prefix.
+    nothing else. No copy has padding dragged into the picture. Where DATASET has sides, only
+    photographs for training get copies. Both folders may be s3://bucket/prefix.
 
     \b
     Example:
@@ -133,3 +140,5 @@ def _print(report: "Report") -> None:
         f"to date already), {len(report.rejected)} photographs rejected, "
         f"{report.deleted} arrays deleted."
     )
+    if report.held_out:
+        reports.echo(f"Of the training side alone: {report.held_out} photographs are held out.")

@@ -63,6 +63,12 @@ class _Address(click.ParamType):  # type: ignore[type-arg,unused-ignore]
     help="For sharing: round positions to so many decimals (2 is about 1 km); no "
     "altitudes, directions, links, paths or details.",
 )
+@click.option(
+    "--dataset",
+    type=options.Place(),
+    metavar="DIR",
+    help="What prepare --split wrote: groups and sides become columns of .csv and .geojson.",
+)
 @options.workers
 @options.quiet
 def map_command(source: str, outputs: tuple[str, ...], quiet: bool, **settings: Any) -> None:
@@ -101,3 +107,8 @@ def _print(report: "Report") -> None:
         f"{total} photographs found: {total - len(unmapped)} on the map, {len(unmapped)} not; "
         f"{report.ignored} other files ignored."
     )
+    if report.matched is not None:
+        reports.echo(
+            f"{report.matched} of them have a side, {total - report.matched} are not in the "
+            f"dataset; {report.elsewhere} of the dataset are not here."
+        )

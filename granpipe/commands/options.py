@@ -3,7 +3,7 @@
 import os
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -71,6 +71,32 @@ class Fill(click.ParamType):  # type: ignore[type-arg,unused-ignore]
         if re.fullmatch(r"[0-9]{1,3}", value) and int(value) <= 255:
             return int(value), int(value), int(value)
         return self.fail(f"{value!r} is no grey level 0 to 255 and no #rrggbb.", param, ctx)
+
+
+class Sections(Command):
+    """A command whose options stand under headings in its help.
+
+    Parameters
+    ----------
+    sections : mapping of str to tuple
+        By heading, the names of its options; the first heading takes all others.
+    """
+
+    def __init__(self, *args: Any, sections: Mapping[str, tuple[str, ...]], **extra: Any) -> None:
+        super().__init__(*args, **extra)
+        self.sections = sections
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        first, *_ = self.sections
+        homes = {name: heading for heading, names in self.sections.items() for name in names}
+        lines: dict[str, list[tuple[str, str]]] = {heading: [] for heading in self.sections}
+        for param in self.get_params(ctx):
+            line = isinstance(param, click.Option) and param.get_help_record(ctx)
+            if line:
+                lines[homes.get(param.name or "", first)].append(line)
+        for heading, rows in lines.items():
+            with formatter.section(heading):
+                formatter.write_dl(rows)
 
 
 workers = click.option(

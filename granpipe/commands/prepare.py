@@ -22,8 +22,23 @@ _MISSING_IN_PANDAS = frozenset(
 )
 """What `pandas.read_csv` takes for a missing value unless told otherwise."""
 
+_SECTIONS = {
+    "Everyday": (),
+    "Sides": ("split", "together", "seed"),
+    "Scale": (
+        "workers",
+        "max_pixels",
+        "max_memory",
+        "force",
+        "verify",
+        "allow_deletions",
+        "dry_run",
+        "strict",
+    ),
+}
 
-@click.command("prepare", cls=options.Command)
+
+@click.command("prepare", cls=options.Sections, sections=_SECTIONS)
 @click.argument("source", type=options.Place())
 @click.argument("output", type=options.Place())
 @click.option(
@@ -54,6 +69,19 @@ _MISSING_IN_PANDAS = frozenset(
     metavar="MB",
     help="Reject what takes more memory to decode.  [default: 700]",
 )
+@click.option(
+    "--split",
+    metavar="SHARES",
+    help="Deal training, validation and test: 80/10/10; 70/30 without validation; none. A dataset "
+    "keeps its sides where this is not given.",
+)
+@click.option(
+    "--together",
+    metavar="RULES",
+    help="What stands on one side: place:METRES, burst, likeness, folder.  "
+    "[default: place:200,burst,likeness]",
+)
+@click.option("--seed", type=int, metavar="N", help="Another, dealt otherwise.  [default: 0]")
 @options.workers
 @click.option("--force", is_flag=True, help="Decode again also what is up to date.")
 @options.verify
@@ -80,9 +108,13 @@ def prepare_command(
     OUTPUT/labels.csv, or else a row of OUTPUT/rejected.csv with the reason. A second run decodes
     only what has changed. SOURCE and OUTPUT are folders, or s3://bucket/prefix.
 
+    With --split, photographs that belong together stand on one side of training, validation and
+    test, and keep it in later runs.
+
     \b
-    Example:
+    Examples:
       granpipe prepare img/ out/ --preview sheet.png
+      granpipe prepare img/ out/ --split 80/10/10
     """
     from granpipe.jobs.prepare import prepare
 
@@ -140,6 +172,9 @@ def _print(report: "Report", output: str, dry_run: bool) -> None:
         f"({report.kept} of them up to date already), {len(report.rejected)} rejected.\n"
         f"{report.ignored} other files ignored, {report.deleted} arrays deleted."
     )
+    reports.print_flags(report.flags)
+    if report.sides:
+        reports.print_sides(report.sides, join(output, "alike.csv"))
     if missing := [label for label in report.prepared if label in _MISSING_IN_PANDAS]:
         reports.echo(
             f"pandas reads the class {', '.join(sorted(missing))} as a missing value; read "

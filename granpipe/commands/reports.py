@@ -13,7 +13,9 @@ from granpipe.errors import DatasetError
 
 if TYPE_CHECKING:
     from granpipe.dataset.tables import Rejection
+    from granpipe.jobs.deal_sides import Sides
 
+SIDES = ("train", "validation", "test")
 MOST_LINES = 20
 """Photographs that are named one by one; the others are counted."""
 
@@ -56,6 +58,41 @@ def print_classes(prepared: Counter[str], rejected: Counter[str]) -> None:
     echo(f"{'class':<24}{'prepared':>9}{'rejected':>10}")
     for label in sorted(prepared.keys() | rejected.keys()):
         echo(f"{printable(label):<24}{prepared[label]:>9}{rejected[label]:>10}")
+
+
+def print_flags(flags: Counter[str]) -> None:
+    """Print how many photographs have each flag, if any has one."""
+    if flags:
+        told = ", ".join(f"{count} {flag}" for flag, count in sorted(flags.items()))
+        echo(f"Flagged in labels.csv, and prepared all the same: {told}.")
+
+
+def print_sides(sides: "Sides", alike: str) -> None:
+    """Print how many groups and photographs of each class stand where, and what to look at."""
+    plan, counts = sides.plan, sides.counts()
+    echo(f"{'class':<24}{'groups':>9}" + "".join(f"{side:>12}" for side in SIDES))
+    for label, groups in sorted(sides.groups_of().items()):
+        numbers = "".join(f"{counts[label, side]:>12}" for side in SIDES)
+        echo(f"{printable(label):<24}{len(groups):>9}{numbers}")
+    total = len(set(sides.groups.values()))
+    echo(f"Sides {plan.shares} of {total} groups by {plan.together}, seed {plan.seed}.")
+    if sides.conflicts:
+        echo(
+            f"{sides.conflicts} pairs look alike under two classes, of which one may be wrong: "
+            f"see {printable(alike)}."
+        )
+    if sides.unknown:
+        echo(
+            f"{sides.unknown} photographs have no position, time or twin, and stand for themselves."
+        )
+    if sides.scarce:
+        labels = ", ".join(map(printable, sides.scarce[:MOST_LINES]))
+        echo(f"Too few groups for every side: {labels}.")
+    if 3 * sides.largest > len(sides.groups) and total > 1:
+        echo(
+            f"One group holds {sides.largest} of {len(sides.groups)} photographs: put fields into "
+            "folders, <class>/<field>/, for --together folder,burst,likeness, or name fewer metres."
+        )
 
 
 def finish(rejections: "list[Rejection]", *, strict: bool) -> None:

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from granpipe.dataset.arrays import begin_change
 from granpipe.dataset.ledger import Ledger
-from granpipe.dataset.names import LABELS, OWN, REJECTED, SUMMARY, folded
+from granpipe.dataset.names import ALIKE, LABELS, OWN, REJECTED, SUMMARY, folded
 from granpipe.dataset.recovery import recover
 from granpipe.dataset.tables import Draft
 from granpipe.engines import processes
@@ -27,7 +27,7 @@ Say = Callable[[str], None]
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-_TABLES = (LABELS, REJECTED, SUMMARY)
+_TABLES = (LABELS, REJECTED, ALIKE, SUMMARY)
 _MOST_ROUNDS = 3
 
 
@@ -203,6 +203,7 @@ class Build:
         arrays: Sequence[str],
         known: Sequence[str],
         tables: Mapping[str, Iterable[str]],
+        notes: Mapping[str, list[str]],
     ) -> None:
         """Delete every other array, write the tables that changed, and put the ledger in order.
 
@@ -213,16 +214,46 @@ class Build:
         known : sequence of str
             Paths of records that stay although their arrays go.
         tables : mapping
-            By name, the lines of each table; dataset.json last.
+            By name, the lines of each table; dataset.json last. A table of ours that is not among
+            them goes.
+        notes : mapping
+            What the ledger keeps beside the versions of the tables, written after them. Of these
+            `state` stands for all that the tables tell beside the records: where it is as before,
+            and nothing else has changed, they are not made again.
         """
+        if self._is_settled({*arrays, *known}, arrays, tables, notes):
+            return
         with ExitStack() as stack:
             drafts = {
                 name: stack.enter_context(closing(Draft(lines))) for name, lines in tables.items()
             }
-            self._settle(arrays, {*arrays, *known}, drafts)
+            self._settle(arrays, {*arrays, *known}, drafts, notes)
+
+    def _is_settled(
+        self,
+        records: set[str],
+        arrays: Sequence[str],
+        tables: Iterable[str],
+        notes: Mapping[str, list[str]],
+    ) -> bool:
+        """Tell whether all stands there as the last run left it, and is to be as it was then."""
+        there, known = self._table_versions(), self.ledger.tables
+        return (
+            self.ledger.is_compact
+            and not self._written
+            and all(known.get(name) == note for name, note in notes.items())
+            and all(known.get(name, [""])[0] == there.get(name) for name in tables)
+            and known.keys() == {*tables, *notes}
+            and records == self.ledger.records.keys()
+            and not self._others(arrays)
+        )
 
     def _settle(
-        self, arrays: Sequence[str], records: set[str], drafts: Mapping[str, Draft]
+        self,
+        arrays: Sequence[str],
+        records: set[str],
+        drafts: Mapping[str, Draft],
+        notes: Mapping[str, list[str]],
     ) -> None:
         others = self._others(arrays)
         there = self._table_versions()
@@ -231,6 +262,7 @@ class Build:
             for name, draft in drafts.items()
             if self.ledger.tables.get(name) != [there.get(name), draft.digest]
         ]
+        changed += [name for name in self.ledger.tables if name in there and name not in drafts]
         is_settled = self.ledger.is_compact and records == self.ledger.records.keys()
         if not (others or changed or self._written) and (is_settled or not self._open()):
             return
@@ -240,21 +272,26 @@ class Build:
         self._held.check()
         if others or changed or self._written:
             begin_change(self.store)  # type: ignore[arg-type]
-            changed = [name for name in drafts if name in changed or name == SUMMARY]
-        for path in others:
+        for path in [*others, *(name for name in changed if name not in drafts)]:
             self.store.delete(path)
-        for name in changed:
-            drafts[name].save(self.store, name)
+        for name in drafts:
+            if name in changed or ((changed or others or self._written) and name == SUMMARY):
+                drafts[name].save(self.store, name)
         versions = self._table_versions()
         self.ledger.tables = {
             name: [versions.get(name, ""), draft.digest] for name, draft in drafts.items()
-        }
+        } | {**notes}
         self.ledger.compact([*records])
 
     def _others(self, arrays: Iterable[str]) -> list[str]:
         wanted = {self._fold(path) for path in arrays}
         here = self._written - set(arrays)
         return sorted({*self.unwanted(arrays), *(p for p in here if self._fold(p) not in wanted)})
+
+    def has_table(self, name: str) -> bool:
+        """Tell whether a table stands there as the last run wrote it."""
+        version = self._table_versions().get(name, "")
+        return bool(version) and self.ledger.tables.get(name, [""])[0] == version
 
     def _table_versions(self) -> dict[str, str]:
         return {

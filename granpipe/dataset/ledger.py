@@ -20,7 +20,16 @@ from json.decoder import scanstring  # type: ignore[attr-defined]
 from typing import Any
 from uuid import uuid4
 
-from granpipe.dataset.names import LABELS, OWN, REJECTED, SUMMARY, is_array_path
+from granpipe.dataset.names import (
+    ALIKE,
+    LABELS,
+    OWN,
+    REJECTED,
+    SIDES,
+    STATE,
+    SUMMARY,
+    is_array_path,
+)
 from granpipe.dataset.tables import PREPARED_COLUMNS, read_summary
 from granpipe.errors import DatasetError
 from granpipe.stores.protocol import Store
@@ -49,7 +58,7 @@ class Ledger:
         By the array's path relative to the store, its record as JSON; an empty text for an array
         that a run was about to write.
     tables : dict of str to list
-        By a table's name, its version and the digest of its bytes.
+        By a table's name, its version and the digest of its bytes; and the notes `sides`, `state`.
     is_whole : bool
         False where lines are damaged or missing; see `granpipe.dataset.recovery`.
     replaceable : set of str
@@ -210,7 +219,7 @@ class Ledger:
         self._parts.clear()
 
 
-_TABLES = {LABELS, REJECTED, SUMMARY}
+_TABLES = {LABELS, REJECTED, ALIKE, SUMMARY, SIDES, STATE}
 _END = "end"
 _FIRST_LINES = {json.dumps({"granpipe": command}) for command in ("prepare", "augment")}
 

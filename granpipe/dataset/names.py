@@ -6,10 +6,14 @@ from dataclasses import dataclass
 from granpipe.errors import PhotoError
 
 LABELS, REJECTED, SUMMARY, AUGMENTED = "labels.csv", "rejected.csv", "dataset.json", "augmented"
+ALIKE = "alike.csv"
+STATE, SIDES = "state", "sides"
+"""What the ledger calls its lines on what the tables were made of, and on how sides were dealt."""
+
 OWN = ".granpipe"
 """The folder in each dataset that holds granpipe's own files."""
 
-_RESERVED = {AUGMENTED, LABELS, REJECTED, SUMMARY}
+_RESERVED = {AUGMENTED, LABELS, REJECTED, SUMMARY, ALIKE}
 # A file name may have 255 bytes on common systems; .npy and a copy's number must still fit.
 _LONGEST_NAME = 239
 _LONGEST_PATH = 4096

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from granpipe.dataset.arrays import array_digest
 from granpipe.dataset.ledger import Ledger
-from granpipe.dataset.names import LABELS, is_array_path
+from granpipe.dataset.names import LABELS, SIDES, is_array_path
 from granpipe.dataset.tables import read_summary, rows_of
 from granpipe.errors import DatasetError
 from granpipe.stores.protocol import Store
@@ -23,6 +23,8 @@ def recover(ledger: Ledger, say: Callable[[str], None]) -> None:
     say(f"{store.url}: its ledger is lost or damaged; making it again from the photographs")
     paths = _listed(store)
     summary = read_summary(store) or {}
+    if SIDES not in ledger.tables and (note := _sides(summary.get("settings"))):
+        ledger.tables[SIDES] = note
     if paths and summary.get("arrays_sha256") == _digest(store, paths):
         for path in paths:
             ledger.records.setdefault(path, "")
@@ -44,3 +46,16 @@ def _digest(store: Store, paths: list[str]) -> str:
     for path in paths:
         digest.update(f"{array_digest(store, path)}  {path}\n".encode())
     return digest.hexdigest()
+
+
+def _sides(settings: object) -> list[str]:
+    """Return how the sides were dealt, as the ledger noted it but for the photographs."""
+    if not isinstance(settings, dict) or "split" not in settings:
+        return []
+    seed = settings.get("seed")
+    return [
+        str(settings["split"]),
+        str(settings.get("together")),
+        str(seed if isinstance(seed, int) else 0),
+        "",
+    ]

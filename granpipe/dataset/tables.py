@@ -5,7 +5,7 @@ import hashlib
 import io
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from tempfile import SpooledTemporaryFile
@@ -39,6 +39,9 @@ PREPARED_COLUMNS = [
 REJECTED_COLUMNS = ["source", "reason", "detail"]
 """Header of rejected.csv."""
 
+ALIKE_COLUMNS = ["source", "other", "distance", "label", "other_label"]
+"""Header of alike.csv."""
+
 _IN_MEMORY = 16_000_000
 
 
@@ -64,9 +67,9 @@ def csv_lines(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> Iter
         buffer.truncate()
 
 
-def summary_lines(summary: Mapping[str, Any]) -> Iterator[str]:
-    """Yield the text of dataset.json."""
-    yield json.dumps(summary, indent=2, ensure_ascii=False) + "\n"
+def summary_lines(summary: Callable[[], Mapping[str, Any]]) -> Iterator[str]:
+    """Yield the text of dataset.json; what it tells is asked for when the text is."""
+    yield json.dumps(summary(), indent=2, ensure_ascii=False) + "\n"
 
 
 class Draft:
@@ -139,11 +142,41 @@ def rows_of(store: Store, name: str) -> list[dict[str, str]]:
     DatasetError
         As `read_table` does.
     """
-    place = join(store.url, name)
+    try:
+        return list(each_row(store, name))
+    except FileNotFoundError as error:
+        place = join(store.url, name)
+        raise DatasetError(f"{place}: not there; run granpipe prepare first") from error
+
+
+def each_row(store: Store, name: str, needed: Iterable[str] = ()) -> Iterator[dict[str, str]]:
+    """Yield the rows of a CSV table of a store, which takes less memory than a list of them.
+
+    Parameters
+    ----------
+    store, name : Store, str
+    needed : iterable of str
+        Columns that the table must have.
+
+    Raises
+    ------
+    FileNotFoundError
+        There is no such table.
+    DatasetError
+        It is not UTF-8, cannot be read, or has not the columns.
+    """
     try:
         text = io.StringIO(store.read(name)[0].decode("utf-8-sig"), newline="")
-        return list(csv.DictReader(text))
-    except FileNotFoundError as error:
-        raise DatasetError(f"{place}: not there; run granpipe prepare first") from error
+        yield from _reader(text, set(needed))
+    except FileNotFoundError:
+        raise
     except (OSError, ValueError, csv.Error) as error:
+        place = join(store.url, name)
         raise DatasetError(f"{place}: damaged ({error}); run granpipe prepare again") from error
+
+
+def _reader(text: io.StringIO, needed: set[str]) -> "csv.DictReader[str]":
+    reader = csv.DictReader(text)
+    if missing := needed - set(reader.fieldnames or ()):
+        raise ValueError(f"no column {min(missing)}")
+    return reader

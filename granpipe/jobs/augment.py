@@ -1,5 +1,6 @@
 """A prepared dataset -> flipped, turned and cropped copies of every photograph."""
 
+import hashlib
 import os
 from collections import Counter
 from collections.abc import Sequence
@@ -9,7 +10,7 @@ from typing import Any
 from granpipe.copies.transform import Ranges
 from granpipe.dataset.build import Build, Progress, Say, run_build
 from granpipe.dataset.names import AUGMENTED, LABELS, OWN
-from granpipe.dataset.tables import PREPARED_COLUMNS, Rejection, read_summary, rows_of
+from granpipe.dataset.tables import PREPARED_COLUMNS, Rejection, csv_lines, read_summary, rows_of
 from granpipe.errors import BusyError, DatasetError
 from granpipe.jobs.augment_run import AugmentRun
 from granpipe.jobs.copy_photo import CopyPhoto
@@ -17,6 +18,8 @@ from granpipe.stores.protocol import Store
 from granpipe.stores.urls import join, open_store
 
 _LARGEST_SIZE = 4096
+
+_Row = dict[str, str]
 
 
 @dataclass(slots=True)
@@ -33,6 +36,8 @@ class Report:
         Photographs of the dataset that have none.
     kept, deleted : int
         Copies that were there already; arrays of an earlier set that are gone.
+    held_out : int
+        Photographs of validation and test, which have none.
     """
 
     folder: str
@@ -40,6 +45,7 @@ class Report:
     rejected: list[Rejection] = field(default_factory=list)
     kept: int = 0
     deleted: int = 0
+    held_out: int = 0
 
 
 def augment(
@@ -48,6 +54,7 @@ def augment(
     *,
     output: str | os.PathLike[str] | None = None,
     seed: int = 0,
+    side: str = "train",
     ranges: Ranges = Ranges(),  # noqa: B008 - frozen
     workers: int | None = None,
     verify: bool = False,
@@ -66,6 +73,8 @@ def augment(
         Folder or URL to write; DATASET/augmented unless given.
     seed : int
         Another seed makes other copies.
+    side : str
+        `train`: where the dataset has sides, photographs of that side alone have copies; or `all`.
     ranges : Ranges
         What flips, angles and crops are drawn from.
     workers : int, optional
@@ -91,17 +100,24 @@ def augment(
     summary = _check_dataset(source)
     rows = sorted(rows_of(source, LABELS), key=lambda row: row.get("source") or "")
     _check_columns(source, rows)
+    chosen, settings = _chosen(rows, side)
+    made_from = _digest(rows)
 
     def work(build: Build) -> Report:
         task = CopyPhoto(source, target, int(summary["settings"]["size"]), seed, ranges)
-        run = AugmentRun(build, task, rows, copies)
+        run = AugmentRun(build, task, chosen, copies, settings)
         run.plan(verify=verify)
         run.make(workers or os.cpu_count() or 1, progress)
         _check_same(source, summary)
         report = Report(
-            build.store.url, run.counts(), run.rejections(), run.kept, len(run.unwanted())
+            build.store.url,
+            run.counts(),
+            run.rejections(),
+            run.kept,
+            len(run.unwanted()),
+            len(rows) - len(chosen),
         )
-        run.finish(str(summary.get("arrays_sha256")))
+        run.finish(made_from, str(summary.get("arrays_sha256")))
         return report
 
     return run_build(target, "augment", say, work)
@@ -130,6 +146,25 @@ def _check_columns(dataset: Store, rows: Sequence[dict[str, str]]) -> None:
     missing = [column for column in PREPARED_COLUMNS if column not in rows[0]]
     if missing:
         raise DatasetError(f"{place}: has no column {missing[0]}; run granpipe prepare again")
+
+
+def _chosen(rows: Sequence[_Row], side: str) -> tuple[Sequence[_Row], dict[str, str]]:
+    """Return the rows that are to have copies, and what the summary tells of the choice."""
+    if not any(row["split"] for row in rows):
+        return rows, {}
+    # A damaged row is for the run to reject.
+    chosen = [row for row in rows if side in {"all", row["split"]} or None in row.values()]
+    if not chosen:
+        raise DatasetError("no photograph is for training; say --side all for copies of all")
+    return chosen, {"side": side}
+
+
+def _digest(rows: Sequence[_Row]) -> str:
+    """Return the SHA-256 of labels.csv as prepare writes it, in whatever order the rows came."""
+    digest = hashlib.sha256()
+    for line in csv_lines(PREPARED_COLUMNS, rows):
+        digest.update(line.encode())
+    return digest.hexdigest()
 
 
 def _check_same(dataset: Store, summary: dict[str, Any]) -> None:

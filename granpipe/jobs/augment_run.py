@@ -1,5 +1,6 @@
 """The steps of `augment`: plan, make the copies, and bring the tables in line."""
 
+import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -10,7 +11,7 @@ import PIL
 
 from granpipe import __version__
 from granpipe.dataset.build import Build, Progress
-from granpipe.dataset.names import LABELS, REJECTED, SUMMARY, is_array_path
+from granpipe.dataset.names import LABELS, REJECTED, STATE, SUMMARY, is_array_path
 from granpipe.dataset.tables import (
     PREPARED_COLUMNS,
     REJECTED_COLUMNS,
@@ -49,12 +50,20 @@ _Row = dict[str, str]
 class AugmentRun:
     """One run of `augment`: the rows that have their copies, and those that are rejected."""
 
-    def __init__(self, build: Build, task: CopyPhoto, rows: Sequence[_Row], copies: int) -> None:
+    def __init__(
+        self,
+        build: Build,
+        task: CopyPhoto,
+        rows: Sequence[_Row],
+        copies: int,
+        settings: Mapping[str, Any],
+    ) -> None:
         self.build = build
         self.ledger = build.ledger
         self.task = task
         self.rows = rows
         self.copies = copies
+        self.settings = settings
         self.rejected: dict[int, PhotoError] = {}
         self.kept = 0
         self.jobs: list[Job] = []
@@ -171,15 +180,32 @@ class AugmentRun:
         """Return the arrays that `finish` deletes."""
         return self.build.unwanted(self._arrays())
 
-    def finish(self, made_from: str) -> None:
-        """Bring tables and arrays in line."""
+    def finish(self, made_from: str, arrays_made_from: str) -> None:
+        """Bring tables and arrays in line.
+
+        Parameters
+        ----------
+        made_from, arrays_made_from : str
+            Digests of the dataset's labels.csv, and of all its arrays.
+        """
         arrays = self._arrays()
         tables = {
             LABELS: csv_lines(AUGMENTED_COLUMNS, self._table()),
             REJECTED: csv_lines(REJECTED_COLUMNS, map(asdict, self.rejections())),
-            SUMMARY: summary_lines(self._summary(arrays, made_from)),
+            SUMMARY: summary_lines(lambda: self._summary(arrays, made_from, arrays_made_from)),
         }
-        self.build.finish(arrays, (), tables)
+        about = [
+            self._settings(),
+            made_from,
+            arrays_made_from,
+            [asdict(one) for one in self.rejections()],
+        ]
+        state = hashlib.sha256(json.dumps(about).encode()).hexdigest()
+        self.build.finish(arrays, (), tables, {STATE: [state]})
+
+    def _settings(self) -> dict[str, Any]:
+        ranges = asdict(self.task.ranges)
+        return {"copies": self.copies, "seed": self.task.seed, **ranges, **self.settings}
 
     def _table(self) -> Iterator[dict[str, Any]]:
         for row in self._done():
@@ -188,20 +214,19 @@ class AugmentRun:
                 flips = {name: int(record[name]) for name in PARAMETER_COLUMNS[:2]}
                 yield row | record | flips | {"path": path, "copy": copy}
 
-    def _summary(self, arrays: Sequence[str], made_from: str) -> dict[str, Any]:
+    def _summary(
+        self, arrays: Sequence[str], made_from: str, arrays_made_from: str
+    ) -> dict[str, Any]:
         counts = self.counts()
         return {
             "granpipe": __version__,
             "pillow": PIL.__version__,
-            "settings": {
-                "copies": self.copies,
-                "seed": self.task.seed,
-                **asdict(self.task.ranges),
-            },
+            "settings": self._settings(),
             "classes": dict(sorted(counts.items())),
             "copies": counts.total(),
             "rejected": len(self.rejected),
             "made_from": made_from,
+            "arrays_made_from": arrays_made_from,
             "arrays_sha256": self.ledger.arrays_digest(arrays),
         }
 

@@ -2,20 +2,22 @@
 
 import os
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import quote
 
 from granpipe.dataset.build import Progress
-from granpipe.dataset.names import Photo
+from granpipe.dataset.names import LABELS, Photo
 from granpipe.dataset.sources import Found, find_photos
+from granpipe.dataset.tables import rows_of
 from granpipe.engines import processes
 from granpipe.errors import DatasetError
 from granpipe.jobs.see_photo import Job, SeePhoto
+from granpipe.mapping.nearest import with_nearest
 from granpipe.mapping.page import leaflet_folder
-from granpipe.mapping.sighting import Options, Sighting
+from granpipe.mapping.sighting import SIDE_COLUMNS, Options, Sighting
 from granpipe.mapping.writers import WRITERS
 from granpipe.photo.exif import Capture
 from granpipe.photo.gps import Position
@@ -32,10 +34,16 @@ _Path = str | os.PathLike[str]
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What `map_photos` found: a sighting for every photograph, in the order of the sources."""
+    """What `map_photos` found: a sighting for every photograph, in the order of the sources.
+
+    `matched` counts those that a dataset with sides has, too, and `elsewhere` those that it has
+    and the folder does not; both are None without one.
+    """
 
     sightings: list[Sighting]
     ignored: int
+    matched: int | None = None
+    elsewhere: int | None = None
 
     @property
     def verdicts(self) -> Counter[str]:
@@ -50,6 +58,7 @@ def map_photos(
     thumbnails: int = 96,
     redact: int | None = None,
     links: str | None = None,
+    dataset: _Path | None = None,
     workers: int | None = None,
     progress: Progress = lambda results, total: results,
 ) -> Report:
@@ -71,6 +80,9 @@ def map_photos(
     links : str, optional
         Address below which the page finds the photographs. Unless given, a page in a folder links
         to photographs in a folder, and no other page links at all.
+    dataset : str or Path, optional
+        What `granpipe prepare --split` wrote of these photographs: its groups and sides become
+        columns, by source.
     workers : int, optional
         Number of processes; one a core unless given.
     progress : callable
@@ -90,20 +102,48 @@ def map_photos(
     has_page = any(_suffix(name) == ".html" for _, name in files)
     if has_page and offline:
         leaflet_folder()
+    sides = _sides(dataset) if dataset is not None else None
     found = find_photos(photos)
     jobs = list(_jobs(found.photos, thumbnails if has_page else 0))
     results = processes.run(SeePhoto(photos), jobs, workers or os.cpu_count() or 1)
     with closing(results):
         sightings = _sightings(found, progress(results, len(jobs)))
+    if sides is not None:
+        sightings = with_nearest([_with_side(sighting, sides) for sighting in sightings])
     if redact is not None:
         sightings = [_redacted(sighting, redact) for sighting in sightings]
     for store, name in files:
-        options = Options(_title(photos), offline=offline, redact=redact)
+        options = Options(
+            _title(photos), offline=offline, redact=redact, has_sides=sides is not None
+        )
         if redact is None:
             folder = None if links else _folder(photos, store)
             options = replace(options, links=_link_prefix(photos, store, links), folder=folder)
         store.write(name, WRITERS[_suffix(name)].write(sightings, options).encode())
-    return Report(sightings, found.ignored)
+    if sides is None:
+        return Report(sightings, found.ignored)
+    matched = sum(sighting.photo.source in sides for sighting in sightings)
+    return Report(sightings, found.ignored, matched, len(sides) - matched)
+
+
+def _sides(dataset: _Path) -> dict[str, tuple[str, str]]:
+    """Return group and side of every photograph of a dataset, by source."""
+    store = open_store(dataset)
+    sides = {
+        row["source"]: (row["group"] or "", row["split"] or "")
+        for row in rows_of(store, LABELS)
+        if row.keys() >= {"source", *SIDE_COLUMNS} and row["source"]
+    }
+    if not any(split for _, split in sides.values()):
+        raise DatasetError(
+            f"{store.url}: has no sides; run granpipe prepare --split 80/10/10 first"
+        )
+    return sides
+
+
+def _with_side(sighting: Sighting, sides: Mapping[str, tuple[str, str]]) -> Sighting:
+    group, split = sides.get(sighting.photo.source, ("", ""))
+    return replace(sighting, group=group, split=split)
 
 
 def _jobs(photos: Sequence[Entry], side: int) -> Iterator[Job]:

@@ -8,6 +8,7 @@ from granpipe.dataset.build import Build, Progress, Say, run_build
 from granpipe.dataset.sources import find_photos
 from granpipe.dataset.tables import Rejection
 from granpipe.errors import DatasetError
+from granpipe.jobs.deal_sides import Sides, Wish
 from granpipe.jobs.prepare_photo import Settings
 from granpipe.jobs.prepare_run import Options, PrepareRun
 from granpipe.photo.letterbox import Colour
@@ -32,6 +33,10 @@ class Report:
         Folders that could not be listed; what was prepared from them before was left as it was.
     stale : bool
         The augmented set beside the arrays was made from others.
+    flags : Counter
+        Photographs with each flag; of a dry run, those that are up to date.
+    sides : Sides or None
+        Groups and sides, where the dataset has them; None for a dry run.
     """
 
     prepared: Counter[str] = field(default_factory=Counter)
@@ -41,6 +46,8 @@ class Report:
     ignored: int = 0
     unlisted: int = 0
     stale: bool = False
+    flags: Counter[str] = field(default_factory=Counter)
+    sides: Sides | None = None
 
     @property
     def found(self) -> int:
@@ -55,6 +62,9 @@ def prepare(
     fill: Colour = (0, 0, 0),
     max_pixels: int = MAX_PIXELS,
     max_memory: int = MAX_MEMORY,
+    split: str | None = None,
+    together: str | None = None,
+    seed: int | None = None,
     workers: int | None = None,
     force: bool = False,
     verify: bool = False,
@@ -79,6 +89,13 @@ def prepare(
     max_memory : int
         Bytes that decoding one photograph may take, by the formula of
         `granpipe.photo.memory.decoding_memory`.
+    split : str, optional
+        Percentages of training, validation and test, as 80/10/10, or of training and test; `none`
+        for no sides. Unless given, a dataset keeps what it has.
+    together : str, optional
+        What keeps photographs on one side; place:200,burst,likeness unless given now or before.
+    seed : int, optional
+        Another one deals otherwise; 0 unless given now or before.
     workers : int, optional
         Number of processes; one a core unless given.
     force : bool
@@ -107,7 +124,8 @@ def prepare(
     if dataset.is_within(photos):
         raise DatasetError(f"{output}: lies in {source}; choose an output outside the photographs")
     settings = Settings(size, fill, max_pixels, max_memory)
-    options = Options(workers or os.cpu_count() or 1, force, verify, allow_deletions, dry_run)
+    wish, count = Wish(split, together, seed), workers or os.cpu_count() or 1
+    options = Options(count, force, verify, allow_deletions, dry_run, wish)
 
     def work(build: Build) -> Report:
         found = find_photos(photos)
@@ -116,6 +134,8 @@ def prepare(
         run.decode()
         run.reject_twins()
         run.check_deletions()
+        run.complete()
+        run.deal()
         report = Report(
             run.roll.counts(),
             run.roll.rejections(),
@@ -123,10 +143,12 @@ def prepare(
             deleted=len(run.unwanted()),
             ignored=found.ignored,
             unlisted=len(found.unlisted),
-            stale=run.has_stale_copies(),
+            flags=run.flags(),
+            sides=run.sides,
         )
         if not dry_run:
             run.finish(found.ignored)
+        report.stale = run.has_stale_copies()
         return report
 
     return run_build(dataset, "prepare", say, work)

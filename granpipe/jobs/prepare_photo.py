@@ -16,6 +16,7 @@ from granpipe.dataset.sources import read_photo
 from granpipe.engines.processes import TIME_LIMIT
 from granpipe.engines.worker import allow_seconds
 from granpipe.errors import DatasetError, PhotoError
+from granpipe.jobs.read_off import read_off
 from granpipe.photo.exif import read_capture
 from granpipe.photo.letterbox import Colour, Pixels, letterbox
 from granpipe.photo.memory import MAX_MEMORY
@@ -97,6 +98,8 @@ class PreparePhoto:
         False for a dry run, which decodes and writes nothing.
     refusal : str
         Why nothing can be written; the first array that must be ends the run with it.
+    looks : bool
+        Records tell what the photographs look like.
     """
 
     source: Store
@@ -104,6 +107,7 @@ class PreparePhoto:
     settings: Settings
     writes: bool = True
     refusal: str = ""
+    looks: bool = False
 
     @property
     def ahead(self) -> int:
@@ -159,19 +163,20 @@ class PreparePhoto:
         array, box, (width, height) = letterbox(
             image, settings.size, settings.fill, settings.max_memory
         )
+        place = {"width": width, "height": height, **asdict(box)}
         position = capture.position
         record = {
             "recipe": settings.recipe,
             "max_memory": settings.max_memory,
-            "width": width,
-            "height": height,
-            **asdict(box),
+            **place,
             "latitude": position and position.lat,
             "longitude": position and position.lon,
             "altitude": position and position.altitude,
             "taken_at": capture.taken_at,
             "utc_offset": capture.utc_offset,
+            "camera": f"{capture.make} {capture.model}".strip(),
             **sums(array, box),
+            **read_off(array, place, looks=self.looks),
         }
         return record, array
 

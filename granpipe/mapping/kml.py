@@ -10,7 +10,7 @@ from itertools import groupby
 
 from granpipe.dataset.names import shown
 from granpipe.mapping.colours import COLOURS
-from granpipe.mapping.sighting import COLUMNS, Options, Sighting, Sightings, fields_of
+from granpipe.mapping.sighting import Options, Sighting, Sightings, fields_of
 from granpipe.photo.gps import Position
 
 SIGNATURE = (
@@ -20,7 +20,7 @@ SIGNATURE = (
 """What every such file begins with."""
 
 _NUMBERS = ("latitude", "longitude", "altitude", "direction")
-_TOLD = ("label", "taken_at", "utc_offset", "make", "model", "altitude", "direction")
+_TOLD = ("label", "split", "taken_at", "utc_offset", "make", "model", "altitude", "direction")
 # XML 1.0, section 2.2: these can be written in no way.
 _NO_XML = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
@@ -35,7 +35,7 @@ def write_kml(sightings: Sightings, options: Options) -> str:
         "<Document>",
         f"<name>{_text(options.title)}</name>",
         *(_style(number) for number in range(min(len(folders), len(COLOURS)))),
-        _schema(),
+        _schema(options),
         *(
             line
             for number, (label, members) in enumerate(folders)
@@ -55,9 +55,9 @@ def _style(number: int) -> str:
     )
 
 
-def _schema() -> str:
+def _schema(options: Options) -> str:
     """Return the columns with their types, which hold also where all values are unknown."""
-    kinds = [(name, "double" if name in _NUMBERS else "string") for name in COLUMNS]
+    kinds = [(name, "double" if name in _NUMBERS else "string") for name in options.columns]
     fields = "".join(f'<SimpleField type="{kind}" name="{name}"/>' for name, kind in kinds)
     return f'<Schema name="photographs" id="photographs">{fields}</Schema>'
 
@@ -93,7 +93,10 @@ def _placemark(one: Sighting, place: Position, style: int, options: Options) -> 
 
 def _description(one: Sighting, cells: dict[str, object], options: Options) -> str:
     """Return what a reader is told, as HTML: names are text in it."""
-    told = [one.photo.source, *(f"{name}: {cells[name]}" for name in _TOLD if cells[name])]
+    told = [
+        one.photo.source,
+        *(f"{name}: {cells[name]}" for name in _TOLD if cells.get(name) is not None),
+    ]
     # $[name] would be replaced by another element's text.
     lines = [html.escape(shown(text)).replace("$", "&#36;") for text in told]
     if address := options.link_to(one.photo.source):

@@ -14,6 +14,9 @@ COLUMNS = [
 ]
 """Header of the CSV table, and names of GeoJSON's properties and KML's data."""
 
+SIDE_COLUMNS = ["group", "split"]
+"""Further columns where the sides of a dataset are shown."""
+
 
 @dataclass(frozen=True, slots=True)
 class Sighting:
@@ -56,6 +59,8 @@ class Options:
     folder : str or None
         The way from the file to the photographs' folder, with a slash behind it; None where there
         is none, or links take its place.
+    has_sides : bool
+        The sightings tell groups and sides.
     """
 
     title: str
@@ -63,6 +68,12 @@ class Options:
     offline: bool = False
     redact: int | None = None
     folder: str | None = None
+    has_sides: bool = False
+
+    @property
+    def columns(self) -> list[str]:
+        """Header of the CSV table, and names of GeoJSON's properties."""
+        return [*COLUMNS, *SIDE_COLUMNS] if self.has_sides else COLUMNS
 
     def path_of(self, source: str) -> str:
         """Return where a program that reads the file finds a photograph; empty where it cannot.
@@ -94,6 +105,7 @@ def fields_of(sighting: Sighting, options: Options) -> dict[str, Any]:
         *(place and place.lat, place and place.lon, place and place.altitude),
         *(place and place.direction, capture.taken_at, capture.utc_offset),
         *(capture.make, capture.model, options.path_of(source)),
+        *((sighting.group, sighting.split) if options.has_sides else ()),
     )
     known = (None if value == "" else value for value in values)
-    return dict(zip(COLUMNS, known, strict=True))
+    return dict(zip(options.columns, known, strict=True))

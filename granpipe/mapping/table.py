@@ -1,7 +1,7 @@
 """The map as a CSV table: a row for every photograph, with or without a position."""
 
 from granpipe.dataset.tables import csv_lines
-from granpipe.mapping.sighting import COLUMNS, Options, Sightings, fields_of
+from granpipe.mapping.sighting import Options, Sightings, fields_of
 
 SIGNATURE = "source,label,verdict,detail,latitude,longitude,altitude,direction,taken_at,"
 """What every such table begins with, those of earlier versions with fewer columns, too."""
@@ -15,7 +15,7 @@ def write_csv(sightings: Sightings, options: Options) -> str:
         {name: _inert(value) for name, value in fields_of(one, options).items()}
         for one in sightings
     )
-    return "".join(csv_lines(COLUMNS, rows))
+    return "".join(csv_lines(options.columns, rows))
 
 
 def _inert(value: object) -> object:

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import IO
 
@@ -17,6 +18,7 @@ from granpipe.stores.protocol import Entry, Held, Store
 
 # A file may change once more within the tick of its disk's clock, FAT's being the longest.
 _SETTLED = 2_000_000_000
+_LONGEST_PATH = 3_999
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,9 +199,13 @@ class Folder:
 
     def refusal(self, path: str) -> str:
         """Return why the disk cannot have such a path."""
-        if max(len(part.encode("utf-8", "replace")) for part in path.split("/")) > 255:
+        size = len(path.encode("utf-8", "replace"))
+        if (
+            size > 255
+            and max(len(part.encode("utf-8", "replace")) for part in path.split("/")) > 255
+        ):
             return "the name is too long"
-        is_too_long = os.name == "posix" and len(os.path.abspath(self.locate(path))) > 4000
+        is_too_long = os.name == "posix" and _length(self.root) + size > _LONGEST_PATH
         return "the path is too long for the output" if is_too_long else ""
 
     def ignores_case(self) -> bool:
@@ -288,6 +294,11 @@ class Folder:
         except OSError as error:
             what = error.strerror or error
             raise DatasetError(f"{self._name(path)}: {what}; mend that, run again") from error
+
+
+@cache
+def _length(root: str) -> int:
+    return len(os.path.abspath(os.fsencode(root)))
 
 
 def _join(folder: str, name: str) -> str:

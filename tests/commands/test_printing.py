@@ -122,7 +122,8 @@ def test_a_size_that_cannot_be_is_no_dataset(granpipe, src, out, size):
     assert "granpipe prepare" in result.stderr
 
 
-def test_a_dry_run_tells_what_the_run_tells(granpipe, src, out):
+@pytest.mark.parametrize("split", [(), ("--split", "50/50")], ids=["no sides", "sides"])
+def test_a_dry_run_tells_what_the_run_tells(granpipe, src, out, split):
     granpipe("prepare", src, out)
     granpipe("augment", out, "--copies", 1)
     (src / "corn/0.jpg").unlink()
@@ -130,9 +131,9 @@ def test_a_dry_run_tells_what_the_run_tells(granpipe, src, out):
     (src / "corn/4.jpg").write_bytes((src / "corn/1.jpg").read_bytes())
     (src / "corn/5.jpg").write_bytes(b"no picture")
     before = tree(out)
-    planned = granpipe("prepare", src, out, "--dry-run")
+    planned = granpipe("prepare", src, out, *split, "--dry-run")
     assert tree(out) == before
-    done = granpipe("prepare", src, out)
+    done = granpipe("prepare", src, out, *split)
     assert planned.stderr == done.stderr
     assert planned.stdout.splitlines() == [
         *done.stdout.splitlines()[:-1],

@@ -71,6 +71,21 @@ def test_a_number_is_typed_as_a_number_even_where_none_is_known():
     assert kinds["source"] == kinds["taken_at"] == "string"
 
 
+@pytest.mark.parametrize("has_sides", [True, False])
+def test_every_cell_is_of_a_column_that_the_schema_names(has_sides):
+    one = Sighting(Photo("a/b.jpg"), SIGHTINGS[1].capture, split="train", group="g1")
+    root = read([one], has_sides=has_sides)
+    named = [node.get("name") for node in root.iter(f"{KML}SimpleField")]
+    cells = {node.get("name"): node.text for node in root.iter(f"{KML}SimpleData")}
+    assert cells.keys() <= set(named)
+    assert (cells.get("split") == "train") == has_sides
+
+
+def test_the_balloon_tells_an_altitude_of_nothing():
+    root = read([Sighting(Photo("a.jpg"), Capture("ok", "", Position(1, 1, 0.0)))])
+    assert "altitude: 0.0" in texts(root, ".//Placemark/description")[0]
+
+
 def test_more_classes_than_colours_share_styles():
     place = Capture("ok", "", Position(1, 1))
     root = read([Sighting(Photo(f"{label:02}/a.jpg"), place) for label in range(20)])

@@ -1,0 +1,141 @@
+"""Join photographs that were taken near one another, anywhere on Earth.
+
+Positions become points in three dimensions, so that poles and the date line are places like any
+other. Sines come from a series of products and sums, which round the same on every machine.
+"""
+
+import math
+from collections.abc import Iterator
+from itertools import product
+
+import numpy as np
+from numpy.typing import NDArray
+
+from granpipe.dataset.forest import Forest, Links, Numbers, joined, links
+
+EARTH = 6_371_008.8
+"""Mean radius of the Earth in metres (IUGG)."""
+
+_Floats = NDArray[np.float64]
+
+_LEAST_SIDE = 7.0  # so that the number of a cell fits into 64 bits
+_MOST_AT_ONCE = 1 << 20
+_ARC = math.radians(1)
+
+
+def link_places(lat: _Floats, lon: _Floats, metres: float) -> Links:
+    """Return links that join photographs within so many metres of one another.
+
+    Parameters
+    ----------
+    lat, lon : ndarray of shape (n,)
+        In decimal degrees; NaN where a photograph has no position.
+    metres : float
+        Along a great circle.
+
+    Returns
+    -------
+    Links
+        Between places in the arrays, all of weight 0, no more than hold each component together.
+    """
+    known = np.flatnonzero(~np.isnan(lat) & ~np.isnan(lon))
+    spots, spot = np.unique(lat[known] + 1j * lon[known], return_inverse=True)
+    first = np.full(len(spots), len(lat))
+    np.minimum.at(first, spot, known)
+    cells = _Cells(points(spots.real, spots.imag), metres)
+    found = joined([links(first[spot], known), *cells.links(first)])
+    return Forest(len(lat)).join(found)
+
+
+def points(lat: _Floats, lon: _Floats) -> _Floats:
+    """Return points in metres from the centre of the Earth, of shape (n, 3)."""
+    (north, flat), (east, near) = _sine_cosine(lat), _sine_cosine(lon)
+    return EARTH * np.stack([flat * near, flat * east, north], axis=1)
+
+
+def _sine_cosine(degrees: _Floats) -> tuple[_Floats, _Floats]:
+    quarter = np.rint(degrees / 90)
+    angle = (degrees - 90 * quarter) * _ARC
+    square = angle * angle
+    sine, cosine = np.ones_like(angle), np.ones_like(angle)
+    for power in range(18, 1, -2):
+        sine = 1 - sine * square / (power * (power + 1))
+        cosine = 1 - cosine * square / (power * (power - 1))
+    sine = sine * angle
+    turn = quarter.astype(np.int64) % 4
+    return (
+        np.choose(turn, [sine, cosine, -sine, -cosine]),
+        np.choose(turn, [cosine, -sine, -cosine, sine]),
+    )
+
+
+class _Cells:
+    """Points in cubes whose diagonal is the distance: all points of one are near one another."""
+
+    def __init__(self, points: _Floats, metres: float) -> None:
+        self.chord = 2 * EARTH * math.sin(min(metres / EARTH, math.pi) / 2)
+        side = max(self.chord / math.sqrt(3) * (1 - 1e-9), _LEAST_SIDE)
+        self.is_sure = side * math.sqrt(3) <= self.chord
+        cube = np.floor(points / side).astype(np.int64)
+        cube -= cube.min(axis=0, initial=0) - 2
+        width = cube.max(axis=0, initial=0) + 3
+        self.strides = np.array([width[1] * width[2], width[2], 1])
+        number = (cube * self.strides).sum(axis=1)
+        self.order = np.argsort(number, kind="stable")
+        self.points = points[self.order]
+        self.numbers, self.starts, self.sizes = np.unique(
+            number[self.order], return_index=True, return_counts=True
+        )
+
+    def links(self, names: Numbers) -> Iterator[Links]:
+        """Yield links between the names of near points."""
+        forest, names = Forest(len(self.points)), names[self.order]
+        for some in self._candidates(forest):
+            kept = forest.join(some)
+            yield links(names[kept.first], names[kept.second])
+
+    def _candidates(self, forest: Forest) -> Iterator[Links]:
+        if self.is_sure:
+            cell = np.repeat(np.arange(len(self.starts)), self.sizes)
+            yield links(self.starts[cell], np.arange(len(self.points)))
+        steps = [step for step in product(range(-2, 3), repeat=3) if step >= (0, 0, 0)]
+        for step in sorted(steps, key=lambda step: sum(part * part for part in step)):
+            if any(step) or not self.is_sure:
+                yield from self._between(step, forest)
+
+    def _between(self, step: tuple[int, ...], forest: Forest) -> Iterator[Links]:
+        """Yield links between each cell and the one that is a step away."""
+        wanted = self.numbers + int(np.dot(step, self.strides))
+        other = np.searchsorted(self.numbers, wanted)
+        other[other == len(self.numbers)] = 0
+        cell = np.flatnonzero(self.numbers[other] == wanted)
+        cell = cell[self._apart(self.starts[cell], self.starts[other[cell]], forest)]
+        point = _ranges(self.starts[cell], self.sizes[cell])
+        other = np.repeat(other[cell], self.sizes[cell])
+        ends = np.cumsum(self.sizes[other])
+        stops = np.searchsorted(ends, np.arange(_MOST_AT_ONCE, ends[-1:].sum(), _MOST_AT_ONCE))
+        for part in np.split(np.arange(len(point)), np.unique(stops)):
+            still = part[self._apart(point[part], self.starts[other[part]], forest)]
+            yield self._compare(point[still], other[still])
+
+    def _apart(self, one: Numbers, other: Numbers, forest: Forest) -> NDArray[np.bool_]:
+        """Tell which points are not in the component of another, all of whose cell is."""
+        if not self.is_sure:
+            return np.ones(len(one), bool)
+        apart: NDArray[np.bool_] = forest.component[one] != forest.component[other]
+        return apart
+
+    def _compare(self, point: Numbers, cell: Numbers) -> Links:
+        """Return links between points and those of cells that are near."""
+        second = _ranges(self.starts[cell], self.sizes[cell])
+        first = np.repeat(point, self.sizes[cell])
+        across, along, up = (self.points[first] - self.points[second]).T
+        near = across * across + along * along + up * up <= self.chord * self.chord
+        return links(first[near], second[near])
+
+
+def _ranges(starts: Numbers, sizes: Numbers) -> Numbers:
+    """Return the numbers of all ranges, one range after the other."""
+    before: Numbers = np.cumsum(sizes) - sizes
+    numbers: Numbers = np.arange(sizes.sum()) + np.repeat(starts - before, sizes)
+    return numbers

@@ -1,0 +1,156 @@
+"""Deal groups of photographs to training, validation and test.
+
+Only whole numbers are compared, and all groups come in an order that their names decide: the same
+photographs, shares and seed give the same sides on every machine.
+"""
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+
+from granpipe.errors import DatasetError
+
+SIDES = ("train", "validation", "test")
+"""In the order in which a group that was on several takes one of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shares:
+    """Whole percentages of each side, which make 100."""
+
+    train: int
+    validation: int
+    test: int
+
+    def __str__(self) -> str:
+        if self.validation:
+            return f"{self.train}/{self.validation}/{self.test}"
+        return f"{self.train}/{self.test}" if self.test else "100/0/0"
+
+    def of(self, side: str) -> int:
+        """Return the percentage of a side."""
+        return int(getattr(self, side))
+
+    @property
+    def sides(self) -> list[str]:
+        """The sides that have a share."""
+        return [side for side in SIDES if self.of(side)]
+
+
+def parse_shares(text: str) -> Shares:
+    """Return what a text says: training, validation and test, or training and test.
+
+    Raises
+    ------
+    DatasetError
+        It names no such shares.
+
+    Examples
+    --------
+    >>> parse_shares("70/30")
+    Shares(train=70, validation=0, test=30)
+    """
+    numbers = [int(part) for part in text.split("/")] if _SHARES.fullmatch(text) else []
+    if sum(numbers) != 100 or not numbers[0]:
+        raise DatasetError(
+            f"{text!r} is no split; give whole percentages of training, validation and test, as "
+            "80/10/10, or of training and test, as 70/30, that make 100"
+        )
+    return Shares(numbers[0], numbers[1] if len(numbers) == 3 else 0, numbers[-1])
+
+
+_SHARES = re.compile(r"[0-9]{1,3}/[0-9]{1,3}(/[0-9]{1,3})?", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A photograph to be dealt: its label, its group, and the side that it had, or none."""
+
+    label: str
+    group: str
+    former: str = ""
+
+
+def deal(members: Iterable[Member], shares: Shares, seed: int) -> dict[str, str]:
+    """Return the side of each group.
+
+    A group of which a photograph had a side takes it, and of several the earliest of `SIDES`. Of
+    the others, each class that has enough gives its smallest to test, the next to validation and
+    its largest to training, the rarest class first; what is left goes, the largest first, where
+    most is wanting of its classes.
+
+    Parameters
+    ----------
+    members : iterable of Member
+        Every photograph.
+    shares : Shares
+    seed : int
+        Another one deals otherwise.
+    """
+    groups: dict[str, Counter[str]] = defaultdict(Counter)
+    former: dict[str, set[str]] = defaultdict(set)
+    for member in members:
+        groups[member.group][member.label] += 1
+        former[member.group] |= {member.former} & set(SIDES)
+    table = _Table(groups, shares)
+    for name, sides in former.items():
+        if sides:
+            table.put(name, min(sides, key=SIDES.index))
+    order = sorted(groups, key=lambda name: (-groups[name].total(), _mixed(seed, name)))
+    table.cover(order)
+    for name in order:
+        if name not in table.sides:
+            table.put(name, table.best(name))
+    return table.sides
+
+
+def _mixed(seed: int, name: str) -> bytes:
+    return sha256(f"{seed} {name}".encode()).digest()
+
+
+class _Table:
+    """The sides of groups, as far as they are dealt, and what is wanting."""
+
+    def __init__(self, groups: Mapping[str, Counter[str]], shares: Shares) -> None:
+        self.groups = groups
+        self.shares = shares
+        self.sides: dict[str, str] = {}
+        self.counts: Counter[str] = Counter()
+        for counts in groups.values():
+            self.counts.update(counts)
+        self.wanting = {
+            (label, side): count * shares.of(side)
+            for label, count in self.counts.items()
+            for side in SIDES
+        }
+
+    def put(self, name: str, side: str) -> None:
+        self.sides[name] = side
+        for label, count in self.groups[name].items():
+            self.wanting[label, side] -= 100 * count
+
+    def best(self, name: str) -> str:
+        """Return the side whose squared shortfall of the group's classes sinks most."""
+        return max(self.shares.sides, key=lambda side: self._relief(name, side))
+
+    def _relief(self, name: str, side: str) -> int:
+        return sum(count * self.wanting[label, side] for label, count in self.groups[name].items())
+
+    def cover(self, order: Sequence[str]) -> None:
+        """See that every class with enough groups of its own stands on all sides with a share."""
+        own = defaultdict(list)
+        for name in order:
+            if len(self.groups[name]) == 1:
+                own[next(iter(self.groups[name]))].append(name)
+        for label in sorted(own, key=lambda label: (self.counts[label], label)):
+            if len(own[label]) >= len(self.shares.sides):
+                self._cover(label, own[label])
+
+    def _cover(self, label: str, own: Sequence[str]) -> None:
+        here = {self.sides[name] for name in own if name in self.sides}
+        free = [name for name in own if name not in self.sides]
+        for side in reversed(self.shares.sides):
+            if free and side not in here:
+                self.put(free.pop(0 if side == "train" else -1), side)

@@ -1,0 +1,79 @@
+"""What is read off an array: flags, and what the photograph looks like.
+
+Where a record lacks them, a worker reads them off the array, so that no photograph is decoded.
+"""
+
+import base64
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any
+
+from granpipe.dataset.arrays import parse_array
+from granpipe.errors import PhotoError
+from granpipe.photo.letterbox import Box, Pixels
+from granpipe.photo.likeness import grey, hashes
+from granpipe.photo.quality import flags
+from granpipe.stores.protocol import Store
+
+
+def read_off(array: Pixels, record: Mapping[str, Any], *, looks: bool) -> dict[str, str]:
+    """Return what a record tells of an array: `flags`, and with `looks` the hashes in base64."""
+    picture = grey(array, Box(*(record[side] for side in ("left", "top", "right", "bottom"))))
+    told = {"flags": flags(picture, record["width"], record["height"], len(array))}
+    return told | ({"look": base64.b64encode(hashes(picture).tobytes()).decode()} if looks else {})
+
+
+def lacks(record: str, *, looks: bool) -> bool:
+    """Tell whether a record, as JSON without blanks, lacks what `read_off` returns."""
+    return '"flags":"' not in record or (looks and '"look":"' not in record)
+
+
+def flags_in(record: str) -> list[str]:
+    """Return the flags that a record tells of, as JSON without blanks.
+
+    >>> flags_in('{"width":3,"flags":"blurred dark"}')
+    ['blurred', 'dark']
+    """
+    if '"flags":""' in record:
+        return []
+    return record.partition('"flags":"')[2].partition('"')[0].split()
+
+
+@dataclass(frozen=True, slots=True)
+class ReadOff:
+    """Complete the record of one array; runs in a worker, in `granpipe.engines.worker.Steps`."""
+
+    output: Store
+    looks: bool
+
+    @property
+    def ahead(self) -> int:
+        return self.output.ahead
+
+    def __call__(self, item: tuple[str, str]) -> str:
+        """Return the record of a path, completed; empty where the array is not as recorded."""
+        return self.keep(item, self.work(item, self.fetch(item)))
+
+    def weight(self, item: tuple[str, str]) -> int:
+        return 1 << 18
+
+    def fetch(self, item: tuple[str, str]) -> bytes:
+        try:
+            return self.output.read(item[0])[0]
+        except OSError:
+            return b""
+
+    def work(self, item: tuple[str, str], data: bytes) -> str:
+        record = json.loads(item[1])
+        if sha256(data).hexdigest() != record["array_sha256"]:
+            return ""
+        try:
+            told = read_off(parse_array(data), record, looks=self.looks)
+        except PhotoError:
+            return ""
+        return json.dumps(record | told, separators=(",", ":"))
+
+    def keep(self, item: tuple[str, str], made: str) -> str:
+        return made

@@ -1,0 +1,81 @@
+"""What is doubtful about a photograph, in words, judged by its array."""
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from granpipe.photo.likeness import Grey
+
+FLAGS = {
+    "blurred": "its finest detail is as faint as after blurring",
+    "dark": "95 of 100 pixels are below level 64",
+    "overexposed": "over 30 of 100 pixels are at level 250 or above",
+    "blank": "98 of 100 pixels lie within 8 levels",
+    "tiny": "its shorter side has fewer pixels than the array",
+}
+"""Every flag, in the order in which they are written.
+
+Measured on 226 pictures that are neither (21 photographs of 14 scenes, 205 drawn fields): none was
+called blurred, dark, overexposed or blank; `tiny` is no matter of judgement. Of the same pictures
+blurred by a hundredth of their width (sigma) all are found, by half of that 28 to 52 of 100; of
+those smeared along one direction by 2 to 3 hundredths at most 29. At a fifth of their light all are
+dark, at three tenths 12 to 38 of 100.
+"""
+
+_SHARPEST_BLURRED = 0.56
+_DARK, _BRIGHT, _FLAT = 64, 250, 8
+
+
+def flags(picture: Grey, width: int, height: int, size: int) -> str:
+    """Return the words from `FLAGS` that hold, separated by blanks.
+
+    Parameters
+    ----------
+    picture : ndarray of shape (h, w), uint8
+        Luminance of the content of its array.
+    width, height : int
+        Sides of the photograph itself, in pixels.
+    size : int
+        Side of the array.
+    """
+    counts = np.array(Image.fromarray(picture).histogram())
+    is_blank = _is_blank(counts)
+    holds = {
+        "blurred": not is_blank and _is_blurred(picture),
+        "dark": 20 * int(counts[_DARK:].sum()) < picture.size,
+        "overexposed": 10 * int(counts[_BRIGHT:].sum()) > 3 * picture.size,
+        "blank": is_blank,
+        "tiny": min(width, height) < size,
+    }
+    return " ".join(word for word in FLAGS if holds[word])
+
+
+def _is_blank(counts: NDArray[np.int64]) -> bool:
+    within = np.convolve(counts, np.ones(_FLAT, np.int64))
+    return 50 * int(within.max()) >= 49 * int(counts.sum())
+
+
+def _is_blurred(picture: Grey) -> bool:
+    return sharpness(picture) < _SHARPEST_BLURRED
+
+
+def sharpness(picture: Grey) -> float:
+    """Return how much steeper a picture is than at half its size, the less of both directions.
+
+    It is 0.5 for a smooth slope, 1 and more where neighbouring pixels have little in common.
+    """
+    height, width = (side // 2 * 2 for side in picture.shape)
+    if min(height, width) < 4:
+        return 1.0
+    fine = picture[:height, :width].astype(np.int16)
+    upper, lower = fine[::2], fine[1::2]
+    rows = upper + lower
+    coarse = rows[:, ::2] + rows[:, 1::2]
+    # Every second step of the fine picture is enough, and takes half the time.
+    across = _ratio(upper[:, 1:] - upper[:, :-1], coarse[:, 1:] - coarse[:, :-1])
+    return min(across, _ratio(lower - upper, coarse[1:] - coarse[:-1]))
+
+
+def _ratio(steps: NDArray[np.int16], wide: NDArray[np.int16]) -> float:
+    total, wide_total = int(np.abs(steps).sum()), int(np.abs(wide).sum())
+    return total * 4 * wide.size / (steps.size * wide_total) if wide_total else 1.0

@@ -1,0 +1,566 @@
+"""`granpipe prepare --split`: what belongs together stands on one side, and stays there."""
+
+import json
+import os
+import random
+import shutil
+import time
+from collections import Counter, defaultdict
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from granpipe.dataset.alike import FARTHEST
+from granpipe.dataset.groups import parse_together
+from granpipe.jobs import deal_sides
+
+from conftest import ROOT, rows, save, tree
+from exif_blocks import jpeg_at
+
+SIDES = {"train", "validation", "test"}
+SPLIT = ("--split", "60/20/20")
+# Ends every process that is about to decode a picture, and every search.
+NO_DECODER = """
+import os, PIL.Image
+PIL.Image.open = lambda *args, **options: os._exit(7)
+"""
+
+
+def textured(seed: int, size: tuple[int, int] = (96, 72)) -> Image.Image:
+    """Return a picture with something to see, another one for every seed."""
+    rng = np.random.default_rng(seed)
+    parts = [rng.integers(0, 256, (side, side, 3), np.uint8) for side in (4, 9, 20)]
+    layers = [Image.fromarray(part).resize(size, Image.Resampling.BICUBIC) for part in parts]
+    return Image.blend(Image.blend(layers[0], layers[1], 0.4), layers[2], 0.3)
+
+
+def place(path: Path, seed: int, lat: float, lon: float) -> Path:
+    """Write a photograph with a position, an hour ago."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(jpeg_at(lat, lon, picture=textured(seed)))
+    then = time.time_ns() - 3_600_000_000_000
+    os.utime(path, ns=(then, then))
+    return path
+
+
+@pytest.fixture
+def src(tmp_path):
+    """Six fields of corn and wheat with three photographs each, and four photographs alone."""
+    for field in range(6):
+        for number in range(3):
+            name = f"{('corn', 'wheat')[field % 2]}/{field}{number}.jpg"
+            place(tmp_path / "src" / name, 3 * field + number, 40 + field, 10 + number * 1e-4)
+    for number in range(4):
+        save(tmp_path / f"src/corn/s{number}.png", textured(100 + number))
+    return tmp_path / "src"
+
+
+@pytest.fixture
+def out(tmp_path):
+    return tmp_path / "out"
+
+
+@pytest.fixture
+def prepare(granpipe):
+    """Run prepare with one worker, which starts sooner than two."""
+    return partial(granpipe, "prepare", "--workers", 1)
+
+
+def columns(out: Path) -> dict[str, tuple[str, str]]:
+    return {row["source"]: (row["group"], row["split"]) for row in rows(out / "labels.csv")}
+
+
+def splits(out: Path) -> dict[str, str]:
+    return {source: split for source, (_, split) in columns(out).items()}
+
+
+def settings(out: Path) -> dict:
+    return json.loads((out / "dataset.json").read_text())["settings"]
+
+
+def test_a_field_stands_on_one_side(prepare, src, out):
+    prepare(src, out, *SPLIT)
+    found = columns(out)
+    fields = defaultdict(set)
+    for source, column in found.items():
+        fields[source[:-5] if "/s" not in source else source].add(column)
+    assert len(found) == 22
+    assert {len(one) for one in fields.values()} == {1}
+    assert len({group for group, _ in found.values()}) == 10
+    assert all(group.startswith("g") and len(group) == 17 for group, _ in found.values())
+    assert set(splits(out).values()) == SIDES
+    for label in ("corn", "wheat"):
+        assert {side for source, side in splits(out).items() if source.startswith(label)} == SIDES
+    expected = {"split": "60/20/20", "together": "place:200,burst,likeness", "seed": 0}
+    assert expected.items() <= settings(out).items()
+
+
+def test_a_group_is_named_after_the_smallest_digest_of_its_members(prepare, src, out):
+    prepare(src, out, *SPLIT)
+    members = defaultdict(list)
+    for row in rows(out / "labels.csv"):
+        members[row["group"]].append(row["sha256"])
+    assert all(group == f"g{min(digests)[:16]}" for group, digests in members.items())
+
+
+def test_the_summary_counts_groups_and_sides(prepare, src, out):
+    lines = [line.split() for line in prepare(src, out, *SPLIT).stdout.splitlines()]
+    assert ["class", "groups", "train", "validation", "test"] in lines
+    counts = Counter(splits(out)[source] for source in splits(out) if source.startswith("wheat"))
+    assert ["wheat", "3", *(str(counts[side]) for side in ("train", "validation", "test"))] in lines
+    text = prepare(src, out).stdout
+    assert "4 photographs have no position, time or twin" in text
+    assert "Sides 60/20/20 of 10 groups by place:200,burst,likeness, seed 0." in text
+    assert "Too few groups" not in text
+    assert "One group holds" not in text
+
+
+def test_classes_with_too_few_groups_are_named(prepare, src, out):
+    save(src / "rye/a.png", textured(200))
+    assert "Too few groups for every side: rye." in prepare(src, out, *SPLIT).stdout
+
+
+def test_a_group_of_over_a_third_is_told_with_what_helps(prepare, tmp_path, out):
+    for number in range(6):
+        place(tmp_path / f"src/corn/{number}.jpg", number, 40 + 0.001 * number, 10)
+    place(tmp_path / "src/corn/far.jpg", 9, 50, 10)
+    text = prepare(tmp_path / "src", out, *SPLIT).stdout
+    assert "One group holds 6 of 7 photographs" in text
+    assert "<class>/<field>/" in text
+    assert "One group" not in prepare(tmp_path / "src", out, "--together", "place:50").stdout
+
+
+@pytest.mark.parametrize(
+    ("split", "sides"),
+    [("70/30", {"train", "test"}), ("100/0/0", {"train"}), ("80/20/0", {"train", "validation"})],
+)
+def test_sides_without_a_share_stay_empty(prepare, src, out, split, sides):
+    prepare(src, out, "--split", split)
+    assert set(splits(out).values()) == sides
+
+
+def test_without_split_there_are_no_sides(prepare, src, out):
+    prepare(src, out)
+    assert set(columns(out).values()) == {("", "")}
+    assert not (out / "alike.csv").exists()
+    assert not settings(out).keys() & {"split", "together", "seed"}
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--split", "80/30"), "is no split"),
+        (("--split", "lots"), "is no split"),
+        (("--split", "80/20", "--together", "field"), "does not say what belongs together"),
+        (("--together", "place"), "add --split"),
+        (("--seed", "3"), "add --split"),
+        (("--split", "none", "--seed", "3"), "add --split"),
+    ],
+)
+def test_nonsense_gets_one_line_and_writes_nothing(prepare, src, out, options, words):
+    result = prepare(src, out, *options, code=1)
+    assert words in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+    assert not out.exists()
+
+
+def without_decoder(tmp_path: Path) -> dict[str, str]:
+    (tmp_path / "inject").mkdir(exist_ok=True)
+    (tmp_path / "inject/sitecustomize.py").write_text(NO_DECODER)
+    return os.environ | {"PYTHONPATH": os.pathsep.join([str(tmp_path / "inject"), str(ROOT)])}
+
+
+def test_split_on_a_prepared_dataset_decodes_nothing(prepare, start, src, out, tmp_path):
+    prepare(src, out, *SPLIT)
+    expected = tree(out)
+    shutil.rmtree(out)
+    prepare(src, out)
+    process = start("prepare", src, out, *SPLIT, env=without_decoder(tmp_path))
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 0, errors
+    assert tree(out) == expected
+
+
+def test_an_array_that_was_altered_is_made_again_before_it_is_judged(prepare, src, out):
+    prepare(src, out, *SPLIT)
+    expected = tree(out)
+    shutil.rmtree(out)
+    prepare(src, out)
+    path = out / "corn/00.jpg.npy"
+    before, data = path.stat(), bytearray(path.read_bytes())
+    data[-1] ^= 1
+    with path.open("r+b") as file:  # the same file, size and time
+        file.write(data)
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    prepare(src, out, *SPLIT)
+    assert tree(out) == expected
+
+
+def test_records_of_before_are_completed(prepare, src, out):
+    prepare(src, out, *SPLIT)
+    expected = tree(out)
+    ledger = deal_sides_ledger(out)
+    for path, record in list(ledger.records.items()):
+        fields = json.loads(record)
+        del fields["flags"], fields["look"]
+        ledger.records[path] = json.dumps(fields)
+    ledger.compact([*ledger.records])
+    prepare(src, out)
+    assert tree(out) == expected
+
+
+def deal_sides_ledger(out: Path):
+    from granpipe.dataset.ledger import Ledger
+    from granpipe.stores.urls import open_store
+
+    return Ledger(open_store(out), "prepare")
+
+
+def test_an_unchanged_dataset_keeps_its_columns_without_any_search(prepare, src, out, monkeypatch):
+    first = prepare(src, out, *SPLIT).stdout
+    expected = tree(out)
+
+    def search(*_):
+        raise AssertionError("searched")
+
+    monkeypatch.setattr(deal_sides, "group", search)
+    again = prepare(src, out).stdout
+    assert tree(out) == expected
+    assert again.replace("22 of them up", "0 of them up") == first
+
+
+def test_sides_stay_when_split_is_not_given_again(prepare, src, out):
+    prepare(src, out, *SPLIT, "--seed", 5, "--together", "place:150")
+    before = columns(out)
+    place(src / "corn/new.jpg", 300, 40, 10)
+    save(src / "corn/other.png", textured(301))
+    prepare(src, out)
+    after = columns(out)
+    assert {source: after[source][1] for source in before} == splits_of(before)
+    assert after["corn/new.jpg"][1] == after["corn/00.jpg"][1]
+    assert after["corn/other.png"][1] in SIDES
+    assert settings(out)["seed"] == 5
+    assert settings(out)["together"] == "place:150"
+
+
+def splits_of(found: dict[str, tuple[str, str]]) -> dict[str, str]:
+    return {source: split for source, (_, split) in found.items()}
+
+
+def test_split_none_removes_sides(prepare, src, out):
+    prepare(src, out)
+    plain = tree(out)
+    prepare(src, out, *SPLIT)
+    assert (out / "alike.csv").exists()
+    prepare(src, out, "--split", "none")
+    assert tree(out) == plain
+    prepare(src, out)
+    assert tree(out) == plain
+
+
+def test_a_renamed_photograph_keeps_its_side(prepare, src, out):
+    prepare(src, out, *SPLIT)
+    before = splits(out)
+    (src / "corn/s0.png").rename(src / "wheat/renamed.png")
+    (src / "corn/00.jpg").unlink()
+    prepare(src, out)
+    after = splits(out)
+    assert after.pop("wheat/renamed.png") == before.pop("corn/s0.png")
+    del before["corn/00.jpg"]
+    assert after == before
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new"),
+    [("alike.csv", b"distance", b"distants"), ("labels.csv", b"corn/00.jpg,", b"corn/99.jpg,")],
+)
+def test_tables_that_were_altered_under_their_time_are_not_believed(
+    prepare, src, out, name, old, new
+):
+    Image.open(src / "corn/s0.png").save(src / "corn/copy.jpg", quality=50)
+    expected = prepare(src, out, *SPLIT).stdout
+    before = (out / name).stat()
+    with (out / name).open("r+b") as file:  # the same file, size and time
+        data = file.read().replace(old, new)
+        file.seek(0)
+        file.write(data)
+    os.utime(out / name, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert prepare(src, out).stdout.replace("23 of them up", "0 of them up") == expected
+
+
+def set_sides(out: Path, sides: dict[str, str]) -> None:
+    """Write sides into labels.csv by hand, for sources that begin so."""
+    lines = (out / "labels.csv").read_text().splitlines()
+    for number, line in enumerate(lines):
+        for start, side in sides.items():
+            if line.startswith(start):
+                lines[number] = ",".join([*line.split(",")[:-2], side, ""])
+    (out / "labels.csv").write_text("\n".join(lines) + "\n")
+
+
+@pytest.mark.parametrize("earliest", ["train", "validation"])
+def test_merged_groups_take_the_earliest_side(prepare, src, out, earliest):
+    prepare(src, out, *SPLIT)
+    alone = {source: side for source, side in splits(out).items() if "/s" in source}
+    set_sides(out, {"corn/0": earliest, "corn/2": "validation", "corn/4": "test", "wheat": "test"})
+    prepare(src, out, "--together", "place:120000")  # a degree, from field to field
+    fields = {source: column for source, column in columns(out).items() if "/s" not in source}
+    assert len({group for group, _ in fields.values()}) == 1
+    assert {side for _, side in fields.values()} == {earliest}
+    assert alone.items() <= splits(out).items()
+
+
+def test_the_same_bytes_for_any_order_and_any_workers(granpipe, src, tmp_path):
+    granpipe("prepare", src, tmp_path / "one", *SPLIT, "--workers", 1)
+    names = sorted(path.relative_to(src) for path in src.rglob("*.*"))
+    random.Random(3).shuffle(names)
+    for name in names:  # folders list what was written first in other order
+        (tmp_path / "moved" / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(src / name, tmp_path / "moved" / name)
+    granpipe("prepare", tmp_path / "moved", tmp_path / "three", *SPLIT, "--workers", 3)
+    assert tree(tmp_path / "one") == tree(tmp_path / "three")
+
+
+@pytest.mark.parametrize("batches", [2, 5])
+def test_photographs_that_come_move_none_from_training(prepare, src, out, batches):
+    names = sorted(path.relative_to(src) for path in src.rglob("*.*"))
+    random.Random(batches).shuffle(names)
+    before: dict[str, str] = {}
+    for number in range(batches):
+        for name in names[number::batches]:
+            (src.parent / "some" / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(src / name, src.parent / "some" / name)
+        prepare(src.parent / "some", out, *SPLIT)
+        after = splits(out)
+        assert all(after[name] == "train" for name in before if before[name] == "train")
+        groups = defaultdict(set)
+        for group, side in columns(out).values():
+            groups[group].add(side)
+        assert {len(sides) for sides in groups.values()} == {1}
+        before = after
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals")
+def test_a_killed_run_forgets_no_side(prepare, start, src, out):
+    prepare(src, out, *SPLIT)
+    before = splits(out)
+    for number in range(40):
+        save(src / f"corn/n{number:02}.png", textured(400 + number))
+    process = start("prepare", src, out, "--workers", 1)
+    while (out / "dataset.json").exists() and process.poll() is None:
+        time.sleep(0.001)
+    process.kill()
+    process.wait()
+    prepare(src, out)
+    after = splits(out)
+    assert {source: after[source] for source in before} == before
+    assert set(after.values()) == SIDES
+
+
+def test_a_damaged_table_ends_the_run_before_sides_are_forgotten(prepare, src, out):
+    prepare(src, out, *SPLIT)
+    (out / "labels.csv").write_bytes(b"\xff\xfe\xfd")
+    result = prepare(src, out, code=1)
+    assert "only it knows the sides" in result.stderr
+    (out / "labels.csv").write_text("source,path\n")
+    save(src / "corn/another.png", textured(500))
+    assert "only it knows the sides" in prepare(src, out, code=1).stderr
+    (out / "labels.csv").unlink()
+    prepare(src, out)
+    assert set(splits(out).values()) == SIDES
+
+
+@pytest.mark.parametrize("side", sorted(SIDES))
+def test_a_side_that_was_set_by_hand_stays(prepare, src, out, side):
+    prepare(src, out, *SPLIT)
+    set_sides(out, {"corn/s0": side})
+    prepare(src, out)
+    assert splits(out)["corn/s0.png"] == side
+
+
+def test_a_file_of_others_called_alike_is_left_alone(prepare, src, out):
+    prepare(src, out)
+    (out / "alike.csv").write_text("mine")
+    assert "alike.csv" in prepare(src, out, *SPLIT, code=1).stderr
+    assert (out / "alike.csv").read_text() == "mine"
+
+
+def test_a_class_may_not_be_called_like_the_table(prepare, src, out):
+    save(src / "alike.csv/a.png", textured(1))
+    prepare(src, out)
+    assert [row["reason"] for row in rows(out / "rejected.csv")] == ["bad_name"]
+
+
+# Likeness
+
+
+@pytest.fixture
+def copies(src):
+    """Add copies of photographs in other bytes, one of them under another class."""
+    Image.open(src / "corn/s0.png").save(src / "corn/copy.jpg", quality=50)
+    Image.open(src / "corn/s1.png").resize((300, 225)).rotate(90, expand=True).save(
+        src / "wheat/turned.png"
+    )
+    return src
+
+
+def test_alike_names_spanning_links_and_nothing_is_deleted(prepare, copies, out):
+    text = prepare(copies, out, *SPLIT).stdout
+    table = rows(out / "alike.csv")
+    assert list(table[0]) == ["source", "other", "distance", "label", "other_label"]
+    assert [(row["source"], row["other"]) for row in table] == [
+        ("corn/copy.jpg", "corn/s0.png"),
+        ("corn/s1.png", "wheat/turned.png"),
+    ]
+    assert [row["label"] for row in table] == ["corn", "corn"]
+    assert [row["other_label"] for row in table] == ["corn", "wheat"]
+    assert all(0 <= int(row["distance"]) <= FARTHEST for row in table)
+    found = columns(out)
+    assert found["corn/copy.jpg"] == found["corn/s0.png"]
+    assert found["wheat/turned.png"] == found["corn/s1.png"]
+    assert len(found) == 24
+    assert "1 pairs look alike under two classes" in text
+    assert "2 photographs have no position, time or twin" in text
+
+
+def test_likeness_counts_only_where_it_was_asked_for(prepare, copies, out):
+    prepare(copies, out, *SPLIT, "--together", "place")
+    assert rows(out / "alike.csv") == []
+    assert columns(out)["corn/copy.jpg"][0] != columns(out)["corn/s0.png"][0]
+    prepare(copies, out, "--together", "likeness")
+    assert len(rows(out / "alike.csv")) == 2
+
+
+def test_a_fields_folder_keeps_together(prepare, src, out):
+    for number in range(3):
+        (src / "corn/east").mkdir(exist_ok=True)
+        (src / f"corn/s{number}.png").rename(src / f"corn/east/s{number}.png")
+    prepare(src, out, *SPLIT, "--together", "place,folder")
+    groups = {columns(out)[f"corn/east/s{number}.png"][0] for number in range(3)}
+    assert len(groups) == 1
+
+
+def test_the_eight_orientations_are_one_group_and_ten_photographs_ten(prepare, photos, out):
+    prepare(photos, out, *SPLIT)
+    groups = defaultdict(set)
+    for source, (group, _) in columns(out).items():
+        groups[source.split("/")[0]].add(group)
+    assert len(groups["orientation"]) == 1
+    assert len(groups["challenge"]) == 10
+    named = {row["source"].split("/")[0] for row in rows(out / "alike.csv")}
+    assert named == {"orientation"}
+    assert len(rows(out / "alike.csv")) == 7
+
+
+def test_the_drawn_pictures_never_pair(prepare, out):
+    prepare(ROOT / "img", out, *SPLIT)
+    assert rows(out / "alike.csv") == []
+    found = columns(out)
+    same = {source for source in found if found[source][0] == found["wheat/DSC_0650.JPG"][0]}
+    assert same == {"wheat/DSC_0650.JPG", "wheat/DSC_0651.JPG"}  # one place, a minute apart
+    assert len({group for group, _ in found.values()}) == 24
+
+
+# Flags
+
+
+def test_flags_stand_in_the_table_with_and_without_sides(prepare, src, out):
+    save(src / "corn/black.png", Image.new("RGB", (400, 300)))
+    prepare(src, out)
+    flags = {row["source"]: row["flags"] for row in rows(out / "labels.csv")}
+    assert flags["corn/black.png"] == "dark blank"
+    assert flags["corn/s0.png"].split()[-1] == "tiny"
+    text = prepare(src, out, *SPLIT).stdout
+    assert "1 blank" in text
+    assert "1 dark" in text
+    assert {row["source"]: row["flags"] for row in rows(out / "labels.csv")} == flags
+
+
+# What others make of sides
+
+
+def test_copies_are_made_of_the_training_side_alone(granpipe, prepare, src, out):
+    prepare(src, out, *SPLIT)
+    text = granpipe("augment", out, "--copies", 2).stdout
+    training = {source for source, side in splits(out).items() if side == "train"}
+    table = rows(out / "augmented/labels.csv")
+    assert {row["source"] for row in table} == training
+    assert {(row["group"], row["split"]) for row in table} == {columns(out)[s] for s in training}
+    assert len(table) == 2 * len(training)
+    assert f"{22 - len(training)} photographs are held out" in text
+    text = granpipe("augment", out, "--copies", 2, "--side", "all").stdout
+    assert "held out" not in text
+    assert len(rows(out / "augmented/labels.csv")) == 44
+
+
+def test_without_sides_all_photographs_have_copies(granpipe, prepare, src, out):
+    prepare(src, out)
+    assert "held out" not in granpipe("augment", out, "--copies", 1).stdout
+    assert len(rows(out / "augmented/labels.csv")) == 22
+    assert "side" not in settings(out / "augmented")
+
+
+def test_new_sides_make_copies_stale_and_augment_removes_those_of_held_out_ones(
+    granpipe, prepare, src, out
+):
+    prepare(src, out)
+    granpipe("augment", out, "--copies", 1)
+    assert "stale" not in prepare(src, out).stdout
+    assert "stale" in prepare(src, out, *SPLIT).stdout
+    granpipe("augment", out, "--copies", 1)
+    held = [source for source, side in splits(out).items() if side != "train"]
+    assert held
+    assert not any((out / f"augmented/{source}.1.npy").exists() for source in held)
+    assert "stale" not in prepare(src, out).stdout
+
+
+def test_other_arrays_under_the_same_labels_make_copies_stale(granpipe, prepare, src, out):
+    prepare(src, out)
+    granpipe("augment", out, "--copies", 1)
+    assert "stale" in prepare(src, out, "--fill", "#204060").stdout
+
+
+def test_where_nothing_is_for_training_augment_says_so(granpipe, prepare, src, out):
+    prepare(src, out, *SPLIT)
+    text = (out / "labels.csv").read_text().replace(",train,", ",test,")
+    (out / "labels.csv").write_text(text)
+    assert "no photograph is for training" in granpipe("augment", out, code=1).stderr
+
+
+def test_map_tells_sides_and_counts_what_does_not_match(granpipe, prepare, src, out, tmp_path):
+    prepare(src, out, *SPLIT)
+    place(src / "corn/later.jpg", 600, 40, 10)
+    (src / "corn/s0.png").unlink()
+    files = ("-o", tmp_path / "m.csv", "-o", tmp_path / "m.geojson", "-o", tmp_path / "m.html")
+    text = granpipe("map", src, *files, "--dataset", out).stdout
+    assert "21 of them have a side, 1 are not in the dataset; 1 of the dataset are not" in text
+    expected = columns(out)
+    for row in rows(tmp_path / "m.csv"):
+        assert (row["group"], row["split"]) == expected.get(row["source"], ("", ""))
+    for feature in json.loads((tmp_path / "m.geojson").read_text())["features"]:
+        told = feature["properties"]
+        assert (told["group"], told["split"]) == expected.get(told["source"], (None, None))
+
+
+def test_map_without_a_dataset_has_no_side_columns(granpipe, src, tmp_path):
+    granpipe("map", src, "-o", tmp_path / "m.csv")
+    assert not rows(tmp_path / "m.csv")[0].keys() & {"group", "split"}
+
+
+def test_map_refuses_a_dataset_without_sides(granpipe, prepare, src, out, tmp_path):
+    prepare(src, out)
+    result = granpipe("map", src, "-o", tmp_path / "m.csv", "--dataset", out, code=1)
+    assert "has no sides" in result.stderr
+
+
+def test_help_groups_the_options(granpipe):
+    text = granpipe("prepare", "--help").output
+    headings = [
+        line for line in text.splitlines() if line.rstrip().endswith(":") and line[0] != " "
+    ]
+    assert headings == ["Everyday:", "Sides:", "Scale:"]
+    assert text.index("Sides:") < text.index("--split SHARES") < text.index("Scale:")
+    assert str(parse_together("place,burst,likeness")) in text
