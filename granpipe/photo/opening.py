@@ -1,6 +1,7 @@
 """Open a photograph safely: only known formats, nothing larger than allowed."""
 
 import warnings
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache, partial
@@ -8,6 +9,7 @@ from io import BytesIO
 from typing import BinaryIO, NoReturn
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from granpipe.errors import PhotoError
@@ -32,7 +34,8 @@ _FORMATS = (
     "AVIF",
 )
 _MAGIC = (b"\xff\xd8\xff", b"\x89PNG", b"RIFF", b"II*\0", b"MM\0*", b"BM", b"GIF8")
-_IMAGE_WIDTH, _IMAGE_LENGTH = 256, 257
+_IMAGE_WIDTH, _IMAGE_LENGTH, _BITS, _COMPRESSION, _SAMPLES = 256, 257, 258, 259, 277
+_BYTE_COUNTS, _PLANAR, _APART = 279, 284, 2
 _HEIC_BRANDS = (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1")
 
 
@@ -119,7 +122,7 @@ def load(image: Image.Image) -> Image.Image:
     """
     size = image.size
     try:
-        _check_covered(image)
+        _check_file(image)
         with _own_limit():
             image.load()
         if image.size != size:
@@ -140,22 +143,60 @@ def _fail(failure: PhotoError) -> NoReturn:
     raise failure
 
 
-def _check_covered(image: Image.Image) -> None:
-    """Raise PhotoError where a TIFF's strips or tiles leave a part of the picture black."""
-    tiles = [tile[1] for tile in getattr(image, "tile", ()) if tile[1]]
-    if tiles and image.format == "TIFF":
-        tags = image.tag_v2  # type: ignore[attr-defined]
-        width, height = int(tags[_IMAGE_WIDTH]), int(tags[_IMAGE_LENGTH])  # not turned yet
-        boxes = np.array(tiles).clip(0, [width, height] * 2)
-        across, down = np.unique(boxes[:, ::2]), np.unique(boxes[:, 1::2])
-        covered = np.zeros((len(down), len(across)), bool)
-        lefts, rights = np.searchsorted(across, boxes[:, ::2]).T
-        tops, bottoms = np.searchsorted(down, boxes[:, 1::2]).T
-        for left, top, right, bottom in zip(lefts, tops, rights, bottoms, strict=True):
-            covered[top:bottom, left:right] = True
-        corners = (across[0], across[-1], down[0], down[-1])
-        if not covered[:-1, :-1].all() or corners != (0, width, 0, height):
-            raise PhotoError("truncated", "its data leave a part of the picture out")
+def _check_file(image: Image.Image) -> None:
+    """Raise PhotoError for damage that Pillow passes over."""
+    file = getattr(image, "fp", None)
+    if image.format == "PNG" and file:
+        place = file.tell()
+        file.seek(0)
+        _check_pixel_chunks(file.read())
+        file.seek(place)
+    if image.format == "TIFF":
+        _check_strips(image)
+
+
+def _check_pixel_chunks(png: bytes) -> None:
+    """Compare the checksums of a PNG's pixels, which Pillow does not while it decodes."""
+    place = 8
+    while place + 12 <= len(png):
+        end = place + 8 + int.from_bytes(png[place : place + 4], "big")
+        if png[place + 4 : place + 8] == b"IDAT" and zlib.crc32(
+            png[place + 4 : end]
+        ) != int.from_bytes(png[end : end + 4], "big"):
+            raise PhotoError("truncated", "the checksum of its pixels is wrong")
+        place = end + 4
+
+
+def _check_strips(image: Image.Image) -> None:
+    """See that a TIFF's strips or tiles cover the whole picture, each part once."""
+    tiles = [tile for tile in image.tile if tile[1]]  # type: ignore[attr-defined]
+    if not tiles:
+        return
+    tags = image.tag_v2  # type: ignore[attr-defined]
+    width, height = int(tags[_IMAGE_WIDTH]), int(tags[_IMAGE_LENGTH])  # not turned yet
+    boxes = np.array([tile[1] for tile in tiles]).clip(0, [width, height] * 2)
+    planes = int(tags.get(_SAMPLES, 1)) if tags.get(_PLANAR) == _APART else 1
+    areas = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
+    offsets = {tile[2] for tile in tiles}
+    is_whole = _covers(boxes, width, height) and len(offsets) == len(tiles)
+    if not is_whole or areas.sum() not in {width * height, planes * width * height}:
+        raise PhotoError("truncated", "its strips are not the parts of one picture")
+    counts = tags.get(_BYTE_COUNTS, ())
+    if tags.get(_COMPRESSION, 1) == 1 and len(counts) == len(tiles):
+        bits = sum(tags.get(_BITS, (1,))) // planes
+        if (np.array(counts) * 8 < areas * bits).any():
+            raise PhotoError("truncated", "its strips hold less than their part of the picture")
+
+
+def _covers(boxes: NDArray[np.int64], width: int, height: int) -> bool:
+    across, down = np.unique(boxes[:, ::2]), np.unique(boxes[:, 1::2])
+    covered = np.zeros((len(down), len(across)), bool)
+    lefts, rights = np.searchsorted(across, boxes[:, ::2]).T
+    tops, bottoms = np.searchsorted(down, boxes[:, 1::2]).T
+    for left, top, right, bottom in zip(lefts, tops, rights, bottoms, strict=True):
+        covered[top:bottom, left:right] = True
+    corners = (across[0], across[-1], down[0], down[-1])
+    return bool(covered[:-1, :-1].all()) and corners == (0, width, 0, height)
 
 
 def one_line(error: Exception) -> str:
