@@ -31,3 +31,7 @@ class PhotoError(GranpipeError):
 
     def __str__(self) -> str:
         return f"{self.reason}: {self.detail}"
+
+
+class UnseenError(PhotoError):
+    """A photograph that the store did not give: what was made of it before may still be right."""

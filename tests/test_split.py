@@ -369,8 +369,46 @@ def test_a_damaged_table_ends_the_run_before_sides_are_forgotten(prepare, src, o
     save(src / "corn/another.png", textured(500))
     assert "only it knows the sides" in prepare(src, out, code=1).stderr
     (out / "labels.csv").unlink()
-    prepare(src, out)
+    assert "say --split none" in prepare(src, out, code=1).stderr
+    prepare(src, out, "--split", "none")
+    prepare(src, out, *SPLIT)
     assert set(splits(out).values()) == SIDES
+
+
+def test_a_table_that_was_cut_between_rows_ends_the_run_too(prepare, src, out):
+    prepare(src, out, *SPLIT)
+    lines = (out / "labels.csv").read_text().splitlines(keepends=True)
+    (out / "labels.csv").write_text("".join(lines[:5]))
+    assert "only it knows the sides" in prepare(src, out, code=1).stderr
+    (out / "labels.csv").write_text("".join(lines))
+    prepare(src, out)
+
+
+def test_a_photograph_that_is_away_for_some_runs_comes_back_to_its_side(prepare, src, out):
+    prepare(src, out, *SPLIT)
+    before = splits(out)
+    away = src.with_name("away")
+    away.mkdir()
+    gone = sorted(before)[::3]
+    for number, source in enumerate(gone):
+        (src / source).rename(away / str(number))
+    prepare(src, out, "--allow-deletions")
+    save(src / "corn/another.png", textured(500))
+    prepare(src, out)
+    for number, source in enumerate(gone):
+        (away / str(number)).rename(src / source)
+    prepare(src, out)
+    after = splits(out)
+    assert {source: after[source] for source in before} == before
+
+
+def test_a_photograph_whose_bytes_were_rewritten_in_place_keeps_its_side(prepare, src, out):
+    prepare(src, out, *SPLIT)
+    before = splits(out)
+    for source in before:
+        (src / source).write_bytes((src / source).read_bytes() + b"\0")
+    prepare(src, out)
+    assert splits(out) == before
 
 
 @pytest.mark.parametrize("side", sorted(SIDES))

@@ -46,7 +46,7 @@ def test_an_unlisted_folder_keeps_rows_and_arrays(granpipe, img, tmp_path, hide)
     (img / "corn/0.png").unlink()
     save(img / "corn/new.png", picture(seed=9))
     result = granpipe(*command, code=1)
-    assert "1 folders could not be listed, and nothing of theirs was changed" in result.stderr
+    assert "1 folders or photographs could not be seen, as " in result.stderr
     assert "7 photographs found: 6 prepared (5 of them up to date already)" in result.stdout
     sources = [row["source"] for row in rows(tmp_path / "out/labels.csv")]
     corn = ["corn/1.png", "corn/2.png", "corn/new.png"]

@@ -134,10 +134,10 @@ def prepare_command(
         _print(report, output, settings["dry_run"])
     if sheet:
         _draw(output, *sheet)
-    if report.unlisted:
+    if report.unseen:
         raise DatasetError(
-            f"{report.unlisted} folders could not be listed, and nothing of theirs was changed; "
-            "mend that, run again"
+            f"{len(report.unseen)} folders or photographs could not be seen, as "
+            f"{report.unseen[0]}; what was made of them before stays; mend that, run again"
         )
     reports.finish(report.rejected, strict=strict)
 

@@ -24,6 +24,7 @@ from granpipe.dataset.names import (
     ALIKE,
     LABELS,
     OWN,
+    PAST,
     REJECTED,
     SIDES,
     STATE,
@@ -219,7 +220,7 @@ class Ledger:
         self._parts.clear()
 
 
-_TABLES = {LABELS, REJECTED, ALIKE, SUMMARY, SIDES, STATE}
+_TABLES = {LABELS, REJECTED, ALIKE, SUMMARY, SIDES, PAST, STATE}
 _END = "end"
 _FIRST_LINES = {json.dumps({"granpipe": command}) for command in ("prepare", "augment")}
 

@@ -7,8 +7,8 @@ from granpipe.errors import PhotoError
 
 LABELS, REJECTED, SUMMARY, AUGMENTED = "labels.csv", "rejected.csv", "dataset.json", "augmented"
 ALIKE = "alike.csv"
-STATE, SIDES = "state", "sides"
-"""What the ledger calls its lines on what the tables were made of, and on how sides were dealt."""
+STATE, SIDES, PAST = "state", "sides", "past"
+"""What the ledger calls its lines on what tables were made of, and on sides of today and before."""
 
 OWN = ".granpipe"
 """The folder in each dataset that holds granpipe's own files."""

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from granpipe.errors import DatasetError, PhotoError
+from granpipe.errors import DatasetError, PhotoError, UnseenError
 from granpipe.photo.opening import is_photo
 from granpipe.stores.protocol import Entry, Store
 
@@ -118,7 +118,7 @@ def read_photo(store: Store, photo: Entry, max_pixels: int) -> tuple[bytes, str]
     except FileNotFoundError as error:
         raise PhotoError("unreadable", "is gone") from error
     except OSError as error:
-        raise PhotoError("unreadable", error.strerror or str(error)) from error
+        raise UnseenError("unreadable", error.strerror or str(error)) from error
     except MemoryError as error:
         raise PhotoError("too_large", "not enough memory to read it") from error
 

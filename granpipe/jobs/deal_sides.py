@@ -93,6 +93,8 @@ class Sides:
     groups, splits : dict of str to str
         Of each photograph, by source.
     alike : list of Alike
+    past : list of str
+        Digests and former sides, in turn, of photographs that are not there today.
     unknown : int
         Photographs without a position, a time, a twin, and where it counts a field's folder.
     """
@@ -102,6 +104,7 @@ class Sides:
     groups: dict[str, str]
     splits: dict[str, str]
     alike: list[Alike]
+    past: Sequence[str] = ()
     unknown: int = 0
 
     def columns(self, source: str) -> dict[str, str]:
@@ -148,7 +151,9 @@ def facts_of(source: str, record: Mapping[str, Any]) -> Facts:
 _POSITION = ("latitude", "longitude")
 
 
-def settle_sides(build: Build, plan: Plan, recipe: str, photos: Sequence[Facts]) -> Sides:
+def settle_sides(
+    build: Build, plan: Plan, recipe: str, photos: Sequence[Facts], rows: object
+) -> Sides:
     """Keep the sides that the tables hold where nothing has changed, and deal them otherwise.
 
     Photographs keep their sides where shares and seed are as before.
@@ -159,24 +164,83 @@ def settle_sides(build: Build, plan: Plan, recipe: str, photos: Sequence[Facts])
         Another's file has the place of alike.csv, or the table with the sides is damaged.
     """
     noted, note = build.ledger.tables.get(names.SIDES, []), plan.note(recipe, photos)
+    past = build.ledger.tables.get(names.PAST, [])
     if ALIKE not in build.ledger.tables:
         check_free(build.store, ALIKE, ",".join(ALIKE_COLUMNS).encode())
     if noted == note and build.has_table(LABELS) and build.has_table(ALIKE):
         kept = _kept(build.store, plan, note)
         if kept and kept.groups.keys() == {photo.source for photo in photos}:
-            return _with_unknown(kept, photos)
+            return _with_unknown(replace(kept, past=past), photos)
     is_known = noted or build.ledger.is_whole
     is_same = not is_known or noted[:1] + noted[2:3] == note[:1] + note[2:3]
-    sides = _dealt(photos, plan, former_sides(build.store) if is_same else {}, note)
+    former = Former.of(build.store, past, rows) if is_same else Former({}, {})
+    sides = replace(_dealt(photos, plan, former, note), past=former.without(photos))
     return _with_unknown(sides, photos)
 
 
-def _dealt(
-    photos: Sequence[Facts], plan: Plan, former: Mapping[str, str], note: list[str]
-) -> Sides:
+@dataclass(frozen=True, slots=True)
+class Former:
+    """The sides that photographs had: by the SHA-256 of their bytes, and by their sources.
+
+    A photograph whose bytes were rewritten, as by a tool that mends its EXIF, keeps its place.
+    """
+
+    by_digest: Mapping[str, str]
+    by_source: Mapping[str, str]
+
+    @classmethod
+    def of(cls, store: Store, past: Sequence[str], rows: object) -> "Former":
+        """Return what labels.csv tells, and what the ledger keeps of photographs not in it.
+
+        Parameters
+        ----------
+        store : Store
+        past : sequence of str
+            Digests and sides, in turn.
+        rows : int or None
+            How many dataset.json promises.
+
+        Raises
+        ------
+        DatasetError
+            The table is damaged or gone: what was tested on might be trained on.
+        """
+        by_digest = dict(zip(past[::2], past[1::2], strict=False))
+        by_source: dict[str, str] = {}
+        count = 0
+        try:
+            for row in each_row(store, LABELS, ("source", "sha256", "split")):
+                count += 1
+                if row["split"] in SIDES:
+                    by_digest[row["sha256"]] = by_source[row["source"]] = row["split"]
+        except (DatasetError, FileNotFoundError):
+            raise _damaged(store) from None
+        if rows is not None and count != rows:
+            raise _damaged(store)
+        return cls(by_digest, by_source)
+
+    def side_of(self, photo: Facts) -> str:
+        """Return a photograph's side, or an empty text."""
+        return self.by_digest.get(photo.sha256) or self.by_source.get(photo.source, "")
+
+    def without(self, photos: Iterable[Facts]) -> list[str]:
+        """Return digests and sides, in turn, of the photographs that are not there today."""
+        here = {photo.sha256 for photo in photos}
+        gone = sorted(self.by_digest.items() - {(one, self.by_digest.get(one)) for one in here})
+        return [text for pair in gone for text in pair]
+
+
+def _damaged(store: Store) -> DatasetError:
+    return DatasetError(
+        f"{store.url}/{LABELS}: lost or damaged, and only it knows the sides; bring back a copy, "
+        "or say --split none, and then --split again, to deal them anew"
+    )
+
+
+def _dealt(photos: Sequence[Facts], plan: Plan, former: Former, note: list[str]) -> Sides:
     groups = group(photos, plan.together)
     members = (
-        Member(label_of(one.source), groups.names[one.source], former.get(one.sha256, ""))
+        Member(label_of(one.source), groups.names[one.source], former.side_of(one))
         for one in photos
     )
     sides = deal(members, plan.shares, plan.seed)
@@ -218,29 +282,13 @@ def _kept(store: Store, plan: Plan, note: list[str]) -> Sides | None:
     return Sides(plan, note, groups, splits, alike)
 
 
-def former_sides(store: Store) -> dict[str, str]:
-    """Return the side of each photograph in labels.csv, by the SHA-256 of its bytes.
-
-    Raises
-    ------
-    DatasetError
-        The table is damaged: what was tested on might be trained on.
-    """
-    try:
-        rows = each_row(store, LABELS, ("sha256", "split"))
-        return {row["sha256"]: row["split"] for row in rows if row["split"] in SIDES}
-    except FileNotFoundError:
-        return {}
-    except DatasetError as error:
-        raise DatasetError(
-            f"{store.url}/{LABELS}: damaged, and only it knows the sides; bring back a copy, or "
-            "delete it to deal them anew"
-        ) from error
-
-
 def check_no_sides(store: Store) -> None:
     """Raise DatasetError where a table holds sides and nothing tells how they were dealt."""
-    if former_sides(store):
+    try:
+        has_sides = any(row["split"] in SIDES for row in each_row(store, LABELS, ("split",)))
+    except (DatasetError, FileNotFoundError):
+        return
+    if has_sides:
         raise DatasetError(
             f"{store.url}: has sides, but the ledger that tells their --split is lost; say --split "
             "as before, or --split none"

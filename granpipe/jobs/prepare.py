@@ -29,8 +29,9 @@ class Report:
         In the order of their sources.
     kept, deleted, ignored : int
         Photographs that were not decoded again, arrays deleted, files that are no photographs.
-    unlisted : int
-        Folders that could not be listed; what was prepared from them before was left as it was.
+    unseen : list of str
+        Folders that could not be listed and photographs that could not be read, with the cause;
+        what was prepared from them before was left as it was.
     stale : bool
         The augmented set beside the arrays was made from others.
     flags : Counter
@@ -44,7 +45,7 @@ class Report:
     kept: int = 0
     deleted: int = 0
     ignored: int = 0
-    unlisted: int = 0
+    unseen: list[str] = field(default_factory=list)
     stale: bool = False
     flags: Counter[str] = field(default_factory=Counter)
     sides: Sides | None = None
@@ -142,7 +143,7 @@ def prepare(
             kept=len(run.roll.kept),
             deleted=len(run.unwanted()),
             ignored=found.ignored,
-            unlisted=len(found.unlisted),
+            unseen=[*(f"{folder}: {why}" for folder, why in found.unlisted), *run.unseen],
             flags=run.flags(),
             sides=run.sides,
         )

@@ -18,6 +18,7 @@ from granpipe.dataset.names import (
     ALIKE,
     AUGMENTED,
     LABELS,
+    PAST,
     REJECTED,
     SIDES,
     STATE,
@@ -40,7 +41,7 @@ from granpipe.dataset.tables import (
     summary_lines,
 )
 from granpipe.engines.processes import Lost
-from granpipe.errors import DatasetError, PhotoError
+from granpipe.errors import DatasetError, PhotoError, UnseenError
 from granpipe.jobs.deal_sides import Sides, Wish, check_no_sides, facts_of, plan_sides, settle_sides
 from granpipe.jobs.prepare_photo import TWIN, Job, Outcome, PreparePhoto, Settings
 from granpipe.jobs.read_off import ReadOff, flags_in, lacks
@@ -85,6 +86,8 @@ class PrepareRun:
         if options.sides.split is None and not self.side_plan and not self.ledger.is_whole:
             check_no_sides(build.store)
         self.sides: Sides | None = None
+        self.unseen: list[str] = []
+        self.former = read_summary(build.store) or {}  # before this run takes it away
 
     def plan(self, found: Found) -> None:
         """Learn which photographs there are, and stop where too many arrays would go."""
@@ -121,10 +124,16 @@ class PrepareRun:
 
     def _keep_unseen(self, found: Found) -> None:
         """Leave alone what stands in the dataset from folders that could not be listed."""
-        for source in map(source_of, self.ledger.records):
-            record = self._record(source) if found.hides(source) else None
-            if not record:
+        paths = {*self.ledger.records, *self.ledger.replaceable} if found.unlisted else ()
+        for source in filter(found.hides, sorted(map(source_of, paths))):
+            record = self._record(source)
+            if not record and not self.build.version(array_path(source)):
                 continue
+            if not record:
+                folder, cause = found.unlisted[0]
+                raise DatasetError(
+                    f"{folder}: {cause}; mend that: the ledger does not tell what came from it"
+                )
             if record["recipe"] != self.settings.recipe or self.options.force:
                 folder, cause = found.unlisted[0]
                 raise DatasetError(
@@ -169,6 +178,13 @@ class PrepareRun:
         task = PreparePhoto(self.source, self.build.store, self.settings, writes, refusal, looks)
         self.build.work(task, jobs, self.options.workers, self.progress, self._take)
 
+    def _stands(self, job: Job) -> bool:
+        """Tell whether a photograph's array stands there as recorded."""
+        record = json.loads(job.known) if job.known else {}
+        if not record or record["array_sha256"] == TWIN:
+            return False
+        return self._has_array(array_path(job.photo.path), record)
+
     def _plan(self, paths: Sequence[str]) -> None:
         self.build.check(paths) if self.options.dry_run else self.build.plan(paths)
 
@@ -176,6 +192,9 @@ class PrepareRun:
         source = job.photo.path
         if isinstance(result, Lost):
             self.roll.reject(source, PhotoError("crashed", f"its decoder {result.cause}"))
+        elif isinstance(result, UnseenError) and self._stands(job):
+            self.roll.admit(source, json.loads(job.known)["sha256"], is_kept=True)
+            self.unseen.append(f"{source}: {result.detail}")
         elif isinstance(result, PhotoError):
             self.roll.reject(source, result)
         else:
@@ -244,7 +263,8 @@ class PrepareRun:
         """Deal sides, or keep those of the tables where nothing has changed."""
         if self.side_plan:
             photos = [facts_of(source, self._record(source)) for source in self.roll.sources]
-            self.sides = settle_sides(self.build, self.side_plan, self.settings.recipe, photos)
+            recipe, rows = self.settings.recipe, self.former.get("prepared")
+            self.sides = settle_sides(self.build, self.side_plan, recipe, photos, rows)
 
     def flags(self) -> Counter[str]:
         """Return how many photographs have each flag."""
@@ -282,7 +302,7 @@ class PrepareRun:
         notes = {STATE: [self._state(sources, ignored)]}
         if self.sides:
             tables[ALIKE] = csv_lines(ALIKE_COLUMNS, map(asdict, self.sides.alike))
-            notes[SIDES] = self.sides.note
+            notes |= {SIDES: self.sides.note, PAST: list(self.sides.past)}
         tables[SUMMARY] = summary_lines(lambda: self._summary(sources, ignored))
         self.build.finish([array_path(source) for source in sources], twins, tables, notes)
 

@@ -174,7 +174,7 @@ def test_a_key_that_obstore_does_not_take_costs_its_own_folder(
     proxy.rule = rule
     out = tmp_path / "out"
     result = granpipe("prepare", lake.url("img"), out, code=1)
-    assert "1 folders could not be listed" in result.stderr
+    assert "1 folders or photographs could not be seen" in result.stderr
     assert {row["source"] for row in rows(out / "labels.csv")} == {
         "corn/good.png",
         "wheat/b/good.png",
