@@ -364,3 +364,28 @@ def test_an_augmented_set_is_no_dataset_to_augment(granpipe, dataset):
 
 def test_quiet_prints_nothing(granpipe, dataset):
     assert granpipe("augment", dataset, "-q").output == ""
+
+
+def test_an_array_that_was_altered_behind_its_header_costs_its_photograph(granpipe, dataset):
+    array = dataset / "corn/a.jpg.npy"
+    array.write_bytes(array.read_bytes()[:128] + bytes(224 * 224 * 3))
+    said = granpipe("augment", dataset, "--copies", 2).stderr
+    assert "corn/a.jpg: unreadable: its array is not as granpipe prepare wrote it" in said
+    assert rejects(dataset / "augmented") == {"corn/a.jpg": "unreadable"}
+
+
+def test_a_table_with_fewer_rows_than_promised_is_not_believed(granpipe, dataset):
+    granpipe("augment", dataset, "--copies", 1)
+    before = tree(dataset / "augmented")
+    lines = (dataset / "labels.csv").read_text().splitlines(keepends=True)
+    (dataset / "labels.csv").write_text("".join(lines[:-1]))
+    said = granpipe("augment", dataset, "--copies", 1, code=1).stderr
+    assert "dataset.json promises 4" in said
+    assert tree(dataset / "augmented") == before
+
+
+def test_a_row_with_another_class_than_its_folder_is_rejected(granpipe, dataset):
+    table = dataset / "labels.csv"
+    table.write_text(table.read_text().replace("corn/a.jpg.npy,corn,", "corn/a.jpg.npy,wheat,"))
+    granpipe("augment", dataset, "--copies", 1)
+    assert rejects(dataset / "augmented") == {"corn/a.jpg": "unreadable"}

@@ -833,3 +833,15 @@ def test_arrays_are_made_again_with_another_pillow(granpipe, tmp_path):
     ledger.write_text(ledger.read_text().replace(f"pillow {PIL.__version__}", "pillow 1.0"))
     output = granpipe("prepare", tmp_path / "img", tmp_path / "out").output
     assert "1 prepared (0 of them up to date already)" in output
+
+
+def test_verify_finds_a_table_that_was_altered_under_a_restored_time(prepare, src, out):
+    prepare(src, out)
+    before, table = tree(out), out / "labels.csv"
+    status = table.stat()
+    with table.open("r+b") as file:
+        file.write(table.read_bytes().replace(b"corn/a", b"c0rn/a"))
+    os.utime(table, ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert tree(out) != before
+    prepare(src, out, "--verify")
+    assert tree(out) == before

@@ -2,11 +2,13 @@
 
 import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from conftest import picture, rejects, rows, save, tree
+from conftest import ROOT, picture, rejects, rows, save, tree
 from proxies import listing
 
 
@@ -196,3 +198,36 @@ def test_photographs_that_became_unreadable_count_as_gone(granpipe, many):
     result = granpipe(*command, code=1)
     assert "this would delete 12 of 21 arrays" in result.stderr
     assert before.items() <= read().items()
+
+
+def test_with_a_damaged_ledger_too_it_stops_before_it_deletes(granpipe, img, tmp_path, hide):
+    granpipe("prepare", img, tmp_path / "out")
+    ledger = tmp_path / "out/.granpipe/ledger.jsonl"
+    whole, before = ledger.read_text(), tree(tmp_path / "out")
+    hide(img / "rye")
+    for damaged in (None, whole.replace('["rye/1.png.npy", {', '["rye/1.png.npy", { ')):
+        ledger.unlink(missing_ok=True)
+        if damaged:
+            ledger.write_text(damaged)
+        result = granpipe("prepare", img, tmp_path / "out", code=1)
+        assert "the ledger does not tell what came from it" in result.stderr
+        assert tree(tmp_path / "out") == before
+
+
+@pytest.mark.skipif(os.name != "posix", reason="permissions")
+def test_a_photograph_that_may_not_be_read_today_keeps_its_array(granpipe, img, tmp_path):
+    out = tmp_path / "out"
+    granpipe("prepare", img, out)
+    before = tree(out)
+    (img / "rye/1.png").chmod(0)
+    command = [sys.executable, "-m", "granpipe", "prepare", img, out, "--verify"]
+    if os.geteuid() == 0:
+        if not shutil.which("setpriv"):
+            pytest.skip("root may read all, and setpriv is not there to change that")
+        command = ["setpriv", "--bounding-set=-dac_override,-dac_read_search", *command]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
+    assert done.returncode == 1, done.stderr
+    assert (
+        "1 folders or photographs could not be seen, as rye/1.png: Permission denied" in done.stderr
+    )
+    assert tree(out) == before

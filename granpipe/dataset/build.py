@@ -8,7 +8,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Se
 from contextlib import ExitStack, closing, contextmanager
 from typing import Any, TypeVar
 
-from granpipe.dataset.arrays import begin_change
+from granpipe.dataset.arrays import array_digest, begin_change
 from granpipe.dataset.ledger import Ledger
 from granpipe.dataset.names import ALIKE, LABELS, OWN, REJECTED, SUMMARY, folded
 from granpipe.dataset.recovery import recover
@@ -53,6 +53,8 @@ class Build:
         What is known of the arrays.
     store : Store
         The dataset; held by this run alone from `plan` on.
+    verifies : bool
+        Tables are hashed, whatever size and time say of them.
     refusal : str
         Why nothing can be written, where a lock cannot be had; empty otherwise.
 
@@ -67,6 +69,7 @@ class Build:
         self.ledger = Ledger(store, command)
         recover(self.ledger, say)
         self.refusal = ""
+        self.verifies = False
         self._say = say
         self._stack = ExitStack()
         self._held: Held | None = None
@@ -239,7 +242,8 @@ class Build:
         """Tell whether all stands there as the last run left it, and is to be as it was then."""
         there, known = self._table_versions(), self.ledger.tables
         return (
-            self.ledger.is_compact
+            not self.verifies
+            and self.ledger.is_compact
             and not self._written
             and all(known.get(name) == note for name, note in notes.items())
             and all(known.get(name, [""])[0] == there.get(name) for name in tables)
@@ -261,6 +265,7 @@ class Build:
             name
             for name, draft in drafts.items()
             if self.ledger.tables.get(name) != [there.get(name), draft.digest]
+            or (self.verifies and array_digest(self.store, name) != draft.digest)
         ]
         changed += [name for name in self.ledger.tables if name in there and name not in drafts]
         is_settled = self.ledger.is_compact and records == self.ledger.records.keys()

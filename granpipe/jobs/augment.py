@@ -100,6 +100,7 @@ def augment(
     summary = _check_dataset(source)
     rows = sorted(rows_of(source, LABELS), key=lambda row: row.get("source") or "")
     _check_columns(source, rows)
+    _check_count(source, rows, summary)
     chosen, settings = _chosen(rows, side)
     made_from = _digest(rows)
 
@@ -146,6 +147,14 @@ def _check_columns(dataset: Store, rows: Sequence[dict[str, str]]) -> None:
     missing = [column for column in PREPARED_COLUMNS if column not in rows[0]]
     if missing:
         raise DatasetError(f"{place}: has no column {missing[0]}; run granpipe prepare again")
+
+
+def _check_count(dataset: Store, rows: Sequence[dict[str, str]], summary: dict[str, Any]) -> None:
+    if summary.get("prepared", len(rows)) != len(rows):
+        raise DatasetError(
+            f"{join(dataset.url, LABELS)}: has {len(rows)} rows, dataset.json promises "
+            f"{summary['prepared']}; run granpipe prepare again"
+        )
 
 
 def _chosen(rows: Sequence[_Row], side: str) -> tuple[Sequence[_Row], dict[str, str]]:

@@ -11,7 +11,15 @@ import PIL
 
 from granpipe import __version__
 from granpipe.dataset.build import Build, Progress
-from granpipe.dataset.names import LABELS, REJECTED, STATE, SUMMARY, is_array_path
+from granpipe.dataset.names import (
+    LABELS,
+    REJECTED,
+    STATE,
+    SUMMARY,
+    array_path,
+    is_array_path,
+    label_of,
+)
 from granpipe.dataset.tables import (
     PREPARED_COLUMNS,
     REJECTED_COLUMNS,
@@ -71,20 +79,32 @@ class AugmentRun:
 
     def plan(self, *, verify: bool) -> None:
         """Learn which copies are not there as recorded."""
+        self.build.verifies = verify
         self._check_rows()
         rows = {n: row for n, row in enumerate(self.rows) if n not in self.rejected}
         self._check_space(len(rows) * self.copies - len(self.ledger.records))
         self.build.look(row["path"] for row in rows.values())
-        self.jobs = [job for number, row in rows.items() for job in self._jobs(number, row)]
-        digests = {} if verify else _digests(self.task.dataset, rows.values())
-        self.todo = [job for job in self.jobs if not self._holds(job, digests)]
+        digests, untouched = _recorded(self.task.dataset, rows.values())
+        self.jobs = [
+            job
+            for number, row in rows.items()
+            for job in self._jobs(number, row, digests.get(row["path"], ""))
+        ]
+        known = set() if verify else untouched
+        self.todo = [
+            job for job in self.jobs if job.row["path"] not in known or not self._holds(job)
+        ]
 
     def _check_rows(self) -> None:
         paths: set[str] = set()
         for number, row in enumerate(self.rows):
             path = row["path"]
-            if None in row.values() or not is_array_path(path) or path != f"{row['source']}.npy":
+            if None in row.values() or not is_array_path(path) or path != array_path(row["source"]):
                 self.rejected[number] = PhotoError("unreadable", "its row of labels.csv is damaged")
+            elif row["label"] != label_of(row["source"]):
+                self.rejected[number] = PhotoError(
+                    "unreadable", "its row has another class's label"
+                )
             elif path in paths:
                 self.rejected[number] = PhotoError("duplicate", "another row has the same path")
             elif why := self.build.store.refusal(copy_path(path, self.copies)):
@@ -100,20 +120,19 @@ class AugmentRun:
                 f"{free / 1e9:,.1f} GB are free; ask for fewer --copies"
             )
 
-    def _jobs(self, number: int, row: _Row) -> Iterator[Job]:
+    def _jobs(self, number: int, row: _Row, made_from: str) -> Iterator[Job]:
         for first in range(1, self.copies + 1, _COPIES_A_JOB):
             copies = range(first, min(first + _COPIES_A_JOB, self.copies + 1))
             paths = [copy_path(row["path"], copy) for copy in copies]
             known = [self.ledger.records.get(path, "") for path in paths]
-            yield Job(number, row, copies, known, list(map(self.build.version, paths)))
+            yield Job(number, row, copies, known, list(map(self.build.version, paths)), made_from)
 
-    def _holds(self, job: Job, digests: Mapping[str, str]) -> bool:
+    def _holds(self, job: Job) -> bool:
         """Tell whether the copies stand there as recorded, made from the array that is there."""
-        made_from = digests.get(job.row["path"])
-        if not made_from or not all(job.known):
+        if not all(job.known):
             return False
         try:
-            key = self.task.key(job.row, made_from, box_in(job.row, self.task.size))
+            key = self.task.key(job.row, job.made_from, box_in(job.row, self.task.size))
         except PhotoError:
             return False
         for known, version in zip(map(json.loads, job.known), job.versions, strict=True):
@@ -231,20 +250,20 @@ class AugmentRun:
         }
 
 
-def _digests(dataset: Store, rows: Iterable[_Row]) -> dict[str, str]:
-    """Return the digests of the arrays that stand in the dataset as prepare recorded them."""
+def _recorded(dataset: Store, rows: Iterable[_Row]) -> tuple[dict[str, str], set[str]]:
+    """Return the digests of arrays as prepare recorded them, and which stand there untouched."""
     try:
         prepared = Build(dataset, "prepare", lambda line: None)
-    except DatasetError:  # a copy of it without its ledger: then the arrays are read
-        return {}
+    except DatasetError:  # a copy of it without its ledger: then the arrays are believed
+        return {}, set()
     paths = [row["path"] for row in rows]
     prepared.look(paths)
-    records = {path: prepared.ledger.get(path) for path in paths}
-    return {
-        path: record["array_sha256"]
-        for path, record in records.items()
-        if record and prepared.stands(path, record["array_version"])
+    records = {path: record for path in paths if (record := prepared.ledger.get(path))}
+    digests = {path: record["array_sha256"] for path, record in records.items()}
+    untouched = {
+        path for path, record in records.items() if prepared.stands(path, record["array_version"])
     }
+    return digests, untouched
 
 
 def _paths(job: Job) -> list[str]:

@@ -57,6 +57,8 @@ class Job:
         Numbers of the copies.
     known, versions : list of str
         The record of each copy as JSON, or empty; the version in which its array stands there.
+    made_from : str
+        SHA-256 that prepare recorded of the photograph's array; empty where nobody knows.
     """
 
     number: int
@@ -64,6 +66,7 @@ class Job:
     copies: range
     known: list[str]
     versions: list[str]
+    made_from: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,8 +120,11 @@ class CopyPhoto:
         if isinstance(fetched, PhotoError):
             return fetched
         array = parse_array(fetched[0], self.size)
+        digest = hashlib.sha256(fetched[0]).hexdigest()
+        if job.made_from not in {"", digest}:
+            raise PhotoError("unreadable", "its array is not as granpipe prepare wrote it")
         box = box_in(job.row, len(array))
-        key = self.key(job.row, hashlib.sha256(fetched[0]).hexdigest(), box)
+        key = self.key(job.row, digest, box)
         made: list[tuple[dict[str, Any], Any] | str] = []
         for copy, known, version in zip(job.copies, job.known, job.versions, strict=True):
             path = copy_path(job.row["path"], copy)

@@ -75,6 +75,7 @@ class PrepareRun:
         progress: Progress,
     ) -> None:
         self.build = build
+        build.verifies = options.verify
         self.ledger = build.ledger
         self.source = source
         self.settings = settings

@@ -1,6 +1,7 @@
 """Pictures that are damaged, or larger than is good: told, and never taken for whole."""
 
 import io
+import struct
 
 import numpy as np
 import pytest
@@ -124,3 +125,45 @@ def test_sixteen_bits_are_scaled_the_same_in_strips(format):
     array, box, _ = letterbox(open_photo(saved(Image.fromarray(grey), format)), 600)
     content = array[box.top : box.bottom, box.left : box.right, 0].astype(int)
     assert np.abs(content - np.round(grey / 257)).max() <= 1
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "L", "P"])
+def test_a_png_whose_pixel_checksums_are_wrong_is_truncated(mode):
+    data = bytearray(saved(noise(90, 70).convert(mode), "PNG"))
+    place = data.index(b"IDAT") + 4
+    end = place + int.from_bytes(data[place - 8 : place - 4], "big")
+    data[end] ^= 1  # the checksum itself: the pixels are as they were
+    with pytest.raises(PhotoError, match="checksum"):
+        letterbox(open_photo(bytes(data)))
+
+
+def tiff_of_strips(change_offsets, change_counts) -> bytes:
+    """Return a raw TIFF of four strips (TIFF 6.0, section 2), with their tags changed."""
+    width, rows, strips = 40, 15, 4
+    pixels = np.asarray(noise(width, rows * strips)).tobytes()
+    size = len(pixels) // strips
+    starts = 8 + np.arange(strips) * size
+    offsets, counts = change_offsets(starts), change_counts(np.full(strips, size))
+    arrays = len(pixels) + 8
+    lists = struct.pack("<3H4I4I", 8, 8, 8, *offsets, *counts)
+    tags = [(256, 3, 1, width), (257, 3, 1, rows * strips), (258, 3, 3, arrays), (259, 3, 1, 1)]
+    tags += [(262, 3, 1, 2), (273, 4, 4, arrays + 6), (277, 3, 1, 3), (278, 3, 1, rows)]
+    tags += [(279, 4, 4, arrays + 22)]
+    table = struct.pack("<H", len(tags)) + b"".join(struct.pack("<HHII", *tag) for tag in tags)
+    head = struct.pack("<2sHI", b"II", 42, arrays + len(lists))
+    return head + pixels + lists + table + bytes(4)
+
+
+def as_it_is(numbers):
+    return numbers
+
+
+@pytest.mark.parametrize(
+    ("change_offsets", "change_counts"),
+    [(lambda offsets: offsets * 0 + offsets[0], as_it_is), (as_it_is, lambda counts: counts // 2)],
+    ids=["one strip for all", "short strips"],
+)
+def test_a_raw_tiff_whose_strips_contradict_the_picture_is_truncated(change_offsets, change_counts):
+    assert letterbox(open_photo(tiff_of_strips(as_it_is, as_it_is)))[2] == (40, 60)
+    with pytest.raises(PhotoError, match="strips"):
+        letterbox(open_photo(tiff_of_strips(change_offsets, change_counts)))
