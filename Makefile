@@ -26,7 +26,7 @@ map: .venv/installed  ## map of SRC
 	$(BIN)/granpipe map "$(SRC)" -o map.html --offline
 
 test: .venv/installed-dev  ## run the tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto
 
 lint: .venv/installed-dev  ## check style and types
 	$(BIN)/ruff check .
