@@ -112,7 +112,7 @@ def variables(endpoint: str, key: str = KEY, secret: str = SECRET) -> dict[str, 
 def _free_ports(count: int) -> list[int]:
     """Return ports that are free, and so are those 10,000 above, where the program also listens."""
     ports: list[int] = []
-    start = 20_000 + os.getpid() % 20_000
+    start = 20_000 + os.getpid() * 101 % 20_000  # far from those of a test process beside this one
     for port in range(start, start + 5_000):
         try:
             for each in (port, port + 10_000):
