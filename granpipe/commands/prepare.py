@@ -164,7 +164,7 @@ def _print(report: "Report", output: str, dry_run: bool) -> None:
     from granpipe.stores.urls import join
 
     where = "" if dry_run else f", all in {join(output, 'rejected.csv')}"
-    reports.print_rejections(report.rejected, REASONS, where)
+    reports.print_rejections(report.rejected, REASONS, where, report.unseen)
     rejected = Counter(label_of(one.source) or "(no class)" for one in report.rejected)
     reports.print_classes(report.prepared, rejected)
     reports.echo(
