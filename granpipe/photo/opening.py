@@ -133,7 +133,9 @@ def load(image: Image.Image) -> Image.Image:
     except PhotoError as error:
         failure = error
     except MemoryError:
-        failure = PhotoError("too_large", "not enough memory to decode it")
+        width, height = size
+        what = f"{width} x {height} pixels: rows too long to decode, or not enough memory"
+        failure = PhotoError("too_large", what)
     except Exception as error:  # Pillow's plugins raise nearly anything on hostile bytes
         failure = PhotoError("truncated", one_line(error))
     else:
