@@ -204,3 +204,15 @@ def test_a_jpeg_that_lacks_whole_restart_intervals_is_truncated():
     first, second = (data.index(bytes([0xFF, 0xD0 + number])) for number in (2, 3))
     with pytest.raises(PhotoError, match="missing"):
         load(open_photo(data[:first] + data[second:]))
+
+
+def test_what_no_memory_is_found_for_is_too_large_and_says_its_sides(monkeypatch):
+    image = open_photo(saved(picture(), "BMP"))
+    width, height = image.size
+
+    def load_nothing():
+        raise MemoryError
+
+    monkeypatch.setattr(image, "load", load_nothing)
+    with pytest.raises(PhotoError, match=f"{width} x {height} pixels: rows too long"):
+        load(image)
