@@ -154,7 +154,7 @@ def _decode(decoder: _Decoder, data: bytes, stretches: list[Stretch]) -> None:
                 raise PhotoError("truncated", "its pixels end before its codes")
             return
     is_one_scan = all(one.marker in _RESTARTS for one in stretches[:-1])
-    decoder.give(b"\xff\xd9")
+    decoder.give(data[stretches[-1].end :])
     if is_one_scan or not decoder.is_done:
         raise PhotoError("truncated", "its codes end before its pixels")
 
