@@ -21,9 +21,8 @@ _FRAMES = frozenset(range(0xC0, 0xD0)) - frozenset(b"\xc4\xc8\xcc")
 _RESTARTS = range(0xD0, 0xD8)
 _ALONE = frozenset([0x01, 0xD8, *_RESTARTS])
 _SCAN, _END = 0xDA, 0xD9
-_TAIL, _SPARE = 24, 12
-# The decoder asks for up to 8 bytes more than it needs. Sound stretches: 6 to 13.
-_SOUND = range(5, 17)
+# The decoder asks for up to 8 bytes more than it needs, 4 where its words are short.
+_TAIL, _SPARE = 48, 16
 # Each costs some 20 microseconds; a camera writes a few thousand at most.
 _MOST_STRETCHES = 5000
 _BLOCK = 1 << 16
@@ -140,9 +139,7 @@ def decode_jpeg(image: Image.Image, data: bytes) -> bool:
 def _decode(decoder: _Decoder, data: bytes, stretches: list[Stretch]) -> None:
     restarts = 0
     for stretch in stretches:
-        spare = _spare(decoder, data, stretch)
-        if spare not in _SOUND:
-            raise PhotoError("truncated", "its pixels end elsewhere than its codes")
+        _check_end(decoder, data, stretch)
         if stretch.marker not in _RESTARTS:
             restarts = 0
         elif stretch.marker != _RESTARTS[restarts % 8]:
@@ -156,14 +153,17 @@ def _decode(decoder: _Decoder, data: bytes, stretches: list[Stretch]) -> None:
     is_one_scan = all(one.marker in _RESTARTS for one in stretches[:-1])
     decoder.give(data[stretches[-1].end :])
     if is_one_scan or not decoder.is_done:
-        raise PhotoError("truncated", "its codes end before its pixels")
+        raise PhotoError("truncated", "its codes end before its pixels do")
 
 
-def _spare(decoder: _Decoder, data: bytes, stretch: Stretch) -> int:
-    """Return how many of the last bytes and the spare ones behind them were not needed."""
+def _check_end(decoder: _Decoder, data: bytes, stretch: Stretch) -> None:
+    """Decode a stretch, and see that its pixels are complete at its end, and not long before."""
     last = max(stretch.start, stretch.end - _TAIL)
     decoder.give(data[stretch.header : last])
-    spare = 0
-    for byte in (*data[last : stretch.end], *bytes(_SPARE)):
-        spare = spare + 1 if decoder.give(bytes([byte])) else 0
-    return spare
+    tail = data[last : stretch.end]
+    taken = [decoder.give(bytes([byte])) for byte in (*tail, *bytes(_SPARE))]
+    if not taken[-1]:
+        what = "its codes end" if stretch.marker else "the file ends"
+        raise PhotoError("truncated", f"{what} before its pixels do")
+    if all(taken) and len(tail) == _TAIL and len(set(tail)) > 1:  # a tail of one byte is padding
+        raise PhotoError("truncated", "its pixels end before its codes")
