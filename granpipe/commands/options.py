@@ -128,9 +128,10 @@ def say(line: str) -> None:
 
 def sheet_place(url: str) -> "tuple[Store, str]":
     """Return where a contact sheet is to stand; DatasetError where something else stands there."""
+    from granpipe.dataset.sheet import MARK, MARK_PLACE
     from granpipe.stores.files import check_free
     from granpipe.stores.urls import open_file
 
     store, name = open_file(url)
-    check_free(store, name, b"\x89PNG")
+    check_free(store, name, MARK, MARK_PLACE)
     return store, name
