@@ -153,7 +153,8 @@ def _count(words: _Words) -> NDArray[np.unsignedinteger[Any]]:
     low = np.uint64(0x3333333333333333)
     fours = (pairs & low) + (pairs >> np.uint64(2) & low)
     eights = fours + (fours >> np.uint64(4)) & np.uint64(0x0F0F0F0F0F0F0F0F)
-    return eights * np.uint64(0x0101010101010101) >> np.uint64(56)
+    sixty_fours: _Words = eights * np.uint64(0x0101010101010101) >> np.uint64(56)
+    return sixty_fours
 
 
 class _Table:
