@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from functools import cache
 from typing import Any
 
 import PIL
@@ -41,13 +42,18 @@ class Settings:
     @property
     def recipe(self) -> str:
         """The settings, and the versions of what draws, in a line."""
-        fill = "".join(f"{channel:02x}" for channel in self.fill)
-        return f"granpipe {__version__}, pillow {PIL.__version__}, {self.size}, #{fill}"
+        return _recipe(self.size, self.fill)
 
     def allows(self, record: Mapping[str, Any]) -> bool:
         """Tell whether a recorded photograph is not too large for these settings."""
         pixels = int(record["width"] * record["height"])
         return pixels <= self.max_pixels and int(record["max_memory"]) <= self.max_memory
+
+
+@cache
+def _recipe(size: int, fill: Colour) -> str:
+    channels = "".join(f"{channel:02x}" for channel in fill)
+    return f"granpipe {__version__}, pillow {PIL.__version__}, {size}, #{channels}"
 
 
 @dataclass(frozen=True, slots=True)
