@@ -113,6 +113,11 @@ class Ledger:
     def _read_file(self, path: str) -> None:
         try:
             data, _ = self.store.read(path)
+        except FileNotFoundError as error:
+            raise DatasetError(
+                f"{self.store.url}/{path}: a link that leads nowhere, or just gone; remove it, "
+                "run again"
+            ) from error
         except OSError as error:
             raise DatasetError(
                 f"{self.store.url}/{path}: {error.strerror or error}; mend that, run again"

@@ -293,7 +293,8 @@ class Folder:
             yield
         except OSError as error:
             what = error.strerror or error
-            raise DatasetError(f"{self._name(path)}: {what}; mend that, run again") from error
+            advice = "move it away" if isinstance(error, IsADirectoryError) else "mend that"
+            raise DatasetError(f"{self._name(path)}: {what}; {advice}, run again") from error
 
 
 @cache
