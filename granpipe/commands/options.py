@@ -86,7 +86,9 @@ class Pack(click.ParamType):  # type: ignore[type-arg,unused-ignore]
             return 0
         if re.fullmatch(r"[0-9]{1,7}", str(value), re.ASCII) and int(value) <= _LARGEST_PACK:
             return int(value)
-        return self.fail(f"{value!r} is no number up to {_LARGEST_PACK:,}, and not none.", param, ctx)
+        return self.fail(
+            f"{value!r} is no number up to {_LARGEST_PACK:,}, and not none.", param, ctx
+        )
 
 
 class Sections(Command):

@@ -101,7 +101,7 @@ class Build:
         self._there = self._listed({*map(_first, paths), *map(_first, self.ledger.records)})
 
     def _listed(self, folders: set[str]) -> dict[str, str]:
-        there = {}
+        there: dict[str, str] = {}
         packs = self.store.list(deep=False) if any(map(is_pack, folders)) else ()
         for entry in packs:
             there |= {entry.path: entry.version} if is_pack(entry.path) else {}

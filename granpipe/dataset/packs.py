@@ -182,7 +182,9 @@ def is_sound(store: Store, path: str, rows: int, size: int) -> bool:
     end = HEADER_BYTES + rows * 3 * size * size
     try:
         header = store.part(path, 0, HEADER_BYTES)
-        return header == npy_header((rows, size, size, 3)) and len(store.part(path, end - 1, 2)) == 1
+        return (
+            header == npy_header((rows, size, size, 3)) and len(store.part(path, end - 1, 2)) == 1
+        )
     except OSError:
         return False
 
@@ -202,7 +204,7 @@ def save_row(store: Store, slot: str, data: bytes) -> str:
     place = read_place(slot)
     count = len(data) - HEADER_BYTES
     start = HEADER_BYTES + (place.row or 0) * count
-    if store.fill(place.path, start, memoryview(data)[HEADER_BYTES:]):
+    if store.fill(place.path, start, data[HEADER_BYTES:]):
         return slot
     alone = f"{place.path.removesuffix('.npy')}/{place.row}.npy"
     store.write(alone, data)
@@ -215,6 +217,7 @@ def close_up(store: Store, path: str, slots: Sequence[int], size: int) -> None:
     for row, slot in enumerate(slots):
         if row != slot:
             pixels = store.part(path, HEADER_BYTES + slot * count, count)
-            is_end = row == len(slots) - 1
-            store.fill(path, HEADER_BYTES + row * count, pixels, is_end=is_end)
+            store.fill(path, HEADER_BYTES + row * count, pixels)
+    # A twin that was told late may have the last slot.
+    store.fill(path, HEADER_BYTES + len(slots) * count, b"", is_end=True)
     store.fill(path, 0, npy_header((len(slots), size, size, 3)))

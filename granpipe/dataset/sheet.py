@@ -81,7 +81,10 @@ def draw_dataset(dataset: Store) -> bytes:
         [
             Row(
                 f"{label}: {len(rows)}",
-                [(_name(row["source"]), load_array(dataset, row)) for row in _spread(rows, _COLUMNS)],
+                [
+                    (_name(row["source"]), load_array(dataset, row))
+                    for row in _spread(rows, _COLUMNS)
+                ],
             )
             for label, rows in _spread(list(_by_label(dataset).items()), _ROWS)
         ]

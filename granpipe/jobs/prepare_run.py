@@ -250,7 +250,10 @@ class PrepareRun:
     def _make_again(self, astray: Mapping[str, str]) -> None:
         self._work(
             [
-                replace(self._new_job(source_of(path), self.ledger.records.get(path, "")), array_version=v)
+                replace(
+                    self._new_job(source_of(path), self.ledger.records.get(path, "")),
+                    array_version=v,
+                )
                 for path, v in astray.items()
             ]
         )

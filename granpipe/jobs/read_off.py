@@ -64,7 +64,9 @@ class ReadOff:
     def fetch(self, item: tuple[str, str]) -> bytes:
         try:
             place = place_in(item[1])
-            return read_alone(self.output, read_place(place) if place else Place(item[0]), self.size)
+            return read_alone(
+                self.output, read_place(place) if place else Place(item[0]), self.size
+            )
         except OSError:
             return b""
 

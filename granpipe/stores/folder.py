@@ -150,6 +150,8 @@ class Folder:
         """Rename a file."""
         with self._written(target):
             os.replace(self._own(path), self._own(target))
+            with suppress(OSError):  # not empty
+                os.removedirs(os.path.dirname(self.locate(path)))
             return _version(os.stat(self.locate(target)))
 
     def _own(self, path: str) -> bytes:
