@@ -7,8 +7,8 @@ from typing import TypeVar
 
 from PIL import Image, ImageDraw, ImageFont, PngImagePlugin
 
-from granpipe.dataset.arrays import load_array
-from granpipe.dataset.names import LABELS, array_path
+from granpipe.dataset.names import LABELS
+from granpipe.dataset.packs import load_array
 from granpipe.dataset.tables import rows_of
 from granpipe.photo.letterbox import Pixels
 from granpipe.stores.protocol import Store
@@ -86,7 +86,10 @@ def draw_dataset(dataset: Store) -> bytes:
         [
             Row(
                 f"{label}: {len(rows)}",
-                [(_name(row["path"]), load_array(dataset, row)) for row in _spread(rows, _COLUMNS)],
+                [
+                    (_name(row["source"]), load_array(dataset, row))
+                    for row in _spread(rows, _COLUMNS)
+                ],
             )
             for label, rows in _spread(list(_by_label(dataset).items()), _ROWS)
         ]
@@ -107,23 +110,23 @@ def draw_copies(dataset: Store, augmented: Store) -> bytes:
     for row in rows_of(augmented, LABELS):
         copies.setdefault(row["source"], []).append(row)
     chosen = [
-        row["source"]
+        row
         for rows in _by_label(dataset).values()
         for row in _spread([row for row in rows if row["source"] in copies], 3)
     ]
     return contact_sheet(
         [
             Row(
-                source,
+                row["source"],
                 [
-                    ("as prepared", load_array(dataset, {"path": array_path(source)})),
+                    ("as prepared", load_array(dataset, row)),
                     *(
-                        (_what_was_done(row), load_array(augmented, row))
-                        for row in copies[source][: _COLUMNS - 1]
+                        (_what_was_done(copy), load_array(augmented, copy))
+                        for copy in copies[row["source"]][: _COLUMNS - 1]
                     ),
                 ],
             )
-            for source in _spread(chosen, _ROWS)
+            for row in _spread(chosen, _ROWS)
         ]
     )
 
@@ -147,8 +150,8 @@ def _by_label(dataset: Store) -> dict[str, list[dict[str, str]]]:
     return rows
 
 
-def _name(path: str) -> str:
-    return " ".join(path.rpartition("/")[2].removesuffix(".npy").split())
+def _name(source: str) -> str:
+    return " ".join(source.rpartition("/")[2].split())
 
 
 def _spread(items: Sequence[Item], most: int) -> list[Item]:
