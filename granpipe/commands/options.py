@@ -102,6 +102,13 @@ class Sections(Command):
 workers = click.option(
     "--workers", type=click.IntRange(1, 256), metavar="N", help="Processes.  [default: one a core]"
 )
+engine = click.option(
+    "--engine",
+    type=click.Choice(["local", "spark"]),
+    default="local",
+    show_default=True,
+    help="This machine's processes, or Apache Spark (extra: spark).",
+)
 verify = click.option(
     "--verify", is_flag=True, help="Read all again, whatever size and time say of it."
 )

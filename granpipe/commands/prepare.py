@@ -27,6 +27,7 @@ _SECTIONS = {
     "Sides": ("split", "together", "seed"),
     "Scale": (
         "workers",
+        "engine",
         "max_pixels",
         "max_memory",
         "force",
@@ -83,6 +84,7 @@ _SECTIONS = {
 )
 @click.option("--seed", type=int, metavar="N", help="Another, dealt otherwise.  [default: 0]")
 @options.workers
+@options.engine
 @click.option("--force", is_flag=True, help="Decode again also what is up to date.")
 @options.verify
 @click.option(

@@ -13,7 +13,8 @@ from granpipe.dataset.ledger import Ledger
 from granpipe.dataset.names import ALIKE, LABELS, OWN, REJECTED, SUMMARY, folded
 from granpipe.dataset.recovery import recover
 from granpipe.dataset.tables import Draft
-from granpipe.engines import processes
+from granpipe.engines.processes import Lost
+from granpipe.engines.protocol import Engine, Place
 from granpipe.errors import DatasetError
 from granpipe.stores.protocol import Held, Store
 from granpipe.stores.urls import join
@@ -147,13 +148,14 @@ class Build:
         self,
         task: Callable[[Item], Result],
         items: Sequence[Item],
-        workers: int,
+        engine: Engine,
         progress: Progress,
-        take: Callable[[Item, Result | processes.Lost], None],
+        take: Callable[[Item, Result | Lost], None],
     ) -> None:
         """Do a task for every item, and hand each item with its result to `take`, in order."""
+        place = Place(self.store, f"{OWN}/engine") if self._held else None
         # Closed at once when an error or Ctrl-C ends the loop, so that no worker writes on.
-        with closing(processes.run(task, items, workers)) as results:
+        with closing(engine.run(task, items, place)) as results:
             for item, result in zip(items, progress(results, len(items)), strict=True):
                 take(item, result)
 

@@ -11,11 +11,12 @@ from granpipe.copies.transform import Ranges
 from granpipe.dataset.build import Build, Progress, Say, run_build
 from granpipe.dataset.names import AUGMENTED, LABELS, OWN
 from granpipe.dataset.tables import PREPARED_COLUMNS, Rejection, csv_lines, read_summary, rows_of
+from granpipe.engines.choice import choose
 from granpipe.errors import BusyError, DatasetError
 from granpipe.jobs.augment_run import AugmentRun
 from granpipe.jobs.copy_photo import CopyPhoto
 from granpipe.stores.protocol import Store
-from granpipe.stores.urls import join, open_store
+from granpipe.stores.urls import join
 
 _LARGEST_SIZE = 4096
 
@@ -57,6 +58,7 @@ def augment(
     side: str = "train",
     ranges: Ranges = Ranges(),  # noqa: B008 - frozen
     workers: int | None = None,
+    engine: str = "local",
     verify: bool = False,
     progress: Progress = lambda results, total: results,
     say: Say = lambda line: None,
@@ -79,6 +81,9 @@ def augment(
         What flips, angles and crops are drawn from.
     workers : int, optional
         Number of processes; one a core unless given.
+    engine : str
+        `local` for this machine's processes, or `spark`, which needs folders or buckets that every
+        executor reaches.
     verify : bool
         Hash every array, also those whose size, time and file number are as before.
     progress : callable
@@ -95,8 +100,9 @@ def augment(
     DatasetError
         The run cannot go on; what was done so far is taken up by the next run.
     """
-    source = open_store(dataset)
-    target = open_store(output or join(os.fspath(dataset), AUGMENTED))
+    workplace = choose(engine, workers, say)
+    source = workplace.open(dataset)
+    target = workplace.open(output or join(os.fspath(dataset), AUGMENTED))
     summary = _check_dataset(source)
     rows = sorted(rows_of(source, LABELS), key=lambda row: row.get("source") or "")
     _check_columns(source, rows)
@@ -108,7 +114,7 @@ def augment(
         task = CopyPhoto(source, target, int(summary["settings"]["size"]), seed, ranges)
         run = AugmentRun(build, task, chosen, copies, settings)
         run.plan(verify=verify)
-        run.make(workers or os.cpu_count() or 1, progress)
+        run.make(workplace, progress)
         _check_same(source, summary)
         report = Report(
             build.store.url,

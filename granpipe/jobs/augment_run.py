@@ -28,6 +28,7 @@ from granpipe.dataset.tables import (
     summary_lines,
 )
 from granpipe.engines.processes import Lost
+from granpipe.engines.protocol import Engine
 from granpipe.errors import DatasetError, PhotoError
 from granpipe.jobs.copy_photo import (
     PARAMETER_COLUMNS,
@@ -141,7 +142,7 @@ class AugmentRun:
         self.kept += len(job.copies)
         return True
 
-    def make(self, workers: int, progress: Progress) -> None:
+    def make(self, engine: Engine, progress: Progress) -> None:
         """Make them, and see that all copies are there as recorded."""
 
         def work(jobs: Sequence[Job]) -> None:
@@ -149,7 +150,7 @@ class AugmentRun:
                 return
             self.build.plan([path for job in jobs for path in _paths(job)])
             task = replace(self.task, output=self.build.store, refusal=self.build.refusal)
-            self.build.work(task, jobs, workers, progress, self._take)
+            self.build.work(task, jobs, engine, progress, self._take)
 
         def make_again(astray: Mapping[str, str]) -> None:
             jobs = [job for job in self.jobs if not astray.keys().isdisjoint(_paths(job))]

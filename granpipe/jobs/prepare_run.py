@@ -41,6 +41,7 @@ from granpipe.dataset.tables import (
     summary_lines,
 )
 from granpipe.engines.processes import Lost
+from granpipe.engines.protocol import Engine
 from granpipe.errors import DatasetError, PhotoError, UnseenError
 from granpipe.jobs.deal_sides import Sides, Wish, check_no_sides, facts_of, plan_sides, settle_sides
 from granpipe.jobs.prepare_photo import TWIN, Job, Outcome, PreparePhoto, Settings
@@ -55,7 +56,7 @@ _FEW = 20
 class Options:
     """How a run goes about it; see `granpipe.jobs.prepare.prepare`."""
 
-    workers: int
+    engine: Engine
     force: bool
     verify: bool
     allow_deletions: bool
@@ -177,7 +178,7 @@ class PrepareRun:
         writes, refusal = not self.options.dry_run, self.build.refusal
         looks = self._wants_looks()
         task = PreparePhoto(self.source, self.build.store, self.settings, writes, refusal, looks)
-        self.build.work(task, jobs, self.options.workers, self.progress, self._take)
+        self.build.work(task, jobs, self.options.engine, self.progress, self._take)
 
     def _stands(self, job: Job) -> bool:
         """Tell whether a photograph's array stands there as recorded."""
@@ -257,7 +258,7 @@ class PrepareRun:
             self._plan(todo)
             task = ReadOff(self.build.store, looks)
             items = [(path, records[path]) for path in todo]
-            self.build.work(task, items, self.options.workers, self.progress, take)
+            self.build.work(task, items, self.options.engine, self.progress, take)
             self._work([Job(self.photos[source]) for source in astray if source in self.photos])
 
     def deal(self) -> None:
