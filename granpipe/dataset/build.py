@@ -13,6 +13,7 @@ from granpipe.dataset.ledger import Ledger
 from granpipe.dataset.names import ALIKE, LABELS, OWN, REJECTED, SUMMARY, folded
 from granpipe.dataset.recovery import recover
 from granpipe.dataset.tables import Draft
+from granpipe.engines.parcels import clear
 from granpipe.engines.processes import Lost
 from granpipe.engines.protocol import Engine, Place
 from granpipe.errors import DatasetError
@@ -30,6 +31,7 @@ Result = TypeVar("Result")
 
 _TABLES = (LABELS, REJECTED, ALIKE, SUMMARY)
 _MOST_ROUNDS = 3
+_DESK = f"{OWN}/engine"
 
 
 class MovedError(Exception):
@@ -142,6 +144,7 @@ class Build:
         if self.ledger.has_moved():
             raise MovedError
         self.store = self.ledger.store = self._held.store
+        clear(self.store, _DESK)  # of a run that was killed
         return True
 
     def work(
@@ -153,7 +156,7 @@ class Build:
         take: Callable[[Item, Result | Lost], None],
     ) -> None:
         """Do a task for every item, and hand each item with its result to `take`, in order."""
-        place = Place(self.store, f"{OWN}/engine") if self._held else None
+        place = Place(self.store, _DESK) if self._held else None
         # Closed at once when an error or Ctrl-C ends the loop, so that no worker writes on.
         with closing(engine.run(task, items, place)) as results:
             for item, result in zip(items, progress(results, len(items)), strict=True):

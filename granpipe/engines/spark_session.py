@@ -119,10 +119,13 @@ class _Log:
             os.close(self.writer)
 
     def _read(self, stream: IO[str]) -> None:
+        said = ""
         for line in stream:
             self.last.append(line.strip())
-            if _TELLS.match(line):
-                self.say(f"Spark: {_STAMP.sub('', line).strip()[:300]}")
+            text = _STAMP.sub("", line).strip()[:300]
+            if _TELLS.match(line) and text != said:  # it repeats itself every 15 seconds
+                said = text
+                self.say(f"Spark: {text}")
 
     def cause(self) -> str:
         """Return the last line that tells why something went wrong."""
