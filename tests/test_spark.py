@@ -161,7 +161,7 @@ def test_three_commands_give_the_bytes_of_the_local_engine(granpipe, run, cluste
     assert tree(plain) == lake.tree("out")
     assert tree(img.with_name("plain-maps")) == lake.tree("out-maps")
     assert b"label_conflict" in lake.get("out/rejected.csv")
-    assert re.search("18 photographs found: 10 prepared", printed), printed
+    assert re.search("21 photographs found: 14 prepared", printed), printed
     assert lake.own("out") == {"ledger.jsonl"}
 
 

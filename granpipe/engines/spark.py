@@ -23,6 +23,7 @@ from granpipe.engines.protocol import Place
 from granpipe.engines.spark_session import check_extra, is_own, start_session, told
 from granpipe.engines.spark_task import Order
 from granpipe.errors import DatasetError
+from granpipe.stores.credentials import be_patient
 from granpipe.stores.folder import Folder
 from granpipe.stores.protocol import Store
 from granpipe.stores.urls import open_store
@@ -31,6 +32,7 @@ LARGEST_CHUNK = 1_000
 _CHUNKS_A_CORE = 4
 _LOOK = 0.2  # seconds
 _MOST_FAILURES = 12  # of jobs, one after another, without a finished chunk in between
+_MOST_OWN = 1  # of those for which granpipe itself had a reason, such as a full disk
 _MOST_PARTITIONS = 4_096
 _SAME = ("pillow", "pillow-heif", "numpy")
 """Packages that decide on bytes: an executor must have the driver's versions."""
@@ -49,6 +51,7 @@ class Spark:
 
     def __init__(self, workers: int | None, say: Callable[[str], None]) -> None:
         check_extra()
+        be_patient()
         self.workers = workers or 0
         self.say = say
         self.session: Any = None
@@ -126,7 +129,7 @@ class Spark:
                 if (results := _part(run, number)) is not None:
                     break
                 failures += 1
-                job.check(is_last=failures > _MOST_FAILURES)
+                job.check(is_last=failures > (_MOST_OWN if job.is_own else _MOST_FAILURES))
                 job = jobs.start(replace(order, numbers=_left(run)))
             failures = 0
             run.delete(f"plan-{number:06}")
@@ -199,9 +202,14 @@ class _Job:
         self.thread.join(seconds)
         return not self.thread.is_alive()
 
+    @property
+    def is_own(self) -> bool:
+        """Tell whether granpipe itself ended the job with an error."""
+        return self.error is not None and is_own(self.error)
+
     def check(self, *, is_last: bool) -> None:
-        """Raise DatasetError where the job failed in a way that trying again does not mend."""
-        if self.error and (is_last or is_own(self.error)):
+        """Raise DatasetError where the job failed once too often."""
+        if self.error and is_last:
             raise DatasetError(f"Spark: {told(self.error)}") from self.error
         if is_last:
             raise DatasetError("Spark: its tasks end without results; see its log")

@@ -17,6 +17,7 @@ from uuid import uuid4
 from granpipe.engines.parcels import AbandonedError, Run, Watch
 from granpipe.engines.processes import Lost, Pool
 from granpipe.errors import DatasetError
+from granpipe.stores.credentials import be_patient
 from granpipe.stores.protocol import Store
 
 _BETWEEN_MARKS = 1.0  # seconds
@@ -81,6 +82,7 @@ def _unreached(order: Order, host: str) -> str:
 
 def work(data: bytes, place: int, cores: int) -> bytes:
     """Work on one chunk of an order; return its results, or nothing where they are a part."""
+    be_patient()
     order: Order = pickle.loads(data)  # noqa: S301 - of Spark's own closure
     pool = _pool(order.function, order.workers or cores)
     if order.run is None:
