@@ -170,8 +170,9 @@ class AugmentRun:
                 if copied.record != known:
                     self.build.add(path, copied.record, is_written=not copied.is_kept)
 
-    def _versions(self) -> dict[str, object]:
-        return {path: self.ledger.get(path).get("array_version") for path in self._arrays()}
+    def _versions(self) -> Iterator[tuple[str, object]]:
+        for path in self._arrays():
+            yield path, self.ledger.get(path).get("array_version")
 
     def _done(self) -> list[_Row]:
         return [row for number, row in enumerate(self.rows) if number not in self.rejected]
