@@ -123,7 +123,7 @@ def prepare_command(
     if preview and settings["dry_run"]:
         raise click.UsageError("--preview needs arrays, which --dry-run does not write.")
     sheet = _sheet_place(preview, source) if preview else None
-    progress = partial(options.progress, quiet=quiet)
+    progress = partial(options.progress, quiet=quiet, engine=settings["engine"])
     report = prepare(
         source,
         output,

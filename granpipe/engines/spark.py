@@ -31,6 +31,7 @@ from granpipe.stores.urls import open_store
 LARGEST_CHUNK = 1_000
 _CHUNKS_A_CORE = 4
 _LOOK = 0.2  # seconds
+_FAREWELL = 3.0  # seconds for jobs to end in, less than a person at a terminal waits
 _MOST_FAILURES = 12  # of jobs, one after another, without a finished chunk in between
 _MOST_OWN = 1  # of those for which granpipe itself had a reason, such as a full disk
 _MOST_PARTITIONS = 4_096
@@ -54,6 +55,7 @@ class Spark:
         be_patient()
         self.workers = workers or 0
         self.say = say
+        self.is_quiet = False
         self.session: Any = None
         self.cores = 0
         self.probed: set[type] = set()
@@ -70,7 +72,8 @@ class Spark:
         """Yield every result, read from the place, or from Spark where there is none."""
         if not items:
             return
-        self.session = self.session or start_session(self.say)
+        self._hush(False)
+        self.session = self.session or start_session(self._pass_on)
         with ExitStack() as stack:
             run = _run_in(place) if place else None
             if run:
@@ -79,11 +82,19 @@ class Spark:
             self._probe(order)
             size = self._size(len(items))
             chunks = [range(start, start + size) for start in range(0, len(items), size)]
-            jobs = stack.enter_context(_Jobs(self.session))
+            jobs = stack.enter_context(_Jobs(self.session, self._hush))
             if run:
                 yield from self._through_store(jobs, order, run, items, chunks)
             else:
                 yield from self._through_spark(jobs, order, items, chunks)
+
+    def _pass_on(self, line: str) -> None:
+        """Say what Spark says, but for what it says of jobs that are to end."""
+        if not self.is_quiet:
+            self.say(line)
+
+    def _hush(self, is_quiet: bool) -> None:
+        self.is_quiet = is_quiet
 
     def _size(self, count: int) -> int:
         return max(1, min(LARGEST_CHUNK, -(-count // (_CHUNKS_A_CORE * self.cores))))
@@ -93,11 +104,13 @@ class Spark:
         if type(order.function) in self.probed:
             return
         task = task_of(pickle.dumps(order), versions(), probes=True)
+        self._hush(True)  # what is wrong is told in one line, below
         try:
             frame = self.session.range(0, _MOST_PARTITIONS).mapInArrow(task, _SCHEMA)
             rows = frame.collect()
         except Exception as error:
             raise DatasetError(f"Spark: {told(error)}") from error
+        self._hush(False)
         for row in rows:
             if row.told:
                 raise DatasetError(f"Spark: {bytes(row.told).decode()}")
@@ -155,18 +168,22 @@ class Spark:
 class _Jobs:
     """The jobs of one run, which end with it."""
 
-    def __init__(self, session: Any) -> None:
+    def __init__(self, session: Any, hush: Callable[[bool], None]) -> None:
         self.session = session
+        self.hush = hush
         self.tag = f"granpipe-{uuid4().hex}"
         self.all: list[_Job] = []
 
     def __enter__(self) -> "_Jobs":
         return self
 
-    def __exit__(self, *error: object) -> None:
+    def __exit__(self, kind: object, *error: object) -> None:
+        if kind is None and self.all:  # its last part was read a moment before it ends
+            self.all[-1].wait(_FAREWELL)
         if any(not job.wait(0) for job in self.all):
+            self.hush(True)
             self.session.interruptTag(self.tag)
-            deadline = time.monotonic() + 4
+            deadline = time.monotonic() + _FAREWELL
             for job in self.all:
                 job.wait(max(0.0, deadline - time.monotonic()))
 
