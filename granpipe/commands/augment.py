@@ -77,6 +77,7 @@ if TYPE_CHECKING:
 )
 @options.workers
 @options.engine
+@options.pack
 @options.verify
 @options.preview
 @options.strict

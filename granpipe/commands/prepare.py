@@ -28,6 +28,7 @@ _SECTIONS = {
     "Scale": (
         "workers",
         "engine",
+        "pack",
         "max_pixels",
         "max_memory",
         "force",
@@ -85,6 +86,7 @@ _SECTIONS = {
 @click.option("--seed", type=int, metavar="N", help="Another, dealt otherwise.  [default: 0]")
 @options.workers
 @options.engine
+@options.pack
 @click.option("--force", is_flag=True, help="Decode again also what is up to date.")
 @options.verify
 @click.option(
@@ -145,12 +147,11 @@ def prepare_command(
 
 
 def _sheet_place(preview: str, source: str) -> Any:
-    from granpipe.stores.urls import open_store
+    from granpipe.stores.urls import open_file, open_store
 
-    store, name = options.sheet_place(preview)
-    if store.is_within(open_store(source)):
+    if open_file(preview)[0].is_within(open_store(source)):
         raise click.UsageError("--preview may not write among the photographs.")
-    return store, name
+    return options.sheet_place(preview)
 
 
 def _draw(output: str, store: Any, name: str) -> None:
@@ -166,7 +167,7 @@ def _print(report: "Report", output: str, dry_run: bool) -> None:
     from granpipe.stores.urls import join
 
     where = "" if dry_run else f", all in {join(output, 'rejected.csv')}"
-    reports.print_rejections(report.rejected, REASONS, where)
+    reports.print_rejections(report.rejected, REASONS, where, report.unseen)
     rejected = Counter(label_of(one.source) or "(no class)" for one in report.rejected)
     reports.print_classes(report.prepared, rejected)
     reports.echo(

@@ -24,6 +24,7 @@ from granpipe.dataset.names import (
     ALIKE,
     LABELS,
     OWN,
+    PACK,
     PAST,
     REJECTED,
     SIDES,
@@ -61,6 +62,10 @@ class Ledger:
         that a run was about to write.
     tables : dict of str to list
         By a table's name, its version and the digest of its bytes; and the notes `sides`, `state`.
+    who : str
+        A name for this run that no other has.
+    is_changed : bool
+        Records differ from what is written of them.
     is_whole : bool
         False where lines are damaged or missing; see `granpipe.dataset.recovery`.
     replaceable : set of str
@@ -81,9 +86,10 @@ class Ledger:
         self.is_whole = True
         self.replaceable: set[str] = set()
         self._first_line = json.dumps({"granpipe": command})
+        self.is_changed = False
         self._new: list[str] = []
         # A run that lost its lock unawares may not write over the parts of the next one.
-        self._who = uuid4().hex[:8]
+        self.who = uuid4().hex[:8]
         self._number = 0
         self._begun_at = self._written_at = time.monotonic()
         self.state = _state(store)
@@ -94,7 +100,7 @@ class Ledger:
     @property
     def is_compact(self) -> bool:
         """Tell whether the ledger is one file, and tells all."""
-        return self.is_whole and not self._parts and not self._new
+        return self.is_whole and not self._parts and not self._new and not self.is_changed
 
     def has_moved(self) -> bool:
         """Tell whether another run has written the ledger since it was read."""
@@ -127,6 +133,11 @@ class Ledger:
             for piece in self.store.pieces(path):
                 *lines, rest = (rest + piece).split(b"\n")
                 yield from (line.decode("utf-8", "replace") for line in lines)
+        except FileNotFoundError as error:
+            raise DatasetError(
+                f"{self.store.url}/{path}: a link that leads nowhere, or just gone; remove it, "
+                "run again"
+            ) from error
         except OSError as error:
             raise DatasetError(
                 f"{self.store.url}/{path}: {error.strerror or error}; mend that, run again"
@@ -203,10 +214,15 @@ class Ledger:
         self.records[path] = record
         self._new.append(_line(path, record))
 
+    def change(self, path: str, record: str) -> None:
+        """Take in a record that a kill may cost, until `compact` writes it with all others."""
+        self.records[path] = record
+        self.is_changed = True
+
     def flush(self) -> None:
         """Write what is not written yet, as a part of its own."""
         if self._new:
-            path = f"{PARTS}/{self._run:06}-{self._who}-{self._number:06}.jsonl"
+            path = f"{PARTS}/{self._run:06}-{self.who}-{self._number:06}.jsonl"
             self.store.write(path, "".join([f"{self._first_line}\n", *self._new]).encode())
             self._parts.append(path)
             self._number += 1
@@ -222,14 +238,14 @@ class Ledger:
         with self.store.writer(LEDGER) as file:
             for line in chain([f"{self._first_line}\n"], tables, lines, [end]):
                 file.write(line.encode())
-        self.is_whole = True
+        self.is_whole, self.is_changed = True, False
         self._new.clear()
         for part in self._parts:
             self.store.delete(part)
         self._parts.clear()
 
 
-_TABLES = {LABELS, REJECTED, ALIKE, SUMMARY, SIDES, PAST, STATE}
+_TABLES = {LABELS, REJECTED, ALIKE, SUMMARY, SIDES, PAST, STATE, PACK}
 _END = "end"
 _FIRST_LINES = {json.dumps({"granpipe": command}) for command in ("prepare", "augment")}
 

@@ -265,7 +265,7 @@ def _run_in(place: Place) -> Run:
 
 def _sample(function: Any, items: Sequence[Any]) -> tuple[Store, str] | tuple[()]:
     """Return a file that the driver reads, and executors therefore must be able to read."""
-    for item in items[:20]:
+    for item in items[:20] if hasattr(function, "sample") else ():
         store, path = function.sample(item)
         try:
             store.head(path, 1)
