@@ -130,7 +130,7 @@ def img(tmp_path) -> Path:
 def three_commands(source, out, *words):
     maps = [word for name in ("m.html", "m.csv", "m.kml") for word in ("-o", f"{out}-maps/{name}")]
     return [
-        ["prepare", source, out, "--split", "50/50", *words],
+        ["prepare", source, out, "--split", "50/50", "--pack", 4, *words],
         ["augment", out, "--copies", 2, *words],
         ["map", source, *maps, "--links", "https://host/", *words],
     ]
