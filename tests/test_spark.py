@@ -36,7 +36,7 @@ from PIL import ImageFile
 from granpipe.engines.processes import Pool
 
 load = ImageFile.ImageFile.load
-Pool.__init__.__defaults__ = (3.0,)
+Pool.__init__.__defaults__ = (8.0,)
 
 def parent_of(pid):
     return int(open(f"/proc/{pid}/stat").read().rpartition(")")[2].split()[1])
@@ -251,7 +251,7 @@ def test_a_decoder_that_aborts_hangs_or_kills_its_container_costs_itself(
     rejected = found["rejected.csv"].decode().splitlines()[1:]
     assert [line.split(",")[:2] for line in rejected] == [
         [f"corn/{name}.png", "crashed"] for name in ("007a", "012a", "017a")
-    ]
+    ], rejected
     assert "took its container down twice" in rejected[2]
     expected = {path: data for path, data in tree(tmp_path / "plain").items() if "/" in path}
     assert {path: data for path, data in found.items() if "/" in path} == expected
