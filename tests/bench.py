@@ -48,6 +48,7 @@ from granpipe.photo.likeness import BYTES, WINDOWS
 from granpipe.stores.folder import Folder
 
 import buckets
+from bench_spark import bench_memory, bench_spark
 
 CORES = os.cpu_count() or 1
 PATIENCE = 12.0  # seconds of runs after which there is no further one
@@ -396,6 +397,8 @@ def main() -> None:
         bench_augment(small / "out", copies)
         bench_packs(small / "img", Path(name, "packs"))
         bench_buckets(small / "img", Path(name, "buckets"))
+        bench_spark(small / "img", Path(name, "spark"))
+    bench_memory(300_000 // scale)
     bench_map(10_000 // scale, single=True)
     bench_map(100_000 // scale, single=False)
     bench_split(10_000 // scale)

@@ -21,7 +21,8 @@ ROOMS = {
     "errors": set(),
 }
 # The package that one room alone may import.
-TENANTS = {"click": "commands", "tqdm": "commands", "obstore": "stores", "folium": "mapping"}
+TENANTS = {"click": "commands", "obstore": "stores", "folium": "mapping"}
+TENANTS |= {"tqdm": "commands", "pyspark": "engines", "pyarrow": "engines"}
 # What opens a path, an address or a process has no place where pictures are worked on.
 BARRED = {
     "pathlib",

@@ -76,6 +76,7 @@ if TYPE_CHECKING:
     help="Smallest share of the area that a crop shows.",
 )
 @options.workers
+@options.engine
 @options.pack
 @options.verify
 @options.preview
@@ -111,7 +112,7 @@ def augment_command(
     except ValueError as error:  # a number that is none passes the options' own checks
         raise click.UsageError(f"{error}.") from error
     sheet = options.sheet_place(preview) if preview else None
-    progress = partial(options.progress, quiet=quiet)
+    progress = partial(options.progress, quiet=quiet, engine=settings["engine"])
     report = augment(dataset, ranges=ranges, progress=progress, say=options.say, **settings)
     if not quiet:
         _print(report)

@@ -71,6 +71,7 @@ class _Address(click.ParamType):  # type: ignore[type-arg,unused-ignore]
     help="What prepare --split wrote: groups and sides become columns of .csv and .geojson.",
 )
 @options.workers
+@options.engine
 @options.quiet
 def map_command(source: str, outputs: tuple[str, ...], quiet: bool, **settings: Any) -> None:
     """Show on a map where the photographs were taken.
@@ -86,8 +87,8 @@ def map_command(source: str, outputs: tuple[str, ...], quiet: bool, **settings: 
 
     if settings["links"] and settings["redact"] is not None:
         raise click.UsageError("--redact leaves out links; give it or --links.")
-    progress = partial(options.progress, quiet=quiet)
-    report = map_photos(source, outputs, progress=progress, **settings)
+    progress = partial(options.progress, quiet=quiet, engine=settings["engine"])
+    report = map_photos(source, outputs, progress=progress, say=options.say, **settings)
     if not quiet:
         _print(report)
         reports.echo(f"Written: {', '.join(map(printable, outputs))}")

@@ -3,6 +3,7 @@
 import os
 import re
 import sys
+import time
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
 
 # The commands import what they need when they run: `granpipe --help` is to answer at once.
 # ruff: noqa: PLC0415
+
+BETWEEN_LINES = 60.0
+"""Seconds between two lines of a log on how far a run on Spark is."""
 
 _Param = click.Parameter | None
 _Context = click.Context | None
@@ -120,6 +124,13 @@ class Sections(Command):
 workers = click.option(
     "--workers", type=click.IntRange(1, 256), metavar="N", help="Processes.  [default: one a core]"
 )
+engine = click.option(
+    "--engine",
+    type=click.Choice(["local", "spark"]),
+    default="local",
+    show_default=True,
+    help="This machine's processes, or Apache Spark (extra: spark).",
+)
 pack = click.option(
     "--pack",
     type=Pack(),
@@ -136,18 +147,41 @@ preview = click.option(
 )
 
 
-def progress(results: Iterator[Any], total: int, *, quiet: bool) -> Iterator[Any]:
-    """Show a bar, on a terminal only, so that log files stay readable."""
-    if quiet or sys.stderr is None or not sys.stderr.isatty():
+def progress(
+    results: Iterator[Any], total: int, *, quiet: bool, engine: str = "local"
+) -> Iterator[Any]:
+    """Show a bar, on a terminal only, so that log files stay readable.
+
+    A run on Spark is one of hours without a terminal: it logs a line a minute instead.
+    """
+    if quiet or sys.stderr is None:
         return results
+    if not sys.stderr.isatty():
+        return results if engine == "local" else _logged(results, total)
     from tqdm import tqdm
 
     return iter(tqdm(results, total=total, unit=" photographs", dynamic_ncols=True))
 
 
+def _logged(results: Iterator[Any], total: int) -> Iterator[Any]:
+    begun = said = time.monotonic()
+    for count, result in enumerate(results, 1):
+        yield result
+        now = time.monotonic()
+        if now - said >= BETWEEN_LINES:
+            said, rate = now, count / (now - begun)
+            left = (total - count) / rate / 60
+            say(f"{count:,} of {total:,}, {rate:,.0f} a second, {left:,.0f} min left")
+
+
 def say(line: str) -> None:
-    """Tell whom the run waits for."""
-    reports.echo(f"granpipe: {reports.printable(line)}", err=True)
+    """Tell whom the run waits for, above the bar where there is one."""
+    text = f"granpipe: {reports.printable(line)}"
+    bars = getattr(sys.modules.get("tqdm"), "tqdm", None)
+    if bars and bars._instances:
+        bars.write(text, file=sys.stderr)
+    else:
+        reports.echo(text, err=True)
 
 
 def sheet_place(url: str) -> "tuple[Store, str]":

@@ -27,6 +27,7 @@ _SECTIONS = {
     "Sides": ("split", "together", "seed"),
     "Scale": (
         "workers",
+        "engine",
         "pack",
         "max_pixels",
         "max_memory",
@@ -84,6 +85,7 @@ _SECTIONS = {
 )
 @click.option("--seed", type=int, metavar="N", help="Another, dealt otherwise.  [default: 0]")
 @options.workers
+@options.engine
 @options.pack
 @click.option("--force", is_flag=True, help="Decode again also what is up to date.")
 @options.verify
@@ -123,7 +125,7 @@ def prepare_command(
     if preview and settings["dry_run"]:
         raise click.UsageError("--preview needs arrays, which --dry-run does not write.")
     sheet = _sheet_place(preview, source) if preview else None
-    progress = partial(options.progress, quiet=quiet)
+    progress = partial(options.progress, quiet=quiet, engine=settings["engine"])
     report = prepare(
         source,
         output,

@@ -12,7 +12,7 @@ but that the ledger is damaged, and so does a file without the last line that co
 
 import json
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from hashlib import blake2b, sha256
 from itertools import chain
@@ -32,6 +32,7 @@ from granpipe.dataset.names import (
     SUMMARY,
     is_array_path,
 )
+from granpipe.dataset.records import Records
 from granpipe.dataset.tables import PREPARED_COLUMNS, read_summary
 from granpipe.errors import DatasetError
 from granpipe.stores.protocol import Store
@@ -56,7 +57,7 @@ class Ledger:
 
     Attributes
     ----------
-    records : dict of str to str
+    records : mapping of str to str
         By the array's path relative to the store, its record as JSON; an empty text for an array
         that a run was about to write.
     tables : dict of str to list
@@ -80,7 +81,7 @@ class Ledger:
     def __init__(self, store: Store, command: str) -> None:
         self.store = store
         self.command = command
-        self.records: dict[str, str] = {}
+        self.records = Records()
         self.tables: dict[str, list[str]] = {}
         self.is_whole = True
         self.replaceable: set[str] = set()
@@ -117,8 +118,21 @@ class Ledger:
             raise self._foreign()
 
     def _read_file(self, path: str) -> None:
+        lines = self._lines(path)
+        first = next(lines, "")
+        if first in _FIRST_LINES and first != self._first_line:
+            raise self._foreign()
+        count = sum(map(self._take, lines))
+        has_end = path != LEDGER or f"{count - 1}" == self.records.pop(_END, "")
+        self.is_whole &= first == self._first_line and has_end
+
+    def _lines(self, path: str) -> Iterator[str]:
+        """Yield the lines of a file; a large ledger is never in memory as a whole."""
+        rest = b""
         try:
-            data, _ = self.store.read(path)
+            for piece in self.store.pieces(path):
+                *lines, rest = (rest + piece).split(b"\n")
+                yield from (line.decode("utf-8", "replace") for line in lines)
         except FileNotFoundError as error:
             raise DatasetError(
                 f"{self.store.url}/{path}: a link that leads nowhere, or just gone; remove it, "
@@ -128,12 +142,7 @@ class Ledger:
             raise DatasetError(
                 f"{self.store.url}/{path}: {error.strerror or error}; mend that, run again"
             ) from error
-        first, *lines = data.decode("utf-8", "replace").split("\n")
-        if first in _FIRST_LINES and first != self._first_line:
-            raise self._foreign()
-        count = sum(map(self._take, lines))
-        has_end = path != LEDGER or f"{count - 1}" == self.records.pop(_END, "")
-        self.is_whole &= first == self._first_line and has_end
+        yield rest.decode("utf-8", "replace")
 
     def _is_new(self) -> bool:
         """Tell whether the store is empty, but for what a run leaves that ended before it began."""
@@ -222,7 +231,7 @@ class Ledger:
 
     def compact(self, paths: Sequence[str]) -> None:
         """Put the records of these arrays into one file, in order, and forget all others."""
-        self.records = {path: self.records[path] for path in sorted(paths)}
+        self.records.keep(sorted(paths))
         lines = (_line(path, record) for path, record in self.records.items())
         tables = (_line(name, json.dumps(of)) for name, of in sorted(self.tables.items()))
         end = _line(_END, str(len(self.records) + len(self.tables)))

@@ -101,7 +101,8 @@ def is_array_path(path: object) -> bool:
         and is_sound(path)
         and ":" not in path[:2]
         and len(path) <= _LONGEST_PATH
-        and max(len(part.encode("utf-8", "replace")) for part in path.split("/")) <= 255
+        # A character has four bytes at most.
+        and (len(path) < 64 or max(map(_bytes_of, path.split("/"))) <= 255)
     )
 
 
@@ -121,6 +122,10 @@ def shown(name: str) -> str:
     'caf\\xe9.jpg'
     """
     return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
+def _bytes_of(part: str) -> int:
+    return len(part.encode("utf-8", "replace"))
 
 
 def _is_utf8(name: str) -> bool:

@@ -13,8 +13,8 @@ class Roll:
 
     Attributes
     ----------
-    digests : dict of str to str
-        SHA-256, in hexadecimal, of those that are in, by source.
+    digests : dict of str to bytes
+        The first half of the SHA-256 of those that are in, by source.
     kept : set of str
         Those of them that were not decoded again.
     rejected : dict of str to PhotoError
@@ -24,7 +24,7 @@ class Roll:
     """
 
     def __init__(self) -> None:
-        self.digests: dict[str, str] = {}
+        self.digests: dict[str, bytes] = {}
         self.kept: set[str] = set()
         self.rejected: dict[str, PhotoError] = {}
         self.twins: list[str] = []
@@ -32,7 +32,7 @@ class Roll:
     def admit(self, source: str, sha256: str, *, is_kept: bool) -> None:
         """Take a photograph in."""
         self._forget(source)
-        self.digests[source] = sha256
+        self.digests[source] = short(sha256)
         if is_kept:
             self.kept.add(source)
 
@@ -48,8 +48,12 @@ class Roll:
 
     def reject_twins(self) -> list[str]:
         """Reject the same bytes under two labels, and all but the first under one; return them."""
+        seen: set[bytes] = set()
+        shared: set[bytes] = set()
+        for digest in self.digests.values():
+            (shared if digest in seen else seen).add(digest)
         groups = defaultdict(list)
-        for source in sorted(self.digests):
+        for source in sorted(source for source, one in self.digests.items() if one in shared):
             groups[self.digests[source]].append(source)
         rejected = []
         for twins in groups.values():
@@ -75,6 +79,11 @@ class Roll:
             Rejection(shown(source), error.reason, error.detail)
             for source, error in sorted(self.rejected.items())
         ]
+
+
+def short(sha256: str) -> bytes:
+    """Return what is kept of a SHA-256: half of it tells any two files apart."""
+    return bytes.fromhex(sha256[:32])
 
 
 def _twin_error(source: str, twins: Sequence[str], conflict: bool) -> PhotoError:

@@ -11,7 +11,7 @@ import sys
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from queue import SimpleQueue
 from typing import Any, Generic, TypeVar
@@ -83,20 +83,20 @@ def run(
     DatasetError
         A worker cannot be started at all.
     """
-    is_ahead = getattr(function, "ahead", 0)
-    largest = _LARGEST_CHUNK_AHEAD if is_ahead else _LARGEST_CHUNK
-    count = workers * (_CHUNKS_AHEAD if is_ahead else _CHUNKS)
-    size = max(1, min(largest, len(items) // count))
-    chunks = (items[start : start + size] for start in range(0, len(items), size))
-    pool: _Pool[Item, Result] = _Pool(function, min(workers, len(items)), time_limit)
-    try:
-        yield from pool.run(chunks)
-    finally:
-        pool.close()
+    with closing(Pool(function, min(workers, len(items)), time_limit)) as pool:
+        yield from pool.run(items)
 
 
-class _Pool(Generic[Item, Result]):
-    def __init__(self, function: Callable[[Item], Result], workers: int, time_limit: float) -> None:
+class Pool(Generic[Item, Result]):
+    """Processes that wait for items; see `run`, which ends them when its items are done."""
+
+    def __init__(
+        self,
+        function: Callable[[Item], Result],
+        workers: int,
+        time_limit: float = TIME_LIMIT,
+    ) -> None:
+        self.is_ahead = bool(getattr(function, "ahead", 0))
         self.workers = [_Worker(function) for _ in range(workers)]
         self.threads = ThreadPoolExecutor(max(1, workers))
         self.idle: SimpleQueue[_Worker] = SimpleQueue()
@@ -105,7 +105,12 @@ class _Pool(Generic[Item, Result]):
         self.time_limit = time_limit
         self.closed = False
 
-    def run(self, chunks: Iterator[Sequence[Item]]) -> Iterator[Result | Lost]:
+    def run(self, items: Sequence[Item]) -> Iterator[Result | Lost]:
+        """Yield the result of every item, in order; take all before the next call."""
+        largest = _LARGEST_CHUNK_AHEAD if self.is_ahead else _LARGEST_CHUNK
+        count = max(1, len(self.workers)) * (_CHUNKS_AHEAD if self.is_ahead else _CHUNKS)
+        size = max(1, min(largest, len(items) // count))
+        chunks = (items[start : start + size] for start in range(0, len(items), size))
         pending: deque[Future[list[Result | Lost]]] = deque()
         for chunk in chunks:
             pending.append(self.threads.submit(self._run_chunk, chunk))
@@ -115,6 +120,7 @@ class _Pool(Generic[Item, Result]):
             yield from self._outcome(pending.popleft())
 
     def close(self) -> None:
+        """End the processes."""
         self.closed = True
         for worker in self.workers:
             worker.stop()

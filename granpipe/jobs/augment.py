@@ -12,11 +12,12 @@ from granpipe.dataset.build import Build, Progress, Say, run_build
 from granpipe.dataset.names import AUGMENTED, LABELS, OWN
 from granpipe.dataset.packs import at_home
 from granpipe.dataset.tables import PREPARED_COLUMNS, Rejection, csv_lines, read_summary, rows_of
+from granpipe.engines.choice import choose
 from granpipe.errors import BusyError, DatasetError
 from granpipe.jobs.augment_run import AugmentRun
 from granpipe.jobs.copy_photo import CopyPhoto
 from granpipe.stores.protocol import Store
-from granpipe.stores.urls import join, open_store
+from granpipe.stores.urls import join
 
 _LARGEST_SIZE = 4096
 
@@ -59,6 +60,7 @@ def augment(
     ranges: Ranges = Ranges(),  # noqa: B008 - frozen
     pack: int | None = None,
     workers: int | None = None,
+    engine: str = "local",
     verify: bool = False,
     progress: Progress = lambda results, total: results,
     say: Say = lambda line: None,
@@ -83,6 +85,9 @@ def augment(
         How many copies share a file; 0 for a file each. Unless given, as before.
     workers : int, optional
         Number of processes; one a core unless given.
+    engine : str
+        `local` for this machine's processes, or `spark`, which needs folders or buckets that every
+        executor reaches.
     verify : bool
         Hash every array, also those whose size, time and file number are as before.
     progress : callable
@@ -99,8 +104,9 @@ def augment(
     DatasetError
         The run cannot go on; what was done so far is taken up by the next run.
     """
-    source = open_store(dataset)
-    target = open_store(output or join(os.fspath(dataset), AUGMENTED))
+    workplace = choose(engine, workers, say)
+    source = workplace.open(dataset)
+    target = workplace.open(output or join(os.fspath(dataset), AUGMENTED))
     summary = _check_dataset(source)
     rows = sorted(rows_of(source, LABELS), key=lambda row: row.get("source") or "")
     _check_columns(source, rows)
@@ -112,7 +118,7 @@ def augment(
         task = CopyPhoto(source, target, int(summary["settings"]["size"]), seed, ranges)
         run = AugmentRun(build, task, [*map(at_home, chosen)], copies, settings, pack)
         run.plan(verify=verify)
-        run.make(workers or os.cpu_count() or 1, progress)
+        run.make(workplace, progress)
         _check_same(source, summary)
         report = Report(
             build.store.url,

@@ -30,6 +30,7 @@ from granpipe.dataset.tables import (
     summary_lines,
 )
 from granpipe.engines.processes import Lost
+from granpipe.engines.protocol import Engine
 from granpipe.errors import DatasetError, PhotoError
 from granpipe.jobs.copy_photo import (
     PARAMETER_COLUMNS,
@@ -152,7 +153,7 @@ class AugmentRun:
         self.kept += len(job.copies)
         return True
 
-    def make(self, workers: int, progress: Progress) -> None:
+    def make(self, engine: Engine, progress: Progress) -> None:
         """Make them, and see that all copies are there as recorded."""
 
         def work(jobs: Sequence[Job]) -> None:
@@ -160,7 +161,7 @@ class AugmentRun:
                 return
             self.build.plan(self.packing.files(path for job in jobs for path in _paths(job)))
             task = replace(self.task, output=self.build.store, refusal=self.build.refusal)
-            self.build.work(task, jobs, workers, progress, self._take)
+            self.build.work(task, jobs, engine, progress, self._take)
 
         def make_again(astray: Mapping[str, str]) -> None:
             jobs = [job for job in self.jobs if not astray.keys().isdisjoint(_paths(job))]
@@ -169,7 +170,7 @@ class AugmentRun:
         work(self.todo)
         self.build.settle(self._versions, make_again)
         for _ in range(_MOST_ROUNDS):
-            broken = self.packing.arrange(self._arrays(), workers, progress)
+            broken = self.packing.arrange(self._arrays(), engine, progress)
             if not broken:
                 return
             make_again(dict.fromkeys(broken, ""))
@@ -187,9 +188,11 @@ class AugmentRun:
                     is_written = not (copied.is_kept or job.slots)
                     self.build.add(path, copied.record, is_written=is_written)
 
-    def _versions(self) -> dict[str, object]:
-        records = ((path, self.ledger.get(path)) for path in self._arrays())
-        return {p: one.get("array_version") for p, one in records if not one.get("place")}
+    def _versions(self) -> Iterator[tuple[str, object]]:
+        for path in self._arrays():
+            record = self.ledger.get(path)
+            if not record.get("place"):
+                yield path, record.get("array_version")
 
     def _done(self) -> list[_Row]:
         return [row for number, row in enumerate(self.rows) if number not in self.rejected]

@@ -104,6 +104,10 @@ class CopyPhoto:
         """Return what was made of each copy, or why there is none."""
         return self.keep(job, self.work(job, self.fetch(job)))
 
+    def sample(self, job: Job) -> tuple[Store, str]:
+        """Return a file that whoever works on this must be able to read."""
+        return self.dataset, job.row["path"]
+
     def weight(self, job: Job) -> int:
         return 3 * self.size**2
 

@@ -29,6 +29,7 @@ from granpipe.dataset.packs import (
     read_place,
 )
 from granpipe.engines.processes import Lost
+from granpipe.engines.protocol import Engine
 from granpipe.engines.worker import allow_seconds
 from granpipe.errors import DatasetError
 from granpipe.stores.protocol import Store
@@ -153,7 +154,7 @@ class Packing:
         place = read_place(place_in(self.build.ledger.records.get(path, "")) or path)
         return {"path": place.path, "row": place.row}
 
-    def arrange(self, paths: Sequence[str], workers: int, progress: Progress) -> list[str]:
+    def arrange(self, paths: Sequence[str], engine: Engine, progress: Progress) -> list[str]:
         """Bring the files in line with the arrays that are in.
 
         Returns
@@ -179,7 +180,7 @@ class Packing:
 
         self.build.begin_change()
         task = CopyRows(self.build.store, self.size)
-        self.build.work(task, moves, workers, progress, take)
+        self.build.work(task, moves, engine, progress, take)
         if not broken and self.count:
             self._publish(moves)
         return broken

@@ -8,11 +8,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import quote
 
-from granpipe.dataset.build import Progress
+from granpipe.dataset.build import Progress, Say
 from granpipe.dataset.names import LABELS, Photo
 from granpipe.dataset.sources import Found, find_photos
 from granpipe.dataset.tables import rows_of
-from granpipe.engines import processes
+from granpipe.engines.choice import choose
+from granpipe.engines.processes import Lost
 from granpipe.errors import DatasetError
 from granpipe.jobs.see_photo import Job, SeePhoto
 from granpipe.mapping.nearest import with_nearest
@@ -62,7 +63,9 @@ def map_photos(
     links: str | None = None,
     dataset: _Path | None = None,
     workers: int | None = None,
+    engine: str = "local",
     progress: Progress = lambda results, total: results,
+    say: Say = lambda line: None,
 ) -> Report:
     """Write where the photographs of a folder or bucket were taken.
 
@@ -87,8 +90,13 @@ def map_photos(
         columns, by source.
     workers : int, optional
         Number of processes; one a core unless given.
+    engine : str
+        `local` for this machine's processes, or `spark`, which needs folders or buckets that every
+        executor reaches.
     progress : callable
         Wraps the iterator over the results; takes it and their number.
+    say : callable
+        Told, in a line, what goes on.
 
     Returns
     -------
@@ -99,7 +107,8 @@ def map_photos(
     DatasetError
         There are no photographs, an output cannot be written, or Leaflet's files are missing.
     """
-    photos = open_store(source)
+    workplace = choose(engine, workers, say)
+    photos = workplace.open(source)
     files = [check_output(output) for output in outputs]
     has_page = any(_suffix(name) == ".html" for _, name in files)
     if has_page and offline:
@@ -107,7 +116,7 @@ def map_photos(
     sides = _sides(dataset) if dataset is not None else None
     found = find_photos(photos)
     jobs = list(_jobs(found.photos, thumbnails if has_page else 0))
-    results = processes.run(SeePhoto(photos), jobs, workers or os.cpu_count() or 1)
+    results = workplace.run(SeePhoto(photos), jobs, None)
     with closing(results):
         sightings = _sightings(found, progress(results, len(jobs)))
     if sides is not None:
@@ -156,12 +165,10 @@ def _jobs(photos: Sequence[Entry], side: int) -> Iterator[Job]:
         yield Job(photo, 0 if step and number % step else side)
 
 
-def _sightings(
-    found: Found, results: Iterator[tuple[Capture, str] | processes.Lost]
-) -> list[Sighting]:
+def _sightings(found: Found, results: Iterator[tuple[Capture, str] | Lost]) -> list[Sighting]:
     sightings = [Sighting(Photo(name), Capture("unreadable", why)) for name, why in found.unlisted]
     for photo, result in zip(found.photos, results, strict=True):
-        if isinstance(result, processes.Lost):
+        if isinstance(result, Lost):
             capture, thumbnail = Capture("unreadable", f"its decoder {result.cause}"), ""
         else:
             capture, thumbnail = result

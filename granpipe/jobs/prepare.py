@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from granpipe.dataset.build import Build, Progress, Say, run_build
 from granpipe.dataset.sources import find_photos
 from granpipe.dataset.tables import Rejection
+from granpipe.engines.choice import choose
 from granpipe.errors import DatasetError
 from granpipe.jobs.deal_sides import Sides, Wish
 from granpipe.jobs.prepare_photo import Settings
@@ -14,7 +15,6 @@ from granpipe.jobs.prepare_run import Options, PrepareRun
 from granpipe.photo.letterbox import Colour
 from granpipe.photo.memory import MAX_MEMORY
 from granpipe.photo.opening import MAX_PIXELS
-from granpipe.stores.urls import open_store
 
 
 @dataclass(slots=True)
@@ -68,6 +68,7 @@ def prepare(
     seed: int | None = None,
     pack: int | None = None,
     workers: int | None = None,
+    engine: str = "local",
     force: bool = False,
     verify: bool = False,
     allow_deletions: bool = False,
@@ -102,6 +103,9 @@ def prepare(
         How many photographs share a file; 0 for a file each. Unless given, as before.
     workers : int, optional
         Number of processes; one a core unless given.
+    engine : str
+        `local` for this machine's processes, or `spark`, which needs folders or buckets that every
+        executor reaches.
     force : bool
         Decode every photograph, also those whose arrays are up to date.
     verify : bool
@@ -124,12 +128,13 @@ def prepare(
     DatasetError
         The run cannot go on; what was done so far is taken up by the next run.
     """
-    photos, dataset = open_store(source), open_store(output)
+    workplace = choose(engine, workers, say)
+    photos, dataset = workplace.open(source), workplace.open(output)
     if dataset.is_within(photos):
         raise DatasetError(f"{output}: lies in {source}; choose an output outside the photographs")
     settings = Settings(size, fill, max_pixels, max_memory)
-    wish, count = Wish(split, together, seed), workers or os.cpu_count() or 1
-    options = Options(count, force, verify, allow_deletions, dry_run, wish, pack)
+    wish = Wish(split, together, seed)
+    options = Options(workplace, force, verify, allow_deletions, dry_run, wish, pack)
 
     def work(build: Build) -> Report:
         found = find_photos(photos)

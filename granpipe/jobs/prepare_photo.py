@@ -127,6 +127,10 @@ class PreparePhoto:
         """Return what was made of the photograph, or why it is rejected."""
         return self.keep(job, self.work(job, self.fetch(job)))
 
+    def sample(self, job: Job) -> tuple[Store, str]:
+        """Return a file that whoever works on this must be able to read."""
+        return self.source, job.photo.path
+
     def weight(self, job: Job) -> int:
         return job.photo.size
 

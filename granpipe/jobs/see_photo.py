@@ -41,6 +41,10 @@ class SeePhoto:
         """Return what the photograph's EXIF tells, and its thumbnail, which may be empty."""
         return self.work(job, self.fetch(job))
 
+    def sample(self, job: Job) -> tuple[Store, str]:
+        """Return a file that whoever works on this must be able to read."""
+        return self.source, job.photo.path
+
     def weight(self, job: Job) -> int:
         return _HEAD
 

@@ -22,6 +22,7 @@ _OTHER_SOURCES = (
     "AWS_CONTAINER_CREDENTIALS_FULL_URI",
 )
 _RETRIES = 8
+_PATIENT_ATTEMPTS = 40
 _ADDRESS = re.compile(r"https?://(\w[\w.-]*|\[[\da-f:.]+\])(:\d+)?(/[\w.~/-]*)?", re.ASCII | re.I)
 
 
@@ -81,6 +82,14 @@ def retries() -> int:
     """Return how often a request is tried again, one less than AWS_MAX_ATTEMPTS."""
     attempts = _variable("AWS_MAX_ATTEMPTS")
     return max(0, int(attempts) - 1) if attempts.isdecimal() else _RETRIES
+
+
+def be_patient() -> None:
+    """Let this process, and those that it starts, outlast half a minute without an answer.
+
+    Of many machines at work for hours, one sees an outage; a person at a terminal wants to know.
+    """
+    os.environ.setdefault("AWS_MAX_ATTEMPTS", str(_PATIENT_ATTEMPTS))
 
 
 def uses_hosts() -> bool:

@@ -19,6 +19,7 @@ from granpipe.stores.protocol import Entry, Held, Store
 # A file may change once more within the tick of its disk's clock, FAT's being the longest.
 _SETTLED = 2_000_000_000
 _LONGEST_PATH = 3_999
+_PROCESS = os.urandom(4).hex()
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +97,12 @@ class Folder:
         """Return a file's first bytes."""
         with self._open(path) as file:
             return file.read(size)
+
+    def pieces(self, path: str) -> Iterator[bytes]:
+        """Yield a file's bytes, a megabyte at once."""
+        with self._open(path) as file:
+            while piece := file.read(1 << 20):
+                yield piece
 
     def part(self, path: str, start: int, size: int) -> bytes:
         """Return bytes from the middle of a file."""
@@ -184,7 +191,8 @@ class Folder:
         return target if self.scratch else os.path.realpath(target)
 
     def _temporary(self, target: bytes) -> bytes:
-        mark = f"{os.getpid()}-{threading.get_ident()}"
+        # Two machines may have processes and threads of one number.
+        mark = f"{os.getpid()}-{threading.get_ident()}-{_PROCESS}"
         if self.scratch:
             return self.locate(f"{self.scratch}/{mark}")
         folder, name = os.path.split(target)

@@ -293,7 +293,7 @@ def test_keys_that_make_no_name_are_rejected_and_the_rest_goes_on(granpipe, tmp_
     image = save(tmp_path / "a.png")
     data = [save(image, picture(seed=n)).read_bytes() for n, _ in enumerate(HOSTILE)]
     bucket = memory_bucket(dict(zip(HOSTILE, data, strict=True)) | {"corn/": b"", "rye/": b""})
-    monkeypatch.setattr("granpipe.jobs.prepare.open_store", as_memory(bucket))
+    monkeypatch.setattr("granpipe.engines.local.open_store", as_memory(bucket))
     monkeypatch.setattr("granpipe.engines.processes.run", here)
     granpipe("prepare", "s3://memory", tmp_path / "out")
     reasons = {source: reason for source, reason in HOSTILE.items() if reason}
@@ -331,7 +331,7 @@ def test_names_alike_are_rejected_where_the_disk_ignores_case_and_kept_elsewhere
     bucket = memory_bucket(
         {name: save(image, picture(seed=n)).read_bytes() for n, name in enumerate(names)}
     )
-    monkeypatch.setattr("granpipe.jobs.prepare.open_store", as_memory(bucket))
+    monkeypatch.setattr("granpipe.engines.local.open_store", as_memory(bucket))
     monkeypatch.setattr("granpipe.engines.processes.run", here)
     monkeypatch.setattr("granpipe.stores.folder.Folder.ignores_case", lambda folder: ignores)
     granpipe("prepare", "s3://memory", tmp_path / "out")

@@ -1,0 +1,89 @@
+"""The texts of a ledger, of which a large one does not fit into memory."""
+
+import os
+from collections.abc import Iterable, Iterator, MutableMapping
+from tempfile import TemporaryFile
+from typing import IO
+
+IN_MEMORY = 32_000_000
+"""Characters that are kept in memory; what comes after them stands in a file of no name."""
+
+_LENGTH_BITS = 24
+_HAS_PREAD = hasattr(os, "pread")
+
+
+class Records(MutableMapping[str, str]):
+    """Texts by path, in the order in which the paths came.
+
+    >>> records = Records({"corn/a.jpg.npy": "text"})
+    >>> records["corn/a.jpg.npy"], len(records), records.get("corn/b.jpg.npy", "")
+    ('text', 1, '')
+    """
+
+    def __init__(self, texts: Iterable[tuple[str, str]] | dict[str, str] = ()) -> None:
+        self._places: dict[str, str | int] = {}
+        self._size = 0
+        self._end = 0
+        self._is_dirty = False
+        self._file: IO[bytes] | None = None
+        self.update(texts)
+
+    def __getitem__(self, path: str) -> str:
+        place = self._places[path]
+        return place if isinstance(place, str) else self._read(place)
+
+    def get(self, path: str, default: str = "") -> str:  # type: ignore[override]
+        """Return a text, or the default where there is none."""
+        place = self._places.get(path, default)
+        return place if isinstance(place, str) else self._read(place)
+
+    def _read(self, place: int) -> str:
+        if self._is_dirty:
+            self._opened().flush()
+            self._is_dirty = False
+        file, start, size = self._opened(), place >> _LENGTH_BITS, place & ((1 << _LENGTH_BITS) - 1)
+        if _HAS_PREAD:  # one call of the system, not two
+            return os.pread(file.fileno(), size, start).decode("utf-8", "surrogatepass")
+        file.seek(start)
+        return file.read(size).decode("utf-8", "surrogatepass")
+
+    def __setitem__(self, path: str, text: str) -> None:
+        self._places[path] = self._placed(text)
+
+    def _placed(self, text: str) -> str | int:
+        # One that is too long for its place in the file is none that a photograph has.
+        if len(text) < 64 or self._size < IN_MEMORY or len(text) >> (_LENGTH_BITS - 2):
+            self._size += len(text)
+            return text
+        file, data = self._opened(), text.encode("utf-8", "surrogatepass")
+        start, self._end, self._is_dirty = self._end, self._end + len(data), True
+        if not _HAS_PREAD:
+            file.seek(start)
+        file.write(data)
+        return start << _LENGTH_BITS | len(data)
+
+    def _opened(self) -> IO[bytes]:
+        if self._file is None:
+            # Closed, and gone, with the last word of these records.
+            self._file = TemporaryFile(buffering=1 << 20)  # noqa: SIM115
+        return self._file
+
+    def __delitem__(self, path: str) -> None:
+        del self._places[path]
+
+    def __contains__(self, path: object) -> bool:
+        return path in self._places
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._places)
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def keep(self, paths: Iterable[str]) -> None:
+        """Forget all others; those that stay are in this order from now on."""
+        self._places = {path: self._places[path] for path in paths}
+
+    def __del__(self) -> None:
+        if self._file is not None:
+            self._file.close()

@@ -1,0 +1,46 @@
+"""What every engine can do, and what it promises."""
+
+import os
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+
+from granpipe.engines.processes import Lost
+from granpipe.stores.protocol import Store
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A folder of a store where an engine may write while the run lasts."""
+
+    store: Store
+    folder: str
+
+
+class Engine(Protocol):
+    """Where work is done."""
+
+    def open(self, url: str | os.PathLike[str]) -> Store:
+        """Return a store by the name under which all that work here see it."""
+
+    def run(
+        self, function: Callable[[Item], Result], items: Sequence[Item], place: Place | None
+    ) -> Generator[Result | Lost, None, None]:
+        """Yield `function(item)` for every item, in the order of the items.
+
+        `Lost` stands for the result of an item that cost its process its life. The first error that
+        the function raises ends the run. Close the generator to end all work.
+
+        Parameters
+        ----------
+        function : callable
+            Must pickle: an instance of a class of a module, which may be one of
+            `granpipe.engines.worker.Steps`.
+        items : sequence
+            What to work on; each item must pickle.
+        place : Place or None
+            Where the engine may write; None where nothing may be written.
+        """

@@ -1,0 +1,180 @@
+"""Measure the engine of Spark beside the local one, and the memory of a driver."""
+
+import hashlib
+import json
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import pytest
+
+from granpipe.jobs import prepare as job
+from granpipe.jobs.prepare_photo import Outcome
+from granpipe.stores.folder import Folder
+from granpipe.stores.protocol import Entry, Held
+
+import buckets
+import clusters
+
+# A session starts once; the first run warms it up, and is not counted.
+DRIVER = """
+import json, sys, time
+from granpipe.commands.group import cli
+engine, source, *outs = sys.argv[1:]
+for out in outs:
+    start = time.perf_counter()
+    try:
+        words = ["--workers", "2"] * (engine == "local")
+        cli(["prepare", source, out, "-q", "--engine", engine, *words])
+    except SystemExit as end:
+        assert not end.code
+    print(json.dumps(time.perf_counter() - start))
+"""
+
+
+def bench_spark(photos: Path, folder: Path) -> None:
+    """Prepare the same photographs from S3 to S3 by two processes, one executor and two."""
+    try:
+        clusters.skip_without_spark()
+        process, server = buckets.start_server(folder / "server")
+    except pytest.skip.Exception as cause:
+        print(f"\nSpark: left out, {cause}")
+        return
+    cluster = clusters.Cluster(folder / "cluster", buckets.variables(server.endpoint))
+    try:
+        cluster.start()
+        lake = server.make_bucket()
+        lake.upload(photos, "img")
+        count = len(lake.objects("img"))
+        print(f"\n{f'prepare {count:,} photographs from S3 to S3':<46}{'start':>8}{'seconds':>9}")
+        for name, engine, cores in RUNS:
+            environment = cluster.driver(spark__cores__max=cores)
+            outs = [lake.url(f"{name}/{number}") for number in range(3)]
+            command = [sys.executable, "-c", DRIVER, engine, lake.url("img"), *outs]
+            told = subprocess.run(command, env=environment, capture_output=True, check=True)
+            first, *others = map(float, told.stdout.split())
+            print(f"  {name:<44}{first - min(others):>8.1f}{min(others):>9.1f}", flush=True)
+    finally:
+        cluster.stop()
+        process.kill()
+        process.wait()
+
+
+ROOT = Path(__file__).parent.parent
+RUNS = [
+    ("local engine, two processes", "local", "2"),
+    ("Spark, two workers of one core", "spark", "2"),
+    ("Spark, one of them", "spark", "1"),
+]
+
+
+class Source(Folder):
+    """Photographs that are nowhere."""
+
+    count = 0
+
+    def list(self, folder: str = "", *, deep: bool = True) -> Iterator[Entry]:
+        for number in range(self.count):
+            yield Entry(source(number), 100_000 + number, digest(number)[:32])
+
+
+class Target(Folder):
+    """A dataset whose arrays are nowhere."""
+
+    made = 0
+
+    def list(self, folder: str = "", *, deep: bool = True) -> Iterator[Entry]:
+        if not folder.startswith("crop"):
+            yield from super().list(folder, deep=deep)
+            return
+        for number in range(Target.made):
+            if source(number).startswith(f"{folder}/"):
+                yield Entry(f"{source(number)}.npy", 150_656, digest(number)[32:])
+
+    @contextmanager
+    def hold(self, folder: str, say: Any) -> Iterator[Held]:
+        yield Held(self, lambda: None, lambda: None)
+
+
+class Engine:
+    """Tells of arrays without a pixel."""
+
+    def open(self, url: str) -> Folder:
+        return Source("nowhere") if url == "nowhere" else Target(url)
+
+    def run(self, function: Any, items: Any, place: object) -> Iterator[Outcome]:
+        Target.made = Source.count
+        for item in items:
+            number = int(item.photo.path[-11:-4])
+            whole = record(function.settings, number) | {"version": item.photo.version}
+            yield Outcome(whole["sha256"], json.dumps(whole, separators=(",", ":")), False)
+
+
+def source(number: int) -> str:
+    return f"crop {number // 50 % 7}/IMG_{number:07}.jpg"
+
+
+def digest(number: int) -> str:
+    return hashlib.sha256(str(number).encode()).hexdigest()
+
+
+def record(settings: Any, number: int) -> dict[str, Any]:
+    sums = {"sum": [4_412_312] * 3, "sum_of_squares": [612_341_234] * 3}
+    place = {"latitude": 48.123456, "longitude": 11.654321, "altitude": 500.0}
+    moment = {"taken_at": "2024-06-01T10:30:00", "utc_offset": "+02:00", "camera": "Drawn Phone 1"}
+    size = {"width": 4000, "height": 3000, "left": 0, "top": 28, "right": 224, "bottom": 196}
+    known = {"recipe": settings.recipe, "max_memory": settings.max_memory, "flags": ""}
+    arrays = {"array_sha256": digest(number), "array_version": digest(number)[32:]}
+    return known | size | place | moment | sums | arrays | {"sha256": digest(number)}
+
+
+class NoMoments:
+    """Means of no pixel."""
+
+    def add(self, *words: object) -> None:
+        """Take nothing in."""
+
+    def mean(self) -> list[float]:
+        return [0.5] * 3
+
+    std = mean
+
+
+def bench_memory(count: int) -> None:
+    """Print what a driver takes for so many photographs, in a first run and in one after it."""
+    print(f"\n{f'prepare {count:,} records, no pixels':<46}{'CPU s':>8}{'memory':>19}")
+    with tempfile.TemporaryDirectory() as name:
+        for what in ("first run", "second run, nothing changed"):
+            command = [sys.executable, __file__, str(count), f"{name}/out"]
+            told = subprocess.run(command, capture_output=True, check=True, cwd=ROOT)
+            seconds, taken = map(float, told.stdout.split())
+            print(f"  {what:<44}{seconds:>8.1f}{taken:>16,.0f} MB", flush=True)
+
+
+def measure(count: int, out: str) -> None:
+    """Prepare, and print seconds and megabytes beyond those of the interpreter."""
+    Source.count = count
+    Target.made = count if Path(out).exists() else 0
+    before = peak()
+    start = time.process_time()
+    with (
+        mock.patch.object(job, "choose", lambda *words: Engine()),
+        mock.patch("granpipe.jobs.prepare_run.Moments", NoMoments),
+    ):
+        job.prepare("nowhere", out)
+    print(time.process_time() - start, peak() - before)
+
+
+def peak() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000
+
+
+if __name__ == "__main__":
+    measure(int(sys.argv[1]), sys.argv[2])

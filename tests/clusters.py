@@ -1,0 +1,184 @@
+"""A real cluster of Spark on this machine: a master, two workers of one core, and Connect."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import closing, suppress
+from dataclasses import dataclass, field
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+from buckets import Server, variables
+
+ROOT = Path(__file__).parent.parent
+PATIENCE = 90  # seconds, on a busy machine
+
+
+def free_port() -> int:
+    with closing(socket.socket()) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def skip_without_spark() -> None:
+    """Skip a test where Spark cannot run."""
+    for package in ("pyspark", "pyarrow"):
+        if find_spec(package) is None:
+            pytest.skip(f"the extra spark is not installed: no {package}")
+    if not shutil.which("java"):
+        pytest.skip("Spark needs Java, and there is none")
+
+
+@dataclass
+class Cluster:
+    """A standalone cluster.
+
+    Attributes
+    ----------
+    folder : Path
+        Where logs stand, and the configuration that a driver is to read.
+    variables : dict
+        What its processes find in their environment.
+    """
+
+    folder: Path
+    variables: dict[str, str]
+    port: int = field(default_factory=free_port)
+    processes: dict[str, subprocess.Popen] = field(default_factory=dict)
+
+    @property
+    def master(self) -> str:
+        return f"spark://127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        (self.folder / "inject").mkdir(parents=True)
+        host = ["--host", "127.0.0.1", "--webui-port", "0"]
+        self._java("master", "org.apache.spark.deploy.master.Master", *host, "--port", self.port)
+        self.wait_for("master", "I have been elected leader")
+        for name in ("worker-1", "worker-2"):
+            self.start_worker(name)
+        for name in ("worker-1", "worker-2"):
+            self.wait_for(name, "Successfully registered with master")
+
+    def start_worker(self, name: str) -> None:
+        main = "org.apache.spark.deploy.worker.Worker"
+        options = ["--host", "127.0.0.1", "--webui-port", "0", "--cores", 1, "--memory", "1g"]
+        self._java(name, main, *options, "--work-dir", self.folder / f"{name}-work", self.master)
+
+    def _java(self, name: str, main: str, *words: object) -> None:
+        program = Path(self.environment["SPARK_HOME"]) / "bin/spark-class"
+        with (self.folder / name).open("ab") as log:
+            self.processes[name] = subprocess.Popen(
+                [program, main, *map(str, words)],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env=self.environment,
+                start_new_session=True,
+            )
+
+    @property
+    def environment(self) -> dict[str, str]:
+        import pyspark
+
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+        return kept | {
+            "SPARK_HOME": str(Path(pyspark.__file__).parent),
+            "SPARK_LOCAL_IP": "127.0.0.1",
+            "SPARK_NO_DAEMONIZE": "1",
+            "PYSPARK_PYTHON": sys.executable,
+            "PYTHONPATH": f"{self.folder}/inject:{ROOT}",
+            **self.variables,
+        }
+
+    def wait_for(self, name: str, sign: str) -> None:
+        """Wait until a process has written a text into its log."""
+        for _ in range(20 * PATIENCE):
+            text = (self.folder / name).read_text("utf-8", "replace")
+            if sign in text:
+                return
+            assert self.processes[name].poll() is None, text[-2000:]
+            time.sleep(0.05)
+        raise AssertionError(f"{name}: no {sign!r} in {text[-2000:]}")
+
+    def driver(self, **settings: str) -> dict[str, str]:
+        """Return the environment of a command that is to use the cluster.
+
+        Parameters
+        ----------
+        settings : str
+            Of Spark, with __ for a dot.
+        """
+        conf = Path(self.folder / f"conf-{len(list(self.folder.iterdir()))}")
+        conf.mkdir()
+        known = {"spark.master": self.master, "spark.driver.host": "127.0.0.1"}
+        known |= {"spark.driver.bindAddress": "127.0.0.1", "spark.executor.memory": "512m"}
+        known |= {"spark.ui.enabled": "false"}
+        known |= {name.replace("__", "."): value for name, value in settings.items()}
+        lines = (f"{name} {value}\n" for name, value in known.items())
+        (conf / "spark-defaults.conf").write_text("".join(lines))
+        return self.environment | {"SPARK_CONF_DIR": str(conf)}
+
+    def start_connect(self) -> str:
+        """Start a server of Spark Connect on the cluster and return its address."""
+        port = free_port()
+        program = Path(self.environment["SPARK_HOME"]) / "bin/spark-submit"
+        main = "org.apache.spark.sql.connect.service.SparkConnectServer"
+        settings = {"grpc.binding.address": "127.0.0.1", "grpc.binding.port": port}
+        words = [f"--conf=spark.connect.{name}={value}" for name, value in settings.items()]
+        with (self.folder / "connect").open("ab") as log:
+            self.processes["connect"] = subprocess.Popen(
+                [program, "--class", main, *words, "spark-internal"],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env=self.driver(spark__cores__max="1"),
+                start_new_session=True,
+            )
+        self.wait_for("connect", "Spark Connect server started at")
+        return f"sc://127.0.0.1:{port}"
+
+    def inject(self, code: str) -> None:
+        """Let Python run this first in each process that begins from now on."""
+        (self.folder / "inject/sitecustomize.py").write_text(code)
+
+    def pids(self, word: str) -> list[int]:
+        """Return the processes of this cluster that have a word in their command line."""
+        found = []
+        for process in Path("/proc").glob("[0-9]*"):
+            with suppress(OSError):
+                is_ours = str(self.folder).encode() in (process / "environ").read_bytes()
+                if is_ours and word.encode() in (process / "cmdline").read_bytes():
+                    found.append(int(process.name))
+        return sorted(found)
+
+    def kill(self, name: str) -> None:
+        """Kill a master, a worker or Connect."""
+        process = self.processes.pop(name)
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+    def stop(self) -> None:
+        for process in reversed(self.processes.values()):
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+@pytest.fixture(scope="session")
+def cluster(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """Start a cluster once for all tests, which reaches the S3 server."""
+    skip_without_spark()
+    cluster = Cluster(tmp_path_factory.mktemp("spark") / "cluster", variables(server.endpoint))
+    try:
+        cluster.start()
+        yield cluster
+    finally:
+        cluster.stop()
