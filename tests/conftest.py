@@ -15,6 +15,7 @@ from PIL import Image
 from granpipe.commands.group import cli
 
 from buckets import lake, module_lake, proxy, server  # noqa: F401 - fixtures
+from online import online  # noqa: F401 - a fixture
 
 ROOT = Path(__file__).parent.parent
 PHOTOS = ROOT.parent / "shared" / "photos"

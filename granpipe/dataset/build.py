@@ -4,17 +4,18 @@ prepare and augment are such runs: they look at what stands there, plan, work, t
 the ledger, and finish: delete what is not wanted, write the tables, and last dataset.json.
 """
 
+import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, nullcontext
 from typing import Any, TypeVar
 
 from granpipe.dataset.arrays import array_digest, begin_change
-from granpipe.dataset.ledger import Ledger
+from granpipe.dataset.ledger import Ledger, MovedError
 from granpipe.dataset.names import ALIKE, LABELS, OWN, REJECTED, SUMMARY, folded
 from granpipe.dataset.recovery import recover
 from granpipe.dataset.tables import Draft
 from granpipe.engines import processes
-from granpipe.errors import DatasetError
+from granpipe.errors import BusyError, DatasetError
 from granpipe.stores.protocol import Held, Store
 from granpipe.stores.urls import join
 
@@ -29,10 +30,7 @@ Result = TypeVar("Result")
 
 _TABLES = (LABELS, REJECTED, ALIKE, SUMMARY)
 _MOST_ROUNDS = 3
-
-
-class MovedError(Exception):
-    """Another run ended between this run's first look and its lock: look again."""
+_BETWEEN_LOOKS = 0.1  # seconds; the online path pauses for longer between two batches
 
 
 class Build:
@@ -46,6 +44,8 @@ class Build:
         Who writes here, `prepare` or `augment`.
     say : callable
         Told whom the run waits for.
+    lock : Held, optional
+        Where the run has the lock already.
 
     Attributes
     ----------
@@ -64,15 +64,15 @@ class Build:
         The store holds files and is not one that this command wrote.
     """
 
-    def __init__(self, store: Store, command: str, say: Say) -> None:
+    def __init__(self, store: Store, command: str, say: Say, lock: Held | None = None) -> None:
+        self._say = say
+        self._stack = ExitStack()
+        self._held = lock
         self.store = store
         self.ledger = Ledger(store, command)
         recover(self.ledger, say)
         self.refusal = ""
         self.verifies = False
-        self._say = say
-        self._stack = ExitStack()
-        self._held: Held | None = None
         self._there: dict[str, str] = {}
         self._written: set[str] = set()
         self._fold: Callable[[str], str] = folded if store.ignores_case() else str
@@ -134,7 +134,7 @@ class Build:
         if self._held or self.refusal:
             return not self.refusal
         try:
-            self._held = self._stack.enter_context(self.store.hold(OWN, self._say))
+            self._held = self._stack.enter_context(held(self.store, self._say))
         except OSError as error:
             self.refusal = f"{self.store.url}: {error.strerror or error}; mend that, run again"
             return False
@@ -314,23 +314,45 @@ class Build:
             self._stack.close()
 
 
+@contextmanager
+def held(store: Store, say: Say) -> Generator[Held, None, None]:
+    """Hold a dataset, after a run that will be done soon; BusyError where it will not be."""
+    with ExitStack() as stack:
+        is_told = False
+        while True:
+            try:
+                lock = stack.enter_context(store.hold(OWN, say))
+                break
+            except BusyError as error:
+                if not error.is_brief:
+                    raise
+                if not is_told:
+                    say(str(error).replace("wait for it", "waiting for its batch"))
+                is_told = True
+            time.sleep(_BETWEEN_LOOKS)
+        yield lock
+
+
 def run_build(store: Store, command: str, say: Say, work: Callable[[Build], Result]) -> Result:
     """Do the work of a run, again from the start where another run came in between."""
+    is_held = False
     while True:
         try:
-            with _opened(store, command, say) as build:
+            with _opened(store, command, say, is_held=is_held) as build:
                 return work(build)
         except MovedError:
-            continue
+            # Where one batch follows another, only who has the lock already can read in peace.
+            is_held = True
 
 
 @contextmanager
-def _opened(store: Store, command: str, say: Say) -> Generator[Build, None, None]:
-    build = Build(store, command, say)
-    try:
-        yield build
-    finally:
-        build.close()
+def _opened(store: Store, command: str, say: Say, *, is_held: bool) -> Generator[Build, None, None]:
+    with held(store, say) if is_held else nullcontext() as lock:
+        build = Build(lock.store if lock else store, command, say, lock)
+        try:
+            yield build
+        finally:
+            build.close()
 
 
 def _first(path: str) -> str:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import IO
 
 from granpipe.errors import BusyError, DatasetError
+from granpipe.stores.owner import is_brief as says_brief
 from granpipe.stores.owner import owner_of, this_process
 from granpipe.stores.protocol import Entry, Held, Store
 
@@ -238,7 +239,9 @@ class Folder:
         return shutil.disk_usage(place).free
 
     @contextmanager
-    def hold(self, folder: str, say: Callable[[str], None]) -> Iterator[Held]:
+    def hold(
+        self, folder: str, say: Callable[[str], None], *, is_brief: bool = False
+    ) -> Iterator[Held]:
         """Lock a file, which the system lets go of when this process ends, however it ends."""
         if self._is_linked(f"{folder}/lock"):
             raise DatasetError(f"{self._name(folder)}: is a link; remove it")
@@ -247,12 +250,13 @@ class Folder:
         flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
         with open(os.open(path, flags, 0o666), "r+b", buffering=0) as file:
             if not _lock(file):
-                owner = owner_of(file.read())
+                data = file.read()
                 raise BusyError(
-                    f"{self.url}: {owner or 'another run'} is writing here; wait for it"
+                    f"{self.url}: {owner_of(data) or 'another run'} is writing here; wait for it",
+                    is_brief=says_brief(data),
                 )
             file.truncate(0)
-            file.write(this_process().to_json())
+            file.write(this_process().to_json(brief=is_brief))
             yield from self._staged(folder)
             with suppress(OSError):
                 file.truncate(0)

@@ -63,6 +63,14 @@ def owner_of(data: bytes) -> Owner | None:
     return owner if is_sound else None
 
 
+def is_brief(data: bytes) -> bool:
+    """Tell whether a lock's bytes say that its owner will be done soon."""
+    try:
+        return json.loads(data).get("brief") is True
+    except (ValueError, AttributeError, RecursionError):
+        return False
+
+
 @cache
 def _place() -> str:
     # Containers may share a host's name, but not its processes.
