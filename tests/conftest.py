@@ -14,6 +14,7 @@ from PIL import Image
 
 from granpipe.commands.group import cli
 
+from brokers import noida  # noqa: F401 - a fixture
 from buckets import lake, module_lake, proxy, server  # noqa: F401 - fixtures
 from online import online  # noqa: F401 - a fixture
 

@@ -47,14 +47,22 @@ class Database:
 
     def _connection(self) -> sqlite3.Connection:
         known: sqlite3.Connection | None = getattr(self._local, "connection", None)
-        if known is None or not self.path.exists():
+        # A file that somebody deletes lives on, unseen, for those who have it open.
+        if known is None or self._number() != self._local.number:
+            self.close()
             self.path.parent.mkdir(parents=True, exist_ok=True)
             known = sqlite3.connect(self.path, timeout=_PATIENCE)
             known.execute("PRAGMA journal_mode=WAL")
             known.execute("PRAGMA synchronous=NORMAL")
             known.executescript(self._schema)
-            self._local.connection = known
+            self._local.connection, self._local.number = known, self._number()
         return known
+
+    def _number(self) -> int:
+        try:
+            return self.path.stat().st_ino
+        except FileNotFoundError:
+            return -1
 
     def close(self) -> None:
         """Close this thread's connection."""

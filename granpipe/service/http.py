@@ -16,6 +16,7 @@ from granpipe.service.journal import Journal
 from granpipe.service.parts import open_events, open_positions
 from granpipe.service.positions import Positions
 from granpipe.service.settings import Settings
+from granpipe.service.uploads import Uploads
 from granpipe.stores.urls import open_store
 
 _ALIVE = "Channa works on granular data pipeline."
@@ -159,4 +160,5 @@ def make_app(
     app.before_request(desk.check)
     app.after_request(desk.note)
     app.register_error_handler(Exception, desk.refuse)
+    app.wsgi_app = Uploads(app.wsgi_app)  # type: ignore[assignment, method-assign]
     return app

@@ -13,7 +13,6 @@ from PIL import Image
 
 import exif_blocks as eb
 from conftest import picture, save
-
 from online import until
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals")
@@ -64,7 +63,7 @@ def test_a_poisonous_photograph_costs_itself(online, tmp_path):
     path.web()
     sizes = {1: (13, 13), 3: (17, 17)}
     photos = [jpeg(tmp_path, number, sizes.get(number, (64, 48))) for number in range(6)]
-    cut = photos[0][: len(photos[0]) // 2]
+    cut = photos[0][:-100]
     for photo in [*photos, cut]:
         assert path.post(photo, "corn").status == 200
     path.worker()
@@ -96,7 +95,9 @@ def test_two_gigabytes_are_refused_before_they_are_read_and_without_memory(onlin
             client.sendall(f"{head}boundary=x\r\n{length}\r\n\r\n".encode())
             piece, sent = b"x" * 65_536, 0
             if "chunked" in length:
-                opening = b'--x\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n'
+                opening = (
+                    b'--x\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n'
+                )
                 client.sendall(b"%x\r\n%b\r\n" % (len(opening), opening))
                 piece = b"%x\r\n%b\r\n" % (len(piece), piece)
             try:
