@@ -44,6 +44,7 @@ from granpipe.photo.letterbox import content_box
 from granpipe.photo.likeness import BYTES, WINDOWS
 
 import buckets
+from load import bench_service
 
 CORES = os.cpu_count() or 1
 PATIENCE = 12.0  # seconds of runs after which there is no further one
@@ -340,6 +341,8 @@ def main() -> None:
         bench_prepare(phone, 100 // scale, (4000, 3000), 1)
         bench_augment(small / "out", copies)
         bench_buckets(small / "img", Path(name, "buckets"))
+        if find_spec("flask"):
+            bench_service(sorted((small / "img").rglob("*.jpg")), Path(name, "service"))
     bench_map(10_000 // scale, single=True)
     bench_map(100_000 // scale, single=False)
     bench_split(10_000 // scale)
