@@ -80,7 +80,10 @@ def find_photos(store: Store) -> Found:
 
 
 def _is_hidden(path: str) -> bool:
-    return path.startswith(".") or "/." in path
+    if not path.startswith(".") and "/." not in path:
+        return False
+    # A bucket may hold keys with the parts . and .., which hide nothing.
+    return any(part.startswith(".") and part not in {".", ".."} for part in path.split("/"))
 
 
 def _misnamed_folders(photos: list[Entry]) -> list[Entry]:

@@ -9,7 +9,7 @@ from functools import cache, cached_property
 from typing import IO, Any, NoReturn, cast
 
 from granpipe.errors import DatasetError
-from granpipe.stores.credentials import connection, retries
+from granpipe.stores.credentials import connection, retries, uses_hosts
 from granpipe.stores.lease import Lease
 from granpipe.stores.owner import owner_of
 from granpipe.stores.protocol import Entry, Held, Store
@@ -17,6 +17,8 @@ from granpipe.stores.protocol import Entry, Held, Store
 _LONGEST_KEY = 1024
 _PART = 8 * 1024 * 1024
 _CODE = re.compile(r"<Code>([A-Za-z]{1,60})</Code>")
+_BAD_KEY = re.compile(r"(^|/)\.{0,2}(/|$)|[\x00-\x1f\x7f]")  # as object_store's Path::parse has it
+_BAD_KEY_PROBLEM = "cannot be asked for: its key has an empty part, a dot or a control character"
 _DENIED = {"AccessDenied", "AllAccessDisabled"}
 _STRANGER = {
     *("SignatureDoesNotMatch", "InvalidAccessKeyId", "ExpiredToken", "InvalidToken"),
@@ -65,20 +67,44 @@ class Bucket:
         import obstore  # noqa: PLC0415 - the extra s3
 
         prefix, skipped = self._key(folder) or None, len(self.prefix) + bool(self.prefix)
-        if not deep:
-            yield from self._walk(folder, deep=False)
-            return
         found = []
         try:
-            with self._answering(folder):
-                for chunk in obstore.list(self._objects, prefix):
-                    found += [_entry(one, skipped) for one in chunk]
-        except (_BadKeyError, PermissionError):
-            found = [*self._walk(folder, deep=True)]
+            if not deep:
+                with self._answering(folder):
+                    listed = obstore.list_with_delimiter(self._objects, prefix)
+                found = [_entry(one, skipped) for one in listed["objects"]]
+            else:
+                with self._answering(folder):
+                    for chunk in obstore.list(self._objects, prefix):
+                        found += [_entry(one, skipped) for one in chunk]
+        except _BadKeyError:
+            found = [*(self._by_hand(folder, deep) if self._signs else self._walk(folder, deep))]
+        except PermissionError:
+            found = [*self._walk(folder, deep)]
         yield from found
 
-    def _walk(self, folder: str, *, deep: bool) -> Iterator[Entry]:
-        """List folder by folder: a key that obstore cannot take costs its own folder only."""
+    @property
+    def _signs(self) -> bool:
+        """Tell whether requests can be signed here: with keys that do not change, by path."""
+        return not self.client and "access_key_id" in connection() and not uses_hosts()
+
+    def _by_hand(self, folder: str, deep: bool) -> Iterator[Entry]:
+        """List without obstore: a key that it cannot take costs itself only."""
+        from granpipe.stores.listing import Listing  # noqa: PLC0415 - rare
+
+        prefix, skipped = self._key(folder), len(self.prefix) + bool(self.prefix)
+        listing = Listing(self.bucket, connection(), retries())
+        try:
+            for one in listing.keys(f"{prefix}/" if prefix else "", deep=deep):
+                key = one.key.removesuffix("/")  # as obstore does
+                problem = _BAD_KEY_PROBLEM if _BAD_KEY.search(key) else ""
+                version = _version({"e_tag": one.e_tag, "last_modified": one.last_modified})
+                yield Entry(key[skipped:], one.size, version, problem)
+        except OSError as error:
+            self._fail(folder, error)
+
+    def _walk(self, folder: str, deep: bool) -> Iterator[Entry]:
+        """List folder by folder: what cannot be listed costs its own folder only."""
         import obstore  # noqa: PLC0415 - the extra s3
 
         skipped = len(self.prefix) + bool(self.prefix)

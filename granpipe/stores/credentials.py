@@ -83,6 +83,11 @@ def retries() -> int:
     return max(0, int(attempts) - 1) if attempts.isdecimal() else _RETRIES
 
 
+def uses_hosts() -> bool:
+    """Tell whether the bucket is named in the server's host name, as obstore is told to."""
+    return _variable("AWS_VIRTUAL_HOSTED_STYLE_REQUEST").lower() in {"1", "true", "t", "yes", "on"}
+
+
 def _variable(name: str) -> str:
     return os.environ.get(name, "").strip()
 
