@@ -27,11 +27,16 @@ class KafkaEvents:
 
     def __init__(self, servers: str, settings: dict[str, Any] | None = None) -> None:
         # A broker that is down is told of where it is asked for something, not on stderr.
-        common = {"bootstrap.servers": servers, "log_level": 0, "error_cb": lambda error: None}
+        common = {"bootstrap.servers": servers, "log_level": 0, "error_cb": self._hear}
         self._common = common | {"topic.metadata.refresh.interval.ms": 10_000} | (settings or {})
         self._turn = threading.Lock()
+        self._trouble = ""
         self._producer: Any = None
         self._consumer: Any = None
+
+    def _hear(self, error: Any) -> None:
+        if error.name() == "_ALL_BROKERS_DOWN":
+            self._trouble = str(error)
 
     def publish(self, event: Event) -> None:
         """Send a message with the photograph's SHA-256 for its key, and wait until it is kept."""
@@ -84,6 +89,9 @@ class KafkaEvents:
                 raise DownError(f"Kafka: {errors[0]}")
         except KafkaException as error:
             raise DownError(f"Kafka: {error}") from error
+        trouble, self._trouble = self._trouble, ""
+        if trouble and not found:
+            raise DownError(f"Kafka: {trouble}")
         events = (event_of(one.value()) for one in found if not one.error())
         return [event for event in events if event]
 

@@ -48,18 +48,25 @@ class Worker:
         """Work until somebody asks to stop."""
         self.insist(lambda: self.sweep(reindex=reindex))
         while True:
-            self.insist(self.work)
+            if self.insist(self.work):
+                self.insist(lambda: self.sweep(reindex=False))
 
-    def insist(self, step: Callable[[], None]) -> None:
-        """Do a step, again after ever longer pauses while something is down or taken."""
-        pause = _FIRST_PAUSE
+    def insist(self, step: Callable[[], None]) -> bool:
+        """Do a step, again after ever longer pauses while something is down or taken.
+
+        Return whether a queue or an index was down: it may have forgotten things.
+        """
+        pause, was_down = _FIRST_PAUSE, False
         while True:
             try:
-                return step()
+                step()
             except (DownError, DatasetError) as error:
+                was_down |= isinstance(error, DownError)
                 self._tell(error)
                 time.sleep(pause)
                 pause = min(2 * pause, _LONGEST_PAUSE)
+            else:
+                return was_down
 
     def _tell(self, error: GranpipeError) -> None:
         if time.monotonic() - self._told_at >= _BETWEEN_LINES:

@@ -87,7 +87,8 @@ def rejected_messages(noida) -> list[dict]:
 
 def test_a_broker_and_a_search_server_that_are_killed_lose_nothing(online, noida, granpipe):
     path, photos = online(**noida.variables), drawn(120)
-    path.web(), path.worker()
+    path.web()
+    worker = path.worker()
     acknowledged: list[str] = []
 
     def post_all() -> None:
@@ -101,13 +102,9 @@ def test_a_broker_and_a_search_server_that_are_killed_lose_nothing(online, noida
     noida.kill()
     answer = path.post(photos[-1], "corn")
     assert answer.status == 503 and answer.headers["Retry-After"]
-    time.sleep(1)
+    until(lambda: " waiting cause=" in worker.log.read_text(), "a line of the worker")
     noida.start()
     phone.join()
-    until(lambda: path.arrays() >= 60, "arrays", 120)
-    path.processes[-1].terminate()
-    assert path.processes[-1].wait(10) == 0
-    path.worker()
     until(lambda: len(sources(path)) == len(photos), "the positions", 120)
     assert path.arrays() == len(photos)
     granpipe("prepare", path.source, path.output)
