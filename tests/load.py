@@ -48,6 +48,11 @@ def memory_of(pid: int) -> float:
     return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS")) / 1024
 
 
+def cpu_seconds() -> float:
+    """Return what all processes took that were started here and have ended."""
+    return sum(os.times()[2:4])
+
+
 def bench_service(photos: Sequence[Path], folder: Path) -> None:
     """Print what the embedded parts do on this machine."""
     bodies = [form(path.read_bytes() + str(n).encode(), "corn") for n, path in enumerate(photos)]
@@ -62,16 +67,24 @@ def bench_service(photos: Sequence[Path], folder: Path) -> None:
         slowest = 1000 * statistics.quantiles(seconds, n=100)[98]
         print(f"\n{count:,} posts, two gunicorn workers, {CLIENTS} clients")
         print(f"  {count / took:,.0f} posts/s, 99th percentile {slowest:.0f} ms", flush=True)
-        began = time.perf_counter()
+        began, before = time.perf_counter(), cpu_seconds()
         worker = path.worker()
         until(lambda: path.arrays() >= count, "the worker", 600)
         flow = count / (time.perf_counter() - began)
         until(lambda: "batch" in worker.log.read_text(), "the log")
-        print(f"  worker: {flow:,.0f} photographs/s, {memory_of(worker.pid):.0f} MB", flush=True)
-        began = time.perf_counter()
+        memory = memory_of(worker.pid)
+        worker.terminate()
+        worker.wait()
+        spent = cpu_seconds() - before
+        print(
+            f"  worker: {flow:,.0f} photographs/s, {spent:.2f} CPU s, {memory:.0f} MB", flush=True
+        )
+        began, before = time.perf_counter(), cpu_seconds()
         command = [sys.executable, "-m", "granpipe", "prepare", "-q", path.source, folder / "out"]
         subprocess.run(command, check=True, env=os.environ)
         plain = count / (time.perf_counter() - began)
-        print(f"  granpipe prepare: {plain:,.0f} photographs/s, ratio {flow / plain:.2f}")
+        spent = cpu_seconds() - before
+        print(f"  granpipe prepare: {plain:,.0f} photographs/s, {spent:.2f} CPU s", end=", ")
+        print(f"ratio {flow / plain:.2f}")
     finally:
         path.close()
