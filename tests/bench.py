@@ -33,15 +33,19 @@ from folium.plugins import FastMarkerCluster
 from PIL import Image
 
 from granpipe.copies.transform import Ranges, draw_parameters, generator, make_copy
+from granpipe.dataset.arrays import npy_bytes
 from granpipe.dataset.groups import Facts, group, parse_together
 from granpipe.dataset.names import Photo, label_of
+from granpipe.dataset.packs import close_up, load_array, save_row
 from granpipe.dataset.sides import Member, deal, parse_shares
+from granpipe.dataset.tables import read_table
 from granpipe.mapping.sighting import Options, Sighting
 from granpipe.mapping.writers import WRITERS
 from granpipe.photo.exif import Capture
 from granpipe.photo.gps import Position
 from granpipe.photo.letterbox import content_box
 from granpipe.photo.likeness import BYTES, WINDOWS
+from granpipe.stores.folder import Folder
 
 import buckets
 from load import bench_service
@@ -148,6 +152,57 @@ def bench_prepare(folder: Path, count: int, size: tuple[int, int], grain: int) -
         Contender(f"mogrify under xargs -P{CORES}", magick, count, other),
     ]
     compete(f"prepare {count:,} JPEGs of {size[0]} x {size[1]}, {megabytes:.2f} MB", contenders)
+
+
+def bench_packs(photos: Path, folder: Path) -> None:
+    """Write arrays into packs and files, and read them whole and at random."""
+    count = sum(1 for _ in photos.rglob("*.jpg"))
+    names = {0: folder / "files", 1000: folder / "packs"}
+    writers, copiers = [], []
+    for pack, out in names.items():
+        kind = f"packs of {pack}" if pack else "files"
+        run = granpipe("prepare", photos, out, "--pack", pack)
+        writers.append(Contender(f"prepare into {kind}", run, count, out))
+        run = granpipe("augment", out, "-o", f"{out}-copies", "--pack", pack)
+        copiers.append(Contender(f"augment into {kind}", run, 5 * count, Path(f"{out}-copies")))
+    compete(f"packs: {count:,} photographs", writers)
+    compete(f"packs: {5 * count:,} copies", copiers)
+    readers = []
+    for out in names.values():
+        rows = read_table(out / "labels.csv")
+        mixed = [rows[place] for place in np.random.default_rng(0).permutation(len(rows))]
+        for way, chosen in (("in sequence", rows), ("at random", mixed)):
+            run = partial(read_arrays, out, chosen)
+            readers.append(Contender(f"read {out.name} {way}", run, count))
+    compete("packs: load_array", readers)
+    bench_saving(folder, count)
+
+
+def read_arrays(out: Path, rows: Sequence[dict[str, str]]) -> None:
+    store = Folder(str(out))
+    for row in rows:
+        load_array(store, row)
+
+
+def bench_saving(folder: Path, count: int) -> None:
+    """Write alone, without photographs: what a worker does with a finished array."""
+    data = npy_bytes(np.random.default_rng(0).integers(0, 256, (224, 224, 3), dtype=np.uint8))
+    store = Folder(str(folder / "saved"), ".granpipe/tmp/bench")
+
+    def alone() -> None:
+        (folder / "saved/.granpipe/tmp/bench").mkdir(parents=True)
+        for number in range(count):
+            store.write(f"corn/{number}.npy", data)
+
+    def packed() -> None:
+        (folder / "saved/.granpipe/tmp/bench").mkdir(parents=True)
+        for number in range(count):
+            save_row(store, f".granpipe/packs/bench/arrays-00000.npy#{number}", data)
+        close_up(store, ".granpipe/packs/bench/arrays-00000.npy", range(count), 224)
+        store.move(".granpipe/packs/bench/arrays-00000.npy", "arrays-00000.npy")
+
+    ways = [Contender("a file each", alone, count, folder / "saved")]
+    compete("write arrays", [*ways, Contender("one pack", packed, count, folder / "saved")])
 
 
 def bench_buckets(photos: Path, folder: Path) -> None:
@@ -340,6 +395,7 @@ def main() -> None:
         bench_prepare(small, 1000 // scale, (640, 480), 2)
         bench_prepare(phone, 100 // scale, (4000, 3000), 1)
         bench_augment(small / "out", copies)
+        bench_packs(small / "img", Path(name, "packs"))
         bench_buckets(small / "img", Path(name, "buckets"))
         if find_spec("flask"):
             bench_service(sorted((small / "img").rglob("*.jpg")), Path(name, "service"))

@@ -22,6 +22,12 @@ ROOT = Path(__file__).parent.parent
 PHOTOS = ROOT.parent / "shared" / "photos"
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """Start half as many test processes again as there are cores: many tests wait for others."""
+    cores = os.cpu_count() or 1
+    return cores + cores // 2
+
+
 @pytest.fixture
 def granpipe():
     """Run granpipe in this process; expects exit code 0 unless told otherwise, None for any."""

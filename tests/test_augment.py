@@ -239,6 +239,17 @@ def test_the_preview_shows_every_photograph_beside_its_copies(granpipe, dataset,
         assert len(sheet.getcolors(2**20)) > 1000
 
 
+def test_the_preview_takes_no_place_of_a_picture_that_granpipe_did_not_draw(
+    granpipe, dataset, tmp_path
+):
+    save(tmp_path / "mine.png")
+    before = (tmp_path / "mine.png").read_bytes()
+    result = granpipe("augment", dataset, "--preview", tmp_path / "mine.png", code=1)
+    assert "mine.png: is not a file that granpipe wrote" in result.stderr
+    assert (tmp_path / "mine.png").read_bytes() == before
+    assert not (dataset / "augmented").exists()
+
+
 def flip_bit(array: Path, byte: int) -> None:
     data = bytearray(array.read_bytes())
     data[byte] ^= 4

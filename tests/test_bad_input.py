@@ -406,3 +406,19 @@ def test_hostile_folder_names_are_harmless_in_every_message(granpipe, tmp_path):
     for name in (".granpipe/ledger.jsonl", "dataset.json", "labels.csv"):
         (output / name).unlink()
     assert_clean(granpipe("prepare", source, output, code=1).stderr, 1)
+
+
+def test_what_is_unsupported_is_told_with_one_advice(granpipe, tmp_path, monkeypatch):
+    """That is the missing extra of a HEIC, and another format for what no format can mend here."""
+    corn = tmp_path / "img/corn"
+    corn.mkdir(parents=True)
+    Image.new("F", (20, 20), 0.5).save(corn / "a.tif")
+    (corn / "b.heic").write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(400))
+    (tmp_path / "pillow_heif.py").write_text("raise ImportError")
+    monkeypatch.syspath_prepend(tmp_path)
+    result = granpipe("prepare", tmp_path / "img", tmp_path / "out")
+    assert result.stderr.splitlines() == [
+        "corn/a.tif: unsupported: has signed or 32-bit pixels, whose range nobody knows; "
+        "save it as JPEG or PNG",
+        "corn/b.heic: unsupported: HEIC needs the extra: pip install 'granpipe[heic]'",
+    ]

@@ -159,3 +159,24 @@ def test_sides_of_which_nothing_else_is_known_are_not_dropped_without_a_word(
     assert "say --split as before" in result.stderr
     granpipe("prepare", src, out, "--split", "50/50", "--together", "burst", "--seed", 3)
     assert sides(out) == before
+
+
+@pytest.mark.parametrize("command", ["prepare", "augment"])
+def test_what_stands_in_the_ledgers_place_is_named_and_heals_once_moved(
+    granpipe, src, out, ledger, command
+):
+    words = ("prepare", src, out) if command == "prepare" else ("augment", out, "--copies", 2)
+    granpipe(*words)
+    place = ledger if command == "prepare" else out / "augmented/.granpipe/ledger.jsonl"
+    before = tree(out)
+    place.unlink()
+    place.mkdir()
+    folder = granpipe(*words, code=1)
+    assert f"{place}: Is a directory; move it away, run again" in folder.stderr
+    place.rmdir()
+    place.symlink_to(out / "nowhere")
+    link = granpipe(*words, code=1)
+    assert f"{place}: a link that leads nowhere, or just gone; remove it" in link.stderr
+    place.unlink()
+    granpipe(*words)
+    assert tree(out) == before

@@ -181,7 +181,7 @@ def test_only_files_of_ours_are_replaced(granpipe, field, tmp_path, name):
     output.write_text("<html>mine</html>")
     result = granpipe("map", field, "-o", output, code=1)
     assert is_one_line(result.stderr)
-    assert f"{name}: is a file of another kind" in result.stderr
+    assert f"{name}: is not a file that granpipe wrote" in result.stderr
     assert output.read_text() == "<html>mine</html>"
 
 

@@ -659,12 +659,18 @@ def test_preview_draws_a_sheet_outside_the_dataset(prepare, src, out, tmp_path):
     assert len({colour for _, colour in sheet.getcolors(1_000_000)}) > 100
 
 
-@pytest.mark.parametrize("name", ["notes.png", "folder.png"])
-def test_preview_overwrites_nothing_but_pictures(prepare, src, out, tmp_path, name):
+@pytest.mark.parametrize("name", ["notes.png", "folder.png", "mine.png"])
+def test_preview_overwrites_nothing_but_its_own_sheets(prepare, src, out, tmp_path, name):
     (tmp_path / "notes.png").write_text("my notes")
     (tmp_path / "folder.png").mkdir()
+    save(tmp_path / "mine.png")
+    mine = (tmp_path / "mine.png").read_bytes()
     assert_one_line(prepare(src, out, "-q", "--preview", tmp_path / name, code=1), name)
     assert (tmp_path / "notes.png").read_text() == "my notes"
+    assert (tmp_path / "mine.png").read_bytes() == mine
+    assert not out.exists()
+    prepare(src, out, "--preview", tmp_path / "sheet.png")
+    prepare(src, out, "--preview", tmp_path / "sheet.png")
 
 
 def test_preview_that_is_no_png_is_wrong_usage_before_any_work(prepare, src, out, tmp_path):

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from granpipe.stores.bucket import Bucket
+
 from conftest import ROOT, picture, rejects, rows, save, tree
 from proxies import listing
 
@@ -49,6 +51,8 @@ def test_an_unlisted_folder_keeps_rows_and_arrays(granpipe, img, tmp_path, hide)
     save(img / "corn/new.png", picture(seed=9))
     result = granpipe(*command, code=1)
     assert "1 folders or photographs could not be seen, as " in result.stderr
+    assert "cannot list the folder: Permission denied; mend its permissions" in result.stderr
+    assert "copy it again" not in result.stderr
     assert "7 photographs found: 6 prepared (5 of them up to date already)" in result.stdout
     sources = [row["source"] for row in rows(tmp_path / "out/labels.csv")]
     corn = ["corn/1.png", "corn/2.png", "corn/new.png"]
@@ -100,7 +104,10 @@ def test_a_prefix_that_does_not_answer_ends_the_run_and_loses_nothing(
         assert lake.objects("out") == before
 
 
-def test_a_prefix_that_may_not_be_listed_keeps_rows_and_arrays(granpipe, lake, proxy, img):
+def test_a_prefix_that_may_not_be_listed_keeps_rows_and_arrays(
+    granpipe, lake, proxy, img, monkeypatch
+):
+    monkeypatch.setattr(Bucket, "_signs", False)  # folder after folder is listed
     lake.upload(img, "img")
     command = ("prepare", lake.url("img"), lake.url("out"))
     granpipe(*command)
@@ -231,3 +238,12 @@ def test_a_photograph_that_may_not_be_read_today_keeps_its_array(granpipe, img, 
         "1 folders or photographs could not be seen, as rye/1.png: Permission denied" in done.stderr
     )
     assert tree(out) == before
+
+
+def test_map_writes_its_files_and_fails_where_a_folder_cannot_be_listed(
+    granpipe, img, tmp_path, hide
+):
+    hide(img / "rye")
+    result = granpipe("map", img, "-o", tmp_path / "map.csv", code=1)
+    assert "1 folders could not be listed, as rye: cannot list the folder: " in result.stderr
+    assert len(rows(tmp_path / "map.csv")) == 4

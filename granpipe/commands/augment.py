@@ -76,6 +76,7 @@ if TYPE_CHECKING:
     help="Smallest share of the area that a crop shows.",
 )
 @options.workers
+@options.pack
 @options.verify
 @options.preview
 @options.strict

@@ -8,6 +8,7 @@ import click
 
 from granpipe.commands import options, reports
 from granpipe.commands.reports import MOST_LINES, printable
+from granpipe.errors import DatasetError
 
 if TYPE_CHECKING:
     from granpipe.jobs.photomap import Report
@@ -90,6 +91,11 @@ def map_command(source: str, outputs: tuple[str, ...], quiet: bool, **settings: 
     if not quiet:
         _print(report)
         reports.echo(f"Written: {', '.join(map(printable, outputs))}")
+    if report.unseen:
+        raise DatasetError(
+            f"{len(report.unseen)} folders could not be listed, as {report.unseen[0]}; mend that, "
+            "run again"
+        )
 
 
 def _print(report: "Report") -> None:

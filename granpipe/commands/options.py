@@ -21,6 +21,9 @@ _Param = click.Parameter | None
 _Context = click.Context | None
 
 
+_LARGEST_PACK = 1_000_000
+
+
 class Command(click.Command):
     """A command whose work a closed pipe does not end as it ends the printing of help."""
 
@@ -73,6 +76,21 @@ class Fill(click.ParamType):  # type: ignore[type-arg,unused-ignore]
         return self.fail(f"{value!r} is no grey level 0 to 255 and no #rrggbb.", param, ctx)
 
 
+class Pack(click.ParamType):  # type: ignore[type-arg,unused-ignore]
+    """How many arrays share a file; 0 or `none` for a file each."""
+
+    name = "number"
+
+    def convert(self, value: Any, param: _Param, ctx: _Context) -> int:
+        if value == "none":
+            return 0
+        if re.fullmatch(r"[0-9]{1,7}", str(value), re.ASCII) and int(value) <= _LARGEST_PACK:
+            return int(value)
+        return self.fail(
+            f"{value!r} is no number up to {_LARGEST_PACK:,}, and not none.", param, ctx
+        )
+
+
 class Sections(Command):
     """A command whose options stand under headings in its help.
 
@@ -102,6 +120,12 @@ class Sections(Command):
 workers = click.option(
     "--workers", type=click.IntRange(1, 256), metavar="N", help="Processes.  [default: one a core]"
 )
+pack = click.option(
+    "--pack",
+    type=Pack(),
+    metavar="N",
+    help="Write N arrays to a file, arrays-00000.npy; none for a file each.  [default: as before]",
+)
 verify = click.option(
     "--verify", is_flag=True, help="Read all again, whatever size and time say of it."
 )
@@ -128,9 +152,10 @@ def say(line: str) -> None:
 
 def sheet_place(url: str) -> "tuple[Store, str]":
     """Return where a contact sheet is to stand; DatasetError where something else stands there."""
+    from granpipe.dataset.sheet import MARK, MARK_PLACE
     from granpipe.stores.files import check_free
     from granpipe.stores.urls import open_file
 
     store, name = open_file(url)
-    check_free(store, name, b"\x89PNG")
+    check_free(store, name, MARK, MARK_PLACE)
     return store, name

@@ -27,6 +27,7 @@ _SECTIONS = {
     "Sides": ("split", "together", "seed"),
     "Scale": (
         "workers",
+        "pack",
         "max_pixels",
         "max_memory",
         "force",
@@ -83,6 +84,7 @@ _SECTIONS = {
 )
 @click.option("--seed", type=int, metavar="N", help="Another, dealt otherwise.  [default: 0]")
 @options.workers
+@options.pack
 @click.option("--force", is_flag=True, help="Decode again also what is up to date.")
 @options.verify
 @click.option(
@@ -143,12 +145,11 @@ def prepare_command(
 
 
 def _sheet_place(preview: str, source: str) -> Any:
-    from granpipe.stores.urls import open_store
+    from granpipe.stores.urls import open_file, open_store
 
-    store, name = options.sheet_place(preview)
-    if store.is_within(open_store(source)):
+    if open_file(preview)[0].is_within(open_store(source)):
         raise click.UsageError("--preview may not write among the photographs.")
-    return store, name
+    return options.sheet_place(preview)
 
 
 def _draw(output: str, store: Any, name: str) -> None:
@@ -164,7 +165,7 @@ def _print(report: "Report", output: str, dry_run: bool) -> None:
     from granpipe.stores.urls import join
 
     where = "" if dry_run else f", all in {join(output, 'rejected.csv')}"
-    reports.print_rejections(report.rejected, REASONS, where)
+    reports.print_rejections(report.rejected, REASONS, where, report.unseen)
     rejected = Counter(label_of(one.source) or "(no class)" for one in report.rejected)
     reports.print_classes(report.prepared, rejected)
     reports.echo(

@@ -3,7 +3,7 @@
 import os
 import sys
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
@@ -44,11 +44,23 @@ def silence(stream: TextIO | None) -> None:
             os.dup2(nowhere.fileno(), stream.fileno())
 
 
-def print_rejections(rejections: "list[Rejection]", advice: Mapping[str, str], where: str) -> None:
-    """Print what was rejected and what to do about it; at most twenty lines, to stderr."""
+def print_rejections(
+    rejections: "list[Rejection]",
+    advice: Mapping[str, str],
+    where: str,
+    unseen: Collection[str] = (),
+) -> None:
+    """Print what was rejected and what to do about it; at most twenty lines, to stderr.
+
+    What could not be seen, as its name and the cause, is whole perhaps where it is.
+    """
     for rejection in rejections[:MOST_LINES]:
         line = f"{rejection.source}: {rejection.reason}: {rejection.detail}"
-        echo(f"{printable(line)}; {advice[rejection.reason]}", err=True)
+        what = advice[rejection.reason]
+        if f"{rejection.source}: {rejection.detail}" in unseen:
+            what = "mend its permissions or its disk, and run again"
+        # A detail that names an extra has said what to do.
+        echo(printable(line) + ("" if "pip install" in rejection.detail else f"; {what}"), err=True)
     if len(rejections) > MOST_LINES:
         echo(f"... and {len(rejections) - MOST_LINES} more{printable(where)}", err=True)
 

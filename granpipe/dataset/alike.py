@@ -9,6 +9,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -123,7 +124,7 @@ def _nearest(shelf: _Shelf, others: _Shelf, one: _Numbers, other: _Numbers) -> _
     first = np.cumsum(sizes) - sizes
     row, column = np.divmod(np.arange(len(pair)) - first[pair], depth[pair])
     words = shelf.words[here[pair] + row] ^ others.words[there[pair] + column]
-    bits: _Numbers = _count(words).sum(axis=1)
+    bits = _count_all(words)
     return np.minimum.reduceat(bits, first) if len(first) else bits
 
 
@@ -137,14 +138,23 @@ def _words(hashes: Hashes) -> _Words:
     return np.ascontiguousarray(hashes).view(">u8").astype(np.uint64)
 
 
-def _count(words: _Words) -> NDArray[np.int64]:
+def _count_all(words: _Words) -> _Numbers:
+    """Return how many bits of each row of words are set."""
+    counts: _Numbers = _count(words).sum(axis=1, dtype=np.int64)
+    return counts
+
+
+def _count(words: _Words) -> NDArray[np.unsignedinteger[Any]]:
     """Return how many bits of each word are set; NumPy itself counts them from 2.0 on only."""
+    if hasattr(np, "bitwise_count"):
+        counts: NDArray[np.uint8] = np.bitwise_count(words)
+        return counts
     pairs = words - (words >> np.uint64(1) & np.uint64(0x5555555555555555))
     low = np.uint64(0x3333333333333333)
     fours = (pairs & low) + (pairs >> np.uint64(2) & low)
     eights = fours + (fours >> np.uint64(4)) & np.uint64(0x0F0F0F0F0F0F0F0F)
-    counts: _Words = eights * np.uint64(0x0101010101010101) >> np.uint64(56)
-    return counts.astype(np.int64)
+    sixty_fours: _Words = eights * np.uint64(0x0101010101010101) >> np.uint64(56)
+    return sixty_fours
 
 
 class _Table:
@@ -193,13 +203,15 @@ class _Table:
     def _compare(self, query: _Shelf, starts: _Numbers, sizes: _Numbers, forest: Forest) -> Links:
         flat, ends = sizes.ravel(), np.cumsum(sizes)
         place = np.arange(ends[-1]) + np.repeat(starts.ravel() - (ends - flat), flat)
-        asker = np.repeat(np.arange(len(query)), sizes.sum(axis=1))
-        near = _count(self.lowest[place] ^ query.words[asker, 0]) <= _FARTHEST_IN_64
-        place, asker = self.order[place[near]], asker[near]
+        totals = sizes.sum(axis=1)
+        apart_in_64 = _count(self.lowest[place] ^ np.repeat(query.words[:, 0], totals))
+        near = np.flatnonzero(apart_in_64 <= _FARTHEST_IN_64)
+        # Few of those compared are near, so that their askers are found rather than written out.
+        place, asker = self.order[place[near]], np.searchsorted(np.cumsum(totals), near, "right")
         one, other = self.shelf.owner[place], query.owner[asker]
         apart = forest.component[one] != forest.component[other]
         one, other, place, asker = one[apart], other[apart], place[apart], asker[apart]
-        weight = _count(self.shelf.words[place] ^ query.words[asker]).sum(axis=1)
+        weight = _count_all(self.shelf.words[place] ^ query.words[asker])
         alike = weight <= FARTHEST
         one, other = one[alike], other[alike]
         return Links(np.minimum(one, other), np.maximum(one, other), weight[alike])

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from granpipe.dataset.arrays import array_digest, begin_change
 from granpipe.dataset.ledger import Ledger, MovedError
 from granpipe.dataset.names import ALIKE, LABELS, OWN, REJECTED, SUMMARY, folded
+from granpipe.dataset.packs import HALVES, is_pack, place_in, read_place
 from granpipe.dataset.recovery import recover
 from granpipe.dataset.tables import Draft
 from granpipe.engines import processes
@@ -83,15 +84,28 @@ class Build:
 
     def count_standing(self) -> int:
         """Return how many arrays of ours stood there before the run."""
-        return sum(self._fold(path) in self._there for path in self.ledger.records)
+        return sum(map(self._stood, self.ledger.records))
+
+    def _stood(self, path: str) -> bool:
+        file = read_place(place_in(self.ledger.records[path])).path or path
+        return self._fold(file) in self._there and not is_pack(path)
+
+    def gone(self, arrays: Iterable[str]) -> list[str]:
+        """Return the arrays that stood there before the run, alone or in a pack, but for these."""
+        wanted = {self._fold(path) for path in arrays}
+        paths = (path for path in self.ledger.records if self._fold(path) not in wanted)
+        return sorted(filter(self._stood, paths))
 
     def look(self, paths: Iterable[str]) -> None:
         """List what stands in the folders of these arrays, and of all that the ledger knows."""
         self._there = self._listed({*map(_first, paths), *map(_first, self.ledger.records)})
 
-    def _listed(self, folders: Iterable[str]) -> dict[str, str]:
-        there = {}
-        for folder in sorted(folders):
+    def _listed(self, folders: set[str]) -> dict[str, str]:
+        there: dict[str, str] = {}
+        packs = self.store.list(deep=False) if any(map(is_pack, folders)) else ()
+        for entry in packs:
+            there |= {entry.path: entry.version} if is_pack(entry.path) else {}
+        for folder in sorted(folder for folder in folders if not is_pack(folder)):
             for entry in self.store.list(folder):
                 if entry.is_folder:
                     raise DatasetError(f"{self.store.url}/{entry.path}: {entry.problem}")
@@ -105,6 +119,25 @@ class Build:
     def stands(self, path: str, version: object) -> bool:
         """Tell whether an array stands there as recorded, going by its version."""
         return bool(version) and self.version(path) == version
+
+    def holds(self, path: str, record: Mapping[str, Any]) -> bool:
+        """Tell whether a photograph's array stands as recorded, alone or in a pack, by versions."""
+        if not record.get("place"):
+            return self.stands(path, record["array_version"])
+        pack = read_place(record["place"]).path
+        return self.stands(pack, self.ledger.get(pack).get("array_version"))
+
+    def own_version(self, path: str) -> str:
+        """Return the version in which a file of ours stands there; empty where none does."""
+        return self.version(path) if self._is_ours(path) else ""
+
+    def _is_ours(self, path: str) -> bool:
+        """Tell whether what stands at a path of the ledger was written by us."""
+        record = self.ledger.records.get(path)
+        if not record or '"place":"' not in record or '"place":""' in record:
+            return record is not None
+        # The array is in a pack, and its path free for whoever comes.
+        return self.stands(path, self.ledger.get(path)["array_version"])
 
     def plan(self, paths: Sequence[str]) -> None:
         """Take the lock, and note that these arrays may be written.
@@ -122,7 +155,8 @@ class Build:
 
     def check(self, paths: Iterable[str]) -> None:
         """Raise DatasetError where a file that granpipe did not write has an array's place."""
-        ours = set(map(self._fold, [*self.ledger.records, *self.ledger.replaceable]))
+        ours = {self._fold(path) for path in self.ledger.records if self._is_ours(path)}
+        ours |= set(map(self._fold, self.ledger.replaceable))
         for path in paths:
             place = self._fold(path)
             if place not in ours and place in self._there:
@@ -167,6 +201,23 @@ class Build:
         else:
             self.ledger.note(path, record)
 
+    def begin_change(self) -> None:
+        """Take dataset.json away: what stands there is being changed."""
+        begin_change(self.store)  # type: ignore[arg-type]
+
+    def check_lock(self) -> None:
+        """Write what is known, and ask whether this run still holds the lock."""
+        self.ledger.flush()
+        if self._held:
+            self._held.check()
+
+    def move(self, path: str, target: str) -> str:
+        """Move a file of ours in place of another, and return its version."""
+        if self._held:
+            self._held.watch()
+        self._written.add(target)
+        return self.store.move(path, target)
+
     def settle(
         self,
         versions: Callable[[], Mapping[str, object]],
@@ -199,7 +250,8 @@ class Build:
         """Return the arrays that stood there before the run and that `finish` would delete."""
         wanted = {self._fold(path) for path in arrays}
         places = ((path, self._fold(path)) for path in sorted(self.ledger.records))
-        return [path for path, place in places if place not in wanted and place in self._there]
+        gone = [path for path, place in places if place not in wanted and place in self._there]
+        return list(filter(self._is_ours, gone))
 
     def finish(
         self,
@@ -287,6 +339,8 @@ class Build:
             name: [versions.get(name, ""), draft.digest] for name, draft in drafts.items()
         } | {**notes}
         self.ledger.compact([*records])
+        for entry in list(self.store.list(HALVES)):
+            self.store.delete(entry.path)
 
     def _others(self, arrays: Iterable[str]) -> list[str]:
         wanted = {self._fold(path) for path in arrays}

@@ -24,6 +24,7 @@ from granpipe.dataset.names import (
     ALIKE,
     LABELS,
     OWN,
+    PACK,
     PAST,
     REJECTED,
     SIDES,
@@ -64,6 +65,10 @@ class Ledger:
         that a run was about to write.
     tables : dict of str to list
         By a table's name, its version and the digest of its bytes; and the notes `sides`, `state`.
+    who : str
+        A name for this run that no other has.
+    is_changed : bool
+        Records differ from what is written of them.
     is_whole : bool
         False where lines are damaged or missing; see `granpipe.dataset.recovery`.
     replaceable : set of str
@@ -84,9 +89,10 @@ class Ledger:
         self.is_whole = True
         self.replaceable: set[str] = set()
         self._first_line = json.dumps({"granpipe": command})
+        self.is_changed = False
         self._new: list[str] = []
         # A run that lost its lock unawares may not write over the parts of the next one.
-        self._who = uuid4().hex[:8]
+        self.who = uuid4().hex[:8]
         self._number = 0
         self._begun_at = self._written_at = time.monotonic()
         self.state = _state(store)
@@ -97,7 +103,7 @@ class Ledger:
     @property
     def is_compact(self) -> bool:
         """Tell whether the ledger is one file, and tells all."""
-        return self.is_whole and not self._parts and not self._new
+        return self.is_whole and not self._parts and not self._new and not self.is_changed
 
     def has_moved(self) -> bool:
         """Tell whether another run has written the ledger since it was read."""
@@ -126,6 +132,11 @@ class Ledger:
     def _read_file(self, path: str) -> None:
         try:
             data, _ = self.store.read(path)
+        except FileNotFoundError as error:
+            raise DatasetError(
+                f"{self.store.url}/{path}: a link that leads nowhere, or just gone; remove it, "
+                "run again"
+            ) from error
         except OSError as error:
             if isinstance(error, FileNotFoundError) and self.has_moved():
                 raise MovedError from error
@@ -209,10 +220,15 @@ class Ledger:
         self.records[path] = record
         self._new.append(_line(path, record))
 
+    def change(self, path: str, record: str) -> None:
+        """Take in a record that a kill may cost, until `compact` writes it with all others."""
+        self.records[path] = record
+        self.is_changed = True
+
     def flush(self) -> None:
         """Write what is not written yet, as a part of its own."""
         if self._new:
-            path = f"{PARTS}/{self._run:06}-{self._who}-{self._number:06}.jsonl"
+            path = f"{PARTS}/{self._run:06}-{self.who}-{self._number:06}.jsonl"
             self.store.write(path, "".join([f"{self._first_line}\n", *self._new]).encode())
             self._parts.append(path)
             self._number += 1
@@ -228,14 +244,14 @@ class Ledger:
         with self.store.writer(LEDGER) as file:
             for line in chain([f"{self._first_line}\n"], tables, lines, [end]):
                 file.write(line.encode())
-        self.is_whole = True
+        self.is_whole, self.is_changed = True, False
         self._new.clear()
         for part in self._parts:
             self.store.delete(part)
         self._parts.clear()
 
 
-_TABLES = {LABELS, REJECTED, ALIKE, SUMMARY, SIDES, PAST, STATE}
+_TABLES = {LABELS, REJECTED, ALIKE, SUMMARY, SIDES, PAST, STATE, PACK}
 _END = "end"
 _FIRST_LINES = {json.dumps({"granpipe": command}) for command in ("prepare", "augment")}
 

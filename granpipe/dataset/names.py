@@ -7,8 +7,9 @@ from granpipe.errors import PhotoError
 
 LABELS, REJECTED, SUMMARY, AUGMENTED = "labels.csv", "rejected.csv", "dataset.json", "augmented"
 ALIKE = "alike.csv"
-STATE, SIDES, PAST = "state", "sides", "past"
-"""What the ledger calls its lines on what tables were made of, and on sides of today and before."""
+STATE, SIDES, PAST, PACK = "state", "sides", "past", "pack"
+"""What the ledger calls its lines on what tables were made of, on sides of today and before, and on
+how many photographs share a file."""
 
 OWN = ".granpipe"
 """The folder in each dataset that holds granpipe's own files."""

@@ -1,14 +1,16 @@
 """What can be known of a dataset whose ledger was lost or damaged."""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
-from granpipe.dataset.arrays import array_digest
 from granpipe.dataset.ledger import Ledger
-from granpipe.dataset.names import LABELS, SIDES, is_array_path
+from granpipe.dataset.names import LABELS, PACK, SIDES, is_array_path
+from granpipe.dataset.packs import Place, at_home, digest_at, read_place
 from granpipe.dataset.tables import read_summary, rows_of
 from granpipe.errors import DatasetError
 from granpipe.stores.protocol import Store
+
+_LARGEST_SIZE = 4096
 
 
 def recover(ledger: Ledger, say: Callable[[str], None]) -> None:
@@ -21,30 +23,39 @@ def recover(ledger: Ledger, say: Callable[[str], None]) -> None:
         return
     store = ledger.store
     say(f"{store.url}: its ledger is lost or damaged; making it again from the photographs")
-    paths = _listed(store)
+    places = _listed(store)
+    paths = sorted({place.path for place in places.values()})
     summary = read_summary(store) or {}
-    if SIDES not in ledger.tables and (note := _sides(summary.get("settings"))):
+    settings = summary.get("settings")
+    if SIDES not in ledger.tables and (note := _sides(settings)):
         ledger.tables[SIDES] = note
-    if paths and summary.get("arrays_sha256") == _digest(store, paths):
+    settings = settings if isinstance(settings, dict) else {}
+    if PACK not in ledger.tables and type(count := settings.get("pack")) is int and count > 0:
+        ledger.tables[PACK] = [str(count)]
+    size = settings.get("size")
+    if paths and summary.get("arrays_sha256") == _digest(store, places, size):
         for path in paths:
             ledger.records.setdefault(path, "")
     else:
         ledger.replaceable.update(paths)
 
 
-def _listed(store: Store) -> list[str]:
+def _listed(store: Store) -> dict[str, Place]:
+    """Return where arrays stand, by what they would be called if they stood alone."""
     try:
         rows = rows_of(store, LABELS)
     except DatasetError:
-        return []
-    return [path for row in rows if is_array_path(path := row.get("path") or "")]
+        return {}
+    homes = [at_home(row) for row in rows if is_array_path(row.get("path") or "")]
+    return {row["path"]: read_place(row["place"] or row["path"]) for row in homes if "place" in row}
 
 
-def _digest(store: Store, paths: list[str]) -> str:
+def _digest(store: Store, places: Mapping[str, Place], size: object) -> str:
     """Return what `Ledger.arrays_digest` did when dataset.json was written."""
     digest = hashlib.sha256()
-    for path in paths:
-        digest.update(f"{array_digest(store, path)}  {path}\n".encode())
+    side = size if isinstance(size, int) and 0 < size <= _LARGEST_SIZE else 1
+    for path, place in places.items():
+        digest.update(f"{digest_at(store, place, side)}  {path}\n".encode())
     return digest.hexdigest()
 
 

@@ -5,15 +5,18 @@ from dataclasses import dataclass
 from io import BytesIO
 from typing import TypeVar
 
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw, ImageFont, PngImagePlugin
 
-from granpipe.dataset.arrays import load_array
-from granpipe.dataset.names import LABELS, array_path
+from granpipe.dataset.names import LABELS
+from granpipe.dataset.packs import load_array
 from granpipe.dataset.tables import rows_of
 from granpipe.photo.letterbox import Pixels
 from granpipe.stores.protocol import Store
 
 Item = TypeVar("Item")
+
+MARK, MARK_PLACE = b"tEXtSoftware\0granpipe", 37
+"""What tells that a PNG is one of these sheets, behind its header and a length (PNG 1.2, 4.1.1)."""
 
 _TILE, _GAP = 144, 8
 _TITLE = 22
@@ -42,7 +45,9 @@ def contact_sheet(rows: Sequence[Row]) -> bytes:
         for column, (caption, array) in enumerate(row.tiles):
             _draw_tile(sheet, _GAP + column * (_TILE + _GAP), top + _TITLE, caption, array)
     buffer = BytesIO()
-    sheet.save(buffer, "PNG", optimize=True)
+    text = PngImagePlugin.PngInfo()
+    text.add_text("Software", "granpipe")
+    sheet.save(buffer, "PNG", optimize=True, pnginfo=text)
     return buffer.getvalue()
 
 
@@ -81,7 +86,10 @@ def draw_dataset(dataset: Store) -> bytes:
         [
             Row(
                 f"{label}: {len(rows)}",
-                [(_name(row["path"]), load_array(dataset, row)) for row in _spread(rows, _COLUMNS)],
+                [
+                    (_name(row["source"]), load_array(dataset, row))
+                    for row in _spread(rows, _COLUMNS)
+                ],
             )
             for label, rows in _spread(list(_by_label(dataset).items()), _ROWS)
         ]
@@ -102,23 +110,23 @@ def draw_copies(dataset: Store, augmented: Store) -> bytes:
     for row in rows_of(augmented, LABELS):
         copies.setdefault(row["source"], []).append(row)
     chosen = [
-        row["source"]
+        row
         for rows in _by_label(dataset).values()
         for row in _spread([row for row in rows if row["source"] in copies], 3)
     ]
     return contact_sheet(
         [
             Row(
-                source,
+                row["source"],
                 [
-                    ("as prepared", load_array(dataset, {"path": array_path(source)})),
+                    ("as prepared", load_array(dataset, row)),
                     *(
-                        (_what_was_done(row), load_array(augmented, row))
-                        for row in copies[source][: _COLUMNS - 1]
+                        (_what_was_done(copy), load_array(augmented, copy))
+                        for copy in copies[row["source"]][: _COLUMNS - 1]
                     ),
                 ],
             )
-            for source in _spread(chosen, _ROWS)
+            for row in _spread(chosen, _ROWS)
         ]
     )
 
@@ -142,8 +150,8 @@ def _by_label(dataset: Store) -> dict[str, list[dict[str, str]]]:
     return rows
 
 
-def _name(path: str) -> str:
-    return " ".join(path.rpartition("/")[2].removesuffix(".npy").split())
+def _name(source: str) -> str:
+    return " ".join(source.rpartition("/")[2].split())
 
 
 def _spread(items: Sequence[Item], most: int) -> list[Item]:

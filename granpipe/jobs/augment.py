@@ -10,6 +10,7 @@ from typing import Any
 from granpipe.copies.transform import Ranges
 from granpipe.dataset.build import Build, Progress, Say, run_build
 from granpipe.dataset.names import AUGMENTED, LABELS, OWN
+from granpipe.dataset.packs import at_home
 from granpipe.dataset.tables import PREPARED_COLUMNS, Rejection, csv_lines, read_summary, rows_of
 from granpipe.errors import BusyError, DatasetError
 from granpipe.jobs.augment_run import AugmentRun
@@ -56,6 +57,7 @@ def augment(
     seed: int = 0,
     side: str = "train",
     ranges: Ranges = Ranges(),  # noqa: B008 - frozen
+    pack: int | None = None,
     workers: int | None = None,
     verify: bool = False,
     progress: Progress = lambda results, total: results,
@@ -77,6 +79,8 @@ def augment(
         `train`: where the dataset has sides, photographs of that side alone have copies; or `all`.
     ranges : Ranges
         What flips, angles and crops are drawn from.
+    pack : int, optional
+        How many copies share a file; 0 for a file each. Unless given, as before.
     workers : int, optional
         Number of processes; one a core unless given.
     verify : bool
@@ -106,7 +110,7 @@ def augment(
 
     def work(build: Build) -> Report:
         task = CopyPhoto(source, target, int(summary["settings"]["size"]), seed, ranges)
-        run = AugmentRun(build, task, chosen, copies, settings)
+        run = AugmentRun(build, task, [*map(at_home, chosen)], copies, settings, pack)
         run.plan(verify=verify)
         run.make(workers or os.cpu_count() or 1, progress)
         _check_same(source, summary)

@@ -13,6 +13,7 @@ from granpipe import __version__
 from granpipe.dataset.build import Build, Progress
 from granpipe.dataset.names import (
     LABELS,
+    PACK,
     REJECTED,
     STATE,
     SUMMARY,
@@ -20,6 +21,7 @@ from granpipe.dataset.names import (
     is_array_path,
     label_of,
 )
+from granpipe.dataset.packs import pack_path
 from granpipe.dataset.tables import (
     PREPARED_COLUMNS,
     REJECTED_COLUMNS,
@@ -37,6 +39,7 @@ from granpipe.jobs.copy_photo import (
     box_in,
     copy_path,
 )
+from granpipe.jobs.packing import Packing, chosen_count
 from granpipe.stores.protocol import Store
 
 ADVICE = {
@@ -51,6 +54,7 @@ AUGMENTED_COLUMNS = [*PREPARED_COLUMNS, "copy", "seed", *PARAMETER_COLUMNS]
 """Header of an augmented labels.csv."""
 
 _COPIES_A_JOB = 10
+_MOST_ROUNDS = 3
 
 _Row = dict[str, str]
 
@@ -65,6 +69,7 @@ class AugmentRun:
         rows: Sequence[_Row],
         copies: int,
         settings: Mapping[str, Any],
+        pack: int | None,
     ) -> None:
         self.build = build
         self.ledger = build.ledger
@@ -76,6 +81,9 @@ class AugmentRun:
         self.kept = 0
         self.jobs: list[Job] = []
         self.todo: list[Job] = []
+        count = chosen_count(pack, self.ledger.tables.get(PACK, []))
+        paths = (path for row in rows for path in self._paths(row))
+        self.packing = Packing(build, task.size, count, paths)
 
     def plan(self, *, verify: bool) -> None:
         """Learn which copies are not there as recorded."""
@@ -83,7 +91,8 @@ class AugmentRun:
         self._check_rows()
         rows = {n: row for n, row in enumerate(self.rows) if n not in self.rejected}
         self._check_space(len(rows) * self.copies - len(self.ledger.records))
-        self.build.look(row["path"] for row in rows.values())
+        packs = [pack_path(0)] if self.packing.count else []
+        self.build.look([*(row["path"] for row in rows.values()), *packs])
         digests, untouched = _recorded(self.task.dataset, rows.values())
         self.jobs = [
             job
@@ -125,7 +134,9 @@ class AugmentRun:
             copies = range(first, min(first + _COPIES_A_JOB, self.copies + 1))
             paths = [copy_path(row["path"], copy) for copy in copies]
             known = [self.ledger.records.get(path, "") for path in paths]
-            yield Job(number, row, copies, known, list(map(self.build.version, paths)), made_from)
+            versions = list(map(self.build.own_version, paths))
+            slots = list(map(self.packing.slot, paths)) if self.packing.count else None
+            yield Job(number, row, copies, known, versions, made_from, slots)
 
     def _holds(self, job: Job) -> bool:
         """Tell whether the copies stand there as recorded, made from the array that is there."""
@@ -135,8 +146,8 @@ class AugmentRun:
             key = self.task.key(job.row, job.made_from, box_in(job.row, self.task.size))
         except PhotoError:
             return False
-        for known, version in zip(map(json.loads, job.known), job.versions, strict=True):
-            if known.get("key") != key or not version or known["array_version"] != version:
+        for path, known in zip(_paths(job), map(json.loads, job.known), strict=True):
+            if known.get("key") != key or not self.build.holds(path, known):
                 return False
         self.kept += len(job.copies)
         return True
@@ -147,7 +158,7 @@ class AugmentRun:
         def work(jobs: Sequence[Job]) -> None:
             if not jobs:
                 return
-            self.build.plan([path for job in jobs for path in _paths(job)])
+            self.build.plan(self.packing.files(path for job in jobs for path in _paths(job)))
             task = replace(self.task, output=self.build.store, refusal=self.build.refusal)
             self.build.work(task, jobs, workers, progress, self._take)
 
@@ -157,6 +168,12 @@ class AugmentRun:
 
         work(self.todo)
         self.build.settle(self._versions, make_again)
+        for _ in range(_MOST_ROUNDS):
+            broken = self.packing.arrange(self._arrays(), workers, progress)
+            if not broken:
+                return
+            make_again(dict.fromkeys(broken, ""))
+        raise DatasetError(f"{self.build.store.url}: somebody else writes packs here; end that")
 
     def _take(self, job: Job, result: list[Copied] | PhotoError | Lost) -> None:
         if isinstance(result, Lost):
@@ -167,16 +184,18 @@ class AugmentRun:
             for path, known, copied in zip(_paths(job), job.known, result, strict=True):
                 self.kept += copied.is_kept
                 if copied.record != known:
-                    self.build.add(path, copied.record, is_written=not copied.is_kept)
+                    is_written = not (copied.is_kept or job.slots)
+                    self.build.add(path, copied.record, is_written=is_written)
 
     def _versions(self) -> dict[str, object]:
-        return {path: self.ledger.get(path).get("array_version") for path in self._arrays()}
+        records = ((path, self.ledger.get(path)) for path in self._arrays())
+        return {p: one.get("array_version") for p, one in records if not one.get("place")}
 
     def _done(self) -> list[_Row]:
         return [row for number, row in enumerate(self.rows) if number not in self.rejected]
 
     def _paths(self, row: _Row) -> list[str]:
-        return [copy_path(row["path"], copy) for copy in range(1, self.copies + 1)]
+        return [copy_path(row["path"] or "", copy) for copy in range(1, self.copies + 1)]
 
     def _arrays(self) -> list[str]:
         return [path for row in self._done() for path in self._paths(row)]
@@ -197,7 +216,7 @@ class AugmentRun:
 
     def unwanted(self) -> list[str]:
         """Return the arrays that `finish` deletes."""
-        return self.build.unwanted(self._arrays())
+        return self.build.gone(self._arrays())
 
     def finish(self, made_from: str, arrays_made_from: str) -> None:
         """Bring tables and arrays in line.
@@ -220,18 +239,24 @@ class AugmentRun:
             [asdict(one) for one in self.rejections()],
         ]
         state = hashlib.sha256(json.dumps(about).encode()).hexdigest()
-        self.build.finish(arrays, (), tables, {STATE: [state]})
+        notes = {STATE: [state], **self.packing.note}
+        self.build.finish(self.packing.files(arrays), arrays, tables, notes)
 
     def _settings(self) -> dict[str, Any]:
         ranges = asdict(self.task.ranges)
-        return {"copies": self.copies, "seed": self.task.seed, **ranges, **self.settings}
+        return {
+            "copies": self.copies,
+            "seed": self.task.seed,
+            **ranges,
+            **self.settings,
+        } | self.packing.settings
 
     def _table(self) -> Iterator[dict[str, Any]]:
         for row in self._done():
             for copy, path in enumerate(self._paths(row), start=1):
                 record = self.ledger.get(path)
                 flips = {name: int(record[name]) for name in PARAMETER_COLUMNS[:2]}
-                yield row | record | flips | {"path": path, "copy": copy}
+                yield row | record | flips | self.packing.columns(path) | {"copy": copy}
 
     def _summary(
         self, arrays: Sequence[str], made_from: str, arrays_made_from: str
@@ -257,12 +282,10 @@ def _recorded(dataset: Store, rows: Iterable[_Row]) -> tuple[dict[str, str], set
     except DatasetError:  # a copy of it without its ledger: then the arrays are believed
         return {}, set()
     paths = [row["path"] for row in rows]
-    prepared.look(paths)
+    prepared.look([*paths, pack_path(0)])
     records = {path: record for path in paths if (record := prepared.ledger.get(path))}
     digests = {path: record["array_sha256"] for path, record in records.items()}
-    untouched = {
-        path for path, record in records.items() if prepared.stands(path, record["array_version"])
-    }
+    untouched = {path for path, record in records.items() if prepared.holds(path, record)}
     return digests, untouched
 
 

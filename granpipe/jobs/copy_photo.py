@@ -10,7 +10,8 @@ import PIL
 
 from granpipe import __version__
 from granpipe.copies.transform import Parameters, Ranges, draw_parameters, generator, make_copy
-from granpipe.dataset.arrays import array_digest, npy_bytes, parse_array, save_array
+from granpipe.dataset.arrays import npy_bytes, parse_array, save_array
+from granpipe.dataset.packs import Place, find, read_alone, read_place, save_row
 from granpipe.errors import DatasetError, PhotoError
 from granpipe.photo.letterbox import Box
 from granpipe.stores.protocol import Store
@@ -59,6 +60,8 @@ class Job:
         The record of each copy as JSON, or empty; the version in which its array stands there.
     made_from : str
         SHA-256 that prepare recorded of the photograph's array; empty where nobody knows.
+    slots : list of str
+        Where each copy is to be kept until its pack is whole; empty where they stand alone.
     """
 
     number: int
@@ -67,6 +70,7 @@ class Job:
     known: list[str]
     versions: list[str]
     made_from: str = ""
+    slots: list[str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +109,9 @@ class CopyPhoto:
 
     def fetch(self, job: Job) -> _Fetched:
         try:
-            return self.dataset.read(job.row["path"])
+            place = job.row.get("place")
+            home = read_place(place) if place else Place(job.row["path"])
+            return read_alone(self.dataset, home, self.size), ""
         except OSError as error:
             why = error.strerror or str(error)
             return PhotoError("unreadable", f"its array cannot be read: {why}")
@@ -148,15 +154,18 @@ class CopyPhoto:
         """Return the known record with the version of today, or an empty text."""
         if known.get("key") != key:
             return ""
-        if array_digest(self.output, path) != known["array_sha256"]:
+        place = find(self.output, path, known, self.size)
+        if not place:
             return ""
-        return json.dumps(known | {"array_version": version}, separators=(",", ":"))
+        there = {"place": str(place)} if known.get("place") else {}
+        return json.dumps(known | {"array_version": version} | there, separators=(",", ":"))
 
     def keep(self, job: Job, made: _Made) -> list[Copied] | PhotoError:
         if isinstance(made, PhotoError):
             return made
         copied = []
-        for copy, one in zip(job.copies, made, strict=True):
+        slots = job.slots or [""] * len(job.copies)
+        for copy, one, slot, there in zip(job.copies, made, slots, job.versions, strict=True):
             if isinstance(one, str):
                 copied.append(Copied(one, is_kept=True))
                 continue
@@ -164,8 +173,12 @@ class CopyPhoto:
                 raise DatasetError(self.refusal)
             record, array = one
             data = npy_bytes(array)
-            version = save_array(self.output, copy_path(job.row["path"], copy), data)
-            record |= {"array_sha256": hashlib.sha256(data).hexdigest(), "array_version": version}
+            record |= {"array_sha256": hashlib.sha256(data).hexdigest(), "array_version": there}
+            if slot:
+                record["place"] = save_row(self.output, slot, data)
+            else:
+                path = copy_path(job.row["path"], copy)
+                record["array_version"] = save_array(self.output, path, data)
             copied.append(Copied(json.dumps(record, separators=(",", ":")), is_kept=False))
         return copied
 

@@ -36,12 +36,14 @@ _Path = str | os.PathLike[str]
 class Report:
     """What `map_photos` found: a sighting for every photograph, in the order of the sources.
 
-    `matched` counts those that a dataset with sides has, too, and `elsewhere` those that it has
-    and the folder does not; both are None without one.
+    `unseen` names the folders that could not be listed, with the cause. `matched` counts those
+    that a dataset with sides has, too, and `elsewhere` those that it has and the folder does not;
+    both are None without one.
     """
 
     sightings: list[Sighting]
     ignored: int
+    unseen: list[str]
     matched: int | None = None
     elsewhere: int | None = None
 
@@ -120,10 +122,11 @@ def map_photos(
             folder = None if links else _folder(photos, store)
             options = replace(options, links=_link_prefix(photos, store, links), folder=folder)
         store.write(name, WRITERS[_suffix(name)].write(sightings, options).encode())
+    unseen = [f"{folder}: {why}" for folder, why in found.unlisted]
     if sides is None:
-        return Report(sightings, found.ignored)
+        return Report(sightings, found.ignored, unseen)
     matched = sum(sighting.photo.source in sides for sighting in sightings)
-    return Report(sightings, found.ignored, matched, len(sides) - matched)
+    return Report(sightings, found.ignored, unseen, matched, len(sides) - matched)
 
 
 def _sides(dataset: _Path) -> dict[str, tuple[str, str]]:

@@ -66,6 +66,7 @@ def prepare(
     split: str | None = None,
     together: str | None = None,
     seed: int | None = None,
+    pack: int | None = None,
     workers: int | None = None,
     force: bool = False,
     verify: bool = False,
@@ -97,6 +98,8 @@ def prepare(
         What keeps photographs on one side; place:200,burst,likeness unless given now or before.
     seed : int, optional
         Another one deals otherwise; 0 unless given now or before.
+    pack : int, optional
+        How many photographs share a file; 0 for a file each. Unless given, as before.
     workers : int, optional
         Number of processes; one a core unless given.
     force : bool
@@ -126,7 +129,7 @@ def prepare(
         raise DatasetError(f"{output}: lies in {source}; choose an output outside the photographs")
     settings = Settings(size, fill, max_pixels, max_memory)
     wish, count = Wish(split, together, seed), workers or os.cpu_count() or 1
-    options = Options(count, force, verify, allow_deletions, dry_run, wish)
+    options = Options(count, force, verify, allow_deletions, dry_run, wish, pack)
 
     def work(build: Build) -> Report:
         found = find_photos(photos)
@@ -136,6 +139,7 @@ def prepare(
         run.reject_twins()
         run.check_deletions()
         run.complete()
+        run.pack()
         run.deal()
         report = Report(
             run.roll.counts(),

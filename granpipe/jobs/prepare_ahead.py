@@ -17,6 +17,7 @@ from granpipe.dataset.names import (
     label_of,
     source_of,
 )
+from granpipe.dataset.packs import is_pack
 from granpipe.dataset.sources import find_photos
 from granpipe.dataset.tables import read_summary
 from granpipe.engines import processes
@@ -176,7 +177,7 @@ class PrepareAhead:
     def recorded(self) -> Iterator[Prepared]:
         """Yield every photograph that the ledger records."""
         for path, text in self._records().items():
-            record = json.loads(text) if text else {}
+            record = json.loads(text) if text and not is_pack(path) else {}
             if record and record["array_sha256"] != TWIN:
                 yield Prepared(source_of(path), record, is_kept=True)
 

@@ -4,14 +4,16 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
+from functools import cache
 from typing import Any
 
 import PIL
 
 from granpipe import __version__
-from granpipe.dataset.arrays import array_digest, npy_bytes, save_array
+from granpipe.dataset.arrays import npy_bytes, save_array
 from granpipe.dataset.moments import sums
 from granpipe.dataset.names import array_path
+from granpipe.dataset.packs import find, place_of, save_row
 from granpipe.dataset.sources import read_photo
 from granpipe.engines.processes import TIME_LIMIT
 from granpipe.engines.worker import allow_seconds
@@ -41,13 +43,18 @@ class Settings:
     @property
     def recipe(self) -> str:
         """The settings, and the versions of what draws, in a line."""
-        fill = "".join(f"{channel:02x}" for channel in self.fill)
-        return f"granpipe {__version__}, pillow {PIL.__version__}, {self.size}, #{fill}"
+        return _recipe(self.size, self.fill)
 
     def allows(self, record: Mapping[str, Any]) -> bool:
         """Tell whether a recorded photograph is not too large for these settings."""
         pixels = int(record["width"] * record["height"])
         return pixels <= self.max_pixels and int(record["max_memory"]) <= self.max_memory
+
+
+@cache
+def _recipe(size: int, fill: Colour) -> str:
+    channels = "".join(f"{channel:02x}" for channel in fill)
+    return f"granpipe {__version__}, pillow {PIL.__version__}, {size}, #{channels}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,12 +71,15 @@ class Job:
         The version in which its array stands there; empty where it does not.
     is_trusted : bool
         That is the version recorded, and the array need not be read.
+    slot : str
+        Where its array is to be kept until its pack is whole; empty where it stands alone.
     """
 
     photo: Entry
     known: str = ""
     array_version: str = ""
     is_trusted: bool = False
+    slot: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,9 +161,13 @@ class PreparePhoto:
             return None
         record = known | {"version": version}
         if known["array_sha256"] != TWIN and not job.is_trusted:
-            if array_digest(self.output, array_path(job.photo.path)) != known["array_sha256"]:
+            path = array_path(job.photo.path)
+            place = find(self.output, path, known, self.settings.size)
+            if not place:
                 return None
             record["array_version"] = job.array_version
+            if place != place_of(path, known):
+                record["place"] = str(place)
         return Outcome(known["sha256"], _json(record), is_kept=True)
 
     def _build(self, data: bytes) -> tuple[dict[str, Any], Pixels]:
@@ -190,9 +204,13 @@ class PreparePhoto:
         if self.refusal:
             raise DatasetError(self.refusal)
         data, version = npy_bytes(array), ""
-        if self.writes:
+        record["array_sha256"] = hashlib.sha256(data).hexdigest()
+        if self.writes and job.slot:
+            version = job.array_version
+            record["place"] = save_row(self.output, job.slot, data)
+        elif self.writes:
             version = self.save(self.output, array_path(job.photo.path), data)
-        record |= {"array_sha256": hashlib.sha256(data).hexdigest(), "array_version": version}
+        record["array_version"] = version
         return Outcome(record["sha256"], _json(record), is_kept=False)
 
 

@@ -5,19 +5,19 @@ import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import PIL
 
 from granpipe import __version__
-from granpipe.dataset.arrays import array_digest
 from granpipe.dataset.build import Build, Progress
 from granpipe.dataset.moments import Moments
 from granpipe.dataset.names import (
     ALIKE,
     AUGMENTED,
     LABELS,
+    PACK,
     PAST,
     REJECTED,
     SIDES,
@@ -29,6 +29,7 @@ from granpipe.dataset.names import (
     label_of,
     source_of,
 )
+from granpipe.dataset.packs import find, is_pack, pack_path
 from granpipe.dataset.roll import Roll
 from granpipe.dataset.sources import Found
 from granpipe.dataset.tables import (
@@ -43,12 +44,14 @@ from granpipe.dataset.tables import (
 from granpipe.engines.processes import Lost
 from granpipe.errors import DatasetError, PhotoError, UnseenError
 from granpipe.jobs.deal_sides import Sides, Wish, check_no_sides, facts_of, plan_sides, settle_sides
+from granpipe.jobs.packing import Packing, chosen_count
 from granpipe.jobs.prepare_photo import TWIN, Job, Outcome, PreparePhoto, Settings
 from granpipe.jobs.read_off import ReadOff, flags_in, lacks
 from granpipe.photo.letterbox import Box
 from granpipe.stores.protocol import Entry, Store
 
 _FEW = 20
+_MOST_ROUNDS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +64,7 @@ class Options:
     allow_deletions: bool
     dry_run: bool
     sides: Wish
+    pack: int | None
 
 
 class PrepareRun:
@@ -88,6 +92,7 @@ class PrepareRun:
             check_no_sides(build.store)
         self.sides: Sides | None = None
         self.unseen: list[str] = []
+        self.packing = Packing(build, settings.size, 0, ())
         self.former = read_summary(build.store) or {}  # before this run takes it away
 
     def plan(self, found: Found) -> None:
@@ -98,9 +103,14 @@ class PrepareRun:
             self._take_name(photo)
         if self.build.ignores_case:
             self._reject_alike()
-        self.build.look(map(array_path, self.photos))
+        count = chosen_count(self.options.pack, self.ledger.tables.get(PACK, []))
+        self.build.look([*map(array_path, self.photos), *([pack_path(0)] if count else [])])
         self._keep_unseen(found)
-        gone = self.build.unwanted(map(array_path, [*self.photos, *self.roll.digests]))
+        # A name that this disk cannot have counts, too: packs are the same wherever they stand.
+        known = {*self.roll.sources, *(one.path for one in found.photos if label_of(one.path))}
+        ranked = map(array_path, sorted(known))
+        self.packing = Packing(self.build, self.settings.size, count, ranked)
+        gone = self.build.gone(map(array_path, [*self.photos, *self.roll.digests]))
         new = sum(array_path(source) not in self.ledger.records for source in self.photos)
         self._check_share(len(gone) - new)  # even if all new ones only moved
 
@@ -125,7 +135,8 @@ class PrepareRun:
 
     def _keep_unseen(self, found: Found) -> None:
         """Leave alone what stands in the dataset from folders that could not be listed."""
-        paths = {*self.ledger.records, *self.ledger.replaceable} if found.unlisted else ()
+        paths = {*self.ledger.records, *self.ledger.replaceable} if found.unlisted else set()
+        paths = {path for path in paths if not is_pack(path)}
         for source in filter(found.hides, sorted(map(source_of, paths))):
             record = self._record(source)
             if not record and not self.build.version(array_path(source)):
@@ -146,9 +157,9 @@ class PrepareRun:
                 self.roll.admit(source, record["sha256"], is_kept=True)
 
     def _has_array(self, path: str, record: Mapping[str, Any]) -> bool:
-        if self.build.stands(path, record["array_version"]):
+        if self.build.holds(path, record):
             return True
-        return array_digest(self.build.store, path) == str(record["array_sha256"])
+        return find(self.build.store, path, record, self.settings.size) is not None
 
     def decode(self) -> None:
         """Decode what is new or has changed."""
@@ -159,21 +170,26 @@ class PrepareRun:
         known = "" if self.options.force else self.ledger.records.get(array_path(photo.path), "")
         record = json.loads(known) if known else {}
         if record.get("recipe") != self.settings.recipe:
-            return Job(photo)
-        version = self.build.version(array_path(photo.path))
-        has_array = record["array_sha256"] == TWIN or version == record["array_version"] != ""
+            return self._new_job(photo.path)
+        path = array_path(photo.path)
+        has_array = record["array_sha256"] == TWIN or self.build.holds(path, record)
         is_allowed = self.settings.allows(record)
         is_same = bool(record["version"]) and record["version"] == photo.version
         if self.options.verify or not (has_array and is_allowed and is_same):
-            return Job(photo, known, version, has_array and not self.options.verify)
+            is_trusted = has_array and not self.options.verify
+            return self._new_job(photo.path, known, is_trusted=is_trusted)
         self.roll.admit(photo.path, record["sha256"], is_kept=True)
         return None
+
+    def _new_job(self, source: str, known: str = "", *, is_trusted: bool = False) -> Job:
+        path = array_path(source)
+        version = self.build.own_version(path)
+        return Job(self.photos[source], known, version, is_trusted, self.packing.slot(path))
 
     def _work(self, jobs: Sequence[Job]) -> None:
         if not jobs:
             return
-        paths = [array_path(job.photo.path) for job in jobs]
-        self._plan(paths)
+        self._plan([array_path(job.photo.path) for job in jobs])
         writes, refusal = not self.options.dry_run, self.build.refusal
         looks = self._wants_looks()
         task = PreparePhoto(self.source, self.build.store, self.settings, writes, refusal, looks)
@@ -187,7 +203,8 @@ class PrepareRun:
         return self._has_array(array_path(job.photo.path), record)
 
     def _plan(self, paths: Sequence[str]) -> None:
-        self.build.check(paths) if self.options.dry_run else self.build.plan(paths)
+        files = self.packing.files(paths)
+        self.build.check(files) if self.options.dry_run else self.build.plan(files)
 
     def _take(self, job: Job, result: Outcome | PhotoError | Lost) -> None:
         source = job.photo.path
@@ -202,7 +219,8 @@ class PrepareRun:
             self.roll.admit(source, result.sha256, is_kept=result.is_kept)
             if result.record != job.known:
                 path = array_path(source)
-                self.build.add(path, result.record, is_written=not result.is_kept)
+                is_written = not (result.is_kept or job.slot)
+                self.build.add(path, result.record, is_written=is_written)
 
     def _record(self, source: str) -> dict[str, Any]:
         return self.ledger.get(array_path(source))
@@ -216,7 +234,7 @@ class PrepareRun:
                 self.build.add(array_path(source), text, is_written=False)
         # A twin whose other half has gone since the last run needs its array again.
         without = [source for source in sorted(self.roll.kept) if self._is_twin(source)]
-        self._work([Job(self.photos[source]) for source in without if source in self.photos])
+        self._work([self._new_job(source) for source in without if source in self.photos])
         if not self.options.dry_run:
             self.build.settle(self._versions, self._make_again)
 
@@ -226,13 +244,17 @@ class PrepareRun:
 
     def _versions(self) -> dict[str, object]:
         sources = (source for source in self.roll.digests if source in self.photos)
-        return {array_path(s): self._record(s).get("array_version") for s in sources}
+        records = ((array_path(source), self._record(source)) for source in sources)
+        return {p: one.get("array_version") for p, one in records if not one.get("place")}
 
     def _make_again(self, astray: Mapping[str, str]) -> None:
         self._work(
             [
-                Job(self.photos[source_of(path)], self.ledger.records.get(path, ""), version)
-                for path, version in astray.items()
+                replace(
+                    self._new_job(source_of(path), self.ledger.records.get(path, "")),
+                    array_version=v,
+                )
+                for path, v in astray.items()
             ]
         )
 
@@ -255,10 +277,22 @@ class PrepareRun:
 
         if todo:
             self._plan(todo)
-            task = ReadOff(self.build.store, looks)
+            task = ReadOff(self.build.store, looks, self.settings.size)
             items = [(path, records[path]) for path in todo]
             self.build.work(task, items, self.options.workers, self.progress, take)
-            self._work([Job(self.photos[source]) for source in astray if source in self.photos])
+            self._work([self._new_job(source) for source in astray if source in self.photos])
+
+    def pack(self) -> None:
+        """Bring arrays into packs, or out of them."""
+        for _ in range(_MOST_ROUNDS if not self.options.dry_run else 0):
+            paths = list(map(array_path, self.roll.sources))
+            broken = self.packing.arrange(paths, self.options.workers, self.progress)
+            if not broken:
+                return
+            sources = filter(self.photos.__contains__, map(source_of, broken))
+            self._work([self._new_job(source) for source in sources])
+        if not self.options.dry_run:
+            raise DatasetError(f"{self.build.store.url}: somebody else writes packs here; end that")
 
     def deal(self) -> None:
         """Deal sides, or keep those of the tables where nothing has changed."""
@@ -276,7 +310,7 @@ class PrepareRun:
 
     def unwanted(self) -> list[str]:
         """Return the arrays that `finish` deletes."""
-        return self.build.unwanted(map(array_path, self.roll.digests))
+        return self.build.gone(map(array_path, self.roll.digests))
 
     def check_deletions(self) -> None:
         """Stop where too many arrays would go; those of photographs that moved do not count."""
@@ -300,12 +334,13 @@ class PrepareRun:
             LABELS: csv_lines(PREPARED_COLUMNS, self._rows(sources)),
             REJECTED: csv_lines(REJECTED_COLUMNS, map(asdict, self.roll.rejections())),
         }
-        notes = {STATE: [self._state(sources, ignored)]}
+        notes = {STATE: [self._state(sources, ignored)], **self.packing.note}
         if self.sides:
             tables[ALIKE] = csv_lines(ALIKE_COLUMNS, map(asdict, self.sides.alike))
             notes |= {SIDES: self.sides.note, PAST: list(self.sides.past)}
         tables[SUMMARY] = summary_lines(lambda: self._summary(sources, ignored))
-        self.build.finish([array_path(source) for source in sources], twins, tables, notes)
+        arrays = list(map(array_path, sources))
+        self.build.finish(self.packing.files(arrays), [*arrays, *twins], tables, notes)
 
     def _state(self, sources: Sequence[str], ignored: int) -> str:
         """Return a digest of all that the tables tell beside the records of these photographs."""
@@ -321,9 +356,10 @@ class PrepareRun:
         labels = {label: index for index, label in enumerate(sorted(self.roll.counts()))}
         for source in sources:
             label = label_of(source)
-            place = {"path": array_path(source), "label": label, "label_index": labels[label]}
+            about = {"label": label, "label_index": labels[label], "source": source}
             sides = self.sides.columns(source) if self.sides else {}
-            yield place | {"source": source} | self._record(source) | sides
+            place = self.packing.columns(array_path(source))
+            yield self._record(source) | about | sides | place
 
     def _summary(self, sources: Sequence[str], ignored: int) -> dict[str, Any]:
         moments = Moments()
@@ -352,6 +388,7 @@ class PrepareRun:
             "max_pixels": self.settings.max_pixels,
             "max_memory": self.settings.max_memory,
             **(self.side_plan.settings if self.side_plan else {}),
+            **self.packing.settings,
         }
 
     def has_stale_copies(self) -> bool:

@@ -11,6 +11,7 @@ from hashlib import sha256
 from typing import Any
 
 from granpipe.dataset.arrays import parse_array
+from granpipe.dataset.packs import Place, place_in, read_alone, read_place
 from granpipe.errors import PhotoError
 from granpipe.photo.letterbox import Box, Pixels
 from granpipe.photo.likeness import grey, hashes
@@ -47,6 +48,7 @@ class ReadOff:
 
     output: Store
     looks: bool
+    size: int
 
     @property
     def ahead(self) -> int:
@@ -61,7 +63,10 @@ class ReadOff:
 
     def fetch(self, item: tuple[str, str]) -> bytes:
         try:
-            return self.output.read(item[0])[0]
+            place = place_in(item[1])
+            return read_alone(
+                self.output, read_place(place) if place else Place(item[0]), self.size
+            )
         except OSError:
             return b""
 

@@ -26,7 +26,7 @@ def resamplable(image: Image.Image) -> Image.Image:
         `unsupported` for 32-bit pixels, whose range nobody knows.
     """
     if image.mode in {"I", "F"}:
-        raise PhotoError("unsupported", "signed or 32-bit pixels; save it with 8 or 16 bits")
+        raise PhotoError("unsupported", "has signed or 32-bit pixels, whose range nobody knows")
     if image.mode.startswith("I;16"):
         return _eight_bit(image)
     if image.has_transparency_data and image.mode not in _RESAMPLED - {"L", "RGB"}:

@@ -126,8 +126,9 @@ def _spectra(small: NDArray[np.float64], left_out: float) -> NDArray[np.float64]
 
 def _bits(spectra: NDArray[np.float64]) -> Hashes:
     half = _BITS // 2
-    ranked = np.partition(spectra, (half - 1, half), axis=1)
-    is_above = 2 * spectra > ranked[:, half - 1 : half + 1].sum(axis=1, keepdims=True)
+    # Partitioning by two ranks takes five times as long as sorting.
+    ranked = np.sort(spectra, axis=1)
+    is_above = 2 * spectra > ranked[:, half - 1, None] + ranked[:, half, None]
     return np.packbits(is_above[:, _ORDER], axis=1)
 
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from granpipe.errors import PhotoError
+from granpipe.photo.scans import decode_jpeg
 
 SUFFIXES = frozenset(
     ".jpg .jpeg .jpe .png .webp .tif .tiff .bmp .avif .heic .heif".split()  # noqa: SIM905
@@ -33,6 +34,7 @@ _FORMATS = (
     "GIF",
     "AVIF",
 )
+_JPEGS = ("JPEG", "MPO")
 _MAGIC = (b"\xff\xd8\xff", b"\x89PNG", b"RIFF", b"II*\0", b"MM\0*", b"BM", b"GIF8")
 _IMAGE_WIDTH, _IMAGE_LENGTH, _BITS, _COMPRESSION, _SAMPLES = 256, 257, 258, 259, 277
 _BYTE_COUNTS, _PLANAR, _APART = 279, 284, 2
@@ -124,13 +126,16 @@ def load(image: Image.Image) -> Image.Image:
     try:
         _check_file(image)
         with _own_limit():
-            image.load()
+            if image.format not in _JPEGS or not decode_jpeg(image, _bytes_of(image)):
+                image.load()
         if image.size != size:
             raise PhotoError("truncated", f"has other sides than its header's {size}")  # noqa: TRY301
     except PhotoError as error:
         failure = error
     except MemoryError:
-        failure = PhotoError("too_large", "not enough memory to decode it")
+        width, height = size
+        what = f"{width} x {height} pixels: rows too long to decode, or not enough memory"
+        failure = PhotoError("too_large", what)
     except Exception as error:  # Pillow's plugins raise nearly anything on hostile bytes
         failure = PhotoError("truncated", one_line(error))
     else:
@@ -141,6 +146,16 @@ def load(image: Image.Image) -> Image.Image:
 
 def _fail(failure: PhotoError) -> NoReturn:
     raise failure
+
+
+def _bytes_of(image: Image.Image) -> bytes:
+    file: BinaryIO | None = getattr(image, "fp", None)
+    if file is None:
+        return b""
+    if isinstance(file, BytesIO):
+        return file.getvalue()
+    file.seek(0)
+    return file.read()
 
 
 def _check_file(image: Image.Image) -> None:

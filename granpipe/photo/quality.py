@@ -38,21 +38,22 @@ def flags(picture: Grey, width: int, height: int, size: int) -> str:
     size : int
         Side of the array.
     """
-    counts = np.array(Image.fromarray(picture).histogram())
-    is_blank = _is_blank(counts)
+    # How many pixels are below each level, so that any range takes one subtraction.
+    below = np.cumsum([0, *Image.fromarray(picture).histogram()])
+    is_blank = _is_blank(below)
     holds = {
         "blurred": not is_blank and _is_blurred(picture),
-        "dark": 20 * int(counts[_DARK:].sum()) < picture.size,
-        "overexposed": 10 * int(counts[_BRIGHT:].sum()) > 3 * picture.size,
+        "dark": 20 * (picture.size - int(below[_DARK])) < picture.size,
+        "overexposed": 10 * (picture.size - int(below[_BRIGHT])) > 3 * picture.size,
         "blank": is_blank,
         "tiny": min(width, height) < size,
     }
     return " ".join(word for word in FLAGS if holds[word])
 
 
-def _is_blank(counts: NDArray[np.int64]) -> bool:
-    within = np.convolve(counts, np.ones(_FLAT, np.int64))
-    return 50 * int(within.max()) >= 49 * int(counts.sum())
+def _is_blank(below: NDArray[np.int64]) -> bool:
+    within = int((below[_FLAT:] - below[:-_FLAT]).max())
+    return 50 * within >= 49 * int(below[-1])
 
 
 def _is_blurred(picture: Grey) -> bool:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from granpipe.dataset.names import array_path, label_of
+from granpipe.dataset.packs import place_of
 from granpipe.jobs.prepare_ahead import Prepared
 
 _NUMBERS = ("left", "top", "right", "bottom")
@@ -47,9 +48,10 @@ def known_of(prepared: Prepared, sha256: str) -> Known:
     """Return what is to be remembered of a photograph; `sha256` counts where it is rejected."""
     record = prepared.record
     if prepared.is_rejected:
-        facts = {"state": "rejected", "reason": prepared.reason, "detail": prepared.detail}
-        return Known(sha256, prepared.source, facts)
-    facts = {"state": "prepared", "path": array_path(prepared.source)}
+        why = {"reason": prepared.reason, "detail": prepared.detail}
+        return Known(sha256, prepared.source, {"state": "rejected"} | why)
+    place = place_of(array_path(prepared.source), record)
+    facts: dict[str, Any] = {"state": "prepared", "path": place.path, "row": place.row}
     facts |= {name: record[name] for name in (*_NUMBERS, *_PLACE, *_TEXTS) if name in record}
     return Known(str(record["sha256"]), prepared.source, facts)
 

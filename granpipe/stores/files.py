@@ -5,7 +5,7 @@ from granpipe.stores.protocol import Store
 from granpipe.stores.urls import join
 
 
-def check_free(store: Store, name: str, signature: bytes) -> None:
+def check_free(store: Store, name: str, signature: bytes, start: int = 0) -> None:
     """Raise DatasetError unless a file of this name may be written.
 
     Parameters
@@ -13,16 +13,18 @@ def check_free(store: Store, name: str, signature: bytes) -> None:
     store, name : Store, str
         Where it is to stand.
     signature : bytes
-        What a file begins with that may be replaced.
+        What a file that may be replaced holds.
+    start : int
+        Where it holds that; at its beginning unless given.
     """
     place = join(store.url, name)
     try:
-        head = store.head(name, len(signature))
+        head = store.head(name, start + len(signature))
     except FileNotFoundError:
         return
     except IsADirectoryError as error:
         raise DatasetError(f"{place}: is a folder; name a file") from error
     except OSError as error:
         raise DatasetError(f"{place}: {error.strerror or error}; name another") from error
-    if head and head != signature:
-        raise DatasetError(f"{place}: is a file of another kind; delete it or name another")
+    if head and head[start:] != signature:
+        raise DatasetError(f"{place}: is not a file that granpipe wrote; delete it or name another")

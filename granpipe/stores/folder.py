@@ -98,6 +98,12 @@ class Folder:
         with self._open(path) as file:
             return file.read(size)
 
+    def part(self, path: str, start: int, size: int) -> bytes:
+        """Return bytes from the middle of a file."""
+        with self._open(path) as file:
+            file.seek(start)
+            return file.read(size)
+
     @contextmanager
     def _open(self, path: str) -> Iterator[IO[bytes]]:
         # Without O_NONBLOCK, opening a pipe would wait for somebody to write.
@@ -121,6 +127,41 @@ class Folder:
             yield file
             file.flush()
             os.fsync(file.fileno())
+
+    def fill(self, path: str, start: int, data: bytes, *, is_end: bool = False) -> bool:
+        """Write into a file, made where it is missing; what lies before may be a hole."""
+        with self._written(path):
+            target = self._own(path)
+            flags = os.O_WRONLY | os.O_CREAT | getattr(os, "O_BINARY", 0)
+            try:
+                number = os.open(target, flags, 0o666)
+            except FileNotFoundError:
+                os.makedirs(os.path.dirname(target), exist_ok=True)
+                number = os.open(target, flags, 0o666)
+            with open(number, "wb", buffering=0) as file:
+                file.seek(start)
+                rest = memoryview(data)
+                while rest:
+                    rest = rest[file.write(rest) :]
+                if is_end:
+                    file.truncate()
+        return True
+
+    def move(self, path: str, target: str) -> str:
+        """Rename a file."""
+        with self._written(target):
+            os.replace(self._own(path), self._own(target))
+            with suppress(OSError):  # not empty
+                os.removedirs(os.path.dirname(self.locate(path)))
+            return _version(os.stat(self.locate(target)))
+
+    def _own(self, path: str) -> bytes:
+        """Return where a file is that this run may write, if it has not ended."""
+        if self.scratch and not os.path.isdir(self.locate(self.scratch)):
+            raise DatasetError(f"{self.root}: another run has begun here")
+        if self._is_linked(path):
+            raise DatasetError(f"{self._name(path)}: leads through a link elsewhere; remove it")
+        return self.locate(path)
 
     @contextmanager
     def _replacing(self, path: str) -> Iterator[IO[bytes]]:
@@ -297,7 +338,8 @@ class Folder:
             yield
         except OSError as error:
             what = error.strerror or error
-            raise DatasetError(f"{self._name(path)}: {what}; mend that, run again") from error
+            advice = "move it away" if isinstance(error, IsADirectoryError) else "mend that"
+            raise DatasetError(f"{self._name(path)}: {what}; {advice}, run again") from error
 
 
 @cache

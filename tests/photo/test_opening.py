@@ -167,3 +167,52 @@ def test_a_raw_tiff_whose_strips_contradict_the_picture_is_truncated(change_offs
     assert letterbox(open_photo(tiff_of_strips(as_it_is, as_it_is)))[2] == (40, 60)
     with pytest.raises(PhotoError, match="strips"):
         letterbox(open_photo(tiff_of_strips(change_offsets, change_counts)))
+
+
+def jpeg(**options) -> bytes:
+    image = picture(320, 240).resize((640, 480))
+    return saved(image, "JPEG", quality=85, **options)
+
+
+KINDS = [{}, {"progressive": True}, {"restart_marker_rows": 1}]
+
+
+@pytest.mark.parametrize("options", KINDS, ids=str)
+@pytest.mark.parametrize("tail", [b"", bytes(3000), b"\xff" * 99, jpeg()], ids=len)
+def test_a_sound_jpeg_is_drawn_as_pillow_draws_it_whatever_follows_its_end(options, tail):
+    data = jpeg(**options)
+    with Image.open(io.BytesIO(data)) as plain:
+        assert load(open_photo(data + tail)).tobytes() == plain.tobytes()
+
+
+@pytest.mark.parametrize("options", KINDS, ids=str)
+@pytest.mark.parametrize("count", [300, 900])
+@pytest.mark.parametrize("inserted", [True, False])
+def test_a_jpeg_with_codes_too_many_or_too_few_is_truncated(options, count, inserted):
+    data = jpeg(**options)
+    middle = data.rindex(b"\xff\xda") + (len(data) - data.rindex(b"\xff\xda")) // 2
+    more = data[middle - count : middle] if inserted else b""
+    damaged = data[:middle] + more + data[middle + (0 if inserted else count) :]
+    with Image.open(io.BytesIO(damaged)) as plain:
+        plain.load()  # Pillow says nothing
+    with pytest.raises(PhotoError, match="truncated"):
+        load(open_photo(damaged))
+
+
+def test_a_jpeg_that_lacks_whole_restart_intervals_is_truncated():
+    data = jpeg(restart_marker_rows=1)
+    first, second = (data.index(bytes([0xFF, 0xD0 + number])) for number in (2, 3))
+    with pytest.raises(PhotoError, match="missing"):
+        load(open_photo(data[:first] + data[second:]))
+
+
+def test_what_no_memory_is_found_for_is_too_large_and_says_its_sides(monkeypatch):
+    image = open_photo(saved(picture(), "BMP"))
+    width, height = image.size
+
+    def load_nothing():
+        raise MemoryError
+
+    monkeypatch.setattr(image, "load", load_nothing)
+    with pytest.raises(PhotoError, match=f"{width} x {height} pixels: rows too long"):
+        load(image)

@@ -1,0 +1,169 @@
+"""Decode a JPEG so that damage among its coefficients shows, of which libjpeg tells nobody.
+
+Behind a damaged Huffman code others mostly fit by chance, until the pixels are complete too early,
+or not with the bytes that there are. So the decoder is given each stretch of codes up to the next
+marker, the last bytes one by one, and then some spare ones: where it begins to look for a marker,
+and so takes whatever comes, tells where its pixels ended.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from PIL import Image
+
+from granpipe.errors import PhotoError
+
+_MARKER = re.compile(rb"\xff([\x01-\xfe])")
+_HUFFMAN = frozenset(b"\xc0\xc1\xc2")
+_FRAMES = frozenset(range(0xC0, 0xD0)) - frozenset(b"\xc4\xc8\xcc")
+_RESTARTS = range(0xD0, 0xD8)
+_ALONE = frozenset([0x01, 0xD8, *_RESTARTS])
+_SCAN, _END = 0xDA, 0xD9
+# The decoder asks for up to 8 bytes more than it needs, 4 where its words are short.
+_TAIL, _SPARE = 48, 16
+# Each costs some 20 microseconds; a camera writes a few thousand at most.
+_MOST_STRETCHES = 5000
+_BLOCK = 1 << 16
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """Codes between two markers: where their header and they begin, their end, the marker there.
+
+    The marker is 0 at the end of the file.
+    """
+
+    header: int
+    start: int
+    end: int
+    marker: int
+
+
+def find_stretches(data: bytes, place: int = 0) -> Iterator[Stretch]:
+    """Yield each stretch of Huffman codes of the JPEG that begins at a place (ITU T.81, annex B).
+
+    None is yielded of a JPEG whose codes are others. What follows its end is left alone.
+    """
+    header = place
+    while match := _MARKER.search(data, place):
+        marker, place = match[1][0], match.end()
+        if marker == _END or (marker in _FRAMES and marker not in _HUFFMAN):
+            return
+        if marker in _ALONE:
+            continue
+        place += int.from_bytes(data[place : place + 2], "big")
+        if marker == _SCAN:
+            for stretch in _scan(data, header, place):
+                yield stretch
+                header = place = stretch.end
+
+
+def _scan(data: bytes, header: int, place: int) -> Iterator[Stretch]:
+    marker = _RESTARTS[0]
+    while marker in _RESTARTS:
+        match = _MARKER.search(data, place)
+        end = match.start() if match else len(data)
+        marker = match[1][0] if match else 0
+        while end > place and data[end - 1] == 0xFF:  # fill bytes before a marker
+            end -= 1
+        yield Stretch(header, place, end, marker)
+        header, place = end, match.end() if match else len(data)
+
+
+class _Decoder:
+    """Pillow's decoder, to which bytes are given as we like."""
+
+    def __init__(self, image: Image.Image) -> None:
+        name, extents, _, arguments = image.tile[0]  # type: ignore[attr-defined]
+        image.load_prepare()  # type: ignore[attr-defined]
+        config = image.decoderconfig  # type: ignore[attr-defined]
+        self._decoder: Any = Image._getdecoder(image.mode, name, arguments, config)
+        self._decoder.setimage(image.im, extents)
+        self._rest = b""
+        self.is_done = False
+
+    def give(self, data: bytes) -> bool:
+        """Decode some more bytes; return whether all were taken."""
+        for place in range(0, len(data), _BLOCK):
+            if self.is_done:
+                break
+            self._rest += data[place : place + _BLOCK]
+            taken, error = self._decoder.decode(self._rest)
+            if error < 0:
+                raise PhotoError("truncated", "its codes are broken")
+            self.is_done = taken < 0
+            self._rest = self._rest[taken:] if taken > 0 else self._rest
+        return self.is_done or not self._rest
+
+    def close(self) -> None:
+        self._decoder.cleanup()
+
+
+def decode_jpeg(image: Image.Image, data: bytes) -> bool:
+    """Decode an opened JPEG, and see that its pixels end where its codes do.
+
+    Parameters
+    ----------
+    image : PIL.Image.Image
+        Opened and perhaps drafted, not decoded.
+    data : bytes
+        Its file.
+
+    Returns
+    -------
+    bool
+        Whether it was decoded; else its codes are of another kind, which Pillow is to decode.
+
+    Raises
+    ------
+    PhotoError
+        `truncated` where the codes are damaged.
+    """
+    tiles = getattr(image, "tile", [])
+    if len(tiles) != 1 or tiles[0][0] != "jpeg":
+        return False
+    stretches = list(find_stretches(data, tiles[0][2]))
+    if not stretches or len(stretches) > _MOST_STRETCHES:
+        return False
+    decoder = _Decoder(image)
+    try:
+        _decode(decoder, data, stretches)
+    finally:
+        decoder.close()
+    image.tile = []  # type: ignore[attr-defined]
+    return True
+
+
+def _decode(decoder: _Decoder, data: bytes, stretches: list[Stretch]) -> None:
+    restarts = 0
+    for stretch in stretches:
+        _check_end(decoder, data, stretch)
+        if stretch.marker not in _RESTARTS:
+            restarts = 0
+        elif stretch.marker != _RESTARTS[restarts % 8]:
+            raise PhotoError("truncated", "a part of its codes is missing")
+        else:
+            restarts += 1
+        if decoder.is_done:
+            if stretch is not stretches[-1]:
+                raise PhotoError("truncated", "its pixels end before its codes")
+            return
+    is_one_scan = all(one.marker in _RESTARTS for one in stretches[:-1])
+    decoder.give(data[stretches[-1].end :])
+    if is_one_scan or not decoder.is_done:
+        raise PhotoError("truncated", "its codes end before its pixels do")
+
+
+def _check_end(decoder: _Decoder, data: bytes, stretch: Stretch) -> None:
+    """Decode a stretch, and see that its pixels are complete at its end, and not long before."""
+    last = max(stretch.start, stretch.end - _TAIL)
+    decoder.give(data[stretch.header : last])
+    tail = data[last : stretch.end]
+    taken = [decoder.give(bytes([byte])) for byte in (*tail, *bytes(_SPARE))]
+    if not taken[-1]:
+        what = "its codes end" if stretch.marker else "the file ends"
+        raise PhotoError("truncated", f"{what} before its pixels do")
+    if all(taken) and len(tail) == _TAIL and len(set(tail)) > 1:  # a tail of one byte is padding
+        raise PhotoError("truncated", "its pixels end before its codes")
