@@ -6,6 +6,8 @@ import shutil
 import signal
 import time
 
+import pytest
+
 import exif_blocks as eb
 from conftest import ROOT, picture, rows, save, tree
 from online import until
@@ -67,19 +69,23 @@ def test_the_two_answers_are_word_for_word_those_of_the_specification(online):
     assert [one.name for one in path.source.glob("[!.]*")] == ["unlabelled"]
 
 
-def test_an_array_that_comes_after_prepare_leaves_dataset_json_as_it_is(online, granpipe, tmp_path):
-    path = online()
-    save(path.source / "corn/first.jpg")
-    granpipe("prepare", path.source, path.output, "--size", 64, "--fill", "#102030")
+@pytest.mark.parametrize("pack", [(), ("--pack", 2)])
+def test_an_array_that_comes_after_prepare_leaves_dataset_json_as_it_is(
+    online, granpipe, tmp_path, pack
+):
+    path, settings = online(), ["--size", 64, "--fill", "#102030", *pack]
+    for number in range(3):
+        save(path.source / f"corn/{number}.jpg", picture(seed=10 + number))
+    granpipe("prepare", path.source, path.output, *settings)
     before = tree(path.output)
     path.web(), path.worker()
     photo = save(tmp_path / "b.jpg", picture(seed=5)).read_bytes()
     path.post(photo, "wheat")
     until(lambda: path.state_of(sha256_of(photo)) == "prepared", "the worker")
     assert before.items() <= tree(path.output).items()
-    result = granpipe("prepare", path.source, path.output, "--size", 64, "--fill", "#102030")
-    assert "2 prepared (2 of them up to date already)" in result.stdout
-    granpipe("prepare", path.source, tmp_path / "alone", "--size", 64, "--fill", "#102030")
+    result = granpipe("prepare", path.source, path.output, *settings)
+    assert "4 prepared (4 of them up to date already)" in result.stdout
+    granpipe("prepare", path.source, tmp_path / "alone", *settings)
     assert tree(path.output) == tree(tmp_path / "alone")
 
 
