@@ -117,7 +117,7 @@ class Desk:
         if isinstance(error, DatasetError | DownError):
             self.journal.note("down", cause=str(error))
             return _answer(
-                503, "cannot keep it now; send it again", **{"Retry-After": _RETRY_AFTER}
+                503, "cannot do it now; send it again later", **{"Retry-After": _RETRY_AFTER}
             )
         self.journal.note("failed", error=type(error).__name__)
         return _answer(500, "something went wrong here")

@@ -202,7 +202,8 @@ def test_a_photograph_that_was_received_says_so(client, jpeg):
 @pytest.mark.parametrize(
     ("variables", "message"),
     [
-        ({"GRANPIPE_ENGINE": "spark9"}, "GRANPIPE_ENGINE"),
+        ({"GRANPIPE_ENGINE": "flink"}, "GRANPIPE_ENGINE: write local"),
+        ({"GRANPIPE_ENGINE": "spark"}, "local processes only"),
         ({"GRANPIPE_LOG": "xml"}, "GRANPIPE_LOG"),
         ({"GRANPIPE_SEARCH": "host:9200"}, "GRANPIPE_SEARCH"),
     ],
