@@ -1,5 +1,6 @@
 """The HTTP side: what is asked, and what is answered, each on one line of JSON."""
 
+import logging
 import re
 import time
 from typing import Any
@@ -143,6 +144,8 @@ def make_app(
     events, positions : Events, Positions, optional
         Those of the settings unless given.
     """
+    # The development server would log addresses whole, and with them the windows asked for.
+    logging.getLogger("werkzeug").setLevel(logging.WARNING)
     app = Flask("granpipe.service", static_folder=None)
     app.config.update(
         MAX_CONTENT_LENGTH=LARGEST + 100_000, MAX_FORM_MEMORY_SIZE=100_000, MAX_FORM_PARTS=20
