@@ -108,7 +108,7 @@ class PrepareAhead:
             finally:
                 ledger.flush()
             lock.check()
-            if ledger.parts > _MOST_PARTS and ledger.is_whole:
+            if ledger.parts > _MOST_PARTS:
                 ledger.compact(list(ledger.records))
             ledger.look_again()
         return [one for photo in photos if (one := done[photo.path])]
@@ -119,6 +119,9 @@ class PrepareAhead:
             self._known.store = held
         if not self._known or self._known.has_moved():
             self._known, self._foreign = Ledger(held, "prepare"), {}
+        if not self._known.is_whole:
+            # Nobody knows then which arrays a table lists; prepare finds out, and starts afresh.
+            raise DatasetError(f"{self.output.url}: its ledger is damaged; run granpipe prepare")
         return self._known
 
     def _judge(self, ledger: Ledger, source: str, settings: Settings) -> Prepared | None:

@@ -123,3 +123,19 @@ def test_sigterm_in_the_middle_of_a_batch_ends_the_worker_and_gives_the_batch_ba
     path.worker()
     check(path, photos, granpipe)
     assert "Traceback" not in path.log()
+
+
+def test_a_lost_ledger_is_left_to_prepare_and_the_worker_waits_for_it(online, granpipe):
+    path, photos = online(), drawn(6)
+    path.web()
+    post_all(path, photos[:3], set())
+    path.worker()
+    check(path, photos[:3], granpipe)
+    before = (path.output / "dataset.json").read_bytes()
+    (path.output / ".granpipe/ledger.jsonl").unlink()
+    post_all(path, photos[3:], set())
+    until(lambda: "run granpipe prepare" in path.log(), "a line of the worker")
+    assert (path.arrays(), (path.output / "dataset.json").read_bytes()) == (3, before)
+    granpipe("prepare", path.source, path.output)
+    until(lambda: path.state_of(hashlib.sha256(photos[5]).hexdigest()) == "prepared", "the worker")
+    check(path, photos, granpipe)
