@@ -4,19 +4,19 @@ prepare and augment are such runs: they look at what stands there, plan, work, t
 the ledger, and finish: delete what is not wanted, write the tables, and last dataset.json.
 """
 
-import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager, nullcontext
 from typing import Any, TypeVar
 
 from granpipe.dataset.arrays import array_digest, begin_change
 from granpipe.dataset.ledger import Ledger, MovedError
-from granpipe.dataset.names import ALIKE, LABELS, OWN, REJECTED, SUMMARY, folded
+from granpipe.dataset.names import ALIKE, LABELS, REJECTED, SUMMARY, folded
 from granpipe.dataset.packs import HALVES, is_pack, place_in, read_place
 from granpipe.dataset.recovery import recover
 from granpipe.dataset.tables import Draft
+from granpipe.dataset.waiting import held
 from granpipe.engines import processes
-from granpipe.errors import BusyError, DatasetError
+from granpipe.errors import DatasetError
 from granpipe.stores.protocol import Held, Store
 from granpipe.stores.urls import join
 
@@ -31,7 +31,6 @@ Result = TypeVar("Result")
 
 _TABLES = (LABELS, REJECTED, ALIKE, SUMMARY)
 _MOST_ROUNDS = 3
-_BETWEEN_LOOKS = 0.1  # seconds; the online path pauses for longer between two batches
 
 
 class Build:
@@ -366,25 +365,6 @@ class Build:
                 self.ledger.flush()
         finally:
             self._stack.close()
-
-
-@contextmanager
-def held(store: Store, say: Say) -> Generator[Held, None, None]:
-    """Hold a dataset, after a run that will be done soon; BusyError where it will not be."""
-    with ExitStack() as stack:
-        is_told = False
-        while True:
-            try:
-                lock = stack.enter_context(store.hold(OWN, say))
-                break
-            except BusyError as error:
-                if not error.is_brief:
-                    raise
-                if not is_told:
-                    say(str(error).replace("wait for it", "waiting for its batch"))
-                is_told = True
-            time.sleep(_BETWEEN_LOOKS)
-        yield lock
 
 
 def run_build(store: Store, command: str, say: Say, work: Callable[[Build], Result]) -> Result:

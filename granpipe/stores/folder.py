@@ -12,9 +12,8 @@ from functools import cache
 from pathlib import Path
 from typing import IO
 
-from granpipe.errors import BusyError, DatasetError
-from granpipe.stores.owner import is_brief as says_brief
-from granpipe.stores.owner import owner_of, this_process
+from granpipe.errors import DatasetError
+from granpipe.stores.owner import busy_with, owner_of, this_process
 from granpipe.stores.protocol import Entry, Held, Store
 
 # A file may change once more within the tick of its disk's clock, FAT's being the longest.
@@ -291,11 +290,7 @@ class Folder:
         flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
         with open(os.open(path, flags, 0o666), "r+b", buffering=0) as file:
             if not _lock(file):
-                data = file.read()
-                raise BusyError(
-                    f"{self.url}: {owner_of(data) or 'another run'} is writing here; wait for it",
-                    is_brief=says_brief(data),
-                )
+                raise busy_with(self.url, file.read())
             file.truncate(0)
             file.write(this_process().to_json(brief=is_brief))
             yield from self._staged(folder)

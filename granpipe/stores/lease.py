@@ -9,7 +9,7 @@ from typing import Protocol
 from uuid import uuid4
 
 from granpipe.errors import BusyError, DatasetError
-from granpipe.stores.owner import Owner, is_brief, owner_of, this_process
+from granpipe.stores.owner import Owner, busy_with, owner_of, this_process
 from granpipe.stores.protocol import Store
 
 RENEWAL = 10.0
@@ -94,10 +94,7 @@ class Lease:
         first_seen = first_seen or version
         is_free = bool(owner and owner.is_gone()) or self._was_ours(data)
         if not is_free and (version != first_seen or (owner and owner.is_here())):
-            raise BusyError(
-                f"{self.bucket.url}: {_name(owner)} is writing here; wait for it",
-                is_brief=is_brief(data),
-            )
+            raise busy_with(self.bucket.url, data)
         if not is_free:
             age = self._age()
             is_free = age >= TERM

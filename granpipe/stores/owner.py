@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 
+from granpipe.errors import BusyError
+
 
 @dataclass(frozen=True, slots=True)
 class Owner:
@@ -63,12 +65,14 @@ def owner_of(data: bytes) -> Owner | None:
     return owner if is_sound else None
 
 
-def is_brief(data: bytes) -> bool:
-    """Tell whether a lock's bytes say that its owner will be done soon."""
+def busy_with(url: str, data: bytes) -> BusyError:
+    """Return the error that tells whom a lock's bytes name, and whether he will be done soon."""
     try:
-        return json.loads(data).get("brief") is True
+        is_brief = json.loads(data).get("brief") is True
     except (ValueError, AttributeError, RecursionError):
-        return False
+        is_brief = False
+    owner = owner_of(data) or "another run"
+    return BusyError(f"{url}: {owner} is writing here; wait for it", is_brief=is_brief)
 
 
 @cache
