@@ -4,6 +4,7 @@ SRC    ?= img
 OUT    ?= out
 COPIES ?= 5
 SEED   ?= 0
+PORT   ?= 8000
 PYTHON ?= python3
 
 BIN := .venv/bin
@@ -11,7 +12,7 @@ ifeq ($(OS),Windows_NT)
 BIN := .venv/Scripts
 endif
 
-.PHONY: all prepare augment map test lint fuzz bench clean help
+.PHONY: all prepare augment map test lint fuzz bench serve clean help
 .DEFAULT_GOAL := help
 
 all: prepare augment map  ## prepare, augment and map the photographs of SRC
@@ -39,6 +40,14 @@ fuzz: .venv/installed-dev  ## damage thousands of files, and see what becomes of
 bench: .venv/installed-dev  ## measure speed beside what others do
 	$(BIN)/python tests/bench.py
 
+serve: .venv/installed-service  ## take photographs by HTTP and prepare them, until Ctrl-C
+	@echo "curl http://0.0.0.0:$(PORT)/is_alive"
+	@echo 'curl -F "file=@img/corn/DSC_0093.JPG" http://0.0.0.0:$(PORT)/post_image'
+	@$(BIN)/python -m granpipe.service.worker & worker=$$!; \
+	trap 'kill $$worker; wait $$worker' EXIT; trap 'exit 0' INT TERM; \
+	$(BIN)/gunicorn --bind 127.0.0.1:$(PORT) --threads 8 'granpipe.service:create_app()' & \
+	web=$$!; trap 'kill $$web $$worker; wait' EXIT; wait $$web
+
 clean:  ## delete .venv and what the commands wrote
 	rm -rf .venv "$(OUT)" map.html dist
 
@@ -51,6 +60,10 @@ help:  ## list the targets
 	$(BIN)/python -m pip install --quiet --editable '.[heic,offline]'
 	@touch $@
 
+.venv/installed-service: .venv/installed
+	$(BIN)/python -m pip install --quiet --editable '.[heic,offline,s3,service]'
+	@touch $@
+
 .venv/installed-dev: .venv/installed
-	$(BIN)/python -m pip install --quiet --editable '.[dev,heic,offline,s3]'
+	$(BIN)/python -m pip install --quiet --editable '.[dev,heic,offline,s3,service]'
 	@touch $@

@@ -10,7 +10,19 @@ class DatasetError(GranpipeError):
 
 
 class BusyError(DatasetError):
-    """Another run is writing at the same place."""
+    """Another run is writing at the same place.
+
+    Parameters
+    ----------
+    message : str
+        Who it is.
+    is_brief : bool
+        It said that it will be done soon.
+    """
+
+    def __init__(self, message: str, *, is_brief: bool = False) -> None:
+        super().__init__(message)
+        self.is_brief = is_brief
 
 
 class PhotoError(GranpipeError):

@@ -49,6 +49,7 @@ from granpipe.stores.folder import Folder
 
 import buckets
 from bench_spark import bench_memory, bench_spark
+from load import bench_service
 
 CORES = os.cpu_count() or 1
 PATIENCE = 12.0  # seconds of runs after which there is no further one
@@ -398,6 +399,8 @@ def main() -> None:
         bench_packs(small / "img", Path(name, "packs"))
         bench_buckets(small / "img", Path(name, "buckets"))
         bench_spark(small / "img", Path(name, "spark"))
+        if find_spec("flask"):
+            bench_service(sorted((small / "img").rglob("*.jpg")), Path(name, "service"))
     bench_memory(300_000 // scale)
     bench_map(10_000 // scale, single=True)
     bench_map(100_000 // scale, single=False)

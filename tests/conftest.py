@@ -14,8 +14,10 @@ from PIL import Image
 
 from granpipe.commands.group import cli
 
+from brokers import noida  # noqa: F401 - a fixture
 from buckets import lake, module_lake, proxy, server  # noqa: F401 - fixtures
 from clusters import cluster  # noqa: F401 - a fixture
+from online import online  # noqa: F401 - a fixture
 
 ROOT = Path(__file__).parent.parent
 PHOTOS = ROOT.parent / "shared" / "photos"

@@ -11,6 +11,7 @@ HOUSE = ROOT / "granpipe"
 # Every room may import from those named behind it, and from itself.
 ROOMS = {
     "commands": {"jobs", "mapping", "dataset", "copies", "photo", "engines", "stores", "errors"},
+    "service": {"jobs", "mapping", "dataset", "copies", "photo", "engines", "stores", "errors"},
     "jobs": {"mapping", "dataset", "copies", "photo", "engines", "stores", "errors"},
     "mapping": {"dataset", "photo", "stores", "errors"},
     "dataset": {"photo", "engines", "stores", "errors"},
@@ -23,6 +24,7 @@ ROOMS = {
 # The package that one room alone may import.
 TENANTS = {"click": "commands", "obstore": "stores", "folium": "mapping"}
 TENANTS |= {"tqdm": "commands", "pyspark": "engines", "pyarrow": "engines"}
+TENANTS |= {"flask": "service", "confluent_kafka": "service", "elasticsearch": "service"}
 # What opens a path, an address or a process has no place where pictures are worked on.
 BARRED = {
     "pathlib",

@@ -2,9 +2,14 @@
 
 import os
 import signal
+import threading
 import time
 
 import pytest
+
+from granpipe.dataset.names import OWN
+from granpipe.jobs.prepare import prepare
+from granpipe.stores.folder import Folder
 
 from conftest import ROOT, picture, save, tree
 
@@ -126,3 +131,28 @@ def test_of_many_runs_at_once_the_dataset_is_whole(granpipe, start, src, out):
         assert code == 0 or (code == 1 and "is writing here; wait for it" in said), said
     granpipe("prepare", src, out.with_name("alone"))
     assert tree(out) == tree(out.with_name("alone"))
+
+
+def test_a_lock_that_will_be_given_back_soon_is_waited_for_and_that_is_said(src, out):
+    said = []
+    store, release = Folder(str(out)), threading.Event()
+
+    def hold():
+        with store.hold(OWN, print, is_brief=True):
+            held.set()
+            release.wait(30)
+
+    held = threading.Event()
+    holder = threading.Thread(target=hold)
+    holder.start()
+    held.wait(30)
+
+    def say(line):
+        said.append(line)
+        release.set()
+
+    report = prepare(src, out, say=say)
+    holder.join()
+    assert report.prepared.total() == 30
+    assert len(said) == 1 and f"process {os.getpid()} on " in said[0], said
+    assert "waiting for its batch" in said[0]

@@ -45,6 +45,11 @@ def save_array(store: Store, path: str, data: bytes) -> str:
     return store.write(path, data)
 
 
+def add_array(store: Store, path: str, data: bytes) -> str:
+    """Write an array that no table lists yet, so that dataset.json stays as true as it is."""
+    return store.write(path, data)
+
+
 def npy_bytes(array: Pixels) -> bytes:
     """Return the bytes that `numpy.save` writes of an array, without its detours.
 

@@ -6,16 +6,17 @@ the ledger, and finish: delete what is not wanted, write the tables, and last da
 
 from array import array
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, nullcontext
 from itertools import groupby
 from typing import Any, TypeVar
 
 from granpipe.dataset.arrays import array_digest, begin_change
-from granpipe.dataset.ledger import Ledger
-from granpipe.dataset.names import ALIKE, LABELS, OWN, REJECTED, SUMMARY, folded
+from granpipe.dataset.ledger import Ledger, MovedError
+from granpipe.dataset.names import ALIKE, DESK, LABELS, REJECTED, SUMMARY, folded
 from granpipe.dataset.packs import HALVES, is_pack, place_in, read_place
 from granpipe.dataset.recovery import recover
 from granpipe.dataset.tables import Draft
+from granpipe.dataset.waiting import held
 from granpipe.engines.parcels import clear
 from granpipe.engines.processes import Lost
 from granpipe.engines.protocol import Engine, Place
@@ -34,11 +35,6 @@ Result = TypeVar("Result")
 
 _TABLES = (LABELS, REJECTED, ALIKE, SUMMARY)
 _MOST_ROUNDS = 3
-_DESK = f"{OWN}/engine"
-
-
-class MovedError(Exception):
-    """Another run ended between this run's first look and its lock: look again."""
 
 
 class Build:
@@ -52,6 +48,8 @@ class Build:
         Who writes here, `prepare` or `augment`.
     say : callable
         Told whom the run waits for.
+    lock : Held, optional
+        Where the run has the lock already.
 
     Attributes
     ----------
@@ -70,15 +68,15 @@ class Build:
         The store holds files and is not one that this command wrote.
     """
 
-    def __init__(self, store: Store, command: str, say: Say) -> None:
+    def __init__(self, store: Store, command: str, say: Say, lock: Held | None = None) -> None:
+        self._say = say
+        self._stack = ExitStack()
+        self._held = lock
         self.store = store
         self.ledger = Ledger(store, command)
         recover(self.ledger, say)
         self.refusal = ""
         self.verifies = False
-        self._say = say
-        self._stack = ExitStack()
-        self._held: Held | None = None
         self._there: dict[str, str] = {}
         self._written = array("q")  # of each path its hash, which takes a tenth of the memory
         self._fold: Callable[[str], str] = folded if store.ignores_case() else str
@@ -173,14 +171,14 @@ class Build:
         if self._held or self.refusal:
             return not self.refusal
         try:
-            self._held = self._stack.enter_context(self.store.hold(OWN, self._say))
+            self._held = self._stack.enter_context(held(self.store, self._say))
         except OSError as error:
             self.refusal = f"{self.store.url}: {error.strerror or error}; mend that, run again"
             return False
         if self.ledger.has_moved():
             raise MovedError
         self.store = self.ledger.store = self._held.store
-        clear(self.store, _DESK)  # of a run that was killed
+        clear(self.store, DESK)  # of a run that was killed
         return True
 
     def work(
@@ -192,7 +190,7 @@ class Build:
         take: Callable[[Item, Result | Lost], None],
     ) -> None:
         """Do a task for every item, and hand each item with its result to `take`, in order."""
-        place = Place(self.store, _DESK) if self._held else None
+        place = Place(self.store, DESK) if self._held else None
         # Closed at once when an error or Ctrl-C ends the loop, so that no worker writes on.
         with closing(engine.run(task, items, place)) as results:
             for item, result in zip(items, progress(results, len(items)), strict=True):
@@ -385,21 +383,24 @@ class Build:
 
 def run_build(store: Store, command: str, say: Say, work: Callable[[Build], Result]) -> Result:
     """Do the work of a run, again from the start where another run came in between."""
+    is_held = False
     while True:
         try:
-            with _opened(store, command, say) as build:
+            with _opened(store, command, say, is_held=is_held) as build:
                 return work(build)
         except MovedError:
-            continue
+            # Where one batch follows another, only who has the lock already can read in peace.
+            is_held = True
 
 
 @contextmanager
-def _opened(store: Store, command: str, say: Say) -> Generator[Build, None, None]:
-    build = Build(store, command, say)
-    try:
-        yield build
-    finally:
-        build.close()
+def _opened(store: Store, command: str, say: Say, *, is_held: bool) -> Generator[Build, None, None]:
+    with held(store, say) if is_held else nullcontext() as lock:
+        build = Build(lock.store if lock else store, command, say, lock)
+        try:
+            yield build
+        finally:
+            build.close()
 
 
 def _first(path: str) -> str:

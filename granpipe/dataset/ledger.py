@@ -45,6 +45,10 @@ _LEAST, _MOST, _SHARE = 0.5, 10.0, 0.02
 _LARGEST_PART = 2_000
 
 
+class MovedError(Exception):
+    """Another run ended between this run's first look and its lock: look again."""
+
+
 class Ledger:
     """The arrays that granpipe wrote into a store.
 
@@ -106,6 +110,15 @@ class Ledger:
         """Tell whether another run has written the ledger since it was read."""
         return _state(self.store) != self.state
 
+    def look_again(self) -> None:
+        """Take what stands there now, under this run's lock, for what this ledger knows."""
+        self.state = _state(self.store)
+
+    @property
+    def parts(self) -> int:
+        """How many parts there are beside the one file."""
+        return len(self._parts)
+
     def _read(self) -> None:
         for path in (LEDGER, *self._parts):
             if path in self.state:
@@ -139,6 +152,8 @@ class Ledger:
                 "run again"
             ) from error
         except OSError as error:
+            if isinstance(error, FileNotFoundError) and self.has_moved():
+                raise MovedError from error
             raise DatasetError(
                 f"{self.store.url}/{path}: {error.strerror or error}; mend that, run again"
             ) from error

@@ -14,6 +14,9 @@ how many photographs share a file."""
 OWN = ".granpipe"
 """The folder in each dataset that holds granpipe's own files."""
 
+DESK = f"{OWN}/engine"
+"""Where engines keep what passes between machines, while a run lasts."""
+
 _RESERVED = {AUGMENTED, LABELS, REJECTED, SUMMARY, ALIKE}
 # A file name may have 255 bytes on common systems; .npy and a copy's number must still fit.
 _LONGEST_NAME = 239

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from granpipe.dataset.names import OWN
 from granpipe.errors import DatasetError, PhotoError, UnseenError
 from granpipe.photo.opening import is_photo
 from granpipe.stores.protocol import Entry, Store
@@ -34,8 +35,8 @@ def find_photos(store: Store) -> Found:
     """Find every photograph of a store.
 
     Names that begin with a dot, or stand below one, and names without an ending of a photograph
-    are ignored and counted. A folder below the first level that is named like a photograph is
-    listed as one that cannot be read, and searched too.
+    are ignored and counted, but for granpipe's own. A folder below the first level that is named
+    like a photograph is listed as one that cannot be read, and searched too.
 
     Parameters
     ----------
@@ -59,6 +60,8 @@ def find_photos(store: Store) -> Found:
             if not entry.path:
                 raise DatasetError(f"{store.url}: {entry.problem}; name a folder of photographs")
             found.unlisted.append((entry.path, entry.problem))
+        elif entry.path.startswith(f"{OWN}/"):
+            continue  # what the intake notes
         elif _is_hidden(entry.path) or not is_photo(entry.path):
             found.ignored += 1
             markers += [entry.path] if not entry.size else []

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from functools import cache
 from typing import Any
@@ -110,6 +110,8 @@ class PreparePhoto:
         Why nothing can be written; the first array that must be ends the run with it.
     looks : bool
         Records tell what the photographs look like.
+    save : callable
+        Writes an array; takes the store, its path and its bytes, and returns the version.
     """
 
     source: Store
@@ -118,6 +120,7 @@ class PreparePhoto:
     writes: bool = True
     refusal: str = ""
     looks: bool = False
+    save: Callable[[Store, str, bytes], str] = save_array
 
     @property
     def ahead(self) -> int:
@@ -210,7 +213,7 @@ class PreparePhoto:
             version = job.array_version
             record["place"] = save_row(self.output, job.slot, data)
         elif self.writes:
-            version = save_array(self.output, array_path(job.photo.path), data)
+            version = self.save(self.output, array_path(job.photo.path), data)
         record["array_version"] = version
         return Outcome(record["sha256"], _json(record), is_kept=False)
 

@@ -241,9 +241,11 @@ class Bucket:
             obstore.delete(self._objects, self._key(path))
 
     @contextmanager
-    def hold(self, folder: str, say: Callable[[str], None]) -> Iterator[Held]:
+    def hold(
+        self, folder: str, say: Callable[[str], None], *, is_brief: bool = False
+    ) -> Iterator[Held]:
         """Take a lease, and renew it for as long as the block lasts."""
-        lease = Lease(self, folder, say)
+        lease = Lease(self, folder, say, is_brief=is_brief)
         lease.take()
         try:
             yield Held(replace(self, run=lease.id), lease.check, lease.watch)

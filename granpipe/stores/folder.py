@@ -12,8 +12,8 @@ from functools import cache
 from pathlib import Path
 from typing import IO
 
-from granpipe.errors import BusyError, DatasetError
-from granpipe.stores.owner import owner_of, this_process
+from granpipe.errors import DatasetError
+from granpipe.stores.owner import busy_with, owner_of, this_process
 from granpipe.stores.protocol import Entry, Held, Store
 
 # A file may change once more within the tick of its disk's clock, FAT's being the longest.
@@ -287,7 +287,9 @@ class Folder:
         return shutil.disk_usage(place).free
 
     @contextmanager
-    def hold(self, folder: str, say: Callable[[str], None]) -> Iterator[Held]:
+    def hold(
+        self, folder: str, say: Callable[[str], None], *, is_brief: bool = False
+    ) -> Iterator[Held]:
         """Lock a file, which the system lets go of when this process ends, however it ends."""
         if self._is_linked(f"{folder}/lock"):
             raise DatasetError(f"{self._name(folder)}: is a link; remove it")
@@ -296,12 +298,9 @@ class Folder:
         flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
         with open(os.open(path, flags, 0o666), "r+b", buffering=0) as file:
             if not _lock(file):
-                owner = owner_of(file.read())
-                raise BusyError(
-                    f"{self.url}: {owner or 'another run'} is writing here; wait for it"
-                )
+                raise busy_with(self.url, file.read())
             file.truncate(0)
-            file.write(this_process().to_json())
+            file.write(this_process().to_json(brief=is_brief))
             yield from self._staged(folder)
             with suppress(OSError):
                 file.truncate(0)

@@ -9,7 +9,7 @@ from typing import Protocol
 from uuid import uuid4
 
 from granpipe.errors import BusyError, DatasetError
-from granpipe.stores.owner import Owner, owner_of, this_process
+from granpipe.stores.owner import Owner, busy_with, owner_of, this_process
 from granpipe.stores.protocol import Store
 
 RENEWAL = 10.0
@@ -40,9 +40,19 @@ class Lease:
         Where in it the lock stands.
     say : callable
         Told, in a line, for whom this run waits.
+    is_brief : bool
+        Others are told that it will be given back soon.
     """
 
-    def __init__(self, bucket: LeasingStore, folder: str, say: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        bucket: LeasingStore,
+        folder: str,
+        say: Callable[[str], None],
+        *,
+        is_brief: bool = False,
+    ) -> None:
+        self.is_brief = is_brief
         self.bucket = bucket
         self.path = f"{folder}/lock"
         self.say = say
@@ -84,7 +94,7 @@ class Lease:
         first_seen = first_seen or version
         is_free = bool(owner and owner.is_gone()) or self._was_ours(data)
         if not is_free and (version != first_seen or (owner and owner.is_here())):
-            raise BusyError(f"{self.bucket.url}: {_name(owner)} is writing here; wait for it")
+            raise busy_with(self.bucket.url, data)
         if not is_free:
             age = self._age()
             is_free = age >= TERM
@@ -123,7 +133,7 @@ class Lease:
 
     def _text(self) -> bytes:
         # Another text each time: the etag of most servers is a digest of the bytes.
-        return self.owner.to_json(lease=self.id, renewals=self.renewals)
+        return self.owner.to_json(lease=self.id, renewals=self.renewals, brief=self.is_brief)
 
     def check(self) -> None:
         """Renew the lease now; raise DatasetError where it was lost."""

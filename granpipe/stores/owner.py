@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 
+from granpipe.errors import BusyError
+
 
 @dataclass(frozen=True, slots=True)
 class Owner:
@@ -61,6 +63,16 @@ def owner_of(data: bytes) -> Owner | None:
     texts = (owner.host, owner.since, owner.place, owner.started)
     is_sound = isinstance(owner.pid, int) and all(isinstance(text, str) for text in texts)
     return owner if is_sound else None
+
+
+def busy_with(url: str, data: bytes) -> BusyError:
+    """Return the error that tells whom a lock's bytes name, and whether he will be done soon."""
+    try:
+        is_brief = json.loads(data).get("brief") is True
+    except (ValueError, AttributeError, RecursionError):
+        is_brief = False
+    owner = owner_of(data) or "another run"
+    return BusyError(f"{url}: {owner} is writing here; wait for it", is_brief=is_brief)
 
 
 @cache

@@ -114,10 +114,13 @@ class Store(Protocol):
     def delete(self, path: str) -> None:
         """Delete a file, and the folders that it leaves empty."""
 
-    def hold(self, folder: str, say: Callable[[str], None]) -> AbstractContextManager[Held]:
+    def hold(
+        self, folder: str, say: Callable[[str], None], *, is_brief: bool = False
+    ) -> AbstractContextManager[Held]:
         """Let this run alone write, under a lock in a folder of its own.
 
-        Raises BusyError where another run holds it, OSError where no lock can be had.
+        A brief one is worth waiting for, and others are told so. Raises BusyError where another
+        run holds it, OSError where no lock can be had.
         """
 
     def holder(self, folder: str) -> str:

@@ -1,0 +1,124 @@
+"""The index on an Elasticsearch server, by way of its official client."""
+
+import logging
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from granpipe.service.events import DownError
+from granpipe.service.positions import Known, Window, in_parts
+
+INDEX = "photographs"
+_MAPPINGS = {
+    "properties": {
+        "sha256": {"type": "keyword"},
+        "source": {"type": "keyword"},
+        "label": {"type": "keyword"},
+        "place": {"type": "geo_point"},
+        "facts": {"type": "object", "enabled": False},
+    }
+}
+_PAGE = 1_000
+_PATIENCE = 10.0  # seconds
+_BETWEEN_STAMPS = 5.0
+
+
+class SearchIndex:
+    """The index `photographs` of a server; a `Positions`.
+
+    Parameters
+    ----------
+    url : str
+        https://host:port, with user and password where they are needed.
+    """
+
+    def __init__(self, url: str) -> None:
+        from elasticsearch import Elasticsearch  # noqa: PLC0415 - the extra service
+
+        # The client logs addresses, in which a password may stand.
+        logging.getLogger("elastic_transport").setLevel(logging.CRITICAL)
+        self._client = Elasticsearch(url, request_timeout=_PATIENCE, max_retries=1)
+        self._is_made = False
+
+    @contextmanager
+    def _answering(self) -> Iterator[Any]:
+        """Give the client, with the index made."""
+        from elasticsearch import ApiError, TransportError  # noqa: PLC0415 - the extra service
+
+        try:
+            if not self._is_made:
+                if not self._client.indices.exists(index=INDEX):
+                    self._client.indices.create(index=INDEX, mappings=_MAPPINGS)
+                self._is_made = True
+            yield self._client
+        except (ApiError, TransportError) as error:
+            self._is_made = False  # its memory may be gone when it answers again
+            raise DownError(f"search server: {type(error).__name__}") from error
+
+    def put(self, photos: Sequence[Known]) -> None:
+        """Index documents, each in place of that of the same SHA-256."""
+        for part in in_parts(photos):
+            lines: list[dict[str, Any]] = []
+            for photo in part:
+                lines += [{"index": {"_index": INDEX, "_id": photo.sha256}}, _document(photo)]
+            with self._answering() as client:
+                answer = client.bulk(operations=lines, refresh=True)
+            if answer["errors"]:
+                raise DownError("search server: did not take all documents")
+
+    def get(self, sha256: str) -> Known | None:
+        """Return a document."""
+        return next(self._search({"ids": {"values": [sha256]}}, 1), None)
+
+    def lacking(self, digests: Sequence[str]) -> set[str]:
+        """Return the digests that no document has."""
+        there = set()
+        for part in in_parts(digests):
+            there |= {one.sha256 for one in self._search({"ids": {"values": part}}, len(part))}
+        return set(digests) - there
+
+    def within(self, window: Window, label: str = "") -> Iterator[Known]:
+        """Yield the documents of a geo_bounding_box."""
+        labels = [{"term": {"label": label}}] if label else []
+        for west, east in window.spans():
+            corners = {"top": window.north, "left": west, "bottom": window.south, "right": east}
+            box = {"geo_bounding_box": {"place": corners}}
+            yield from self._pages({"bool": {"filter": [box, *labels]}})
+
+    def all(self) -> Iterator[Known]:
+        """Yield all documents."""
+        return self._pages({"match_all": {}})
+
+    def _pages(self, query: dict[str, Any]) -> Iterator[Known]:
+        """Yield what a query finds, by the order of the SHA-256."""
+        last = ""
+        while True:
+            later = {"range": {"sha256": {"gt": last}}}
+            found = list(self._search({"bool": {"filter": [query, later]}}, _PAGE))
+            yield from found
+            if len(found) < _PAGE:
+                return
+            last = found[-1].sha256
+
+    def _search(self, query: dict[str, Any], size: int) -> Iterator[Known]:
+        with self._answering() as client:
+            answer = client.search(index=INDEX, query=query, size=size, sort=[{"sha256": "asc"}])
+        for hit in answer["hits"]["hits"]:
+            told = hit["_source"]
+            yield Known(told["sha256"], told["source"], told["facts"])
+
+    def stamp(self) -> object:
+        """Return another number every few seconds: the server tells of no changes."""
+        return int(time.monotonic() / _BETWEEN_STAMPS)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._client.close()
+
+
+def _document(photo: Known) -> dict[str, Any]:
+    place = photo.place
+    told = {"sha256": photo.sha256, "source": photo.source, "label": photo.label}
+    where = {"place": {"lat": place[0], "lon": place[1]}} if place else {}
+    return told | where | {"facts": photo.facts}

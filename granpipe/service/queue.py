@@ -1,0 +1,75 @@
+"""Events in a SQLite file, for one worker."""
+
+import time
+from collections.abc import Sequence
+
+from granpipe.service.database import Database
+from granpipe.service.events import Event, Refusal
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS photographs (
+    number INTEGER PRIMARY KEY AUTOINCREMENT, sha256 TEXT, source TEXT, size INTEGER);
+CREATE TABLE IF NOT EXISTS photographs_rejected (
+    sha256 TEXT, source TEXT PRIMARY KEY, reason TEXT, detail TEXT);
+"""
+_BETWEEN_LOOKS = 0.1
+
+
+class QueueFile:
+    """The file `events.sqlite` of a folder; an `Events`."""
+
+    def __init__(self, folder: str) -> None:
+        self._database = Database(folder, "events.sqlite", _SCHEMA)
+        self._taken = 0
+
+    def publish(self, event: Event) -> None:
+        """Add a row."""
+        with self._database.transaction() as connection:
+            connection.execute(
+                "INSERT INTO photographs (sha256, source, size) VALUES (?, ?, ?)",
+                (event.sha256, event.source, event.size),
+            )
+
+    def take(self, most: int, seconds: float) -> list[Event]:
+        """Return the next rows."""
+        ends = time.monotonic() + seconds
+        while True:
+            with self._database.transaction() as connection:
+                rows = connection.execute(
+                    "SELECT number, sha256, source, size FROM photographs "
+                    "WHERE number > ? ORDER BY number LIMIT ?",
+                    (self._taken, most),
+                ).fetchall()
+            if rows:
+                self._taken = rows[-1][0]
+                return [Event(*row[1:]) for row in rows]
+            if time.monotonic() > ends:
+                return []
+            time.sleep(_BETWEEN_LOOKS)
+
+    def reject(self, refusals: Sequence[Refusal]) -> None:
+        """Add a row for each, in place of the one of the same photograph."""
+        with self._database.transaction() as connection:
+            connection.executemany(
+                "INSERT OR REPLACE INTO photographs_rejected VALUES (?, ?, ?, ?)",
+                [(one.sha256, one.source, one.reason, one.detail) for one in refusals],
+            )
+
+    def commit(self) -> None:
+        """Delete the rows that were taken."""
+        with self._database.transaction() as connection:
+            connection.execute("DELETE FROM photographs WHERE number <= ?", (self._taken,))
+
+    def give_back(self) -> None:
+        """Begin again with the first row."""
+        self._taken = 0
+
+    def lag(self) -> int:
+        """Return how many rows were not taken."""
+        with self._database.transaction() as connection:
+            query = "SELECT count(*) FROM photographs WHERE number > ?"
+            return int(connection.execute(query, (self._taken,)).fetchone()[0])
+
+    def close(self) -> None:
+        """Close the file."""
+        self._database.close()

@@ -1,0 +1,103 @@
+"""Keep slow uploads from taking every thread, and from outliving the server's last ten seconds."""
+
+import signal
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+_CROWD = 4  # uploads under way at once, of which a server with eight threads has no fear
+_PATIENCE, _PATIENCE_IN_A_CROWD, _PATIENCE_AT_THE_END = 120.0, 1.0, 3.0  # seconds
+_LEAST_RATE = 20_000  # bytes a second
+_LOOK = 0.25
+_SOCKETS = ("gunicorn.socket", "werkzeug.socket")
+
+_Wsgi = Callable[[dict[str, Any], Any], Iterable[bytes]]
+
+
+@dataclass(eq=False, slots=True)
+class _Upload:
+    """A body that is being read; stands in for its stream."""
+
+    stream: Any
+    connection: socket.socket
+    began: float = field(default_factory=time.monotonic)
+    received: int = 0
+
+    def read(self, size: int = -1) -> bytes:
+        data: bytes = self.stream.read(size)
+        self.received += len(data)
+        return data
+
+    def readline(self, size: int = -1) -> bytes:
+        data: bytes = self.stream.readline(size)
+        self.received += len(data)
+        return data
+
+    def cut(self) -> None:
+        """End the reading, so that there can still be an answer."""
+        with suppress(OSError):
+            self.connection.shutdown(socket.SHUT_RD)
+
+
+class Uploads:
+    """An application that ends uploads which take too long.
+
+    A client that sends its photograph byte by byte holds a thread. While others wait, it is given a
+    second; it can send the photograph again, later.
+    """
+
+    def __init__(self, application: _Wsgi) -> None:
+        self._application = application
+        self._going: set[_Upload] = set()
+        self._turn = threading.Lock()
+        self._watch: threading.Thread | None = None
+        self._ends_at = float("inf")
+        self._hear_the_end()
+
+    def __call__(self, environ: dict[str, Any], start: Any) -> Iterable[bytes]:
+        """Answer a request."""
+        connection = next((environ[name] for name in _SOCKETS if name in environ), None)
+        if connection is None or environ["REQUEST_METHOD"] != "POST":
+            return self._application(environ, start)
+        upload = _Upload(environ["wsgi.input"], connection)
+        environ["wsgi.input"] = upload
+        with self._turn:
+            self._going.add(upload)
+            if self._watch is None:  # not before the fork
+                self._watch = threading.Thread(target=self._look, daemon=True)
+                self._watch.start()
+        try:
+            return self._application(environ, start)
+        finally:
+            with self._turn:
+                self._going.discard(upload)
+
+    def _look(self) -> None:
+        while True:
+            time.sleep(_LOOK)
+            with self._turn:
+                for upload in self._slow(time.monotonic()):
+                    upload.cut()
+
+    def _slow(self, now: float) -> list[_Upload]:
+        if now > self._ends_at:
+            return list(self._going)
+        patience = _PATIENCE_IN_A_CROWD if len(self._going) > _CROWD else _PATIENCE
+        late = ((one, now - one.began) for one in self._going)
+        return [one for one, age in late if age > patience and one.received < age * _LEAST_RATE]
+
+    def _hear_the_end(self) -> None:
+        """Learn of SIGTERM, before the server waits for the uploads that are under way."""
+        known = signal.getsignal(signal.SIGTERM)
+        if not callable(known) or threading.current_thread() is not threading.main_thread():
+            return
+
+        def end(number: int, frame: Any) -> None:
+            self._ends_at = time.monotonic() + _PATIENCE_AT_THE_END
+            known(number, frame)
+
+        signal.signal(signal.SIGTERM, end)

@@ -1,0 +1,171 @@
+"""The worker: events -> arrays, ledger and index. `python -m granpipe.service.worker`."""
+
+import argparse
+import sys
+import time
+from collections.abc import Callable, Sequence
+
+from granpipe.engines.choice import choose
+from granpipe.errors import DatasetError, GranpipeError
+from granpipe.jobs.prepare_ahead import PrepareAhead, Prepared
+from granpipe.service.events import DownError, Event, Events, Refusal
+from granpipe.service.journal import Journal
+from granpipe.service.parts import open_events, open_positions
+from granpipe.service.positions import Known, Positions, in_parts, known_of
+from granpipe.service.settings import Settings, read_settings
+from granpipe.service.stopping import StopAsked, stop_when_asked
+from granpipe.service.sweep import digests_of
+from granpipe.stores.protocol import Entry
+
+_LARGEST_BATCH = 1_000
+_WAIT = 1.0  # seconds for the first event of a batch
+_BREATH = 0.25  # between two batches, in which a prepare can take the lock
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 30.0
+_BETWEEN_LINES = 60.0
+
+
+class Worker:
+    """Works off events, batch by batch.
+
+    Parameters
+    ----------
+    ahead : PrepareAhead
+    events : Events
+    positions : Positions
+    journal : Journal
+    """
+
+    def __init__(
+        self, ahead: PrepareAhead, events: Events, positions: Positions, journal: Journal
+    ) -> None:
+        self.ahead = ahead
+        self.events = events
+        self.positions = positions
+        self.journal = journal
+        self._told_at = -_BETWEEN_LINES
+
+    def run(self, *, reindex: bool = False) -> None:
+        """Work until somebody asks to stop."""
+        self.insist(lambda: self.sweep(reindex=reindex))
+        while True:
+            if self.insist(self.work):
+                self.insist(lambda: self.sweep(reindex=False))
+
+    def insist(self, step: Callable[[], None]) -> bool:
+        """Do a step, again after ever longer pauses while something is down or taken.
+
+        Return whether a queue or an index was down: it may have forgotten things.
+        """
+        pause, was_down = _FIRST_PAUSE, False
+        while True:
+            try:
+                step()
+            except (DownError, DatasetError) as error:
+                was_down |= isinstance(error, DownError)
+                self._tell(error)
+                time.sleep(pause)
+                pause = min(2 * pause, _LONGEST_PAUSE)
+            else:
+                return was_down
+
+    def _tell(self, error: GranpipeError) -> None:
+        if time.monotonic() - self._told_at >= _BETWEEN_LINES:
+            self.journal.note("waiting", cause=str(error))
+            self._told_at = time.monotonic()
+
+    def work(self) -> None:
+        """Do one batch of events; where that fails, all of them come again."""
+        try:
+            events = self.events.take(_LARGEST_BATCH, _WAIT)
+            if events:
+                self._do(list({event.source: event for event in events}.values()))
+                self.events.commit()
+        except BaseException:
+            self.events.give_back()
+            raise
+        if events:
+            time.sleep(_BREATH)
+
+    def _do(self, events: Sequence[Event]) -> None:
+        entries = [Entry(event.source, event.size, "") for event in events]
+        digests = {event.source: event.sha256 for event in events}
+        self._prepare(entries, digests)
+
+    def _prepare(self, entries: Sequence[Entry], digests: dict[str, str]) -> None:
+        """Prepare photographs, then tell the index, then whoever reads of the rejected ones."""
+        began = time.monotonic()
+        done = self.ahead.run(entries)
+        self.positions.put([known_of(one, digests[one.source]) for one in done])
+        rejected = [one for one in done if one.is_rejected]
+        if rejected:
+            self.events.reject([_refusal(one, digests[one.source]) for one in rejected])
+        self.journal.note(
+            "batch",
+            photographs=len(done),
+            prepared=sum(not one.is_rejected and not one.is_kept for one in done),
+            kept=sum(one.is_kept for one in done),
+            rejected=len(rejected),
+            seconds=round(time.monotonic() - began, 2),
+            lag=self.events.lag(),
+        )
+
+    def sweep(self, *, reindex: bool) -> None:
+        """Look for what no event told, and for what the index does not know.
+
+        A broker may have lost its memory, and so may an index.
+        """
+        for part in in_parts(self.ahead.recorded()):
+            self._index(part, everything=reindex)
+        for entries in in_parts(self.ahead.missing(), _LARGEST_BATCH):
+            digests = digests_of(entries)
+            new = self.positions.lacking(list(digests.values()))
+            untold = [entry for entry in entries if reindex or digests[entry.path] in new]
+            if untold:
+                self._prepare(untold, digests)
+                time.sleep(_BREATH)
+
+    def _index(self, part: Sequence[Prepared], *, everything: bool) -> None:
+        known = [known_of(one, "") for one in part]
+        digests = [one.sha256 for one in known]
+        new = set(digests) if everything else self.positions.lacking(digests)
+        lacking: list[Known] = [one for one in known if one.sha256 in new]
+        if lacking:
+            self.positions.put(lacking)
+            self.journal.note("indexed", photographs=len(lacking))
+
+
+def _refusal(one: Prepared, sha256: str) -> Refusal:
+    return Refusal(sha256, one.source, one.reason, one.detail)
+
+
+def make_worker(settings: Settings) -> Worker:
+    """Return a worker on the parts of the settings."""
+    journal = Journal(as_json=settings.logs_json)
+    engine = choose(settings.engine, None, lambda line: journal.note("engine", told=line))
+    ahead = PrepareAhead(engine.open(settings.source), engine.open(settings.output), engine)
+    return Worker(ahead, open_events(settings), open_positions(settings), journal)
+
+
+def main() -> int:
+    """Run the worker until SIGTERM or Ctrl-C."""
+    parser = argparse.ArgumentParser("python -m granpipe.service.worker", description=__doc__)
+    parser.add_argument("--reindex", action="store_true", help="fill the index from the dataset")
+    chosen = parser.parse_args()
+    try:
+        stop_when_asked()
+        worker = make_worker(read_settings())
+    except GranpipeError as error:
+        print(f"granpipe.service.worker: {error}", file=sys.stderr)
+        return 1
+    try:
+        worker.run(reindex=chosen.reindex)
+    except StopAsked:
+        worker.journal.note("stopped")
+    finally:
+        worker.events.close()
+        worker.positions.close()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

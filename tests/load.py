@@ -1,0 +1,90 @@
+"""Load on the online path: posts a second, and photographs a second through the whole flow."""
+
+import http.client
+import os
+import statistics
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from online import Online, form, until
+
+CLIENTS = 16
+
+
+def post_all(port: int, bodies: Sequence[tuple[bytes, str]]) -> list[float]:
+    """Post everything over a few lasting connections; return the seconds of each post."""
+    turns, seconds = iter(bodies), list[float]()
+    lock = threading.Lock()
+
+    def post() -> None:
+        connection = http.client.HTTPConnection("127.0.0.1", port)
+        while True:
+            with lock:
+                body, kind = next(turns, (b"", ""))
+            if not body:
+                return connection.close()
+            began = time.perf_counter()
+            connection.request("POST", "/post_image", body, {"Content-Type": kind})
+            answer = connection.getresponse()
+            answer.read()
+            assert answer.status == 200, answer.status
+            seconds.append(time.perf_counter() - began)
+
+    threads = [threading.Thread(target=post) for _ in range(CLIENTS)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return seconds
+
+
+def memory_of(pid: int) -> float:
+    """Return how many megabytes a process holds."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS")) / 1024
+
+
+def cpu_seconds() -> float:
+    """Return what all processes took that were started here and have ended."""
+    return sum(os.times()[2:4])
+
+
+def bench_service(photos: Sequence[Path], folder: Path) -> None:
+    """Print what the embedded parts do on this machine."""
+    bodies = [form(path.read_bytes() + str(n).encode(), "corn") for n, path in enumerate(photos)]
+    count = len(bodies)
+    path = Online(folder, {"GRANPIPE_STATE": "state"})
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        path.web("--workers", "2", "--log-level", "warning")
+        began = time.perf_counter()
+        seconds = sorted(post_all(path.port, bodies))
+        took = time.perf_counter() - began
+        slowest = 1000 * statistics.quantiles(seconds, n=100)[98]
+        print(f"\n{count:,} posts, two gunicorn workers, {CLIENTS} clients")
+        print(f"  {count / took:,.0f} posts/s, 99th percentile {slowest:.0f} ms", flush=True)
+        began, before = time.perf_counter(), cpu_seconds()
+        worker = path.worker()
+        until(lambda: path.arrays() >= count, "the worker", 600)
+        flow = count / (time.perf_counter() - began)
+        until(lambda: "batch" in worker.log.read_text(), "the log")
+        memory = memory_of(worker.pid)
+        worker.terminate()
+        worker.wait()
+        spent = cpu_seconds() - before
+        print(
+            f"  worker: {flow:,.0f} photographs/s, {spent:.2f} CPU s, {memory:.0f} MB", flush=True
+        )
+        began, before = time.perf_counter(), cpu_seconds()
+        command = [sys.executable, "-m", "granpipe", "prepare", "-q", path.source, folder / "out"]
+        subprocess.run(command, check=True, env=os.environ)
+        plain = count / (time.perf_counter() - began)
+        spent = cpu_seconds() - before
+        print(f"  granpipe prepare: {plain:,.0f} photographs/s, {spent:.2f} CPU s", end=", ")
+        print(f"ratio {flow / plain:.2f}")
+    finally:
+        path.close()

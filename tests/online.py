@@ -1,0 +1,158 @@
+"""The online path in processes of its own: a web server, a worker, and who posts to them."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PATIENCE = 60.0
+
+
+def free_port() -> int:
+    with closing(socket.socket()) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def until(condition: Callable[[], object], what: str = "it", patience: float = PATIENCE) -> None:
+    """Wait until something holds."""
+    ends = time.monotonic() + patience
+    while not condition():
+        assert time.monotonic() < ends, f"waited in vain for {what}"
+        time.sleep(0.05)
+
+
+@dataclass(frozen=True)
+class Answer:
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def json(self) -> dict:
+        return json.loads(self.body)
+
+
+@dataclass
+class Online:
+    """One set of folders, and the processes on it."""
+
+    folder: Path
+    variables: dict[str, str]
+    port: int = field(default_factory=free_port)
+    processes: list[subprocess.Popen] = field(default_factory=list)
+
+    @property
+    def source(self) -> Path:
+        return self.folder / "state/photographs"
+
+    @property
+    def output(self) -> Path:
+        return self.folder / "state/arrays"
+
+    def start(self, *command: str) -> subprocess.Popen:
+        name = f"log-{len(self.processes)}"
+        inject = self.folder / "inject"
+        path = os.pathsep.join([str(inject), str(ROOT)])
+        with (self.folder / name).open("wb") as log:
+            process = subprocess.Popen(
+                [sys.executable, "-m", *command],
+                cwd=self.folder,
+                env=os.environ | {"PYTHONPATH": path} | self.variables,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        process.log = self.folder / name
+        self.processes.append(process)
+        return process
+
+    def web(self, *options: str) -> subprocess.Popen:
+        bind = ["--bind", f"127.0.0.1:{self.port}", "--threads", "8"]
+        process = self.start("gunicorn", *bind, *options, "granpipe.service:create_app()")
+        until(lambda: self._answers(process), "the web server")
+        return process
+
+    def worker(self, *options: str) -> subprocess.Popen:
+        return self.start("granpipe.service.worker", *options)
+
+    def _answers(self, process: subprocess.Popen) -> bool:
+        assert process.poll() is None, process.log.read_text()
+        try:
+            self.ask("/is_alive")
+        except OSError:
+            return False
+        return True
+
+    def ask(self, path: str, data: bytes | None = None, **headers: str) -> Answer:
+        names = {name.replace("_", "-"): value for name, value in headers.items()}
+        request = urllib.request.Request(f"http://127.0.0.1:{self.port}{path}", data, names)
+        try:
+            with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
+                return Answer(answer.status, dict(answer.headers), answer.read())
+        except urllib.error.HTTPError as error:
+            with error:
+                return Answer(error.code, dict(error.headers), error.read())
+
+    def post(self, data: bytes, label: str | None = None, name: str = "a.jpg") -> Answer:
+        body, kind = form(data, label, name)
+        return self.ask("/post_image", body, Content_Type=kind)
+
+    def state_of(self, sha256: str) -> str:
+        return self.ask(f"/photographs/{sha256}").json.get("state", "")
+
+    def log(self) -> str:
+        return "".join(process.log.read_text() for process in self.processes)
+
+    def arrays(self) -> int:
+        return sum(1 for _ in self.output.glob("[!.]*/*.npy"))
+
+    def close(self) -> None:
+        for process in self.processes:
+            process.kill()
+            process.wait()
+
+
+def form(data: bytes, label: str | None = None, name: str = "a.jpg") -> tuple[bytes, str]:
+    """Return a form with a photograph, as curl writes it, and its content type."""
+    edge = uuid4().hex
+    parts = [
+        f'--{edge}\r\nContent-Disposition: form-data; name="file"; filename="{name}"\r\n'
+        "Content-Type: image/jpeg\r\n\r\n".encode()
+        + data
+        + b"\r\n"
+    ]
+    if label is not None:
+        head = f'--{edge}\r\nContent-Disposition: form-data; name="label"\r\n\r\n'
+        parts.append(head.encode() + label.encode() + b"\r\n")
+    parts.append(f"--{edge}--\r\n".encode())
+    return b"".join(parts), f"multipart/form-data; boundary={edge}"
+
+
+@pytest.fixture
+def online(tmp_path):
+    """Make a set of folders for the online path; its processes end with the test."""
+    for package in ("flask", "gunicorn", "confluent_kafka", "elasticsearch"):
+        pytest.importorskip(package, reason="the extra service is not installed")
+    made = []
+
+    def make(folder: Path = tmp_path, **variables: str) -> Online:
+        names = [name for name in os.environ if name.startswith("GRANPIPE_")]
+        made.append(Online(folder, dict.fromkeys(names, "") | variables))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.close()

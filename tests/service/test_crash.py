@@ -1,0 +1,141 @@
+"""kill -9 in the middle of 300 photographs: nothing is lost, and nothing is doubled."""
+
+import hashlib
+import os
+import random
+import signal
+import threading
+import time
+from http.client import HTTPException
+
+import pytest
+
+import exif_blocks as eb
+from conftest import picture, rows
+from online import until
+
+pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals")
+
+PHOTOGRAPHS = 300
+
+
+def drawn(count: int = PHOTOGRAPHS) -> list[bytes]:
+    return [
+        eb.jpeg_at(-60 + number / 3, number / 2, picture=picture(320, 240, number))
+        for number in range(count)
+    ]
+
+
+def post_all(path, photos, acknowledged: set[str]) -> None:
+    """Post photographs as a phone does: again and again until each is acknowledged."""
+    for number, photo in enumerate(photos):
+        while True:
+            try:
+                if path.post(photo, ("corn", "wheat")[number % 2]).status == 200:
+                    break
+            except (OSError, HTTPException):
+                time.sleep(0.05)
+        acknowledged.add(hashlib.sha256(photo).hexdigest())
+
+
+def kill(process) -> None:
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def check(path, photos, granpipe) -> None:
+    """See that every photograph is one array, one position and one row, and nothing else is."""
+    digests = {hashlib.sha256(photo).hexdigest() for photo in photos}
+
+    def places() -> list[str]:
+        found = path.ask("/positions.geojson").json["features"]
+        return [feature["properties"]["source"] for feature in found]
+
+    until(lambda: len(places()) >= len(photos), "all positions", 120)
+    assert sorted(name.split("/")[1][:64] for name in places()) == sorted(digests)
+    assert path.arrays() == len(photos)
+    result = granpipe("prepare", path.source, path.output)
+    assert f"{len(photos)} prepared ({len(photos)} of them up to date already)" in result.stdout
+    assert {row["sha256"] for row in rows(path.output / "labels.csv")} == digests
+
+
+def test_killed_web_and_worker_lose_and_double_nothing(online, granpipe):
+    path, photos, acknowledged = online(), drawn(), set()
+    web, worker = path.web(), path.worker()
+    phone = threading.Thread(target=post_all, args=(path, photos, acknowledged))
+    phone.start()
+    rng = random.Random(1)
+    for goal in (40, 120, 200):
+        until(lambda goal=goal: len(acknowledged) >= goal, "posts")
+        kill(web)
+        web = path.web()
+        until(lambda goal=goal: path.arrays() >= goal // 2, "arrays")
+        time.sleep(rng.uniform(0, 0.3))
+        kill(worker)
+        worker = path.worker()
+    phone.join()
+    check(path, photos, granpipe)
+    assert "Traceback" not in path.log()
+
+
+def test_what_no_event_told_and_a_lost_index_are_found_when_the_worker_starts(online, granpipe):
+    path, photos = online(), drawn(20)
+    path.web()
+    post_all(path, photos, set())
+    for lost in (path.folder / "state").glob("events.sqlite*"):
+        lost.unlink()
+    worker = path.worker()
+    check(path, photos, granpipe)
+    kill(worker)
+    for lost in (path.folder / "state").glob("positions.sqlite*"):
+        lost.unlink()
+    path.worker("--reindex")
+    check(path, photos, granpipe)
+    post_all(path, photos[:1], set())
+    check(path, photos, granpipe)
+
+
+def test_prepare_waits_for_a_batch_and_the_worker_for_a_prepare(online, granpipe, start):
+    path, photos = online(), drawn(60)
+    path.web()
+    post_all(path, photos, set())
+    path.worker()
+    until(lambda: path.arrays() > 0, "an array")
+    preparing = start("prepare", path.source, path.output)
+    said = preparing.communicate(timeout=60)
+    assert preparing.returncode == 0, said
+    check(path, photos, granpipe)
+
+
+def test_sigterm_in_the_middle_of_a_batch_ends_the_worker_and_gives_the_batch_back(
+    online, granpipe
+):
+    path, photos = online(), drawn(200)
+    path.web()
+    post_all(path, photos, set())
+    worker = path.worker()
+    until(lambda: path.arrays() > 0, "an array")
+    worker.send_signal(signal.SIGTERM)
+    began = time.monotonic()
+    assert worker.wait(10) == 0
+    assert time.monotonic() - began < 10
+    assert path.arrays() < len(photos)
+    path.worker()
+    check(path, photos, granpipe)
+    assert "Traceback" not in path.log()
+
+
+def test_a_lost_ledger_is_left_to_prepare_and_the_worker_waits_for_it(online, granpipe):
+    path, photos = online(), drawn(6)
+    path.web()
+    post_all(path, photos[:3], set())
+    path.worker()
+    check(path, photos[:3], granpipe)
+    before = (path.output / "dataset.json").read_bytes()
+    (path.output / ".granpipe/ledger.jsonl").unlink()
+    post_all(path, photos[3:], set())
+    until(lambda: "run granpipe prepare" in path.log(), "a line of the worker")
+    assert (path.arrays(), (path.output / "dataset.json").read_bytes()) == (3, before)
+    granpipe("prepare", path.source, path.output)
+    until(lambda: path.state_of(hashlib.sha256(photos[5]).hexdigest()) == "prepared", "the worker")
+    check(path, photos, granpipe)

@@ -1,0 +1,79 @@
+"""Every index keeps the same promises: a SQLite file, and a search server."""
+
+import pytest
+
+
+@pytest.fixture(params=["file", "noida"])
+def index(request, tmp_path):
+    pytest.importorskip("elasticsearch", reason="the extra service is not installed")
+    if request.param == "file":
+        from granpipe.service.rtree import IndexFile
+
+        index = IndexFile(str(tmp_path))
+    else:
+        from granpipe.service.elastic import SearchIndex
+
+        index = SearchIndex(request.getfixturevalue("noida").variables["GRANPIPE_SEARCH"])
+    yield index
+    index.close()
+
+
+def known(number: int, label: str = "corn", place=None, state: str = "prepared"):
+    from granpipe.service.positions import Known
+
+    lat, lon = place or (None, None)
+    facts = {"state": state, "path": f"{label}/{number}.jpg.npy", "latitude": lat}
+    facts |= {"longitude": lon, "altitude": None, "left": 0, "top": 28}
+    return Known(f"{number:064x}", f"{label}/{number}.jpg", facts)
+
+
+def test_what_is_put_is_found_by_digest_and_by_place_and_class(index):
+    from granpipe.service.positions import Window
+
+    one, two = known(1, "corn", (48.5, 11.5)), known(2, "wheat", (-17.0, 179.9999999))
+    three, four = known(3, "wheat", (-17.0, -179.5)), known(4, "corn")
+    index.put([one, two, three, four])
+    assert index.get(one.sha256) == one
+    assert index.get("0" * 64) is None
+    assert index.lacking([one.sha256, "f" * 64]) == {"f" * 64}
+    assert index.lacking([]) == set()
+    assert [*index.within(Window(11, 48, 12, 49))] == [one]
+    assert {at.source for at in index.within(Window(179, -20, -179, 0))} == {
+        *(two.source, three.source)
+    }
+    assert [*index.within(Window(), "corn")] == [one]
+    assert [*index.within(Window(11.50001, 48, 12, 49))] == []
+    assert sorted(at.sha256 for at in index.all()) == [at.sha256 for at in (one, two, three, four)]
+
+
+def test_what_is_put_twice_is_there_once_as_it_was_put_last(index):
+    from granpipe.service.positions import Window
+
+    index.put([known(1, "corn", (1.0, 2.0))])
+    before = index.stamp()
+    index.put([known(1, "wheat", (3.0, 4.0))])
+    assert [at.label for at in index.within(Window())] == ["wheat"]
+    index.put([known(1, "wheat", state="rejected")])
+    assert [*index.within(Window())] == []
+    assert index.get(known(1).sha256).facts["state"] == "rejected"
+    assert isinstance(before, int)
+
+
+def test_more_than_a_page_of_them_are_all_found(index):
+    from granpipe.service.positions import Window
+
+    index.put([known(number, "corn", (number / 100, number / 50)) for number in range(2_300)])
+    assert len({at.sha256 for at in index.all()}) == 2_300
+    assert sum(1 for _ in index.within(Window())) == 2_300
+
+
+def test_a_search_server_that_is_not_there_is_down():
+    pytest.importorskip("elasticsearch", reason="the extra service is not installed")
+    from granpipe.service.elastic import SearchIndex
+    from granpipe.service.events import DownError
+
+    index = SearchIndex("http://name:s3cret@127.0.0.1:1")
+    with pytest.raises(DownError, match="search server") as told:
+        index.get("0" * 64)
+    assert "s3cret" not in str(told.value)
+    index.close()

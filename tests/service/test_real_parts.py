@@ -1,0 +1,113 @@
+"""The flow over Kafka's and Elasticsearch's protocols, and S3, with real servers on loopback."""
+
+import hashlib
+import json
+import os
+import threading
+import time
+
+import pytest
+
+import exif_blocks as eb
+from conftest import picture, rows
+from online import until
+
+pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals")
+
+
+def drawn(count: int) -> list[bytes]:
+    return [
+        eb.jpeg_at(-60 + number / 3, number / 2, picture=picture(320, 240, number))
+        for number in range(count)
+    ]
+
+
+def digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def sources(path, query: str = "") -> list[str]:
+    answer = path.ask(f"/positions.geojson?{query}")
+    if answer.status != 200:
+        return []
+    return sorted(one["properties"]["source"] for one in answer.json["features"])
+
+
+def test_kafka_and_elasticsearch_and_s3_at_once(online, noida, lake, granpipe, tmp_path):
+    stores = {"GRANPIPE_SOURCE": lake.url("photos"), "GRANPIPE_OUTPUT": lake.url("arrays")}
+    path = online(**noida.variables, **stores)
+    path.web(), path.worker()
+    photos = drawn(40)
+    for number, photo in enumerate(photos):
+        until(lambda p=photo, n=number: path.post(p, ("corn", "wheat")[n % 2]).status == 200)
+    path.post(photos[1][:-60], "wheat")
+    until(lambda: len(sources(path)) == len(photos), "the positions", 120)
+    until(lambda: path.state_of(digest(photos[1][:-60])) == "rejected", "the rejected one")
+    assert {name.split("/")[0] for name in sources(path, "label=corn")} == {"corn"}
+    assert len(sources(path, "bbox=-0.1,-60.1,5.1,90")) == 11
+    assert digest(photos[0]) in path.ask("/map").body.decode()
+    messages = rejected_messages(noida)
+    assert [(one["sha256"], one["reason"]) for one in messages] == [
+        (digest(photos[1][:-60]), "truncated")
+    ]
+    result = granpipe("prepare", *stores.values())
+    assert f"40 prepared ({len(photos)} of them up to date already)" in result.stdout
+    for name, data in lake.tree("photos").items():
+        (tmp_path / "same" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "same" / name).write_bytes(data)
+    granpipe("prepare", tmp_path / "same", tmp_path / "alone")
+    there = {name: hashlib.sha256(data).digest() for name, data in lake.tree("arrays").items()}
+    from conftest import tree
+
+    assert there == {
+        name: hashlib.sha256(data).digest() for name, data in tree(tmp_path / "alone").items()
+    }
+    assert "Traceback" not in path.log()
+
+
+def rejected_messages(noida) -> list[dict]:
+    from confluent_kafka import Consumer
+
+    consumer = Consumer(
+        {
+            "bootstrap.servers": noida.variables["GRANPIPE_KAFKA"],
+            "group.id": "test",
+            "auto.offset.reset": "earliest",
+        }
+    )
+    consumer.subscribe(["photographs-rejected"])
+    found: list[dict] = []
+    ends = time.monotonic() + 30
+    while not found and time.monotonic() < ends:
+        messages = consumer.consume(10, 0.5)
+        found += [json.loads(one.value()) for one in messages if not one.error()]
+    consumer.close()
+    return found
+
+
+def test_a_broker_and_a_search_server_that_are_killed_lose_nothing(online, noida, granpipe):
+    path, photos = online(**noida.variables), drawn(120)
+    path.web()
+    worker = path.worker()
+    acknowledged: list[str] = []
+
+    def post_all() -> None:
+        for photo in photos:
+            until(lambda p=photo: path.post(p, "corn").status == 200, "an answer", 120)
+            acknowledged.append(digest(photo))
+
+    phone = threading.Thread(target=post_all)
+    phone.start()
+    until(lambda: len(acknowledged) >= 50, "posts", 120)
+    noida.kill()
+    answer = path.post(photos[-1], "corn")
+    assert answer.status == 503 and answer.headers["Retry-After"]
+    until(lambda: " waiting cause=" in worker.log.read_text(), "a line of the worker")
+    noida.start()
+    phone.join()
+    until(lambda: len(sources(path)) == len(photos), "the positions", 120)
+    assert path.arrays() == len(photos)
+    granpipe("prepare", path.source, path.output)
+    table = rows(path.output / "labels.csv")
+    assert sorted(row["sha256"] for row in table) == sorted(map(digest, photos))
+    assert "Traceback" not in path.log()

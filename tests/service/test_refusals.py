@@ -1,0 +1,232 @@
+"""What is refused, and how: one line of JSON, and nothing is kept."""
+
+import base64
+import hashlib
+import io
+import sqlite3
+
+import pytest
+from PIL import Image
+
+import exif_blocks as eb
+from conftest import picture, save
+from online import form
+
+LOCAL = {"REMOTE_ADDR": "127.0.0.1", "HTTP_HOST": "localhost:8000"}
+TOKEN = "s3cret-of-ours"
+
+
+@pytest.fixture
+def jpeg():
+    return eb.jpeg_at(10.0, 20.0)
+
+
+@pytest.fixture
+def client(tmp_path, monkeypatch):
+    """Return Flask's client of an application on folders; variables are for a moment."""
+    pytest.importorskip("flask", reason="the extra service is not installed")
+    from granpipe.service.http import make_app
+    from granpipe.service.settings import read_settings
+
+    def make(**variables):
+        known = {"GRANPIPE_STATE": str(tmp_path / "state")}
+        return make_app(read_settings(known | variables)).test_client()
+
+    return make
+
+
+def post(client, data, label=None, name="a.jpg", **environ):
+    body, kind = form(data, label, name)
+    return client.post(
+        "/post_image", data=body, content_type=kind, environ_overrides=LOCAL | environ
+    )
+
+
+def kept(tmp_path) -> list[str]:
+    root = tmp_path / "state/photographs"
+    return sorted(p.relative_to(root).as_posix() for p in root.glob("[!.]*/*"))
+
+
+def refused(answer, status: int) -> str:
+    assert answer.status_code == status, answer.text
+    assert answer.text.count("\n") == 1
+    assert "Traceback" not in answer.text
+    return answer.json["error"]
+
+
+def test_every_bad_upload_has_its_status_and_leaves_nothing(client, tmp_path, jpeg):
+    here = client()
+    gif = save(tmp_path / "a.gif", Image.new("P", (9, 9))).read_bytes()
+    refused(here.post("/post_image", environ_overrides=LOCAL), 400)
+    refused(here.post("/post_image", data={"label": "corn"}, environ_overrides=LOCAL), 400)
+    for data in (b"", b"nonsense", b"\xff\xd8\xff", jpeg[:40], b"%!PS-Adobe-3.0 EPSF", gif):
+        refused(post(here, data), 415)
+    labels = ["", ".", "..", "../up", "a/b", "/etc", "a\\b", ".hidden", "augmented", "labels.csv"]
+    labels += ["x.npy", " corn", "a\tb", "a\x00b", "c:", "x" * 101]
+    for label in labels:
+        refused(post(here, jpeg, label), 422)
+    assert kept(tmp_path) == []
+
+
+def test_names_that_users_give_never_become_paths(client, tmp_path, jpeg):
+    here = client()
+    names = ["../../../evil.jpg", "/etc/passwd", "a\\..\\b.jpg", "{{7*7}}.jpg", "x.php", "日.jpg"]
+    for name in names:
+        assert post(here, jpeg, "corn", name).status_code == 200
+    sha256 = hashlib.sha256(jpeg).hexdigest()
+    assert kept(tmp_path) == [f"corn/{sha256}.jpg"]
+
+
+def test_the_same_bytes_twice_are_one_object_and_under_another_label_a_conflict(
+    client, tmp_path, jpeg
+):
+    here = client()
+    assert post(here, jpeg, "corn").status_code == 200
+    assert post(here, jpeg, "corn").status_code == 200
+    assert "as corn" in refused(post(here, jpeg, "wheat"), 409)
+    assert len(kept(tmp_path)) == 1
+
+
+def test_a_body_that_is_too_large_is_refused_unread(client):
+    class Unread(io.BytesIO):
+        def read(self, *_):
+            raise AssertionError("was read")
+
+        readinto = readline = read
+
+    answer = client().post(
+        "/post_image",
+        input_stream=Unread(),
+        content_type="multipart/form-data; boundary=x",
+        environ_overrides=LOCAL | {"CONTENT_LENGTH": "2000000000"},
+    )
+    refused(answer, 413)
+    assert answer.headers["Connection"] == "close"
+
+
+def test_multipart_nonsense_is_refused(client, tmp_path):
+    here = client()
+    bodies = [b"", b"--x", b"--x\r\n\r\n\r\n--x--", b"\0" * 5000, b"--x\r\n" * 3000]
+    bodies += [b'--x\r\nContent-Disposition: form-data; name="a"\r\n\r\nb\r\n' * 50 + b"--x--\r\n"]
+    for body in bodies:
+        for kind in ("multipart/form-data; boundary=x", "multipart/form-data", "text/plain", ""):
+            answer = here.post("/post_image", data=body, content_type=kind, environ_overrides=LOCAL)
+            assert 400 <= answer.status_code < 500
+            refused(answer, answer.status_code)
+    assert kept(tmp_path) == []
+
+
+def test_without_a_token_only_programs_of_this_machine_are_answered(client, jpeg):
+    here = client()
+    ok = {"REMOTE_ADDR": "127.0.0.1", "HTTP_HOST": "0.0.0.0:8000"}
+    assert here.get("/is_alive", environ_overrides=ok).status_code == 200
+    mapped = ok | {"REMOTE_ADDR": "::ffff:127.0.0.1"}
+    assert here.get("/is_alive", environ_overrides=mapped).status_code == 200
+    strangers = [
+        {"REMOTE_ADDR": "192.0.2.7"},
+        {"REMOTE_ADDR": "::ffff:192.0.2.7"},
+        {"REMOTE_ADDR": ""},
+        {"HTTP_HOST": "evil.example"},
+        {"HTTP_HOST": "localhost.evil.example:8000"},
+        {"HTTP_X_FORWARDED_FOR": "127.0.0.1"},
+        {"HTTP_FORWARDED": "for=127.0.0.1"},
+        {"HTTP_X_REAL_IP": "127.0.0.1"},
+        {"HTTP_ORIGIN": "https://evil.example"},
+        {"HTTP_ORIGIN": "null"},
+        {"HTTP_ORIGIN": "http://localhost:9999"},
+        {"HTTP_SEC_FETCH_SITE": "cross-site"},
+    ]
+    for stranger in strangers:
+        for route in ("/is_alive", "/map", "/positions.geojson", "/photographs/x", "/none"):
+            refused(here.get(route, environ_overrides=LOCAL | stranger), 403)
+        refused(post(here, jpeg, **stranger), 403)
+    assert post(here, jpeg, HTTP_ORIGIN="http://localhost:8000").status_code == 200
+
+
+def test_the_token_guards_every_route_but_is_alive(client, jpeg, capfd):
+    here = client(GRANPIPE_TOKEN=TOKEN)
+    far = {"REMOTE_ADDR": "192.0.2.7", "HTTP_HOST": "granpipe.example"}
+    basic = base64.b64encode(f"me:{TOKEN}".encode()).decode()
+    bearer = {"HTTP_AUTHORIZATION": f"Bearer {TOKEN}"}
+    assert here.get("/is_alive", environ_overrides=far).status_code == 200
+    for route in ("/map", "/positions.geojson", "/photographs/x", "/none"):
+        for wrong in ({}, {"HTTP_AUTHORIZATION": "Bearer x"}, {"HTTP_AUTHORIZATION": "x"}):
+            refused(here.get(route, environ_overrides=far | wrong), 401)
+    assert here.get("/map", environ_overrides=far | bearer).status_code == 200
+    known = {"HTTP_AUTHORIZATION": f"Basic {basic}"}
+    assert here.get("/map", environ_overrides=far | known).status_code == 200
+    refused(post(here, jpeg, **far, **known), 401)
+    refused(post(here, jpeg, **far), 401)
+    assert post(here, jpeg, **far, **bearer).status_code == 200
+    told = capfd.readouterr().err
+    assert TOKEN not in told and basic not in told
+    assert told.count("\n") == 18
+
+
+def test_what_is_not_known_or_not_a_digest_is_404(client):
+    here = client()
+    for name in ("x", "0" * 64, "..%2f..%2fetc", "A" * 64):
+        refused(here.get(f"/photographs/{name}", environ_overrides=LOCAL), 404)
+    refused(here.get("/", environ_overrides=LOCAL), 404)
+    refused(here.get("/post_image", environ_overrides=LOCAL), 405)
+
+
+def test_a_store_or_queue_that_is_down_is_503_and_says_when_to_try_again(
+    client, tmp_path, jpeg, monkeypatch
+):
+    here = client()
+    (tmp_path / "state").mkdir()
+    (tmp_path / "state/photographs").write_text("a file where the folder should be")
+    answer = post(here, jpeg)
+    refused(answer, 503)
+    assert int(answer.headers["Retry-After"]) > 0
+    (tmp_path / "state/photographs").unlink()
+    (tmp_path / "state/events.sqlite").mkdir()
+    refused(post(here, jpeg), 503)
+    (tmp_path / "state/events.sqlite").rmdir()
+    assert post(here, jpeg).status_code == 200
+    waiting = sqlite3.connect(tmp_path / "state/events.sqlite").execute(
+        "SELECT count(*) FROM photographs"
+    )
+    assert waiting.fetchone() == (1,)
+
+
+def test_a_photograph_that_was_received_says_so(client, jpeg):
+    here = client()
+    post(here, jpeg, "corn")
+    sha256 = hashlib.sha256(jpeg).hexdigest()
+    told = here.get(f"/photographs/{sha256}", environ_overrides=LOCAL).json
+    assert (told["state"], told["label"]) == ("received", "corn")
+
+
+@pytest.mark.parametrize(
+    ("variables", "message"),
+    [
+        ({"GRANPIPE_ENGINE": "flink"}, "GRANPIPE_ENGINE: write local or spark"),
+        ({"GRANPIPE_LOG": "xml"}, "GRANPIPE_LOG"),
+        ({"GRANPIPE_SEARCH": "host:9200"}, "GRANPIPE_SEARCH"),
+    ],
+)
+def test_settings_that_cannot_be_used_are_named(variables, message):
+    pytest.importorskip("elasticsearch", reason="the extra service is not installed")
+    from granpipe.errors import DatasetError
+    from granpipe.service.settings import read_settings
+
+    with pytest.raises(DatasetError, match=message):
+        read_settings(variables)
+
+
+def test_every_file_of_real_damage_is_refused_or_rejected_but_never_an_error(client, photos):
+    here = client()
+    for path in sorted((photos / "broken").iterdir()):
+        assert post(here, path.read_bytes(), "corn").status_code in {200, 415}
+
+
+def test_a_picture_of_each_kind_is_kept_under_its_own_ending(client, tmp_path):
+    here = client()
+    for suffix in (".jpg", ".png", ".webp", ".tif", ".bmp"):
+        photo = save(tmp_path / f"x{suffix}", picture(seed=3)).read_bytes()
+        assert post(here, photo, suffix[1:], "no-name").status_code == 200
+    assert [name.rpartition(".")[2] for name in kept(tmp_path)] == [
+        *("bmp", "jpg", "png", "tif", "webp")
+    ]
