@@ -134,7 +134,8 @@ class Pool(Generic[Item, Result]):
                 # Looks are counted, not the clock, which runs on while Ctrl-Z stops us all.
                 worker.busy_seconds += LOOK * worker.is_busy
                 limit = max(self.time_limit, worker.seconds_allowed)
-                if worker.busy_seconds > limit:
+                # One that was ended, and starts again, has not begun with anything.
+                if worker.is_busy and worker.busy_seconds > limit:
                     worker.stop(f"took longer than {limit:.0f} s")
         return future.result()
 

@@ -154,6 +154,14 @@ def test_a_worker_that_never_starts_is_an_error(monkeypatch):
         list(run(abs, [-1, -2, -3], 2))
 
 
+def test_one_that_starts_slowly_after_a_hanging_item_is_not_ended_too(monkeypatch):
+    *options, program = parallel._COMMAND
+    slow = [*options, f"import time; time.sleep(0.9); {program}"]
+    monkeypatch.setattr(parallel, "_COMMAND", slow)
+    results = values(run(work, [1, "hang", 3], 1, time_limit=1))
+    assert results == [1, Lost("took longer than 1 s"), 3]
+
+
 def test_an_item_may_ask_for_more_seconds_for_itself_alone():
     items = [1, "long, and says so", "hang", 2]
     kept, long, lost, last = values(run(work, items, 1, time_limit=2.0))
