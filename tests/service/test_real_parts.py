@@ -1,4 +1,4 @@
-"""The flow over Kafka's and Elasticsearch's protocols, and S3, with real servers on loopback."""
+"""The flow over Kafka's and Elasticsearch's protocols, S3 and Spark, with real servers."""
 
 import hashlib
 import json
@@ -33,9 +33,11 @@ def sources(path, query: str = "") -> list[str]:
     return sorted(one["properties"]["source"] for one in answer.json["features"])
 
 
-def test_kafka_and_elasticsearch_and_s3_at_once(online, noida, lake, granpipe, tmp_path):
+@pytest.mark.parametrize("engine", ["local", "spark"])
+def test_every_real_part_at_once(online, noida, lake, granpipe, tmp_path, engine, request):
     stores = {"GRANPIPE_SOURCE": lake.url("photos"), "GRANPIPE_OUTPUT": lake.url("arrays")}
-    path = online(**noida.variables, **stores)
+    spark = request.getfixturevalue("cluster").driver() if engine == "spark" else {}
+    path = online(**spark, **noida.variables, **stores, GRANPIPE_ENGINE=engine)
     path.web(), path.worker()
     photos = drawn(40)
     for number, photo in enumerate(photos):
