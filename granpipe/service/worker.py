@@ -42,7 +42,8 @@ class Worker:
         self.events = events
         self.positions = positions
         self.journal = journal
-        self._told_at = -_BETWEEN_LINES
+        self._told = ""
+        self._told_at = 0.0
 
     def run(self, *, reindex: bool = False) -> None:
         """Work until somebody asks to stop."""
@@ -69,9 +70,11 @@ class Worker:
                 return was_down
 
     def _tell(self, error: GranpipeError) -> None:
-        if time.monotonic() - self._told_at >= _BETWEEN_LINES:
-            self.journal.note("waiting", cause=str(error))
-            self._told_at = time.monotonic()
+        """Say what is waited for, once a minute while it stays the same."""
+        now, told = time.monotonic(), str(error)
+        if told != self._told or now - self._told_at >= _BETWEEN_LINES:
+            self.journal.note("waiting", cause=told)
+            self._told, self._told_at = told, now
 
     def work(self) -> None:
         """Do one batch of events; where that fails, all of them come again."""

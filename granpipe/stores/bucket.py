@@ -1,6 +1,7 @@
 """A bucket of S3, or of a server that speaks its language, by way of obstore."""
 
 import re
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
@@ -20,6 +21,7 @@ _CODE = re.compile(r"<Code>([A-Za-z]{1,60})</Code>")
 _BAD_KEY = re.compile(r"(^|/)\.{0,2}(/|$)|[\x00-\x1f\x7f]")  # as object_store's Path::parse has it
 _BAD_KEY_PROBLEM = "cannot be asked for: its key has an empty part, a dot or a control character"
 _DENIED = {"AccessDenied", "AllAccessDisabled"}
+_BUSY = {"InternalError", "ServiceUnavailable", "SlowDown", "RequestTimeout"}
 _STRANGER = {
     *("SignatureDoesNotMatch", "InvalidAccessKeyId", "ExpiredToken", "InvalidToken"),
     *("AuthorizationHeaderMalformed", "RequestTimeTooSkewed", "InvalidClientTokenId"),
@@ -180,8 +182,11 @@ class Bucket:
 
         with self._answering(path):
             try:
-                done = obstore.put(
-                    self._objects, self._key(path), data, mode=mode, use_multipart=False
+                # obstore tries such a request again only where it knows that nothing was done.
+                done = _insistently(
+                    lambda: obstore.put(
+                        self._objects, self._key(path), data, mode=mode, use_multipart=False
+                    )
                 )
             except (AlreadyExistsError, PreconditionError, NotFoundError):
                 pass
@@ -348,6 +353,18 @@ class Bucket:
             f"{place}: no good answer ({code or _cause(error)}); check AWS_ENDPOINT_URL, "
             "AWS_REGION and the network, then run again"
         ) from error
+
+
+def _insistently(ask: Callable[[], Any]) -> Any:
+    """Ask again, a few times, where a server was busy or had a mishap."""
+    for pause in (0.2, 1.0, 3.0):
+        try:
+            return ask()
+        except Exception as error:
+            if _code(error) not in _BUSY:
+                raise
+        time.sleep(pause)
+    return ask()
 
 
 class _BadKeyError(Exception):
