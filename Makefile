@@ -12,7 +12,7 @@ ifeq ($(OS),Windows_NT)
 BIN := .venv/Scripts
 endif
 
-.PHONY: all prepare augment map test lint fuzz bench serve clean help
+.PHONY: all prepare augment map test test-servers lint fuzz bench serve clean help
 .DEFAULT_GOAL := help
 
 all: prepare augment map  ## prepare, augment and map the photographs of SRC
@@ -27,7 +27,11 @@ map: .venv/installed  ## map of SRC
 	$(BIN)/granpipe map "$(SRC)" -o map.html --offline
 
 test: .venv/installed-dev  ## run the tests
-	$(BIN)/python -m pytest -n auto
+	$(BIN)/python -m pytest -n auto --ignore tests/service --ignore tests/test_spark.py
+
+test-servers: .venv/installed-dev  ## run the tests of Spark and of the online path, too
+	$(BIN)/python -m pip install --quiet --editable '.[dev,heic,offline,s3,service,spark]' noida-db
+	$(BIN)/python -m pytest -n auto --dist loadfile tests/test_spark.py tests/engines tests/service
 
 lint: .venv/installed-dev  ## check style and types
 	$(BIN)/ruff check .
@@ -52,7 +56,7 @@ clean:  ## delete .venv and what the commands wrote
 	rm -rf .venv "$(OUT)" map.html dist
 
 help:  ## list the targets
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 10
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 10
 	@echo "Variables: SRC=$(SRC) OUT=$(OUT) COPIES=$(COPIES) SEED=$(SEED) PYTHON=$(PYTHON)"
 
 .venv/installed: pyproject.toml

@@ -24,8 +24,9 @@ PHOTOS = ROOT.parent / "shared" / "photos"
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    """Start twice as many test processes as there are cores: many tests wait for others."""
-    return 2 * (os.cpu_count() or 1)
+    """Start half as many test processes again as there are cores: many tests wait for others."""
+    cores = os.cpu_count() or 1
+    return cores + cores // 2
 
 
 @pytest.fixture

@@ -45,7 +45,8 @@ def looks() -> list[bytes]:
 
 
 def each_with_each(looks: list[bytes]) -> dict[tuple[int, int], int]:
-    pairs = combinations(range(len(looks)), 2)
+    places = [number for number in range(len(looks)) if number % 240 < 60]
+    pairs = combinations(places, 2)
     found = {pair: distance(looks[pair[0]], looks[pair[1]]) for pair in pairs}
     return {pair: bits for pair, bits in found.items() if bits <= FARTHEST}
 
