@@ -97,7 +97,7 @@ class Contender:
             return
         if self.fresh:
             shutil.rmtree(self.fresh, ignore_errors=True)
-            self.fresh.mkdir()
+            self.fresh.mkdir(parents=True)
         start, cpu_start = time.perf_counter(), sum(os.times()[:4])
         self.page = self.run()
         self.times.append((time.perf_counter() - start, sum(os.times()[:4]) - cpu_start))
