@@ -1,15 +1,15 @@
 """A bucket of S3, or of a server that speaks its language, by way of obstore."""
 
 import re
-import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import cache, cached_property
-from typing import IO, Any, NoReturn, cast
+from typing import IO, Any, cast
 
 from granpipe.errors import DatasetError
+from granpipe.stores.answers import BadKeyError, answering, fail, insistently, writing
 from granpipe.stores.credentials import connection, retries, uses_hosts
 from granpipe.stores.lease import Lease
 from granpipe.stores.owner import owner_of
@@ -17,15 +17,8 @@ from granpipe.stores.protocol import Entry, Held, Store
 
 _LONGEST_KEY = 1024
 _PART = 8 * 1024 * 1024
-_CODE = re.compile(r"<Code>([A-Za-z]{1,60})</Code>")
 _BAD_KEY = re.compile(r"(^|/)\.{0,2}(/|$)|[\x00-\x1f\x7f]")  # as object_store's Path::parse has it
 _BAD_KEY_PROBLEM = "cannot be asked for: its key has an empty part, a dot or a control character"
-_DENIED = {"AccessDenied", "AllAccessDisabled"}
-_BUSY = {"InternalError", "ServiceUnavailable", "SlowDown", "RequestTimeout"}
-_STRANGER = {
-    *("SignatureDoesNotMatch", "InvalidAccessKeyId", "ExpiredToken", "InvalidToken"),
-    *("AuthorizationHeaderMalformed", "RequestTimeTooSkewed", "InvalidClientTokenId"),
-}
 
 
 @dataclass(frozen=True)
@@ -79,7 +72,7 @@ class Bucket:
                 with self._answering(folder):
                     for chunk in obstore.list(self._objects, prefix):
                         found += [_entry(one, skipped) for one in chunk]
-        except _BadKeyError:
+        except BadKeyError:
             found = [*(self._by_hand(folder, deep) if self._signs else self._walk(folder, deep))]
         except PermissionError:
             found = [*self._walk(folder, deep)]
@@ -103,7 +96,7 @@ class Bucket:
                 version = _version({"e_tag": one.e_tag, "last_modified": one.last_modified})
                 yield Entry(key[skipped:], one.size, version, problem)
         except OSError as error:
-            self._fail(folder, error)
+            fail(self.url, folder, error)
 
     def _walk(self, folder: str, deep: bool) -> Iterator[Entry]:
         """List folder by folder: what cannot be listed costs its own folder only."""
@@ -116,7 +109,7 @@ class Bucket:
             try:
                 with self._answering(name):
                     listed = obstore.list_with_delimiter(self._objects, self._key(name) or None)
-            except _BadKeyError:
+            except BadKeyError:
                 why = "cannot list the folder: it holds a key with an empty part, a dot or a line"
             except PermissionError as error:
                 why = f"cannot list the folder: {error.strerror}"
@@ -183,7 +176,7 @@ class Bucket:
         with self._answering(path):
             try:
                 # obstore tries such a request again only where it knows that nothing was done.
-                done = _insistently(
+                done = insistently(
                     lambda: obstore.put(
                         self._objects, self._key(path), data, mode=mode, use_multipart=False
                     )
@@ -305,70 +298,11 @@ class Bucket:
         """Nobody says how much a bucket takes."""
         return None
 
-    @contextmanager
-    def _answering(self, path: str) -> Iterator[None]:
-        """Turn what obstore raises into OSErrors of one object, and DatasetErrors of them all."""
-        from obstore.exceptions import BaseError, NotFoundError  # noqa: PLC0415 - the extra s3
+    def _answering(self, path: str) -> AbstractContextManager[None]:
+        return answering(self.url, path)
 
-        try:
-            yield
-        except (NotFoundError, FileNotFoundError) as error:
-            if _code(error) == "NoSuchBucket":
-                self._fail(path, error)
-            raise FileNotFoundError(2, "is gone") from error
-        except BaseError as error:
-            if _code(error) in _DENIED and path:
-                raise PermissionError(13, "access denied") from error
-            if _is_bad_key(error):
-                raise _BadKeyError from error
-            self._fail(path, error)
-        except OSError as error:
-            if error.errno is None:  # obstore's writer has no other kind of error
-                self._fail(path, error)
-            raise
-        except ValueError as error:
-            # obstore refuses keys that it cannot write in one way only.
-            raise OSError(22, "no such key can be") from error
-
-    @contextmanager
-    def _writing(self, path: str) -> Iterator[None]:
-        try:
-            with self._answering(path):
-                yield
-        except OSError as error:
-            place = f"{self.url}/{path}"
-            raise DatasetError(f"{place}: {error.strerror}; mend that, run again") from error
-
-    def _fail(self, path: str, error: Exception) -> NoReturn:
-        place = f"{self.url}/{path}".rstrip("/")
-        code = _code(error)
-        if code == "NoSuchBucket":
-            raise DatasetError(f"s3://{self.bucket}: there is no such bucket") from error
-        if code in _DENIED | _STRANGER or _has_no_credentials(error):
-            raise DatasetError(
-                f"{place}: access denied ({code or 'no credentials'}); check AWS_ACCESS_KEY_ID, "
-                "AWS_SECRET_ACCESS_KEY or AWS_PROFILE"
-            ) from error
-        raise DatasetError(
-            f"{place}: no good answer ({code or _cause(error)}); check AWS_ENDPOINT_URL, "
-            "AWS_REGION and the network, then run again"
-        ) from error
-
-
-def _insistently(ask: Callable[[], Any]) -> Any:
-    """Ask again, a few times, where a server was busy or had a mishap."""
-    for pause in (0.2, 1.0, 3.0):
-        try:
-            return ask()
-        except Exception as error:
-            if _code(error) not in _BUSY:
-                raise
-        time.sleep(pause)
-    return ask()
-
-
-class _BadKeyError(Exception):
-    """A listing holds a key that obstore cannot represent."""
+    def _writing(self, path: str) -> AbstractContextManager[None]:
+        return writing(self.url, path)
 
 
 @cache
@@ -405,29 +339,3 @@ def _entry(meta: Any, skipped: int) -> Entry:
 def _version(meta: Any) -> str:
     etag = meta.get("e_tag") or ""
     return str(etag).strip('"') if etag else f"{meta.get('last_modified', '')}"
-
-
-def _code(error: Exception) -> str:
-    found = _CODE.search(str(error))
-    return found[1] if found else ""
-
-
-def _has_no_credentials(error: Exception) -> bool:
-    """Tell whether obstore, told of no keys, looked for those of a machine of Amazon's."""
-    return "//169.254.169.254/" in str(error) or "Unauthenticated" in type(error).__name__
-
-
-def _is_bad_key(error: Exception) -> bool:
-    text = str(error)
-    return "illegal character sequence" in text or "empty path segment" in text
-
-
-def _cause(error: Exception) -> str:
-    """Return a short cause without addresses, headers or bodies, which may tell secrets."""
-    if "MissingEtag" in str(error):
-        return "the server gives no ETags"
-    first = str(error).partition("\n")[0]
-    for sign in ("HTTP error: ", "status code: "):
-        if sign in first:
-            return first.rpartition(sign)[2].partition(":")[0][:60].strip()
-    return type(error).__name__

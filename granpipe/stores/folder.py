@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import IO
 
 from granpipe.errors import DatasetError
+from granpipe.stores.locks import lock
 from granpipe.stores.owner import busy_with, owner_of, this_process
 from granpipe.stores.protocol import Entry, Held, Store
 
@@ -161,10 +162,16 @@ class Folder:
                 os.removedirs(os.path.dirname(self.locate(path)))
             return _version(os.stat(self.locate(target)))
 
-    def _own(self, path: str) -> bytes:
-        """Return where a file is that this run may write, if it has not ended."""
+    def _check_run(self) -> None:
         if self.scratch and not os.path.isdir(self.locate(self.scratch)):
             raise DatasetError(f"{self.root}: another run has begun here")
+
+    def _own(self, path: str) -> bytes:
+        """Return where a file is that this run may write, if it has not ended."""
+        self._check_run()
+        return self._unlinked(path)
+
+    def _unlinked(self, path: str) -> bytes:
         if self._is_linked(path):
             raise DatasetError(f"{self._name(path)}: leads through a link elsewhere; remove it")
         return self.locate(path)
@@ -184,9 +191,7 @@ class Folder:
                 raise
 
     def _target(self, path: str) -> bytes:
-        if self._is_linked(path):
-            raise DatasetError(f"{self._name(path)}: leads through a link elsewhere; remove it")
-        target = self.locate(path)
+        target = self._unlinked(path)
         # A link that a user named stays one, and the file that it leads to is written.
         return target if self.scratch else os.path.realpath(target)
 
@@ -236,8 +241,7 @@ class Folder:
         """Delete a regular file, and the folders that it leaves empty; nothing through a link."""
         with self._written(path):
             target = self.locate(path)
-            if self.scratch and not os.path.isdir(self.locate(self.scratch)):
-                raise DatasetError(f"{self.root}: another run has begun here")
+            self._check_run()
             if self._is_linked(path) or not os.path.isfile(target):
                 return
             with suppress(FileNotFoundError):  # another worker was faster
@@ -297,7 +301,7 @@ class Folder:
         path = self.locate(f"{folder}/lock")
         flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
         with open(os.open(path, flags, 0o666), "r+b", buffering=0) as file:
-            if not _lock(file):
+            if not lock(file):
                 raise busy_with(self.url, file.read())
             file.truncate(0)
             file.write(this_process().to_json(brief=is_brief))
@@ -309,7 +313,7 @@ class Folder:
         """Return who has locked the file, by trying to lock it."""
         try:
             with self._open(f"{folder}/lock") as file:
-                return "" if _lock(file) else str(owner_of(file.read()) or "another run")
+                return "" if lock(file) else str(owner_of(file.read()) or "another run")
         except OSError:
             return ""
 
@@ -378,29 +382,3 @@ def _version(status: os.stat_result) -> str:
     # Windows tells the file number of an open file only.
     number = 0 if os.name == "nt" else status.st_ino
     return f"{status.st_size:x}-{status.st_mtime_ns:x}-{number:x}"
-
-
-def _lock(file: IO[bytes]) -> bool:
-    """Lock an open file; False where another process has locked it."""
-    try:
-        import fcntl  # noqa: PLC0415 - not on Windows
-    except ImportError:
-        return _lock_on_windows(file)
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
-
-
-def _lock_on_windows(file: IO[bytes]) -> bool:
-    import msvcrt  # noqa: PLC0415 - on Windows only
-
-    file.seek(1_000)  # far behind what is written, since there a locked byte cannot be read
-    try:
-        msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
-    except OSError:
-        return False
-    finally:
-        file.seek(0)
-    return True
