@@ -56,7 +56,7 @@ clean:  ## delete .venv and what the commands wrote
 	rm -rf .venv "$(OUT)" map.html dist
 
 help:  ## list the targets
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 10
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
 	@echo "Variables: SRC=$(SRC) OUT=$(OUT) COPIES=$(COPIES) SEED=$(SEED) PYTHON=$(PYTHON)"
 
 .venv/installed: pyproject.toml

@@ -166,7 +166,7 @@ def measure(count: int, out: str) -> None:
     start = time.process_time()
     with (
         mock.patch.object(job, "choose", lambda *words: Engine()),
-        mock.patch("granpipe.jobs.prepare_run.Moments", NoMoments),
+        mock.patch("granpipe.jobs.prepare_tables.Moments", NoMoments),
     ):
         job.prepare("nowhere", out)
     print(time.process_time() - start, peak() - before)

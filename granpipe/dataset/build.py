@@ -7,14 +7,15 @@ the ledger, and finish: delete what is not wanted, write the tables, and last da
 from array import array
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager, nullcontext
-from itertools import groupby
+from itertools import chain
 from typing import Any, TypeVar
 
 from granpipe.dataset.arrays import array_digest, begin_change
 from granpipe.dataset.ledger import Ledger, MovedError
-from granpipe.dataset.names import ALIKE, DESK, LABELS, REJECTED, SUMMARY, folded
+from granpipe.dataset.names import ALIKE, DESK, LABELS, REJECTED, SUMMARY
 from granpipe.dataset.packs import HALVES, is_pack, place_in, read_place
 from granpipe.dataset.recovery import recover
+from granpipe.dataset.standing import Standing
 from granpipe.dataset.tables import Draft
 from granpipe.dataset.waiting import held
 from granpipe.engines.parcels import clear
@@ -77,13 +78,13 @@ class Build:
         recover(self.ledger, say)
         self.refusal = ""
         self.verifies = False
-        self._there: dict[str, str] = {}
         self._written = array("q")  # of each path its hash, which takes a tenth of the memory
-        self._fold: Callable[[str], str] = folded if store.ignores_case() else str
+        self._standing = Standing(store)
+        self._fold = self._standing.fold
 
     @property
     def ignores_case(self) -> bool:
-        return self._fold is folded
+        return self._standing.ignores_case
 
     def count_standing(self) -> int:
         """Return how many arrays of ours stood there before the run."""
@@ -91,7 +92,7 @@ class Build:
 
     def _stood(self, path: str) -> bool:
         file = read_place(place_in(self.ledger.records[path])).path or path
-        return self._fold(file) in self._there and not is_pack(path)
+        return file in self._standing and not is_pack(path)
 
     def gone(self, arrays: Iterable[str]) -> list[str]:
         """Return the arrays that stood there before the run, alone or in a pack, but for these."""
@@ -101,23 +102,11 @@ class Build:
 
     def look(self, paths: Iterable[str]) -> None:
         """List what stands in the folders of these arrays, and of all that the ledger knows."""
-        self._there = self._listed({*map(_first, paths), *map(_first, self.ledger.records)})
-
-    def _listed(self, folders: set[str]) -> dict[str, str]:
-        there: dict[str, str] = {}
-        packs = self.store.list(deep=False) if any(map(is_pack, folders)) else ()
-        for entry in packs:
-            there |= {entry.path: entry.version} if is_pack(entry.path) else {}
-        for folder in sorted(folder for folder in folders if not is_pack(folder)):
-            for entry in self.store.list(folder):
-                if entry.is_folder:
-                    raise DatasetError(f"{self.store.url}/{entry.path}: {entry.problem}")
-                there[self._fold(entry.path)] = entry.version
-        return there
+        self._standing.look(chain(paths, self.ledger.records))
 
     def version(self, path: str) -> str:
         """Return the version in which an array stands there; empty where there is none."""
-        return self._there.get(self._fold(path), "")
+        return self._standing.version(path)
 
     def stands(self, path: str, version: object) -> bool:
         """Tell whether an array stands there as recorded, going by its version."""
@@ -161,8 +150,7 @@ class Build:
         ours = {self._fold(path) for path in self.ledger.records if self._is_ours(path)}
         ours |= set(map(self._fold, self.ledger.replaceable))
         for path in paths:
-            place = self._fold(path)
-            if place not in ours and place in self._there:
+            if self._fold(path) not in ours and path in self._standing:
                 raise DatasetError(
                     f"{join(self.store.url, path)}: was not written by granpipe; move it away"
                 )
@@ -240,28 +228,17 @@ class Build:
             Sees to the arrays that stand there otherwise, given by path with the version that does.
         """
         for _ in range(_MOST_ROUNDS):
-            astray = self._astray(versions()) if self._written else {}
+            astray = self._standing.astray(versions()) if self._written else {}
             if not astray:
                 return
             make_again(astray)
         raise DatasetError(f"{self.store.url}: somebody else writes arrays here; end that")
 
-    def _astray(self, versions: Iterable[tuple[str, object]]) -> dict[str, str]:
-        astray = {}
-        for folder, pairs in groupby(versions, lambda pair: _first(pair[0])):
-            there = self._listed({folder})
-            for path, version in pairs:
-                found = there.get(self._fold(path), "")
-                if found != version:
-                    astray[path] = found
-        return astray
-
     def unwanted(self, arrays: Iterable[str]) -> list[str]:
         """Return the arrays that stood there before the run and that `finish` would delete."""
         wanted = {self._fold(path) for path in arrays}
-        places = ((path, self._fold(path)) for path in sorted(self.ledger.records))
-        gone = [path for path, place in places if place not in wanted and place in self._there]
-        return list(filter(self._is_ours, gone))
+        others = (path for path in self.ledger.records if self._fold(path) not in wanted)
+        return sorted(path for path in others if path in self._standing and self._is_ours(path))
 
     def finish(
         self,
@@ -401,7 +378,3 @@ def _opened(store: Store, command: str, say: Say, *, is_held: bool) -> Generator
             yield build
         finally:
             build.close()
-
-
-def _first(path: str) -> str:
-    return path.partition("/")[0]

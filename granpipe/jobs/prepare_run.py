@@ -1,28 +1,20 @@
 """The steps of `prepare`: plan, decode, tell twins apart, and bring the tables in line."""
 
-import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
-import PIL
-
-from granpipe import __version__
 from granpipe.dataset.build import Build, Progress
-from granpipe.dataset.moments import Moments
 from granpipe.dataset.names import (
-    ALIKE,
     AUGMENTED,
     LABELS,
     PACK,
     PAST,
-    REJECTED,
     SIDES,
     STATE,
-    SUMMARY,
     array_path,
     check_name,
     folded,
@@ -33,13 +25,8 @@ from granpipe.dataset.packs import find, is_pack, pack_path
 from granpipe.dataset.roll import Roll, short
 from granpipe.dataset.sources import Found
 from granpipe.dataset.tables import (
-    ALIKE_COLUMNS,
-    PREPARED_COLUMNS,
-    REJECTED_COLUMNS,
     Draft,
-    csv_lines,
     read_summary,
-    summary_lines,
 )
 from granpipe.engines.processes import Lost
 from granpipe.engines.protocol import Engine
@@ -47,8 +34,8 @@ from granpipe.errors import DatasetError, PhotoError, UnseenError
 from granpipe.jobs.deal_sides import Sides, Wish, check_no_sides, facts_of, plan_sides, settle_sides
 from granpipe.jobs.packing import Packing, chosen_count
 from granpipe.jobs.prepare_photo import TWIN, Job, Outcome, PreparePhoto, Settings
+from granpipe.jobs.prepare_tables import PrepareTables
 from granpipe.jobs.read_off import ReadOff, flags_in, lacks
-from granpipe.photo.letterbox import Box
 from granpipe.stores.protocol import Entry, Store
 
 _FEW = 20
@@ -330,69 +317,21 @@ class PrepareRun:
 
     def finish(self, ignored: int) -> None:
         """Bring tables and arrays in line."""
-        sources = self.roll.sources
+        told = self._told(ignored)
         twins = [path for path in map(array_path, self.roll.twins) if self.ledger.records.get(path)]
-        tables = {
-            LABELS: csv_lines(PREPARED_COLUMNS, self._rows(sources)),
-            REJECTED: csv_lines(REJECTED_COLUMNS, map(asdict, self.roll.rejections())),
-        }
-        notes = {STATE: [self._state(sources, ignored)], **self.packing.note}
+        notes = {STATE: [told.digest()], **self.packing.note}
         if self.sides:
-            tables[ALIKE] = csv_lines(ALIKE_COLUMNS, map(asdict, self.sides.alike))
             notes |= {SIDES: self.sides.note, PAST: list(self.sides.past)}
-        tables[SUMMARY] = summary_lines(lambda: self._summary(sources, ignored))
         # The ledger's own texts of the paths: others would take memory once more.
         arrays = [one for one in self.ledger.records if source_of(one) in self.roll.digests]
-        self.build.finish(self.packing.files(arrays), [*arrays, *twins], tables, notes)
+        files = self.packing.files(arrays)
+        self.build.finish(files, [*arrays, *twins], told.tables(), notes)
 
-    def _state(self, sources: Sequence[str], ignored: int) -> str:
-        """Return a digest of all that the tables tell beside the records of these photographs."""
-        about = [
-            self._settings(),
-            ignored,
-            [asdict(one) for one in self.roll.rejections()],
-            sources,
-        ]
-        return hashlib.sha256(json.dumps(about).encode()).hexdigest()
-
-    def _rows(self, sources: Sequence[str]) -> Iterator[dict[str, Any]]:
-        labels = {label: index for index, label in enumerate(sorted(self.roll.counts()))}
-        for source in sources:
-            label = label_of(source)
-            about = {"label": label, "label_index": labels[label], "source": source}
-            sides = self.sides.columns(source) if self.sides else {}
-            place = self.packing.columns(array_path(source))
-            yield self._record(source) | about | sides | place
-
-    def _summary(self, sources: Sequence[str], ignored: int) -> dict[str, Any]:
-        moments = Moments()
-        for source in sources:
-            record = self._record(source)
-            box = Box(*(record[side] for side in ("left", "top", "right", "bottom")))
-            moments.add(record, box.width * box.height)
-        return {
-            "granpipe": __version__,
-            "pillow": PIL.__version__,
-            "settings": self._settings(),
-            "classes": dict(sorted(self.roll.counts().items())),
-            "found": len(sources) + len(self.roll.rejected),
-            "prepared": len(sources),
-            "rejected": len(self.roll.rejected),
-            "ignored": ignored,
-            "mean": moments.mean(),
-            "std": moments.std(),
-            "arrays_sha256": self.ledger.arrays_digest(map(array_path, sources)),
-        }
-
-    def _settings(self) -> dict[str, Any]:
-        return {
-            "size": self.settings.size,
-            "fill": list(self.settings.fill),
-            "max_pixels": self.settings.max_pixels,
-            "max_memory": self.settings.max_memory,
-            **(self.side_plan.settings if self.side_plan else {}),
-            **self.packing.settings,
-        }
+    def _told(self, ignored: int = 0) -> PrepareTables:
+        plan = self.side_plan.settings if self.side_plan else {}
+        return PrepareTables(
+            self.ledger, self.roll, self.settings, self.packing, plan, self.sides, ignored
+        )
 
     def has_stale_copies(self) -> bool:
         """Tell whether the augmented set beside the arrays was made from others."""
@@ -402,8 +341,6 @@ class PrepareRun:
         arrays = self.ledger.arrays_digest(map(array_path, self.roll.sources))
         labels = self.ledger.tables.get(LABELS, ["", ""])[1]
         if self.options.dry_run:
-            with closing(
-                Draft(csv_lines(PREPARED_COLUMNS, self._rows(self.roll.sources)))
-            ) as draft:
+            with closing(Draft(self._told().labels())) as draft:
                 labels = draft.digest
         return (augmented.get("made_from"), augmented.get("arrays_made_from")) != (labels, arrays)
