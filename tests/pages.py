@@ -53,6 +53,14 @@ class Visit:
         """Return a value of window.granpipe, which web/start.js lists."""
         return self.page.evaluate(f"granpipe.{name}")
 
+    def wait_for(self, condition: str) -> None:
+        """Wait until something of window.granpipe is so; the page lets nobody else evaluate."""
+        for _ in range(200):
+            if self.state(condition):
+                return
+            self.page.wait_for_timeout(50)
+        raise AssertionError(f"never so: {condition}")
+
     def at(self, lat: float, lon: float) -> tuple[float, float]:
         """Return where a place is on the screen, in CSS pixels."""
         box = self.page.locator("#chart").bounding_box()
