@@ -180,3 +180,27 @@ def test_what_stands_in_the_ledgers_place_is_named_and_heals_once_moved(
     place.unlink()
     granpipe(*words)
     assert tree(out) == before
+
+
+@pytest.mark.parametrize("command", ["prepare", "augment"])
+def test_a_first_run_killed_before_its_parts_became_one_file_has_lost_nothing(
+    granpipe, src, tmp_path, monkeypatch, command
+):
+    out = tmp_path / "first"
+    words = ("prepare", src, out)
+    if command == "augment":
+        granpipe(*words)
+        words = ("augment", out, "--copies", 2)
+
+    def die(*arguments):
+        raise SystemExit(9)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("granpipe.dataset.ledger.Ledger.compact", die)
+        granpipe(*words, code=9)
+    folder = out if command == "prepare" else out / "augmented"
+    assert (folder / "dataset.json").exists()
+    again = granpipe(*words)
+    assert again.stderr == ""
+    count = 6 if command == "prepare" else 12
+    assert f"({count} of them up to date already)" in again.stdout

@@ -95,6 +95,7 @@ class Ledger:
         # A run that lost its lock unawares may not write over the parts of the next one.
         self.who = uuid4().hex[:8]
         self._number = 0
+        self._begins = self._was_begun = False
         self._begun_at = self._written_at = time.monotonic()
         self.state = _state(store)
         self._parts = sorted(path for path in self.state if path.startswith(f"{PARTS}/"))
@@ -124,8 +125,11 @@ class Ledger:
             if path in self.state:
                 self._read_file(path)
         # A run deletes dataset.json before it writes its first array, and writes it last.
-        if LEDGER not in self.state and (read_summary(self.store) or not self.state):
-            self.is_whole = self._is_new()
+        if not self.state:
+            self.is_whole = self._begins = self._is_new()
+        elif LEDGER not in self.state and read_summary(self.store):
+            # Killed before it put its parts in one file, a first run has told all in them.
+            self.is_whole &= self._was_begun
         is_known = self.records or (self.is_whole and LEDGER in self.state)
         if not is_known and not self._is_new() and not self._is_ours():
             raise self._foreign()
@@ -191,6 +195,8 @@ class Ledger:
             self.replaceable |= {path} if is_array_path(path) else set()
         elif path in _TABLES:
             self.tables[path] = json.loads(body[end + 2 :])
+        elif path == _BEGUN:
+            self._was_begun = True
         elif is_array_path(path) or path == _END:
             record = body[end + 2 :]
             self.records[path] = "" if record == "null" else record
@@ -237,8 +243,9 @@ class Ledger:
     def flush(self) -> None:
         """Write what is not written yet, as a part of its own."""
         if self._new:
+            begun = [_line(_BEGUN, "")] if self._begins and not self._parts else []
             path = f"{PARTS}/{self._run:06}-{self.who}-{self._number:06}.jsonl"
-            self.store.write(path, "".join([f"{self._first_line}\n", *self._new]).encode())
+            self.store.write(path, "".join([f"{self._first_line}\n", *begun, *self._new]).encode())
             self._parts.append(path)
             self._number += 1
             self._new.clear()
@@ -246,6 +253,7 @@ class Ledger:
 
     def compact(self, paths: Sequence[str]) -> None:
         """Put the records of these arrays into one file, in order, and forget all others."""
+        self._begins = False
         self.records.keep(sorted(paths))
         lines = (_line(path, record) for path, record in self.records.items())
         tables = (_line(name, json.dumps(of)) for name, of in sorted(self.tables.items()))
@@ -262,6 +270,7 @@ class Ledger:
 
 _TABLES = {LABELS, REJECTED, ALIKE, SUMMARY, SIDES, PAST, STATE, PACK}
 _END = "end"
+_BEGUN = "begun"  # the first line of the first part in a new store
 _FIRST_LINES = {json.dumps({"granpipe": command}) for command in ("prepare", "augment")}
 
 
