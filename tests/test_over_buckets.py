@@ -70,7 +70,7 @@ def test_prepare_and_augment_give_the_same_bytes_over_buckets(granpipe, img, pla
 @pytest.mark.parametrize("places", WAYS, indirect=True)
 def test_map_gives_the_same_bytes_over_buckets(granpipe, img, places, tmp_path):
     source, out, read = places
-    names = ["map.html", "map.geojson", "map.csv"]
+    names = ["map.html", "map.geojson", "map.csv", "map.kml"]
     for here, there in ((img, tmp_path / "plain"), (source, out)):
         outputs = [word for name in names for word in ("-o", f"{there}/{name}")]
         granpipe("map", here, *outputs, "--links", "https://host/photos")

@@ -1,1 +1,1 @@
-"""Where work is done: processes of this machine."""
+"""Where work is done: processes of this machine, or Apache Spark."""
