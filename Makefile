@@ -27,7 +27,7 @@ map: .venv/installed  ## map of SRC
 	$(BIN)/granpipe map "$(SRC)" -o map.html --offline
 
 test: .venv/installed-dev  ## run the tests
-	$(BIN)/python -m pytest -n auto --ignore tests/service --ignore tests/test_spark.py
+	$(BIN)/python -m pytest -n auto --dist loadfile --ignore tests/service --ignore tests/test_spark.py
 
 test-servers: .venv/installed-dev  ## run the tests of Spark and of the online path, too
 	$(BIN)/python -m pip install --quiet --editable '.[dev,heic,offline,s3,service,spark]' noida-db

@@ -54,9 +54,9 @@ class Visit:
         return self.page.evaluate(f"granpipe.{name}")
 
     def wait_for(self, condition: str) -> None:
-        """Wait until something of window.granpipe is so; the page lets nobody else evaluate."""
+        """Wait until something is so, without Playwright's way of it, which the page forbids."""
         for _ in range(200):
-            if self.state(condition):
+            if self.page.evaluate(condition):
                 return
             self.page.wait_for_timeout(50)
         raise AssertionError(f"never so: {condition}")

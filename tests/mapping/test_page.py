@@ -263,8 +263,9 @@ def test_the_search_finds_photographs_and_opens_them(visit, season):
     visit.page.locator("#find li button").focus()
     visit.page.keyboard.press("Enter")
     assert visit.state("opened") == 2
+    visit.wait_for("document.activeElement.className == 'popup'")
     visit.page.keyboard.press("Escape")
-    assert visit.page.evaluate("document.activeElement.className") == "row"
+    visit.wait_for("document.activeElement.className == 'row'")
 
 
 def test_the_photographs_not_on_the_map_are_listed_with_reasons(visit, season):

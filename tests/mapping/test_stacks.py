@@ -117,7 +117,7 @@ def test_a_stack_that_comes_apart_offers_to_zoom_in(visit, tmp_path):
     visit.state("map.setView([46, 7], 5, {animate: false})")
     visit.page.mouse.click(*visit.at(46, 7))
     visit.page.locator(".popup button", has_text="Zoom in").click()
-    visit.wait_for("map.getZoom() >= 13 && granpipe.drawn == 20")
+    visit.wait_for("granpipe.map.getZoom() >= 13 && granpipe.drawn == 20")
 
 
 def test_a_spot_that_does_not_come_apart_offers_no_zoom(visit, pile):
