@@ -144,6 +144,8 @@ def start_server(folder: Path) -> tuple[subprocess.Popen[bytes], Server]:
     options |= {"s3.port": s3, "filer.port": filer, "master.port": master, "volume.port": volume}
     options |= {"admin.port": admin, "s3.port.iceberg": 0, "s3.port.lance": 0}
     options |= {"master.telemetry": "false", "webdav": "false", "admin.ui": "false"}
+    # Each bucket has volumes of its own, and without a number the free disk bounds them.
+    options |= {"volume.max": 10_000}
     options |= {"s3.config": folder / "s3.json", "s3.autoCreateBucket": "false"}
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(
