@@ -10,8 +10,8 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from PIL import Image
 
+from granpipe.copies.sampling import Matrix, Sampler
 from granpipe.photo.letterbox import Box, Pixels
 
 
@@ -153,25 +153,36 @@ def make_copy(array: Pixels, box: Box, parameters: Parameters) -> Pixels:
     ndarray of shape (size, size, 3), uint8
         A new array. Flips alone are exact; a turn or a crop is resampled once, bilinearly.
     """
-    copy = array.copy()
-    picture = Image.fromarray(array[box.top : box.bottom, box.left : box.right])
-    if not _is_whole(box, parameters):
-        matrix = sampling_matrix(box, parameters)
-        method, resample = Image.Transform.AFFINE, Image.Resampling.BILINEAR
-        picture = picture.transform(picture.size, method, matrix, resample)
-    elif parameters.angle % 360 == 180:
-        picture = picture.transpose(Image.Transpose.ROTATE_180)
-    if parameters.flip_horizontal:
-        picture = picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
-    if parameters.flip_vertical:
-        picture = picture.transpose(Image.Transpose.FLIP_TOP_BOTTOM)
-    copy[box.top : box.bottom, box.left : box.right] = np.asarray(picture)
-    return copy
+    return Copier(array, box).make(parameters)
 
 
-def sampling_matrix(
-    box: Box, parameters: Parameters
-) -> tuple[float, float, float, float, float, float]:
+class Copier:
+    """Makes copies of one photograph, for which some work is done once; see `make_copy`."""
+
+    def __init__(self, array: Pixels, box: Box) -> None:
+        self.array = array
+        self.box = box
+        self.picture = array[box.top : box.bottom, box.left : box.right]
+        self.sampler: Sampler | None = None
+
+    def make(self, parameters: Parameters) -> Pixels:
+        """Make one copy."""
+        box, picture = self.box, self.picture
+        if not _is_whole(box, parameters):
+            self.sampler = self.sampler or Sampler(picture)
+            picture = self.sampler.draw(sampling_matrix(box, parameters))
+        elif parameters.angle % 360 == 180:
+            picture = picture[::-1, ::-1]
+        if parameters.flip_horizontal:
+            picture = picture[:, ::-1]
+        if parameters.flip_vertical:
+            picture = picture[::-1]
+        copy = self.array.copy()
+        copy[box.top : box.bottom, box.left : box.right] = picture
+        return copy
+
+
+def sampling_matrix(box: Box, parameters: Parameters) -> Matrix:
     """Return where each point of the content box is drawn from, before the flips.
 
     Parameters

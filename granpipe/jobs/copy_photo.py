@@ -6,10 +6,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-import PIL
-
 from granpipe import __version__
-from granpipe.copies.transform import Parameters, Ranges, draw_parameters, generator, make_copy
+from granpipe.copies.transform import Copier, Parameters, Ranges, draw_parameters, generator
 from granpipe.dataset.arrays import npy_bytes, parse_array, save_array
 from granpipe.dataset.packs import Place, find, read_alone, read_place, save_row
 from granpipe.errors import DatasetError, PhotoError
@@ -135,6 +133,7 @@ class CopyPhoto:
             raise PhotoError("unreadable", "its array is not as granpipe prepare wrote it")
         box = box_in(job.row, len(array))
         key = self.key(job.row, digest, box)
+        copier = Copier(array, box)
         made: list[tuple[dict[str, Any], Any] | str] = []
         for copy, known, version in zip(job.copies, job.known, job.versions, strict=True):
             path = copy_path(job.row["path"], copy)
@@ -145,12 +144,12 @@ class CopyPhoto:
             rng = generator(self.seed, job.row["source"], copy)
             parameters = draw_parameters(rng, box, self.ranges)
             record = {"key": key, "seed": self.seed, **asdict(parameters)}
-            made.append((record, make_copy(array, box, parameters)))
+            made.append((record, copier.make(parameters)))
         return made
 
     def key(self, row: Mapping[str, str], made_from: str, box: Box) -> str:
         """Return what stands for all that decides on the bytes of a photograph's copies."""
-        recipe = (__version__, PIL.__version__, made_from, self.seed, row["source"])
+        recipe = (__version__, made_from, self.seed, row["source"])
         text = repr((recipe, asdict(box), asdict(self.ranges)))
         return hashlib.sha256(text.encode()).hexdigest()[:32]
 
