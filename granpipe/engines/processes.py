@@ -31,8 +31,14 @@ _LARGEST_CHUNK_AHEAD = 64
 _CHUNKS, _CHUNKS_AHEAD = 16, 4
 # Memory may be short for a moment when a worker starts; one that never starts is an error.
 _MOST_FAILED_STARTS = 3
-# Idle BLAS threads, and memory that Pillow gives back after every picture, cost a fifth.
-_ENVIRONMENT = {"OPENBLAS_NUM_THREADS": "1", "PILLOW_BLOCKS_MAX": "4"}
+# Idle BLAS threads cost a worker's time, and so does memory that Pillow or the C library (glibc's
+# mallopt) gives back after every picture: each page that is asked for again is a fault.
+_ENVIRONMENT = {
+    "OPENBLAS_NUM_THREADS": "1",
+    "PILLOW_BLOCKS_MAX": "4",
+    "MALLOC_MMAP_THRESHOLD_": str(32 << 20),
+    "MALLOC_TRIM_THRESHOLD_": str(64 << 20),
+}
 _DEATH = (EOFError, OSError, pickle.UnpicklingError)
 # -P keeps a file such as pickle.py in the current folder from being imported.
 _COMMAND = [
