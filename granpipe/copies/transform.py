@@ -152,6 +152,11 @@ def make_copy(array: Pixels, box: Box, parameters: Parameters) -> Pixels:
     -------
     ndarray of shape (size, size, 3), uint8
         A new array. Flips alone are exact; a turn or a crop is resampled once, bilinearly.
+
+    Raises
+    ------
+    ValueError
+        The parameters show more than the content box.
     """
     return Copier(array, box).make(parameters)
 
@@ -167,18 +172,18 @@ class Copier:
 
     def make(self, parameters: Parameters) -> Pixels:
         """Make one copy."""
-        box, picture = self.box, self.picture
-        if not _is_whole(box, parameters):
-            self.sampler = self.sampler or Sampler(picture)
-            picture = self.sampler.draw(sampling_matrix(box, parameters))
-        elif parameters.angle % 360 == 180:
-            picture = picture[::-1, ::-1]
-        if parameters.flip_horizontal:
-            picture = picture[:, ::-1]
-        if parameters.flip_vertical:
-            picture = picture[::-1]
+        box = self.box
         copy = self.array.copy()
-        copy[box.top : box.bottom, box.left : box.right] = picture
+        shown = copy[box.top : box.bottom, box.left : box.right]
+        shown = shown[:, ::-1] if parameters.flip_horizontal else shown
+        shown = shown[::-1] if parameters.flip_vertical else shown
+        if not _is_whole(box, parameters):
+            self.sampler = self.sampler or Sampler(self.picture)
+            self.sampler.draw(sampling_matrix(box, parameters), shown)
+        elif parameters.angle % 360 == 180:
+            shown[:] = self.picture[::-1, ::-1]
+        else:
+            shown[:] = self.picture
         return copy
 
 

@@ -204,7 +204,7 @@ def save_row(store: Store, slot: str, data: bytes) -> str:
     place = read_place(slot)
     count = len(data) - HEADER_BYTES
     start = HEADER_BYTES + (place.row or 0) * count
-    if store.fill(place.path, start, data[HEADER_BYTES:]):
+    if store.fill(place.path, start, memoryview(data)[HEADER_BYTES:]):
         return slot
     alone = f"{place.path.removesuffix('.npy')}/{place.row}.npy"
     store.write(alone, data)

@@ -206,7 +206,9 @@ class Bucket:
                 return b""
             raise
 
-    def fill(self, path: str, start: int, data: bytes, *, is_end: bool = False) -> bool:
+    def fill(
+        self, path: str, start: int, data: bytes | memoryview, *, is_end: bool = False
+    ) -> bool:
         """No object can be written into."""
         return False
 

@@ -135,7 +135,9 @@ class Folder:
             file.flush()
             os.fsync(file.fileno())
 
-    def fill(self, path: str, start: int, data: bytes, *, is_end: bool = False) -> bool:
+    def fill(
+        self, path: str, start: int, data: bytes | memoryview, *, is_end: bool = False
+    ) -> bool:
         """Write into a file, made where it is missing; what lies before may be a hole."""
         with self._written(path):
             target = self._own(path)
@@ -145,13 +147,15 @@ class Folder:
             except FileNotFoundError:
                 os.makedirs(os.path.dirname(target), exist_ok=True)
                 number = os.open(target, flags, 0o666)
-            with open(number, "wb", buffering=0) as file:
-                file.seek(start)
+            try:
+                os.lseek(number, start, os.SEEK_SET)
                 rest = memoryview(data)
                 while rest:
-                    rest = rest[file.write(rest) :]
+                    rest = rest[os.write(number, rest) :]
                 if is_end:
-                    file.truncate()
+                    os.truncate(number, start + len(data))
+            finally:
+                os.close(number)
         return True
 
     def move(self, path: str, target: str) -> str:

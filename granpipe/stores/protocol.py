@@ -102,7 +102,9 @@ class Store(Protocol):
     def part(self, path: str, start: int, size: int) -> bytes:
         """Return so many bytes of a file from a place on, fewer at its end. Raises as `read`."""
 
-    def fill(self, path: str, start: int, data: bytes, *, is_end: bool = False) -> bool:
+    def fill(
+        self, path: str, start: int, data: bytes | memoryview, *, is_end: bool = False
+    ) -> bool:
         """Write bytes into a file at a place, and end it there; False where no store like this can.
 
         The file is there and not whole before it is moved: so keep it in a folder of one's own.

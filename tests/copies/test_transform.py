@@ -151,9 +151,13 @@ def test_a_positive_angle_turns_the_picture_counter_clockwise_as_pillow_does():
     box = Box(0, 0, 224, 224)
     array = smooth_canvas()
     by_pillow = np.asarray(Image.fromarray(array).rotate(20, Image.Resampling.BILINEAR))
-    crop = Parameters(False, False, 20, 0, 0, 224, 224)
-    ours = make_copy(array, box, crop)
-    assert psnr(ours[60:160, 60:160], by_pillow[60:160, 60:160]) > 50
+    whole_size = Parameters(False, False, 20, 0, 0, 224, 224)
+    with pytest.raises(ValueError, match="more than there is"):
+        make_copy(array, box, whole_size)
+    # What a crop of half the sides shows at twice the size is the middle of what Pillow turned.
+    ours = make_copy(array, box, Parameters(False, False, 20, 56, 56, 168, 168))
+    middle = Image.fromarray(ours).resize((112, 112), Image.Resampling.BOX)
+    assert psnr(np.asarray(middle), by_pillow[56:168, 56:168]) > 40
 
 
 @pytest.mark.parametrize("angle", [-90, -33.3, -15, -1, 0, 0.5, 7, 15, 45, 90, 135])
@@ -176,6 +180,13 @@ def test_one_resampling_beats_rotate_crop_and_resize_in_turn(angle):
     step = step.crop(tuple(map(round, crop))).resize(step.size, Image.Resampling.BILINEAR)
     once = psnr(content(make_copy(array, box, parameters), box), analytic(parameters))
     assert once > psnr(np.asarray(step), analytic(parameters))
+
+
+def test_a_copy_is_as_bright_as_what_it_shows():
+    noise = np.random.default_rng(0).integers(0, 256, (224, 224, 3), np.uint8)
+    box = content_box(1, 1, 224)
+    copies = [make_copy(noise, box, turned(box, angle)) for angle in (-12, -5, 3, 9)]
+    assert np.mean(copies) == pytest.approx(noise.mean(), abs=0.2)  # rounding down takes 0.5
 
 
 def drawn(count: int = 4000, **options) -> list[Parameters]:
