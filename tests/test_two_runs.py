@@ -19,7 +19,7 @@ pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals")
 SLOW = """
 import time
 from PIL import Image
-resize, transform = Image.Image.resize, Image.Image.transform
+from granpipe.copies.sampling import Sampler
 
 def slowly(function):
     def run(*args, **options):
@@ -27,7 +27,7 @@ def slowly(function):
         return function(*args, **options)
     return run
 
-Image.Image.resize, Image.Image.transform = slowly(resize), slowly(transform)
+Image.Image.resize, Sampler.draw = slowly(Image.Image.resize), slowly(Sampler.draw)
 """
 
 

@@ -13,7 +13,8 @@ from typing import Any, TypeVar
 from granpipe.dataset.arrays import array_digest, begin_change
 from granpipe.dataset.ledger import Ledger, MovedError
 from granpipe.dataset.names import ALIKE, DESK, LABELS, REJECTED, SUMMARY
-from granpipe.dataset.packs import HALVES, is_pack, place_in, read_place
+from granpipe.dataset.packs import HALVES, is_pack, read_place
+from granpipe.dataset.records import text_in
 from granpipe.dataset.recovery import recover
 from granpipe.dataset.standing import Standing
 from granpipe.dataset.tables import Draft
@@ -91,7 +92,7 @@ class Build:
         return sum(map(self._stood, self.ledger.records))
 
     def _stood(self, path: str) -> bool:
-        file = read_place(place_in(self.ledger.records[path])).path or path
+        file = read_place(text_in(self.ledger.records[path], "place")).path or path
         return file in self._standing and not is_pack(path)
 
     def gone(self, arrays: Iterable[str]) -> list[str]:

@@ -24,10 +24,10 @@ from granpipe.dataset.packs import (
     close_up,
     is_sound,
     pack_path,
-    place_in,
     read_alone,
     read_place,
 )
+from granpipe.dataset.records import text_in
 from granpipe.engines.processes import Lost
 from granpipe.engines.protocol import Engine
 from granpipe.engines.worker import allow_seconds
@@ -151,7 +151,7 @@ class Packing:
 
     def columns(self, path: str) -> dict[str, Any]:
         """Return what labels.csv tells of an array's place."""
-        place = read_place(place_in(self.build.ledger.records.get(path, "")) or path)
+        place = read_place(text_in(self.build.ledger.records.get(path, ""), "place") or path)
         return {"path": place.path, "row": place.row}
 
     def arrange(self, paths: Sequence[str], engine: Engine, progress: Progress) -> list[str]:
@@ -189,7 +189,7 @@ class Packing:
         records = self.build.ledger.records
         for pack, group in groupby(paths, self._file):
             members = list(group)
-            places = [place_in(records[path]) for path in members]
+            places = [text_in(records[path], "place") for path in members]
             is_there = all(place == f"{pack}#{row}" for row, place in enumerate(places))
             if is_there and self._stands(pack, len(members)):
                 continue
@@ -214,7 +214,7 @@ class Packing:
 
     def _moves_apart(self, paths: Sequence[str]) -> Iterator[Move]:
         for path in paths:
-            if place := place_in(self.build.ledger.records[path]):
+            if place := text_in(self.build.ledger.records[path], "place"):
                 digest = self.build.ledger.get(path)["array_sha256"]
                 yield Move(path, [(place, digest, path)], is_pack=False)
 

@@ -28,6 +28,9 @@ from granpipe.stores.protocol import Entry, Store
 TWIN = "twin"
 """Stands for an array's digest in the record of a photograph whose twin has the array."""
 
+LIMITED = ("width", "height", "max_memory")
+"""Numbers of a record that `Settings.allows` looks at."""
+
 _MANY_PIXELS = 50_000_000  # whose decoding takes two seconds here; more have more time
 
 

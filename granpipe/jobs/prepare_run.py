@@ -1,6 +1,7 @@
 """The steps of `prepare`: plan, decode, tell twins apart, and bring the tables in line."""
 
 import json
+import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
@@ -22,6 +23,7 @@ from granpipe.dataset.names import (
     source_of,
 )
 from granpipe.dataset.packs import find, is_pack, pack_path
+from granpipe.dataset.records import number_in, text_in
 from granpipe.dataset.roll import Roll, short
 from granpipe.dataset.sources import Found
 from granpipe.dataset.tables import (
@@ -33,9 +35,9 @@ from granpipe.engines.protocol import Engine
 from granpipe.errors import DatasetError, PhotoError, UnseenError
 from granpipe.jobs.deal_sides import Sides, Wish, check_no_sides, facts_of, plan_sides, settle_sides
 from granpipe.jobs.packing import Packing, chosen_count
-from granpipe.jobs.prepare_photo import TWIN, Job, Outcome, PreparePhoto, Settings
+from granpipe.jobs.prepare_photo import LIMITED, TWIN, Job, Outcome, PreparePhoto, Settings
 from granpipe.jobs.prepare_tables import PrepareTables
-from granpipe.jobs.read_off import ReadOff, flags_in, lacks
+from granpipe.jobs.read_off import ReadOff, lacks
 from granpipe.stores.protocol import Entry, Store
 
 _FEW = 20
@@ -75,9 +77,14 @@ class PrepareRun:
         self.progress = progress
         self.photos: dict[str, Entry] = {}
         self.roll = Roll()
+        # What their records tell of photographs that were in at some time.
+        self.flagged: dict[str, str] = {}
+        self.twins: set[str] = set()
+        self.untold: set[str] = set()  # some of it is to be read off their arrays
         self.side_plan = plan_sides(options.sides, self.ledger.tables.get(SIDES, []))
         if options.sides.split is None and not self.side_plan and not self.ledger.is_whole:
             check_no_sides(build.store)
+        self.looks = self.side_plan is not None and "likeness" in self.side_plan.together.rules
         self.sides: Sides | None = None
         self.unseen: list[str] = []
         self.packing = Packing(build, settings.size, 0, ())
@@ -142,7 +149,8 @@ class PrepareRun:
             if record["array_sha256"] == TWIN:
                 self.roll.twins.append(source)
             elif self._has_array(array_path(source), record):
-                self.roll.admit(source, record["sha256"], is_kept=True)
+                known = self.ledger.records[array_path(source)]
+                self._admit(source, record["sha256"], known, is_kept=True)
 
     def _has_array(self, path: str, record: Mapping[str, Any]) -> bool:
         if self.build.holds(path, record):
@@ -156,6 +164,9 @@ class PrepareRun:
     def _job(self, photo: Entry) -> Job | None:
         """Return what is to be done for a photograph; None where all is as recorded."""
         known = "" if self.options.force else self.ledger.records.get(array_path(photo.path), "")
+        if self._is_as_recorded(photo, known):
+            self._admit(photo.path, text_in(known, "sha256"), known, is_kept=True)
+            return None
         record = json.loads(known) if known else {}
         if record.get("recipe") != self.settings.recipe:
             return self._new_job(photo.path)
@@ -166,8 +177,36 @@ class PrepareRun:
         if self.options.verify or not (has_array and is_allowed and is_same):
             is_trusted = has_array and not self.options.verify
             return self._new_job(photo.path, known, is_trusted=is_trusted)
-        self.roll.admit(photo.path, record["sha256"], is_kept=True)
+        self._admit(photo.path, record["sha256"], known, is_kept=True)
         return None
+
+    def _is_as_recorded(self, photo: Entry, known: str) -> bool:
+        """Tell, without parsing its record, whether a photograph and its array are as recorded."""
+        version = self.build.version(array_path(photo.path))
+        return (
+            bool(photo.version and version)
+            and not self.options.verify
+            and text_in(known, "version") == photo.version
+            and text_in(known, "array_version") == version
+            and text_in(known, "recipe") == self.settings.recipe
+            and not text_in(known, "place")
+            and self.settings.allows({name: number_in(known, name) for name in LIMITED})
+        )
+
+    def _admit(self, source: str, sha256: str, record: str, *, is_kept: bool) -> None:
+        """Take a photograph in, and learn from its record what later steps ask of all."""
+        self.roll.admit(source, sha256, is_kept=is_kept)
+        self._learn(source, record)
+
+    def _learn(self, source: str, record: str) -> None:
+        # Reading the records of 100,000 photographs once more for each step takes seconds.
+        self.flagged.pop(source, None)
+        if flags := text_in(record, "flags"):
+            self.flagged[source] = sys.intern(flags)
+        is_twin = text_in(record, "array_sha256") == TWIN
+        (self.twins.add if is_twin else self.twins.discard)(source)
+        is_told = not lacks(record, looks=self.looks)
+        (self.untold.discard if is_told else self.untold.add)(source)
 
     def _new_job(self, source: str, known: str = "", *, is_trusted: bool = False) -> Job:
         path = array_path(source)
@@ -179,8 +218,8 @@ class PrepareRun:
             return
         self._plan([array_path(job.photo.path) for job in jobs])
         writes, refusal = not self.options.dry_run, self.build.refusal
-        looks = self._wants_looks()
-        task = PreparePhoto(self.source, self.build.store, self.settings, writes, refusal, looks)
+        store = self.build.store
+        task = PreparePhoto(self.source, store, self.settings, writes, refusal, self.looks)
         self.build.work(task, jobs, self.options.engine, self.progress, self._take)
 
     def _stands(self, job: Job) -> bool:
@@ -199,12 +238,12 @@ class PrepareRun:
         if isinstance(result, Lost):
             self.roll.reject(source, PhotoError("crashed", f"its decoder {result.cause}"))
         elif isinstance(result, UnseenError) and self._stands(job):
-            self.roll.admit(source, json.loads(job.known)["sha256"], is_kept=True)
+            self._admit(source, json.loads(job.known)["sha256"], job.known, is_kept=True)
             self.unseen.append(f"{source}: {result.detail}")
         elif isinstance(result, PhotoError):
             self.roll.reject(source, result)
         else:
-            self.roll.admit(source, result.sha256, is_kept=result.is_kept)
+            self._admit(source, result.sha256, result.record, is_kept=result.is_kept)
             if result.record != job.known:
                 path = array_path(source)
                 is_written = not (result.is_kept or job.slot)
@@ -221,14 +260,10 @@ class PrepareRun:
                 text = json.dumps(record | {"array_sha256": TWIN}, separators=(",", ":"))
                 self.build.add(array_path(source), text, is_written=False)
         # A twin whose other half has gone since the last run needs its array again.
-        without = [source for source in sorted(self.roll.kept) if self._is_twin(source)]
-        self._work([self._new_job(source) for source in without if source in self.photos])
+        without = sorted(self.twins & self.roll.kept & self.photos.keys())
+        self._work(list(map(self._new_job, without)))
         if not self.options.dry_run:
             self.build.settle(self._versions, self._make_again)
-
-    def _is_twin(self, source: str) -> bool:
-        # To look into the text takes a tenth of the time that parsing takes, of 100,000 a second.
-        return f'"array_sha256":"{TWIN}"' in self.ledger.records[array_path(source)]
 
     def _versions(self) -> Iterator[tuple[str, object]]:
         for source in filter(self.photos.__contains__, self.roll.sources):
@@ -247,26 +282,23 @@ class PrepareRun:
             ]
         )
 
-    def _wants_looks(self) -> bool:
-        return self.side_plan is not None and "likeness" in self.side_plan.together.rules
-
     def complete(self) -> None:
         """Read off arrays what records lack; an array that is not as recorded is made again."""
-        looks = self._wants_looks()
         records = self.ledger.records
-        paths = [path for path in map(array_path, self.roll.sources) if path in records]
-        todo = [path for path in paths if lacks(records[path], looks=looks)]
+        untold = sorted(self.untold & self.roll.digests.keys())
+        todo = [path for path in map(array_path, untold) if path in records]
         astray = []
 
         def take(item: tuple[str, str], told: str | Lost) -> None:
             if isinstance(told, str) and told:
                 self.build.add(item[0], told, is_written=False)
+                self._learn(source_of(item[0]), told)
             else:
                 astray.append(source_of(item[0]))
 
         if todo:
             self._plan(todo)
-            task = ReadOff(self.build.store, looks, self.settings.size)
+            task = ReadOff(self.build.store, self.looks, self.settings.size)
             items = [(path, records[path]) for path in todo]
             self.build.work(task, items, self.options.engine, self.progress, take)
             self._work([self._new_job(source) for source in astray if source in self.photos])
@@ -292,10 +324,8 @@ class PrepareRun:
 
     def flags(self) -> Counter[str]:
         """Return how many photographs have each flag."""
-        counts: Counter[str] = Counter()
-        for source in self.roll.digests:
-            counts.update(flags_in(self.ledger.records.get(array_path(source), "")))
-        return counts
+        told = (words for source, words in self.flagged.items() if source in self.roll.digests)
+        return Counter(word for words in told for word in words.split())
 
     def unwanted(self) -> list[str]:
         """Return the arrays that `finish` deletes."""
@@ -308,8 +338,10 @@ class PrepareRun:
         self._check_share(len(gone) - moved)
 
     def _check_share(self, lost: int) -> None:
+        if 2 * lost <= _FEW or self.options.allow_deletions:
+            return
         standing = self.build.count_standing()
-        if standing > _FEW and 2 * lost > standing and not self.options.allow_deletions:
+        if standing > _FEW and 2 * lost > standing:
             raise DatasetError(
                 f"{self.build.store.url}: this would delete {lost} of {standing} arrays, as their "
                 "photographs are gone or rejected; look at SOURCE, or say --allow-deletions"

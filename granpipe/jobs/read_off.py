@@ -11,7 +11,8 @@ from hashlib import sha256
 from typing import Any
 
 from granpipe.dataset.arrays import parse_array
-from granpipe.dataset.packs import Place, place_in, read_alone, read_place
+from granpipe.dataset.packs import Place, read_alone, read_place
+from granpipe.dataset.records import text_in
 from granpipe.errors import PhotoError
 from granpipe.photo.letterbox import Box, Pixels
 from granpipe.photo.likeness import grey, hashes
@@ -29,17 +30,6 @@ def read_off(array: Pixels, record: Mapping[str, Any], *, looks: bool) -> dict[s
 def lacks(record: str, *, looks: bool) -> bool:
     """Tell whether a record, as JSON without blanks, lacks what `read_off` returns."""
     return '"flags":"' not in record or (looks and '"look":"' not in record)
-
-
-def flags_in(record: str) -> list[str]:
-    """Return the flags that a record tells of, as JSON without blanks.
-
-    >>> flags_in('{"width":3,"flags":"blurred dark"}')
-    ['blurred', 'dark']
-    """
-    if '"flags":""' in record:
-        return []
-    return record.partition('"flags":"')[2].partition('"')[0].split()
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +57,7 @@ class ReadOff:
 
     def fetch(self, item: tuple[str, str]) -> bytes:
         try:
-            place = place_in(item[1])
+            place = text_in(item[1], "place")
             return read_alone(
                 self.output, read_place(place) if place else Place(item[0]), self.size
             )
