@@ -2,6 +2,7 @@
 
 import unicodedata
 from dataclasses import dataclass
+from functools import lru_cache
 
 from granpipe.errors import PhotoError
 
@@ -69,21 +70,28 @@ def source_of(path: str) -> str:
 
 def check_name(source: str) -> None:
     """Raise PhotoError for a photograph that has no label, or a name that makes no array's path."""
-    *folders, name = source.split("/")
-    if not folders:
+    folder, slash, name = source.rpartition("/")
+    if not slash:
         raise PhotoError("no_label", "is in no class folder")
     if not _is_utf8(source):
         raise PhotoError("bad_name", "the name is not UTF-8")
     if not is_sound(source):
         raise PhotoError("bad_name", "the path has a backslash, a NUL or an empty part")
-    if folders[0].lower() in _RESERVED:
-        raise PhotoError("bad_name", f"a class may not be called {folders[0]}")
-    if len(folders) > _DEEPEST:
-        raise PhotoError("bad_name", f"lies more than {_DEEPEST} folders deep")
-    if any(folder.lower().endswith(".npy") for folder in folders):
-        raise PhotoError("bad_name", "a folder may not be called .npy")
+    if why := _folder_problem(folder):
+        raise PhotoError("bad_name", why)
     if len(name.encode()) > _LONGEST_NAME:
         raise PhotoError("bad_name", f"the name has over {_LONGEST_NAME} bytes")
+
+
+@lru_cache(1000)
+def _folder_problem(path: str) -> str:
+    folders = path.split("/")
+    if folders[0].lower() in _RESERVED:
+        return f"a class may not be called {folders[0]}"
+    if len(folders) > _DEEPEST:
+        return f"lies more than {_DEEPEST} folders deep"
+    is_array = any(folder.lower().endswith(".npy") for folder in folders)
+    return "a folder may not be called .npy" if is_array else ""
 
 
 def is_sound(path: str) -> bool:

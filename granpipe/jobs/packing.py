@@ -27,7 +27,7 @@ from granpipe.dataset.packs import (
     read_alone,
     read_place,
 )
-from granpipe.dataset.records import text_in
+from granpipe.dataset.records import text_in, with_text
 from granpipe.engines.processes import Lost
 from granpipe.engines.protocol import Engine
 from granpipe.engines.worker import allow_seconds
@@ -56,6 +56,14 @@ class Move:
     arrays: list[tuple[str, str, str]]
     is_pack: bool = True
 
+    @property
+    def rows_there(self) -> list[int]:
+        """The rows of the file, in order, in which all arrays stand already; empty unless so."""
+        slots = [read_place(place) for place, _, _ in self.arrays]
+        rows = [slot.row or 0 for slot in slots]
+        is_there = {slot.path for slot in slots} == {self.path} and rows == sorted(set(rows))
+        return rows if is_there and self.is_pack else []
+
 
 @dataclass(frozen=True, slots=True)
 class CopyRows:
@@ -68,24 +76,22 @@ class CopyRows:
         """Return the paths of arrays that are not as recorded, and the version of a file alone."""
         if not move.is_pack:
             return self._set_alone(move)
-        slots = [read_place(place) for place, _, _ in move.arrays]
-        rows = [slot.row or 0 for slot in slots]
-        if {slot.path for slot in slots} == {move.path} and rows == sorted(set(rows)):
+        if rows := move.rows_there:
             allow_seconds(_SECONDS_A_ROW * len(rows))
             close_up(self.store, move.path, rows, self.size)
             return [], ""
-        return self._copy(move, slots), ""
+        return self._copy(move), ""
 
-    def _copy(self, move: Move, places: Sequence[Place]) -> list[str]:
+    def _copy(self, move: Move) -> list[str]:
         broken = []
-        shape = (len(places), self.size, self.size, 3)
+        shape = (len(move.arrays), self.size, self.size, 3)
         with self.store.writer(move.path) as file:
             file.write(npy_header(shape))
-            for number, (place, array) in enumerate(zip(places, move.arrays, strict=True)):
+            for number, (place, digest, path) in enumerate(move.arrays):
                 if number % _ROWS_A_WORD == 0:
                     allow_seconds(_SECONDS_A_ROW * _ROWS_A_WORD)
-                data = self._read(place, array[1])
-                broken += [] if data else [array[2]]
+                data = self._read(read_place(place), digest)
+                broken += [] if data else [path]
                 file.write(memoryview(data)[HEADER_BYTES:])
         return broken
 
@@ -180,7 +186,15 @@ class Packing:
 
         self.build.begin_change()
         task = CopyRows(self.build.store, self.size)
-        self.build.work(task, moves, engine, progress, take)
+        apart = []
+        for move in moves:
+            rows = move.rows_there
+            if rows and len(rows) == rows[-1] + 1:  # no gap: the header alone is missing
+                close_up(self.build.store, move.path, rows, self.size)
+            else:
+                apart.append(move)
+        if apart:
+            self.build.work(task, apart, engine, progress, take)
         if not broken and self.count:
             self._publish(moves)
         return broken
@@ -234,8 +248,8 @@ class Packing:
             pack = move.path.rpartition("/")[2]
             version = self.build.move(move.path, pack)
             for row, (_, _, path) in enumerate(move.arrays):
-                record = self.build.ledger.get(path) | {"place": str(Place(pack, row))}
-                self.build.ledger.change(path, _json(record))
+                record = with_text(self.build.ledger.records[path], "place", str(Place(pack, row)))
+                self.build.ledger.change(path, record)
             self.build.ledger.change(pack, _pack_record(len(move.arrays), version))
 
 
