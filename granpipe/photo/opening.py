@@ -34,7 +34,7 @@ _FORMATS = (
     "GIF",
     "AVIF",
 )
-_JPEGS = ("JPEG", "MPO")
+JPEGS = ("JPEG", "MPO")
 _MAGIC = (b"\xff\xd8\xff", b"\x89PNG", b"RIFF", b"II*\0", b"MM\0*", b"BM", b"GIF8")
 _IMAGE_WIDTH, _IMAGE_LENGTH, _BITS, _COMPRESSION, _SAMPLES = 256, 257, 258, 259, 277
 _BYTE_COUNTS, _PLANAR, _APART = 279, 284, 2
@@ -126,7 +126,7 @@ def load(image: Image.Image) -> Image.Image:
     try:
         _check_file(image)
         with _own_limit():
-            if image.format not in _JPEGS or not decode_jpeg(image, _bytes_of(image)):
+            if image.format not in JPEGS or not decode_jpeg(image, bytes_of(image)):
                 image.load()
         if image.size != size:
             raise PhotoError("truncated", f"has other sides than its header's {size}")  # noqa: TRY301
@@ -148,7 +148,8 @@ def _fail(failure: PhotoError) -> NoReturn:
     raise failure
 
 
-def _bytes_of(image: Image.Image) -> bytes:
+def bytes_of(image: Image.Image) -> bytes:
+    """Return the file of an opened photograph; nothing once Pillow has closed it."""
     file: BinaryIO | None = getattr(image, "fp", None)
     if file is None:
         return b""
