@@ -21,11 +21,13 @@ _FRAMES = frozenset(range(0xC0, 0xD0)) - frozenset(b"\xc4\xc8\xcc")
 _RESTARTS = range(0xD0, 0xD8)
 ALONE = frozenset([0x01, 0xD8, *_RESTARTS])
 SCAN, _END = 0xDA, 0xD9
-# The decoder asks for up to 8 bytes more than it needs, 4 where its words are short.
-_TAIL, _SPARE = 48, 16
-# Eight bits among codes. No code is all ones, so that pixels that still lack some soon lack more.
-_ONES = b"\xff\x00"
-_BYTE = re.compile(rb"\xff\x00|.", re.DOTALL)
+_TAIL = 48
+# Where words are long, the decoder asks for up to 8 bytes more than it needs.
+_AHEAD = 8
+# Of codes that are all zeros some blocks take many, and of ones, which are no code, all of them: so
+# pixels that lack codes soon lack more.
+_SPARE = (b"\0", b"\xff\0") * _AHEAD
+_BYTE = re.compile(rb"\xff\0|.", re.DOTALL)
 # Each costs some 20 microseconds; a camera writes a few thousand at most.
 _MOST_STRETCHES = 5000
 _BLOCK = 1 << 16
@@ -167,8 +169,8 @@ def _check_end(decoder: _Decoder, data: bytes, stretch: Stretch) -> None:
     taken = [decoder.give(byte) for byte in _BYTE.findall(tail)]
     if not stretch.marker and not decoder.is_done:
         raise PhotoError("truncated", "the file ends before its pixels do")
-    taken += [decoder.give(_ONES) for _ in range(_SPARE)]
-    if not all(taken[-_SPARE // 2 :]):
+    taken += [decoder.give(byte) for byte in _SPARE]
+    if not all(taken[_AHEAD - len(_SPARE) :]):
         raise PhotoError("truncated", "its codes end before its pixels do")
     if all(taken) and len(tail) == _TAIL and len(set(tail)) > 1:  # a tail of one byte is padding
         raise PhotoError("truncated", "its pixels end before its codes")
