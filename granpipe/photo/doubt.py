@@ -7,9 +7,9 @@ told by, or in a difference of brightness, from which all pixels of the rows bel
 """
 
 from collections.abc import Iterator
-from functools import lru_cache
+from functools import lru_cache, reduce
 
-from PIL import Image
+from PIL import Image, ImageChops
 
 from granpipe.photo.scans import ALONE, MARKER, SCAN, find_stretches
 
@@ -20,7 +20,7 @@ _NEIGHBOURS = 8  # on either side
 # What 8-bit pixels need of the categories of ITU T.81, tables F.1 and F.2, and of runs.
 _DIFFERENCES = bytes(range(12))
 _RUNS = bytes(16 * run + size for run in range(16) for size in range(11))
-_COLUMNS = 12
+_HALF, _ROWS = 6, 60  # that are looked at: pixels of half a row, and rows
 
 
 def has_odd_tables(image: Image.Image, data: bytes) -> bool:
@@ -90,7 +90,13 @@ def _leaps(quanta: list[int]) -> bool:
 
 
 def has_clipped_row(picture: Image.Image) -> bool:
-    """Tell whether a row of a picture is black or white in some channel from end to end."""
-    few = picture.resize((_COLUMNS, (picture.height + 1) // 2), Image.Resampling.NEAREST)
-    means = few.reduce((_COLUMNS, 1)).tobytes()
-    return 0 in means or 255 in means
+    """Tell whether in half a row each pixel has a channel at 0, or each one has one at 255."""
+    sides = (2 * _HALF, min(picture.height, _ROWS))
+    few = picture.resize(sides, Image.Resampling.NEAREST)
+    values = few.tobytes()
+    if values.count(0) < _HALF and values.count(255) < _HALF:
+        return False  # as nearly always, and five times as fast
+    bands = few.split()
+    lows = reduce(ImageChops.darker, bands).reduce((_HALF, 1)).tobytes()
+    highs = reduce(ImageChops.lighter, bands).reduce((_HALF, 1)).tobytes()
+    return 0 in lows or 255 in highs

@@ -119,7 +119,8 @@ def decode_jpeg(image: Image.Image, data: bytes) -> bool:
     Returns
     -------
     bool
-        Whether it was decoded; else its codes are of another kind, which Pillow is to decode.
+        Whether it was decoded; else its codes or its end are of another kind, which Pillow is to
+        decode.
 
     Raises
     ------
@@ -137,6 +138,8 @@ def decode_jpeg(image: Image.Image, data: bytes) -> bool:
         _decode(decoder, data, stretches)
     finally:
         decoder.close()
+    if stretches[-1].marker != _END:
+        return False  # Pillow will say what it thinks of another end, which was not looked at
     image.tile = []  # type: ignore[attr-defined]
     return True
 
@@ -166,11 +169,9 @@ def _check_end(decoder: _Decoder, data: bytes, stretch: Stretch) -> None:
     last = max(stretch.start, stretch.end - _TAIL)
     decoder.give(data[stretch.header : last])
     tail = data[last : stretch.end]
-    taken = [decoder.give(byte) for byte in _BYTE.findall(tail)]
-    if not stretch.marker and not decoder.is_done:
-        raise PhotoError("truncated", "the file ends before its pixels do")
-    taken += [decoder.give(byte) for byte in _SPARE]
+    taken = [decoder.give(byte) for byte in (*_BYTE.findall(tail), *_SPARE)]
     if not all(taken[_AHEAD - len(_SPARE) :]):
-        raise PhotoError("truncated", "its codes end before its pixels do")
+        what = "its codes end" if stretch.marker else "the file ends"
+        raise PhotoError("truncated", f"{what} before its pixels do")
     if all(taken) and len(tail) == _TAIL and len(set(tail)) > 1:  # a tail of one byte is padding
         raise PhotoError("truncated", "its pixels end before its codes")
