@@ -109,6 +109,11 @@ def test_a_jpeg_takes_memory_for_its_reduced_scale_unless_it_is_progressive():
         assert needed == 4 * 100 * 80 + 4 * buffers * 800 * 640
 
 
+def test_a_picture_of_many_short_rows_takes_memory_for_each_row():
+    narrow = Image.new("L", (1, 30_000_000))  # which Pillow keeps in 270 MB
+    assert decoding_memory(narrow, narrow.size, 0) > 270_000_000
+
+
 def test_what_takes_more_memory_than_allowed_is_too_large_and_says_how_much():
     image = open_photo(saved(Image.new("1", (15_000, 12_000)), "PNG"))
     check_memory(image, image.size, 0, max_memory=720_000_000)
