@@ -153,6 +153,9 @@ def _scaled(
         raise PhotoError("too_large", "not enough memory to scale it") from error
     except (OSError, ValueError) as error:
         raise PhotoError("unsupported", f"mode {image.mode}: {one_line(error)}") from error
+    except (AssertionError, ArithmeticError, AttributeError, LookupError, TypeError) as error:
+        # What Pillow takes for granted, as a palette where the header promises one.
+        raise PhotoError("truncated", "lacks a part that its header promises") from error
 
 
 def _file_size(image: Image.Image) -> int:

@@ -2,6 +2,7 @@
 
 import io
 import struct
+import zlib
 
 import numpy as np
 import pytest
@@ -140,6 +141,32 @@ def test_a_png_whose_pixel_checksums_are_wrong_is_truncated(mode):
     data[end] ^= 1  # the checksum itself: the pixels are as they were
     with pytest.raises(PhotoError, match="checksum"):
         letterbox(open_photo(bytes(data)))
+
+
+@pytest.mark.parametrize("missing", [0, 1, 35])
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "L", "LA", "P", "1"])
+def test_a_png_whose_data_end_before_its_rows_do_is_truncated(mode, missing):
+    image = Image.new("RGB", (90, 70)).convert(mode)  # black to its last row
+    data = saved(image, "PNG")
+    start = data.index(b"IDAT") - 4
+    pixels = zlib.decompress(data[start + 8 :])
+    rest = b"IDAT" + zlib.compress(pixels[: len(pixels) * (70 - missing) // 70])
+    sums = zlib.crc32(rest).to_bytes(4, "big")
+    short = data[:start] + (len(rest) - 4).to_bytes(4, "big") + rest + sums + data[-12:]
+    if missing:
+        with pytest.raises(PhotoError, match="its data end"):
+            load(open_photo(short))
+    else:
+        assert load(open_photo(short)).tobytes() == image.tobytes()
+
+
+@pytest.mark.parametrize("size", [9, 64])
+def test_a_png_without_the_palette_that_it_promises_is_truncated(size):
+    data = saved(noise(90, 70).quantize(9), "PNG")
+    start = data.index(b"PLTE") - 4
+    end = start + 12 + int.from_bytes(data[start : start + 4], "big")
+    with pytest.raises(PhotoError, match="truncated"):
+        letterbox(open_photo(data[:start] + data[end:]), size)
 
 
 def tiff_of_strips(change_offsets, change_counts) -> bytes:
