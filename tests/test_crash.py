@@ -426,14 +426,16 @@ def test_a_run_that_was_stopped_for_a_while_loses_nothing(tmp_path):
 
 
 def test_on_a_disk_that_became_read_only_what_is_up_to_date_ends_well(granpipe, small_disk, src):
-    disk = small_disk("64m")
+    disk = small_disk("128m")
     granpipe("prepare", src, disk / "out")
     granpipe("augment", disk / "out", "--copies", 1)
+    shutil.copytree(disk / "out", disk / "copy")  # of other times and file numbers
     remount, other = partial(subprocess.run, check=True), ["--copies", 1, "--seed", 1]
     remount(["mount", "-o", "remount,ro", disk])
     try:
-        granpipe("prepare", src, disk / "out")
-        granpipe("augment", disk / "out", "--copies", 1)
+        for out in (disk / "out", disk / "copy"):
+            granpipe("prepare", src, out)
+            granpipe("augment", out, "--copies", 1)
         for command in (
             ["prepare", src, disk / "out", "--size", 9],
             ["augment", disk / "out", *other],

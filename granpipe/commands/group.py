@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+from contextlib import suppress
 from io import TextIOWrapper
 from typing import Any, NoReturn
 
@@ -14,7 +15,7 @@ from granpipe.commands.augment import augment_command
 from granpipe.commands.ending import MESSAGES, end_when_deaf
 from granpipe.commands.map import map_command
 from granpipe.commands.prepare import prepare_command
-from granpipe.errors import GranpipeError
+from granpipe.errors import DatasetError, GranpipeError
 
 # Click takes a line of \b for an order not to wrap the next paragraph.
 # ruff: noqa: D301
@@ -37,6 +38,11 @@ class _Group(click.Group):
         except SystemExit as end:
             # Click puts another stdout in its place where nobody reads the help to its end.
             sys.exit(end.code if sys.stdout is stdout else 0)
+        except ImportError as error:  # as NumPy raises it where its libraries find no memory
+            cause = str(error).strip().splitlines()[-1]
+            _fail(f"cannot load a package: {cause}; install it again, or allow more memory", 1)
+        except FileNotFoundError as error:
+            _fail(str(error) if error.filename else "the current folder is gone; name another", 1)
         except (GranpipeError, OSError, MemoryError) as error:
             _fail(str(error) or "not enough memory", 1)
         except (click.Abort, KeyboardInterrupt):
@@ -44,7 +50,8 @@ class _Group(click.Group):
 
 
 def _fail(message: str, code: int) -> NoReturn:
-    reports.echo(f"granpipe: {reports.printable(message)}", err=True)
+    with suppress(DatasetError):  # the exit code tells it where nothing can be printed
+        reports.echo(f"granpipe: {reports.printable(message)}", err=True)
     sys.exit(code)
 
 

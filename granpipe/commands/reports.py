@@ -35,6 +35,10 @@ def echo(text: str, *, err: bool = False) -> None:
         click.echo(text, err=err)
     except BrokenPipeError:
         silence(sys.stderr if err else sys.stdout)
+    except OSError as error:
+        silence(sys.stderr if err else sys.stdout)
+        name = "standard error" if err else "standard output"
+        raise DatasetError(f"{name}: {error.strerror or error}; mend that, run again") from error
 
 
 def silence(stream: TextIO | None) -> None:

@@ -11,8 +11,9 @@ from PIL import Image
 
 from granpipe.errors import PhotoError
 from granpipe.photo.colour import resamplable, to_srgb
+from granpipe.photo.doubt import has_clipped_row, has_odd_tables
 from granpipe.photo.memory import MAX_MEMORY, check_memory
-from granpipe.photo.opening import load, one_line
+from granpipe.photo.opening import JPEGS, bytes_of, load, one_line, open_photo
 
 Pixels: TypeAlias = NDArray[np.uint8]
 Colour: TypeAlias = tuple[int, int, int]
@@ -123,11 +124,26 @@ def letterbox(
 
 
 def _shrink(image: Image.Image, width: int, height: int, max_memory: int) -> Image.Image:
+    """Scale a photograph; a JPEG from a reduced scale, where that shows what its full size does."""
+    pixels, data = image.width * image.height, bytes_of(image)
+    if image.format not in JPEGS or has_odd_tables(image, data):
+        return _scaled(image, width, height, max_memory)
+    margin = _DCT_MARGIN_FINE if len(data) > _FINE_BYTES_PER_PIXEL * pixels else _DCT_MARGIN
+    small = _scaled(image, width, height, max_memory, margin)
+    if image.width * image.height < pixels and has_clipped_row(small):
+        return _scaled(open_photo(data, pixels), width, height, max_memory)
+    return small
+
+
+def _scaled(
+    image: Image.Image, width: int, height: int, max_memory: int, margin: float = 0
+) -> Image.Image:
+    """Decode and scale a photograph, from a scale with so many times the pixels a side, or all."""
     sides, file_size = image.size, _file_size(image)
-    is_fine = file_size > _FINE_BYTES_PER_PIXEL * image.width * image.height
-    margin = _DCT_MARGIN_FINE if is_fine else _DCT_MARGIN
     try:
-        drafted = image.draft(None, (math.ceil(margin * width), math.ceil(margin * height)))
+        drafted = margin and image.draft(
+            None, (math.ceil(margin * width), math.ceil(margin * height))
+        )
         check_memory(image, sides, file_size, max_memory)
         pixels = resamplable(load(image))
         # What was reduced already has no detail left that Lanczos would keep, at twice the time.
@@ -137,6 +153,9 @@ def _shrink(image: Image.Image, width: int, height: int, max_memory: int) -> Ima
         raise PhotoError("too_large", "not enough memory to scale it") from error
     except (OSError, ValueError) as error:
         raise PhotoError("unsupported", f"mode {image.mode}: {one_line(error)}") from error
+    except (AssertionError, ArithmeticError, AttributeError, LookupError, TypeError) as error:
+        # What Pillow takes for granted, as a palette where the header promises one.
+        raise PhotoError("truncated", "lacks a part that its header promises") from error
 
 
 def _file_size(image: Image.Image) -> int:

@@ -9,7 +9,7 @@ MAX_MEMORY = 700_000_000
 
 # Buffers of 4 bytes a pixel that were measured at the peak, from opening to the small picture.
 _BUFFERS = {"WEBP": 4, "AVIF": 3, "HEIF": 3, "TIFF": 2}
-_PROGRESSIVE = 2
+_PROGRESSIVE, _SHORTEST_ROW = 2, 16
 
 
 def check_memory(
@@ -41,7 +41,8 @@ def decoding_memory(image: Image.Image, sides: tuple[int, int], file_size: int) 
 
     There are 4 buffers for WebP, 3 for AVIF and HEIC, 2 for TIFF, and 1 for the others and for the
     pixels of a JPEG at its reduced scale; 1 more for a palette, and for transparency in formats of
-    one buffer or two; 2 more, of the full size, for a progressive JPEG.
+    one buffer or two; 2 more, of the full size, for a progressive JPEG. A row counts as 16 pixels
+    at least, since Pillow keeps the place of each.
 
     Examples
     --------
@@ -50,7 +51,7 @@ def decoding_memory(image: Image.Image, sides: tuple[int, int], file_size: int) 
     """
     buffers = _BUFFERS.get(image.format or "", 1) + (image.mode == "P")
     buffers += buffers < 3 and image.has_transparency_data
-    pixels = buffers * image.width * image.height
+    pixels = buffers * max(image.width, _SHORTEST_ROW) * image.height
     if image.info.get("progressive"):
         pixels += _PROGRESSIVE * sides[0] * sides[1]
     return file_size + 4 * pixels

@@ -1,7 +1,6 @@
 """Open a photograph safely: only known formats, nothing larger than allowed."""
 
 import warnings
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache, partial
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from granpipe.errors import PhotoError
+from granpipe.photo.png import check_rows, check_sums
 from granpipe.photo.scans import decode_jpeg
 
 SUFFIXES = frozenset(
@@ -34,7 +34,7 @@ _FORMATS = (
     "GIF",
     "AVIF",
 )
-_JPEGS = ("JPEG", "MPO")
+JPEGS = ("JPEG", "MPO")
 _MAGIC = (b"\xff\xd8\xff", b"\x89PNG", b"RIFF", b"II*\0", b"MM\0*", b"BM", b"GIF8")
 _IMAGE_WIDTH, _IMAGE_LENGTH, _BITS, _COMPRESSION, _SAMPLES = 256, 257, 258, 259, 277
 _BYTE_COUNTS, _PLANAR, _APART = 279, 284, 2
@@ -126,8 +126,7 @@ def load(image: Image.Image) -> Image.Image:
     try:
         _check_file(image)
         with _own_limit():
-            if image.format not in _JPEGS or not decode_jpeg(image, _bytes_of(image)):
-                image.load()
+            _decode(image, bytes_of(image))
         if image.size != size:
             raise PhotoError("truncated", f"has other sides than its header's {size}")  # noqa: TRY301
     except PhotoError as error:
@@ -144,42 +143,37 @@ def load(image: Image.Image) -> Image.Image:
     raise failure
 
 
+def _decode(image: Image.Image, data: bytes) -> None:
+    if image.format not in JPEGS or not decode_jpeg(image, data):
+        image.load()
+    if image.format == "PNG" and data:
+        check_rows(image, data)
+
+
 def _fail(failure: PhotoError) -> NoReturn:
     raise failure
 
 
-def _bytes_of(image: Image.Image) -> bytes:
+def bytes_of(image: Image.Image) -> bytes:
+    """Return the file of an opened photograph; nothing once Pillow has closed it."""
     file: BinaryIO | None = getattr(image, "fp", None)
     if file is None:
         return b""
     if isinstance(file, BytesIO):
         return file.getvalue()
+    place = file.tell()
     file.seek(0)
-    return file.read()
+    data = file.read()
+    file.seek(place)
+    return data
 
 
 def _check_file(image: Image.Image) -> None:
     """Raise PhotoError for damage that Pillow passes over."""
-    file = getattr(image, "fp", None)
-    if image.format == "PNG" and file:
-        place = file.tell()
-        file.seek(0)
-        _check_pixel_chunks(file.read())
-        file.seek(place)
+    if image.format == "PNG":
+        check_sums(bytes_of(image))
     if image.format == "TIFF":
         _check_strips(image)
-
-
-def _check_pixel_chunks(png: bytes) -> None:
-    """Compare the checksums of a PNG's pixels, which Pillow does not while it decodes."""
-    place = 8
-    while place + 12 <= len(png):
-        end = place + 8 + int.from_bytes(png[place : place + 4], "big")
-        if png[place + 4 : place + 8] == b"IDAT" and zlib.crc32(
-            png[place + 4 : end]
-        ) != int.from_bytes(png[end : end + 4], "big"):
-            raise PhotoError("truncated", "the checksum of its pixels is wrong")
-        place = end + 4
 
 
 def _check_strips(image: Image.Image) -> None:

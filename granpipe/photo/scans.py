@@ -15,14 +15,19 @@ from PIL import Image
 
 from granpipe.errors import PhotoError
 
-_MARKER = re.compile(rb"\xff([\x01-\xfe])")
+MARKER = re.compile(rb"\xff([\x01-\xfe])")
 _HUFFMAN = frozenset(b"\xc0\xc1\xc2")
 _FRAMES = frozenset(range(0xC0, 0xD0)) - frozenset(b"\xc4\xc8\xcc")
 _RESTARTS = range(0xD0, 0xD8)
-_ALONE = frozenset([0x01, 0xD8, *_RESTARTS])
-_SCAN, _END = 0xDA, 0xD9
-# The decoder asks for up to 8 bytes more than it needs, 4 where its words are short.
-_TAIL, _SPARE = 48, 16
+ALONE = frozenset([0x01, 0xD8, *_RESTARTS])
+SCAN, _END = 0xDA, 0xD9
+_TAIL = 48
+# Where words are long, the decoder asks for up to 8 bytes more than it needs.
+_AHEAD = 8
+# Of codes that are all zeros some blocks take many, and of ones, which are no code, all of them: so
+# pixels that lack codes soon lack more.
+_SPARE = (b"\0", b"\xff\0") * _AHEAD
+_BYTE = re.compile(rb"\xff\0|.", re.DOTALL)
 # Each costs some 20 microseconds; a camera writes a few thousand at most.
 _MOST_STRETCHES = 5000
 _BLOCK = 1 << 16
@@ -47,14 +52,14 @@ def find_stretches(data: bytes, place: int = 0) -> Iterator[Stretch]:
     None is yielded of a JPEG whose codes are others. What follows its end is left alone.
     """
     header = place
-    while match := _MARKER.search(data, place):
+    while match := MARKER.search(data, place):
         marker, place = match[1][0], match.end()
         if marker == _END or (marker in _FRAMES and marker not in _HUFFMAN):
             return
-        if marker in _ALONE:
+        if marker in ALONE:
             continue
         place += int.from_bytes(data[place : place + 2], "big")
-        if marker == _SCAN:
+        if marker == SCAN:
             for stretch in _scan(data, header, place):
                 yield stretch
                 header = place = stretch.end
@@ -63,7 +68,7 @@ def find_stretches(data: bytes, place: int = 0) -> Iterator[Stretch]:
 def _scan(data: bytes, header: int, place: int) -> Iterator[Stretch]:
     marker = _RESTARTS[0]
     while marker in _RESTARTS:
-        match = _MARKER.search(data, place)
+        match = MARKER.search(data, place)
         end = match.start() if match else len(data)
         marker = match[1][0] if match else 0
         while end > place and data[end - 1] == 0xFF:  # fill bytes before a marker
@@ -114,7 +119,8 @@ def decode_jpeg(image: Image.Image, data: bytes) -> bool:
     Returns
     -------
     bool
-        Whether it was decoded; else its codes are of another kind, which Pillow is to decode.
+        Whether it was decoded; else its codes or its end are of another kind, which Pillow is to
+        decode.
 
     Raises
     ------
@@ -132,6 +138,8 @@ def decode_jpeg(image: Image.Image, data: bytes) -> bool:
         _decode(decoder, data, stretches)
     finally:
         decoder.close()
+    if stretches[-1].marker != _END:
+        return False  # Pillow will say what it thinks of another end, which was not looked at
     image.tile = []  # type: ignore[attr-defined]
     return True
 
@@ -161,8 +169,8 @@ def _check_end(decoder: _Decoder, data: bytes, stretch: Stretch) -> None:
     last = max(stretch.start, stretch.end - _TAIL)
     decoder.give(data[stretch.header : last])
     tail = data[last : stretch.end]
-    taken = [decoder.give(bytes([byte])) for byte in (*tail, *bytes(_SPARE))]
-    if not taken[-1]:
+    taken = [decoder.give(byte) for byte in (*_BYTE.findall(tail), *_SPARE)]
+    if not all(taken[_AHEAD - len(_SPARE) :]):
         what = "its codes end" if stretch.marker else "the file ends"
         raise PhotoError("truncated", f"{what} before its pixels do")
     if all(taken) and len(tail) == _TAIL and len(set(tail)) > 1:  # a tail of one byte is padding

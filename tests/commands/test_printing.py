@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -141,3 +142,29 @@ def test_a_dry_run_tells_what_the_run_tells(granpipe, src, out, split):
         done.stdout.splitlines()[-1],
     ]
     assert "stale" in done.stdout
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is full")
+def test_what_cannot_be_printed_is_one_line(src, out):
+    said = shell(f'{GRANPIPE} prepare "$1" "$2" > /dev/full', src, out)
+    assert (
+        said.stderr == "granpipe: standard output: No space left on device; mend that, run again\n"
+    )
+    assert said.returncode == 1
+    assert shell(f"{GRANPIPE} prepare 2> /dev/full").returncode == 2
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a folder in use cannot be removed")
+def test_a_current_folder_that_is_gone_is_one_line(src, tmp_path):
+    script = f'export PYTHONPATH=$PWD; mkdir "$2"; cd "$2"; rmdir "$2"; {GRANPIPE} prepare "$1" out'
+    said = shell(script, src, tmp_path / "gone")
+    assert said.stderr == "granpipe: the current folder is gone; name another\n"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a POSIX shell")
+def test_a_package_that_cannot_be_loaded_is_one_line(src, out, tmp_path):
+    (tmp_path / "numpy.py").write_text("raise ImportError('broken\\n\\ncaused by: no memory')")
+    said = shell(f'PYTHONPATH="$3:$PWD" {GRANPIPE} prepare "$1" "$2"', src, out, tmp_path)
+    assert said.returncode == 1
+    assert said.stderr.startswith("granpipe: cannot load a package: caused by: no memory; ")
+    assert said.stderr.count("\n") == 1

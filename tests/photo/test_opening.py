@@ -2,6 +2,7 @@
 
 import io
 import struct
+import zlib
 
 import numpy as np
 import pytest
@@ -109,6 +110,11 @@ def test_a_jpeg_takes_memory_for_its_reduced_scale_unless_it_is_progressive():
         assert needed == 4 * 100 * 80 + 4 * buffers * 800 * 640
 
 
+def test_a_picture_of_many_short_rows_takes_memory_for_each_row():
+    narrow = Image.new("L", (1, 30_000_000))  # which Pillow keeps in 270 MB
+    assert decoding_memory(narrow, narrow.size, 0) > 270_000_000
+
+
 def test_what_takes_more_memory_than_allowed_is_too_large_and_says_how_much():
     image = open_photo(saved(Image.new("1", (15_000, 12_000)), "PNG"))
     check_memory(image, image.size, 0, max_memory=720_000_000)
@@ -135,6 +141,32 @@ def test_a_png_whose_pixel_checksums_are_wrong_is_truncated(mode):
     data[end] ^= 1  # the checksum itself: the pixels are as they were
     with pytest.raises(PhotoError, match="checksum"):
         letterbox(open_photo(bytes(data)))
+
+
+@pytest.mark.parametrize("missing", [0, 1, 35])
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "L", "LA", "P", "1"])
+def test_a_png_whose_data_end_before_its_rows_do_is_truncated(mode, missing):
+    image = Image.new("RGB", (90, 70)).convert(mode)  # black to its last row
+    data = saved(image, "PNG")
+    start = data.index(b"IDAT") - 4
+    pixels = zlib.decompress(data[start + 8 :])
+    rest = b"IDAT" + zlib.compress(pixels[: len(pixels) * (70 - missing) // 70])
+    sums = zlib.crc32(rest).to_bytes(4, "big")
+    short = data[:start] + (len(rest) - 4).to_bytes(4, "big") + rest + sums + data[-12:]
+    if missing:
+        with pytest.raises(PhotoError, match="its data end"):
+            load(open_photo(short))
+    else:
+        assert load(open_photo(short)).tobytes() == image.tobytes()
+
+
+@pytest.mark.parametrize("size", [9, 64])
+def test_a_png_without_the_palette_that_it_promises_is_truncated(size):
+    data = saved(noise(90, 70).quantize(9), "PNG")
+    start = data.index(b"PLTE") - 4
+    end = start + 12 + int.from_bytes(data[start : start + 4], "big")
+    with pytest.raises(PhotoError, match="truncated"):
+        letterbox(open_photo(data[:start] + data[end:]), size)
 
 
 def tiff_of_strips(change_offsets, change_counts) -> bytes:
