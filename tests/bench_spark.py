@@ -43,7 +43,7 @@ def bench_spark(photos: Path, folder: Path) -> None:
     """Prepare the same photographs from S3 to S3 by two processes, one executor and two."""
     try:
         clusters.skip_without_spark()
-        process, server = buckets.start_server(folder / "server")
+        server = buckets.start_server(folder / "server")
     except pytest.skip.Exception as cause:
         print(f"\nSpark: left out, {cause}")
         return
@@ -63,8 +63,7 @@ def bench_spark(photos: Path, folder: Path) -> None:
             print(f"  {name:<44}{first - min(others):>8.1f}{min(others):>9.1f}", flush=True)
     finally:
         cluster.stop()
-        process.kill()
-        process.wait()
+        server.kill()
 
 
 ROOT = Path(__file__).parent.parent
