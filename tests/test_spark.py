@@ -3,16 +3,13 @@
 import os
 import re
 import shutil
-import signal
 import time
-from pathlib import Path
 
 import pytest
 
 import exif_blocks as eb
 from clusters import PATIENCE
 from conftest import picture, save, tree
-from executor_harm import NOT_THERE
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals")
 SPARK = ["--engine", "spark"]

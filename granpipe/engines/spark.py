@@ -17,7 +17,7 @@ from granpipe.engines.parcels import Run
 from granpipe.engines.protocol import Place
 from granpipe.engines.spark_direct import through_spark
 from granpipe.engines.spark_jobs import LOOK, SCHEMA, Jobs, task_of, versions
-from granpipe.engines.spark_session import check_extra, start_session, told
+from granpipe.engines.spark_session import STARVES, check_extra, start_session, told
 from granpipe.engines.spark_task import Order
 from granpipe.errors import DatasetError
 from granpipe.stores.credentials import be_patient
@@ -61,10 +61,16 @@ class Spark:
         self, function: Callable[[Any], Any], items: Sequence[Any], place: Place | None
     ) -> Generator[Any, None, None]:
         """Yield every result, read from the place, or from Spark where there is none."""
+        if items:  # at once: what is said of it would tear a bar that stands there already
+            self._hush(False)
+            self.session = self.session or start_session(self._pass_on)
+        return self._run(function, items, place)
+
+    def _run(
+        self, function: Callable[[Any], Any], items: Sequence[Any], place: Place | None
+    ) -> Generator[Any, None, None]:
         if not items:
             return
-        self._hush(False)
-        self.session = self.session or start_session(self._pass_on)
         with ExitStack() as stack:
             run = _run_in(place) if place else None
             if run:
@@ -82,8 +88,8 @@ class Spark:
                 yield from through_spark(jobs, order, items, chunks, width)
 
     def _pass_on(self, line: str) -> None:
-        """Say what Spark says, but for what it says of jobs that are to end."""
-        if not self.is_quiet:
+        """Say what Spark says, but for its errors where they are told otherwise."""
+        if not self.is_quiet or STARVES in line:
             self.say(line)
 
     def _hush(self, is_quiet: bool) -> None:
