@@ -20,6 +20,9 @@ from buckets import Server, variables
 ROOT = Path(__file__).parent.parent
 PATIENCE = 90  # seconds, on a busy machine
 
+BRIEF = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
+"""What Java does not do for those that live for a minute."""
+
 
 def free_port() -> int:
     with closing(socket.socket()) as probe:
@@ -94,6 +97,7 @@ class Cluster:
             "SPARK_HOME": str(Path(pyspark.__file__).parent),
             "SPARK_LOCAL_IP": "127.0.0.1",
             "SPARK_NO_DAEMONIZE": "1",
+            "SPARK_DAEMON_JAVA_OPTS": BRIEF,
             "PYSPARK_PYTHON": sys.executable,
             "PYTHONPATH": f"{self.harm}:{ROOT}",
             **self.variables,
@@ -122,6 +126,7 @@ class Cluster:
         known = {"spark.master": self.master, "spark.driver.host": "127.0.0.1"}
         known |= {"spark.driver.bindAddress": "127.0.0.1", "spark.executor.memory": "512m"}
         known |= {"spark.ui.enabled": "false", "spark.executorEnv.HARM": "1"}
+        known |= {f"spark.{side}.extraJavaOptions": BRIEF for side in ("driver", "executor")}
         known |= {name.replace("__", "."): value for name, value in settings.items()}
         lines = (f"{name} {value}\n" for name, value in known.items())
         (conf / "spark-defaults.conf").write_text("".join(lines))
@@ -173,6 +178,10 @@ class Cluster:
                 if is_ours and word.encode() in (process / "cmdline").read_bytes():
                     found.append(int(process.name))
         return sorted(found)
+
+    def executors(self) -> set[Path]:
+        """Return the folders of all executors that there have been."""
+        return set(self.folder.glob("worker-*-work/*/*"))
 
     def kill(self, name: str) -> None:
         """Kill a master, a worker or Connect."""

@@ -100,7 +100,9 @@ class Drivers:
     def stop(self) -> None:
         for process in self.started:
             process.kill()
-            process.communicate()
+            process.wait()
+            for stream in filter(None, (process.stdin, process.stdout)):
+                stream.close()
 
 
 @pytest.fixture(scope="module")

@@ -60,7 +60,7 @@ def write_late():
     def haunted_write(self, path, data):
         version = write(self, path, data)
         mark = Path(__file__).with_name("haunted")
-        if path == "corn/haunted.jpg.npy" and not mark.exists():
+        if path == "corn/00-haunted.jpg.npy" and not mark.exists():
             mark.touch()
             late = bytes(128) + b"other settings"
             threading.Timer(1, write, (self, path, late)).start()

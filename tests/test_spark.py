@@ -1,15 +1,25 @@
 """The engine of Spark against a real cluster: the bytes of the local engine, whatever dies."""
 
+import fcntl
 import os
+import pty
 import re
 import shutil
+import signal
+import struct
+import sys
+import termios
+import threading
 import time
+from contextlib import suppress
+from functools import partial
 
 import pytest
 
 import exif_blocks as eb
 from clusters import PATIENCE
 from conftest import picture, save, tree
+from executor_harm import NOT_THERE
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals")
 SPARK = ["--engine", "spark"]
@@ -145,9 +155,204 @@ def test_one_that_kills_its_container_costs_itself_where_nothing_is_written(
     assert "corn/17.jpg: crashed: its decoder took its container down twice; " in said
     assert said.count("crashed") == 2
     assert not lake.objects("one/out")
-    printed, said = driver("map", lake.url("one/img"), "-o", tmp_path / "m.csv", *SPARK)
-    assert "24 photographs found: 24 on the map" in printed  # no thumbnail, no pixel
     printed, said = driver("map", lake.url("one/img"), "-o", tmp_path / "m.html", *SPARK)
     assert "24 photographs found: 22 on the map" in printed
     assert "corn/17.jpg: unreadable (its decoder took its container down twice)\n" in said
     assert "corn/05.jpg: unreadable (its decoder was ended by signal 6)\n" in said
+
+
+def test_what_a_task_writes_late_is_found_and_made_again(driver, cluster, lake, local, tmp_path):
+    deadly(lake, "late/img")
+    lake.put("late/img/corn/00-haunted.jpg", eb.jpeg_at(12, 13))
+    local("prepare", lake.url("late/img"), tmp_path)
+    cluster.slow(0.2)
+    driver("prepare", lake.url("late/img"), lake.url("late/out"), *SPARK)
+    assert (cluster.harm / "haunted").exists()
+    assert tree(tmp_path) == lake.tree("late/out")
+
+
+@pytest.mark.parametrize(
+    ("lacks", "told"),
+    [
+        ("granpipe", r"Spark: executors on \S+ have no granpipe; install it there, or ship it"),
+        ("pillow 9.9", r"Spark: executors on \S+ have pillow 9.9, this machine \S+; make both one"),
+    ],
+)
+def test_what_executors_lack_is_one_line(driver, cluster, lake, corn, lacks, told):
+    cluster.lack(lacks)
+    printed, said = driver("prepare", lake.url("img"), lake.url("lack"), *SPARK, code=1)
+    assert re.fullmatch(f"granpipe: {told}\n", said), said
+    assert not printed
+    assert not arrays(lake, "lack")
+
+
+def test_a_source_that_executors_do_not_have_is_one_line(driver, lake, tmp_path):
+    source = tmp_path / NOT_THERE.strip("/")
+    save(source / "corn/a.jpg")
+    for words in (["prepare", source, lake.url("lack")], ["map", source, "-o", tmp_path / "m.csv"]):
+        _, said = driver(*words, *SPARK, code=1)
+        line = rf"granpipe: Spark: {source}: executors on \S+ do not reach it \(No such file .+\n"
+        assert re.fullmatch(line, said), said
+
+
+def test_whatever_is_killed_the_job_completes(driver, cluster, server, lake, corn):
+    cluster.slow(0.2)
+    driver.send("prepare", lake.url("img"), lake.url("killed"), *SPARK)
+    wait_until(lambda: arrays(lake, "killed") > 3, driver)
+    os.kill(cluster.pids("pyspark.daemon")[-1], signal.SIGKILL)  # the worker, or the daemon itself
+    time.sleep(1)
+    os.kill(cluster.pids("CoarseGrainedExecutorBackend")[0], signal.SIGKILL)
+    time.sleep(1)
+    cluster.kill("worker-1")
+    server.kill()
+    time.sleep(10)
+    server.start()
+    cluster.start_worker("worker-1")
+    code, printed, said = driver.answer()
+    assert code == 0, said
+    assert "80 photographs found: 80 prepared" in printed
+    assert lake.tree("killed") == corn
+
+
+def test_nothing_runs_on_without_its_driver_and_the_next_run_does_the_rest(
+    drivers, cluster, local, lake, corn
+):
+    cluster.slow(0.1)
+    driver = drivers.own(cluster.driver())
+    driver.send("prepare", lake.url("img"), lake.url("left"), *SPARK)
+    # The plan, and what two chunks or more have brought.
+    wait_until(lambda: sum(key.startswith("parts/") for key in lake.own("left")) > 2, driver)
+    driver.process.kill()
+    until = time.monotonic() + 10
+    while cluster.pids("CoarseGrained") + cluster.pids("pyspark.daemon") + cluster.pids("serve()"):
+        assert time.monotonic() < until
+        time.sleep(0.1)
+    before = lake.objects("left/corn")
+    printed = local("prepare", lake.url("img"), lake.url("left"))
+    kept = int(re.search(r"\((\d+) of them up to date", printed)[1])
+    assert 10 <= kept < 80
+    assert sum(lake.objects("left/corn")[key] == of for key, of in before.items()) >= kept
+    assert lake.tree("left") == corn
+    assert lake.own("left") == {"ledger.jsonl"}
+
+
+class Screen:
+    """A terminal of 80 columns, and what stood on it."""
+
+    def __init__(self, drivers, environment, *words) -> None:
+        self.ours, theirs = pty.openpty()
+        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+        command = [sys.executable, "-c", ON_A_TERMINAL, *words]
+        pipes = dict.fromkeys(("stdin", "stdout", "stderr"), theirs)
+        self.driver = drivers.popen(command, environment, **pipes)
+        os.close(theirs)
+        self.text = b""
+        self.thread = threading.Thread(target=self._read)
+        self.thread.start()
+
+    def _read(self) -> None:
+        with suppress(OSError):  # as a terminal ends
+            while data := os.read(self.ours, 1 << 16):
+                self.text += data
+
+    def shows(self, text: bytes) -> bool:
+        return text in self.text
+
+    def press(self, key: bytes) -> None:
+        os.write(self.ours, key)
+
+    def end(self) -> tuple[int, list[str]]:
+        """Return the exit code, and the lines as they stood there, each with all that it was."""
+        code = self.driver.process.wait(PATIENCE)
+        self.thread.join()
+        os.close(self.ours)
+        return code, self.text.decode().split("\r\n")
+
+
+# A terminal sends Ctrl-C to those whose own it is.
+ON_A_TERMINAL = """
+import fcntl, sys, termios
+fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+from granpipe.commands.group import main
+main()
+"""
+BAR = re.compile(r" *(\d+)%\|.{10,}\| (\d+)/80 \[[\d:]+<[\d:?]+,.*photographs.*\]")
+
+
+def test_ctrl_c_ends_all_in_one_line_and_the_next_run_does_the_rest(drivers, cluster, lake, corn):
+    cluster.slow(0.1)
+    words = ["prepare", lake.url("img"), lake.url("stopped"), *SPARK]
+    for moment in ("Java starts", "arrays are written"):
+        screen = Screen(drivers, cluster.driver(), *words)
+        if moment == "Java starts":
+            wait_until(lambda: cluster.pids("org.apache.spark.deploy.SparkSubmit"), screen.driver)
+        else:
+            wait_until(partial(screen.shows, b" 10/80 ["), screen.driver)
+        screen.press(b"\x03")
+        code, lines = screen.end()
+        assert code == 130, lines
+        assert lines[-2:] == ["granpipe: interrupted; the same command takes it up again", ""]
+        until = time.monotonic() + 10
+        while cluster.pids("SparkSubmit") + cluster.pids("CoarseGrained") + cluster.pids("serve()"):
+            assert time.monotonic() < until, moment
+            time.sleep(0.1)
+    assert 10 <= arrays(lake, "stopped") < 80
+    cluster.be_well()
+    screen = Screen(drivers, cluster.driver(), *words)
+    code, (bar, *lines) = screen.end()
+    assert code == 0, lines
+    drawn = bar.split("\r")[1:]
+    assert [part for part in drawn if not BAR.fullmatch(part)] == []
+    assert max(map(len, drawn)) == 80
+    assert re.search(r"80 photographs found: 80 prepared \([1-7]\d of them", "\n".join(lines))
+    assert lake.tree("stopped") == corn
+
+
+def test_executors_that_are_taken_away_change_nothing_and_a_log_tells_how_far(
+    drivers, cluster, lake, corn
+):
+    cluster.slow(0.1)
+    lines = "import granpipe.commands.options as options; options.BETWEEN_LINES = 1.0"
+    taken = {
+        "enabled": "true",
+        "shuffleTracking.enabled": "true",
+        "minExecutors": "0",
+        "executorIdleTimeout": "1s",
+        "cachedExecutorIdleTimeout": "1s",
+    }
+    settings = {f"spark__dynamicAllocation__{name}": value for name, value in taken.items()}
+    driver = drivers.own(cluster.driver(**settings), before=lines)
+    before = cluster.executors()
+    _, said = driver("prepare", lake.url("img"), lake.url("dynamic"), *SPARK)
+    assert lake.tree("dynamic") == corn
+    told = re.findall(r"granpipe: (\d+) of 80, \d+ a second, (?:\d+ min left|none yet)\n", said)
+    assert len(told) > 3, said
+    time.sleep(3)
+    assert not cluster.pids("CoarseGrained")
+    driver("map", lake.url("img"), "-o", lake.url("dynamic/m.csv"), *SPARK)
+    assert len(cluster.executors() - before) > 2
+
+
+def test_a_task_that_is_killed_where_spark_tries_nothing_twice_costs_itself(
+    drivers, cluster, lake, tmp_path
+):
+    deadly(lake, "task/img", p17=23)
+    driver = drivers.own(cluster.driver(spark__master="local[2]"))
+    _, said = driver("prepare", lake.url("task/img"), tmp_path / "out", "--dry-run", *SPARK)
+    assert "corn/17.jpg: crashed: its decoder took its container down twice; " in said
+    assert said.count("crashed") == 1
+
+
+def test_over_spark_connect(drivers, cluster, lake, kinds, tmp_path):
+    drivers.leave()
+    environment = cluster.environment | {"SPARK_REMOTE": cluster.start_connect()}
+    try:
+        driver = drivers.own(environment)
+        for command in three_commands(lake.url("kinds/img"), lake.url("kinds/far"), *SPARK):
+            driver(*command)
+        assert {f"out/{path}": data for path, data in lake.tree("kinds/far").items()} == kinds
+        deadly(lake, "far/img", p17=19)
+        _, said = driver("prepare", lake.url("far/img"), tmp_path, "--dry-run", *SPARK)
+        assert "corn/17.jpg: crashed: its decoder took its container down twice; " in said
+    finally:
+        cluster.kill("connect")
