@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
-from typing import IO, Any
+from typing import Any
 from urllib.parse import urlsplit
 
 from granpipe.errors import DatasetError
@@ -152,22 +152,22 @@ class _Log:
 
     def pipe(self) -> int:
         reader, self.writer = os.pipe()
-        stream = os.fdopen(reader, encoding="utf-8", errors="replace")
-        threading.Thread(target=self._read, args=(stream,), daemon=True).start()
+        threading.Thread(target=self._read, args=(reader,), daemon=True).start()
         return self.writer
 
     def close_pipe(self) -> None:
         if self.writer is not None:
             os.close(self.writer)
 
-    def _read(self, stream: IO[str]) -> None:
+    def _read(self, reader: int) -> None:
         said = ""
-        for line in stream:
-            self.last.append(line.strip())
-            text = _STAMP.sub("", line).strip()[:300]
-            if _TELLS.match(line) and text != said:  # it repeats itself every 15 seconds
-                said = text
-                self.say(f"Spark: {text}")
+        with open(reader, encoding="utf-8", errors="replace") as stream:
+            for line in stream:
+                self.last.append(line.strip())
+                text = _STAMP.sub("", line).strip()[:300]
+                if _TELLS.match(line) and text != said:  # it repeats itself every 15 seconds
+                    said = text
+                    self.say(f"Spark: {text}")
 
     def cause(self) -> str:
         """Return the last line that tells why something went wrong."""
