@@ -284,7 +284,7 @@ def bench_saving(folder: Path, count: int) -> None:
 def bench_buckets(photos: Path, folder: Path) -> None:
     """Prepare the same photographs from and to a local S3 server, and from and to this disk."""
     try:
-        process, server = buckets.start_server(folder / "server")
+        server = buckets.start_server(folder / "server")
     except pytest.skip.Exception as cause:
         print(f"\nfrom and to S3: left out, {cause}")
         return
@@ -312,8 +312,7 @@ def bench_buckets(photos: Path, folder: Path) -> None:
                 granpipe("prepare", source, url)()
                 print(f"  requests: {dict(proxy.counts() - before)}")
     finally:
-        process.kill()
-        process.wait()
+        server.kill()
 
 
 def draw_photographs(folder: Path, count: int, size: tuple[int, int], grain: int) -> list[Path]:

@@ -1,7 +1,9 @@
 """Measure the engine of Spark beside the local one, and the memory of a driver."""
 
+import base64
 import hashlib
 import json
+import os
 import resource
 import subprocess
 import sys
@@ -10,13 +12,15 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 from unittest import mock
 
 import pytest
 
 from granpipe.jobs import prepare as job
+from granpipe.jobs.packing import CopyRows
 from granpipe.jobs.prepare_photo import Outcome
+from granpipe.photo.likeness import BYTES, WINDOWS
 from granpipe.stores.folder import Folder
 from granpipe.stores.protocol import Entry, Held
 
@@ -43,7 +47,7 @@ def bench_spark(photos: Path, folder: Path) -> None:
     """Prepare the same photographs from S3 to S3 by two processes, one executor and two."""
     try:
         clusters.skip_without_spark()
-        process, server = buckets.start_server(folder / "server")
+        server = buckets.start_server(folder / "server")
     except pytest.skip.Exception as cause:
         print(f"\nSpark: left out, {cause}")
         return
@@ -54,17 +58,22 @@ def bench_spark(photos: Path, folder: Path) -> None:
         lake.upload(photos, "img")
         count = len(lake.objects("img"))
         print(f"\n{f'prepare {count:,} photographs from S3 to S3':<46}{'start':>8}{'seconds':>9}")
+        taken: dict[str, float] = {}
         for name, engine, cores in RUNS:
             environment = cluster.driver(spark__cores__max=cores)
             outs = [lake.url(f"{name}/{number}") for number in range(3)]
             command = [sys.executable, "-c", DRIVER, engine, lake.url("img"), *outs]
             told = subprocess.run(command, env=environment, capture_output=True, check=True)
             first, *others = map(float, told.stdout.split())
-            print(f"  {name:<44}{first - min(others):>8.1f}{min(others):>9.1f}", flush=True)
+            taken[name] = min(others)
+            print(f"  {name:<44}{first - taken[name]:>8.1f}{taken[name]:>9.1f}", flush=True)
+        local, two, one = taken.values()
+        load = os.getloadavg()[0]
+        print(f"  Spark takes {two / local:.2f} times as long as the local engine, and two workers")
+        print(f"  are {one / two:.2f} times as fast as one; {load:.1f} processes wanted the cores")
     finally:
         cluster.stop()
-        process.kill()
-        process.wait()
+        server.kill()
 
 
 ROOT = Path(__file__).parent.parent
@@ -86,11 +95,18 @@ class Source(Folder):
 
 
 class Target(Folder):
-    """A dataset whose arrays are nowhere."""
+    """A dataset whose arrays and packs are nowhere."""
 
     made = 0
+    packs: ClassVar[set[str]] = set()
+
+    def move(self, path: str, target: str) -> str:
+        self.packs.add(target)
+        return target
 
     def list(self, folder: str = "", *, deep: bool = True) -> Iterator[Entry]:
+        if not folder:
+            yield from (Entry(pack, 1, pack) for pack in sorted(self.packs))
         if not folder.startswith("crop"):
             yield from super().list(folder, deep=deep)
             return
@@ -110,10 +126,15 @@ class Engine:
         return Source("nowhere") if url == "nowhere" else Target(url)
 
     def run(self, function: Any, items: Any, place: object) -> Iterator[Outcome]:
-        Target.made = Source.count
+        if isinstance(function, CopyRows):
+            yield from (([], "") for _ in items)
+            return
         for item in items:
             number = int(item.photo.path[-11:-4])
             whole = record(function.settings, number) | {"version": item.photo.version}
+            whole |= {"look": look(number)} if function.looks else {}
+            whole |= {"place": item.slot} if item.slot else {}
+            Target.made += not item.slot
             yield Outcome(whole["sha256"], json.dumps(whole, separators=(",", ":")), False)
 
 
@@ -127,12 +148,20 @@ def digest(number: int) -> str:
 
 def record(settings: Any, number: int) -> dict[str, Any]:
     sums = {"sum": [4_412_312] * 3, "sum_of_squares": [612_341_234] * 3}
-    place = {"latitude": 48.123456, "longitude": 11.654321, "altitude": 500.0}
+    row, column = divmod(number // 5, 1_000)  # five photographs a field, a kilometre apart
+    place = {"latitude": 40.000001 + row / 100, "longitude": 8.000001 + column / 64}
+    place |= {"altitude": 500.0}
     moment = {"taken_at": "2024-06-01T10:30:00", "utc_offset": "+02:00", "camera": "Drawn Phone 1"}
     size = {"width": 4000, "height": 3000, "left": 0, "top": 28, "right": 224, "bottom": 196}
     known = {"recipe": settings.recipe, "max_memory": settings.max_memory, "flags": ""}
     arrays = {"array_sha256": digest(number), "array_version": digest(number)[32:]}
     return known | size | place | moment | sums | arrays | {"sha256": digest(number)}
+
+
+def look(number: int) -> str:
+    """Return hashes of a photograph that is like no other, as a record has them."""
+    bits = hashlib.shake_256(str(number).encode()).digest((1 + WINDOWS) * BYTES)
+    return base64.b64encode(bits).decode()
 
 
 class NoMoments:
@@ -148,18 +177,30 @@ class NoMoments:
 
 
 def bench_memory(count: int) -> None:
-    """Print what a driver takes for so many photographs, in a first run and in one after it."""
+    """Print what a driver takes for so many photographs, in first runs and in one after those."""
     print(f"\n{f'prepare {count:,} records, no pixels':<46}{'CPU s':>8}{'memory':>19}")
     with tempfile.TemporaryDirectory() as name:
-        for what in ("first run", "second run, nothing changed"):
-            command = [sys.executable, __file__, str(count), f"{name}/out"]
+        for number, (what, words) in enumerate(MEMORY):
+            out = f"{name}/{number if words else 'out'}"
+            command = [sys.executable, __file__, str(count), out, *words]
             told = subprocess.run(command, capture_output=True, check=True, cwd=ROOT)
             seconds, taken = map(float, told.stdout.split())
             print(f"  {what:<44}{seconds:>8.1f}{taken:>16,.0f} MB", flush=True)
 
 
-def measure(count: int, out: str) -> None:
+MEMORY: list[tuple[str, list[str]]] = [
+    ("first run", []),
+    ("second run, nothing changed", []),
+    ("first run with --pack 1000", ["pack", "1000"]),
+    ("first run with --split, by place", ["split", "80/10/10", "together", "place:200,burst"]),
+    ("first run with --split, by likeness, too", ["split", "80/10/10"]),
+]
+
+
+def measure(count: int, out: str, *words: str) -> None:
     """Prepare, and print seconds and megabytes beyond those of the interpreter."""
+    options: dict[str, Any] = dict(zip(words[::2], words[1::2], strict=True))
+    options |= {"pack": int(options["pack"])} if "pack" in options else {}
     Source.count = count
     Target.made = count if Path(out).exists() else 0
     before = peak()
@@ -168,7 +209,7 @@ def measure(count: int, out: str) -> None:
         mock.patch.object(job, "choose", lambda *words: Engine()),
         mock.patch("granpipe.jobs.prepare_tables.Moments", NoMoments),
     ):
-        job.prepare("nowhere", out)
+        job.prepare("nowhere", out, **options)
     print(time.process_time() - start, peak() - before)
 
 
@@ -177,4 +218,4 @@ def peak() -> float:
 
 
 if __name__ == "__main__":
-    measure(int(sys.argv[1]), sys.argv[2])
+    measure(int(sys.argv[1]), *sys.argv[2:])

@@ -25,13 +25,43 @@ KEY, SECRET = "granpipe-tests", "Zq81/never+shown/w0rd"
 READER_KEY, READER_SECRET = "granpipe-reader", "Kx07/reads+only/w0rd"
 
 
-@dataclass(frozen=True)
+@dataclass
 class Server:
     """A server of S3, and the program's other address, where buckets are made."""
 
     endpoint: str
     filer: str
     ports: list[int]
+    command: list[str]
+    folder: Path
+    process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start the program, and wait until it answers."""
+        with (self.folder / "log").open("ab") as log:
+            self.process = subprocess.Popen(
+                self.command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd=self.folder,
+                start_new_session=True,
+            )
+        for _ in range(600):
+            with suppress(OSError):
+                urllib.request.urlopen(f"{self.endpoint}/healthz").close()
+                urllib.request.urlopen(f"{self.filer}/buckets/").close()
+                return
+            if self.process.poll() is not None:
+                break
+            time.sleep(0.05)
+        self.kill()
+        raise RuntimeError((self.folder / "log").read_text("utf-8", "replace")[-2000:])
+
+    def kill(self) -> None:
+        """Kill the program, which may be started again on what it has written."""
+        self.process.kill()
+        self.process.wait()
 
     def make_bucket(self) -> "Lake":
         """Make a bucket of its own name."""
@@ -131,7 +161,7 @@ def _program() -> str | None:
     return str(beside) if beside.exists() else shutil.which("weed")
 
 
-def start_server(folder: Path) -> tuple[subprocess.Popen[bytes], Server]:
+def start_server(folder: Path) -> Server:
     """Start SeaweedFS, and wait until it answers; skip where it is not installed."""
     pytest.importorskip("obstore", reason="the extra s3 is not installed")
     program = _program()
@@ -147,28 +177,12 @@ def start_server(folder: Path) -> tuple[subprocess.Popen[bytes], Server]:
     # Each bucket has volumes of its own, and without a number the free disk bounds them.
     options |= {"volume.max": 10_000}
     options |= {"s3.config": folder / "s3.json", "s3.autoCreateBucket": "false"}
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(
-            [program, "mini", *(f"-{name}={value}" for name, value in options.items())],
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            cwd=folder,
-            start_new_session=True,
-        )
+    command = [program, "mini", *(f"-{name}={value}" for name, value in options.items())]
     ports = [each for port in (s3, filer, master, volume, admin) for each in (port, port + 10_000)]
-    server = Server(f"http://127.0.0.1:{s3}", f"http://127.0.0.1:{filer}", ports)
-    for _ in range(600):
-        with suppress(OSError):
-            urllib.request.urlopen(f"{server.endpoint}/healthz").close()
-            urllib.request.urlopen(f"{server.filer}/buckets/").close()
-            return process, server
-        if process.poll() is not None:
-            break
-        time.sleep(0.05)
-    process.kill()
-    process.wait()
-    raise RuntimeError((folder / "log").read_text("utf-8", "replace")[-2000:])
+    addresses = f"http://127.0.0.1:{s3}", f"http://127.0.0.1:{filer}"
+    server = Server(*addresses, ports, command, folder)
+    server.start()
+    return server
 
 
 def _identities() -> dict[str, Any]:
@@ -184,10 +198,9 @@ def _identities() -> dict[str, Any]:
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """Start an S3 server once for all tests."""
-    process, server = start_server(tmp_path_factory.mktemp("server"))
+    server = start_server(tmp_path_factory.mktemp("server"))
     yield server
-    process.kill()
-    process.wait()
+    server.kill()
     # Killed, it leaves its sockets in the folder for temporary files.
     for port in map(str, server.ports):
         for left in Path("/tmp").glob(f"seaweedfs-*-{port}.sock"):

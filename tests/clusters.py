@@ -20,6 +20,9 @@ from buckets import Server, variables
 ROOT = Path(__file__).parent.parent
 PATIENCE = 90  # seconds, on a busy machine
 
+BRIEF = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
+"""What Java does not do for those that live for a minute."""
+
 
 def free_port() -> int:
     with closing(socket.socket()) as probe:
@@ -58,7 +61,8 @@ class Cluster:
         return f"spark://127.0.0.1:{self.port}"
 
     def start(self) -> None:
-        (self.folder / "inject").mkdir(parents=True)
+        self.harm.mkdir(parents=True)
+        shutil.copy(ROOT / "tests/executor_harm.py", self.harm / "sitecustomize.py")
         host = ["--host", "127.0.0.1", "--webui-port", "0"]
         self._java("master", "org.apache.spark.deploy.master.Master", *host, "--port", self.port)
         self.wait_for("master", "I have been elected leader")
@@ -93,8 +97,9 @@ class Cluster:
             "SPARK_HOME": str(Path(pyspark.__file__).parent),
             "SPARK_LOCAL_IP": "127.0.0.1",
             "SPARK_NO_DAEMONIZE": "1",
+            "SPARK_DAEMON_JAVA_OPTS": BRIEF,
             "PYSPARK_PYTHON": sys.executable,
-            "PYTHONPATH": f"{self.folder}/inject:{ROOT}",
+            "PYTHONPATH": f"{self.harm}:{ROOT}",
             **self.variables,
         }
 
@@ -120,7 +125,8 @@ class Cluster:
         conf.mkdir()
         known = {"spark.master": self.master, "spark.driver.host": "127.0.0.1"}
         known |= {"spark.driver.bindAddress": "127.0.0.1", "spark.executor.memory": "512m"}
-        known |= {"spark.ui.enabled": "false"}
+        known |= {"spark.ui.enabled": "false", "spark.executorEnv.HARM": "1"}
+        known |= {f"spark.{side}.extraJavaOptions": BRIEF for side in ("driver", "executor")}
         known |= {name.replace("__", "."): value for name, value in settings.items()}
         lines = (f"{name} {value}\n" for name, value in known.items())
         (conf / "spark-defaults.conf").write_text("".join(lines))
@@ -145,9 +151,23 @@ class Cluster:
         self.wait_for("connect", "Spark Connect server started at")
         return f"sc://127.0.0.1:{port}"
 
-    def inject(self, code: str) -> None:
-        """Let Python run this first in each process that begins from now on."""
-        (self.folder / "inject/sitecustomize.py").write_text(code)
+    @property
+    def harm(self) -> Path:
+        """A folder whose files tell executors what harm to do."""
+        return self.folder / "harm"
+
+    def slow(self, seconds: float) -> None:
+        """Let executors take so many seconds more for each photograph from now on."""
+        (self.harm / "slow").write_text(str(seconds))
+
+    def lack(self, what: str) -> None:
+        """Let executors have no granpipe, or "pillow 9.9", from now on."""
+        (self.harm / "lacks").write_text(what)
+
+    def be_well(self) -> None:
+        """End all harm that was told of."""
+        for name in ("slow", "lacks", "haunted"):
+            (self.harm / name).unlink(missing_ok=True)
 
     def pids(self, word: str) -> list[int]:
         """Return the processes of this cluster that have a word in their command line."""
@@ -158,6 +178,10 @@ class Cluster:
                 if is_ours and word.encode() in (process / "cmdline").read_bytes():
                     found.append(int(process.name))
         return sorted(found)
+
+    def executors(self) -> set[Path]:
+        """Return the folders of all executors that there have been."""
+        return set(self.folder.glob("worker-*-work/*/*"))
 
     def kill(self, name: str) -> None:
         """Kill a master, a worker or Connect."""

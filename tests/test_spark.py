@@ -1,117 +1,62 @@
 """The engine of Spark against a real cluster: the bytes of the local engine, whatever dies."""
 
-import json
+import fcntl
 import os
+import pty
 import re
 import shutil
 import signal
-import subprocess
+import struct
 import sys
+import termios
+import threading
 import time
-from pathlib import Path
+from contextlib import suppress
+from functools import partial
 
 import pytest
 
 import exif_blocks as eb
 from clusters import PATIENCE
 from conftest import picture, save, tree
+from executor_harm import NOT_THERE
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals")
-
-# One session does for many commands: it takes long to start.
-DRIVER = """
-import json, sys
-from granpipe.commands.group import cli
-for words in json.loads(sys.argv[1]):
-    try:
-        cli(words, prog_name="granpipe")
-    except SystemExit as end:
-        if end.code:
-            raise
-"""
-# Runs first in each process of a cluster. Sizes tell what is to happen when a picture is decoded.
-HARMFUL_DECODER = """
-import os, resource, signal, time
-from PIL import ImageFile
-from granpipe.engines.processes import Pool
-
-load = ImageFile.ImageFile.load
-Pool.__init__.__defaults__ = (8.0,)
-
-def parent_of(pid):
-    return int(open(f"/proc/{pid}/stat").read().rpartition(")")[2].split()[1])
-
-def harmful_load(self):
-    time.sleep(SECONDS)
-    if self.size == (13, 13):
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-        os.abort()
-    if self.size == (17, 17):
-        time.sleep(60)
-    if self.size == (19, 19):
-        executor = parent_of(parent_of(os.getppid()))
-        os.kill(executor, signal.SIGKILL)
-        time.sleep(60)
-    return load(self)
-
-ImageFile.ImageFile.load = harmful_load
-"""
-
-
-def slow(seconds: float) -> str:
-    return HARMFUL_DECODER.replace("SECONDS", str(seconds))
-
-
-@pytest.fixture
-def run(start_process):
-    """Run commands in one driver and return what they printed."""
-
-    def run(environment, *commands):
-        process = start_process(environment, *commands)
-        printed, said = process.communicate(timeout=3 * PATIENCE)
-        assert process.returncode == 0, said
-        return printed
-
-    return run
-
-
-@pytest.fixture
-def start_process(tmp_path):
-    """Start commands in one driver."""
-    started = []
-
-    def start(environment, *commands):
-        words = json.dumps([[str(word) for word in command] for command in commands])
-        process = subprocess.Popen(
-            [sys.executable, "-c", DRIVER, words],
-            env=environment,
-            cwd=tmp_path,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            start_new_session=True,
-        )
-        started.append(process)
-        return process
-
-    yield start
-    for process in started:
-        process.kill()
-        process.communicate()
+SPARK = ["--engine", "spark"]
 
 
 @pytest.fixture(autouse=True)
 def harmless(request):
     """Leave nothing of one test's harm to the next."""
     yield
-    if "cluster" in request.fixturenames:
-        request.getfixturevalue("cluster").inject("")
+    if "drivers" in request.fixturenames:
+        request.getfixturevalue("cluster").be_well()
 
 
-@pytest.fixture
-def img(tmp_path) -> Path:
-    """Return a folder of photographs with all that can become of one."""
-    folder = tmp_path / "img"
+@pytest.fixture(scope="module")
+def lake(module_lake):
+    return module_lake
+
+
+@pytest.fixture(scope="module")
+def local(tmp_path_factory):
+    """Run a command by the local engine."""
+    from click.testing import CliRunner
+
+    from granpipe.commands.group import cli
+
+    def run(*words):
+        result = CliRunner().invoke(cli, list(map(str, words)), catch_exceptions=False)
+        assert result.exit_code == 0, result.output
+        return result.stdout
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def kinds(tmp_path_factory, lake, local) -> dict[str, bytes]:
+    """Return what the local engine makes of photographs with all that can become of one."""
+    folder = tmp_path_factory.mktemp("kinds") / "img"
     for number, name in enumerate(["corn-1/z", "corn/a", "corn/a/b", "corn/a-b", "wheat/ä o"]):
         save(folder / f"{name}.png", picture(seed=number))
         (folder / f"{name}.jpg").write_bytes(eb.jpeg_at(46 + number, 7 + number))
@@ -124,11 +69,15 @@ def img(tmp_path) -> Path:
     (folder / "corn/empty.jpg").write_bytes(b"")
     (folder / "corn/cut.png").write_bytes((folder / "corn/a.png").read_bytes()[:-200])
     (folder / "corn/notes.txt").write_bytes(b"ignored")
-    return folder
+    lake.upload(folder, "kinds/img")
+    for command in three_commands(folder, folder.with_name("out")):
+        local(*command)
+    shutil.rmtree(folder)
+    return tree(folder.parent)
 
 
 def three_commands(source, out, *words):
-    maps = [word for name in ("m.html", "m.csv", "m.kml") for word in ("-o", f"{out}-maps/{name}")]
+    maps = [word for name in ("m.html", "m.csv", "m.kml") for word in ("-o", f"{out}/maps/{name}")]
     return [
         ["prepare", source, out, "--split", "50/50", "--pack", 4, *words],
         ["augment", out, "--copies", 2, *words],
@@ -136,156 +85,274 @@ def three_commands(source, out, *words):
     ]
 
 
-def fields(folder: Path, count: int) -> Path:
-    for number in range(count):
+@pytest.fixture(scope="module")
+def corn(tmp_path_factory, lake, local) -> dict[str, bytes]:
+    """Return what the local engine makes of photographs enough to be hit in the middle of them."""
+    folder = tmp_path_factory.mktemp("corn") / "img"
+    for number in range(80):
         save(folder / f"corn/{number:03}.jpg", picture(96, 64, seed=number))
-    return folder
+    lake.upload(folder, "img")
+    local("prepare", folder, folder.with_name("out"))
+    return tree(folder.with_name("out"))
 
 
-def wait_for_arrays(lake, prefix: str, process, count: int = 3) -> None:
+def wait_until(is_so, driver=None) -> None:
     for _ in range(20 * PATIENCE):
-        if sum(key.endswith(".npy") for key in lake.objects(prefix)) >= count:
+        if is_so():
             return
-        assert process.poll() is None, process.communicate()
+        assert driver is None or driver.process.poll() is None
         time.sleep(0.05)
-    raise AssertionError("no arrays")
+    raise AssertionError("it did not come to pass")
 
 
-def test_three_commands_give_the_bytes_of_the_local_engine(granpipe, run, cluster, lake, img):
-    plain = img.with_name("plain")
-    for command in three_commands(img, plain):
-        granpipe(*command)
-    lake.upload(img, "img")
-    source, out = lake.url("img"), lake.url("out")
-    printed = run(cluster.driver(), *three_commands(source, out, "--engine", "spark"))
-    assert tree(plain) == lake.tree("out")
-    assert tree(img.with_name("plain-maps")) == lake.tree("out-maps")
-    assert b"label_conflict" in lake.get("out/rejected.csv")
-    assert re.search("21 photographs found: 14 prepared", printed), printed
-    assert lake.own("out") == {"ledger.jsonl"}
+def arrays(lake, prefix: str) -> int:
+    return sum(key.endswith(".npy") for key in lake.objects(prefix))
 
 
-def test_over_spark_connect(granpipe, run, cluster, lake, img):
-    plain = img.with_name("plain")
-    for command in three_commands(img, plain):
-        granpipe(*command)
-    lake.upload(img, "img")
-    address = cluster.start_connect()
-    environment = cluster.environment | {"SPARK_REMOTE": address}
-    try:
-        commands = three_commands(lake.url("img"), lake.url("out"), "--engine", "spark")
-        run(environment, *commands)
-    finally:
-        cluster.kill("connect")
-    assert tree(plain) == lake.tree("out")
-    assert tree(img.with_name("plain-maps")) == lake.tree("out-maps")
+def deadly(lake, prefix: str, **sizes: int) -> None:
+    """Upload two dozen good photographs with a place, and some that do harm."""
+    for number in range(24):
+        size = sizes.pop(f"p{number:02}", 0) or 64
+        data = eb.jpeg_at(40 + number, 7, picture=picture(size, size, number))
+        lake.put(f"{prefix}/corn/{number:02}.jpg", data)
 
 
-def test_whatever_is_killed_the_job_completes(
-    granpipe, start_process, cluster, lake, proxy, tmp_path
+def test_three_commands_give_the_bytes_of_the_local_engine(driver, lake, kinds):
+    for command in three_commands(lake.url("kinds/img"), lake.url("kinds/out"), *SPARK):
+        printed, _ = driver(*command)
+        if command[0] == "prepare":
+            assert re.search("21 photographs found: 14 prepared", printed), printed
+    assert {f"out/{path}": data for path, data in lake.tree("kinds/out").items()} == kinds
+    assert b"label_conflict" in lake.get("kinds/out/rejected.csv")
+    assert lake.own("kinds/out") == {"ledger.jsonl"}
+
+
+def test_a_decoder_that_aborts_hangs_or_kills_its_container_costs_itself(
+    driver, lake, local, tmp_path
 ):
-    img = fields(tmp_path / "img", 120)
-    granpipe("prepare", img, tmp_path / "plain")
-    lake.upload(img, "img")
-    cluster.inject(slow(0.15))
-    driver = cluster.driver(spark__executorEnv__AWS_ENDPOINT_URL=proxy.endpoint)
-    driver["AWS_ENDPOINT_URL"] = proxy.endpoint
-    command = ["prepare", lake.url("img"), lake.url("out"), "--engine", "spark"]
-    process = start_process(driver, command)
-    wait_for_arrays(lake, "out", process)
+    deadly(lake, "harm/img", p07=13, p12=17, p17=19)
+    deadly(lake, "well/img", p07=20, p12=21, p17=22)
+    local("prepare", lake.url("well/img"), tmp_path)
+    driver("prepare", lake.url("harm/img"), lake.url("harm/out"), *SPARK)
+    found = lake.tree("harm/out")
+    rejected = found["rejected.csv"].decode().splitlines()[1:]
+    assert [line.split(",")[:2] for line in rejected] == [
+        [f"corn/{name}.jpg", "crashed"] for name in ("07", "12", "17")
+    ], rejected
+    assert "took its container down twice" in rejected[2]
+    expected = {path: data for path, data in tree(tmp_path).items() if path.endswith(".npy")}
+    for name in ("07", "12", "17"):
+        del expected[f"corn/{name}.jpg.npy"]
+    assert {path: data for path, data in found.items() if path.endswith(".npy")} == expected
+
+
+def test_one_that_kills_its_container_costs_itself_where_nothing_is_written(
+    driver, lake, local, tmp_path
+):
+    deadly(lake, "one/img", p05=13, p17=19)
+    _, said = driver("prepare", lake.url("one/img"), lake.url("one/out"), "--dry-run", *SPARK)
+    assert "corn/05.jpg: crashed: its decoder was ended by signal 6; " in said
+    assert "corn/17.jpg: crashed: its decoder took its container down twice; " in said
+    assert said.count("crashed") == 2
+    assert not lake.objects("one/out")
+    printed, said = driver("map", lake.url("one/img"), "-o", tmp_path / "m.html", *SPARK)
+    assert "24 photographs found: 22 on the map" in printed
+    assert "corn/17.jpg: unreadable (its decoder took its container down twice)\n" in said
+    assert "corn/05.jpg: unreadable (its decoder was ended by signal 6)\n" in said
+
+
+def test_what_a_task_writes_late_is_found_and_made_again(driver, cluster, lake, local, tmp_path):
+    deadly(lake, "late/img")
+    lake.put("late/img/corn/00-haunted.jpg", eb.jpeg_at(12, 13))
+    local("prepare", lake.url("late/img"), tmp_path)
+    cluster.slow(0.2)
+    driver("prepare", lake.url("late/img"), lake.url("late/out"), *SPARK)
+    assert (cluster.harm / "haunted").exists()
+    assert tree(tmp_path) == lake.tree("late/out")
+
+
+@pytest.mark.parametrize(
+    ("lacks", "told"),
+    [
+        ("granpipe", r"Spark: executors on \S+ have no granpipe; install it there, or ship it"),
+        ("pillow 9.9", r"Spark: executors on \S+ have pillow 9.9, this machine \S+; make both one"),
+    ],
+)
+def test_what_executors_lack_is_one_line(driver, cluster, lake, corn, lacks, told):
+    cluster.lack(lacks)
+    printed, said = driver("prepare", lake.url("img"), lake.url("lack"), *SPARK, code=1)
+    assert re.fullmatch(f"granpipe: {told}\n", said), said
+    assert not printed
+    assert not arrays(lake, "lack")
+
+
+def test_a_source_that_executors_do_not_have_is_one_line(driver, lake, tmp_path):
+    source = tmp_path / NOT_THERE.strip("/")
+    save(source / "corn/a.jpg")
+    for words in (["prepare", source, lake.url("lack")], ["map", source, "-o", tmp_path / "m.csv"]):
+        _, said = driver(*words, *SPARK, code=1)
+        line = rf"granpipe: Spark: {source}: executors on \S+ do not reach it \(No such file .+\n"
+        assert re.fullmatch(line, said), said
+
+
+def test_whatever_is_killed_the_job_completes(driver, cluster, server, lake, corn):
+    cluster.slow(0.2)
+    driver.send("prepare", lake.url("img"), lake.url("killed"), *SPARK)
+    wait_until(lambda: arrays(lake, "killed") > 3, driver)
     os.kill(cluster.pids("pyspark.daemon")[-1], signal.SIGKILL)  # the worker, or the daemon itself
     time.sleep(1)
     os.kill(cluster.pids("CoarseGrainedExecutorBackend")[0], signal.SIGKILL)
     time.sleep(1)
     cluster.kill("worker-1")
-    proxy.down()
+    server.kill()
     time.sleep(10)
-    proxy.up()
+    server.start()
     cluster.start_worker("worker-1")
-    printed, said = process.communicate(timeout=3 * PATIENCE)
-    assert process.returncode == 0, said
-    assert "120 photographs found: 120 prepared" in printed
-    assert tree(tmp_path / "plain") == lake.tree("out")
+    code, printed, said = driver.answer()
+    assert code == 0, said
+    assert "80 photographs found: 80 prepared" in printed
+    assert lake.tree("killed") == corn
 
 
 def test_nothing_runs_on_without_its_driver_and_the_next_run_does_the_rest(
-    granpipe, start_process, cluster, lake, tmp_path
+    drivers, cluster, local, lake, corn
 ):
-    img = fields(tmp_path / "img", 80)
-    granpipe("prepare", img, tmp_path / "plain")
-    lake.upload(img, "img")
-    cluster.inject(slow(0.1))
-    command = ["prepare", lake.url("img"), lake.url("out"), "--engine", "spark"]
-    process = start_process(cluster.driver(), command)
-    for _ in range(20 * PATIENCE):
-        ledger = [key for key in lake.own("out") if key.startswith("parts/")]
-        if len(ledger) > 2:  # the plan, and what two chunks or more have brought
-            break
-        assert process.poll() is None, process.communicate()
-        time.sleep(0.05)
-    process.kill()
+    cluster.slow(0.1)
+    driver = drivers.own(cluster.driver())
+    driver.send("prepare", lake.url("img"), lake.url("left"), *SPARK)
+    # The plan, and what two chunks or more have brought.
+    wait_until(lambda: sum(key.startswith("parts/") for key in lake.own("left")) > 2, driver)
+    driver.process.kill()
     until = time.monotonic() + 10
     while cluster.pids("CoarseGrained") + cluster.pids("pyspark.daemon") + cluster.pids("serve()"):
         assert time.monotonic() < until
         time.sleep(0.1)
-    before = lake.objects("out/corn")
-    printed = granpipe("prepare", lake.url("img"), lake.url("out")).stdout
+    before = lake.objects("left/corn")
+    printed = local("prepare", lake.url("img"), lake.url("left"))
     kept = int(re.search(r"\((\d+) of them up to date", printed)[1])
     assert 10 <= kept < 80
-    assert sum(lake.objects("out/corn")[key] == of for key, of in before.items()) >= kept
-    assert tree(tmp_path / "plain") == lake.tree("out")
-    assert lake.own("out") == {"ledger.jsonl"}
+    assert sum(lake.objects("left/corn")[key] == of for key, of in before.items()) >= kept
+    assert lake.tree("left") == corn
+    assert lake.own("left") == {"ledger.jsonl"}
 
 
-def test_a_decoder_that_aborts_hangs_or_kills_its_container_costs_itself(
-    granpipe, run, cluster, lake, tmp_path
-):
-    img = fields(tmp_path / "img", 24)
-    granpipe("prepare", img, tmp_path / "plain")
-    for name, size in {"007a": 13, "012a": 17, "017a": 19}.items():
-        save(img / f"corn/{name}.png", picture(size, size))
-    lake.upload(img, "img")
-    cluster.inject(slow(0.01))
-    run(cluster.driver(), ["prepare", lake.url("img"), lake.url("out"), "--engine", "spark"])
-    found = lake.tree("out")
-    rejected = found["rejected.csv"].decode().splitlines()[1:]
-    assert [line.split(",")[:2] for line in rejected] == [
-        [f"corn/{name}.png", "crashed"] for name in ("007a", "012a", "017a")
-    ], rejected
-    assert "took its container down twice" in rejected[2]
-    expected = {path: data for path, data in tree(tmp_path / "plain").items() if "/" in path}
-    assert {path: data for path, data in found.items() if "/" in path} == expected
+class Screen:
+    """A terminal of 80 columns, and what stood on it."""
+
+    def __init__(self, drivers, environment, *words) -> None:
+        self.ours, theirs = pty.openpty()
+        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+        command = [sys.executable, "-c", ON_A_TERMINAL, *words]
+        pipes = dict.fromkeys(("stdin", "stdout", "stderr"), theirs)
+        self.driver = drivers.popen(command, environment, **pipes)
+        os.close(theirs)
+        self.text = b""
+        self.thread = threading.Thread(target=self._read)
+        self.thread.start()
+
+    def _read(self) -> None:
+        with suppress(OSError):  # as a terminal ends
+            while data := os.read(self.ours, 1 << 16):
+                self.text += data
+
+    def shows(self, pattern: bytes) -> bool:
+        return bool(re.search(pattern, self.text))
+
+    def press(self, key: bytes) -> None:
+        os.write(self.ours, key)
+
+    def end(self) -> tuple[int, list[str]]:
+        """Return the exit code, and the lines as they stood there, each with all that it was."""
+        code = self.driver.process.wait(PATIENCE)
+        self.thread.join()
+        os.close(self.ours)
+        return code, self.text.decode().split("\r\n")
 
 
-ZOMBIE = """
-import threading, time
-from granpipe.stores.bucket import Bucket
-
-write = Bucket.write
-
-def write_and_haunt(self, path, data):
-    version = write(self, path, data)
-    if path == "corn/000.jpg.npy":
-        def late():
-            time.sleep(1)
-            write(self, path, bytes(128) + b"other settings")
-        threading.Thread(target=late).start()
-    return version
-
-Bucket.write = write_and_haunt
+# A terminal sends Ctrl-C to those whose own it is.
+ON_A_TERMINAL = """
+import fcntl, sys, termios
+fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+from granpipe.commands.group import main
+main()
 """
+BAR = re.compile(r" *(\d+)%\|.{10,}\| (\d+)/80 \[[\d:]+<[\d:?]+,.*photographs.*\]")
 
 
-def test_what_a_task_writes_late_is_found_and_made_again(granpipe, run, cluster, lake, tmp_path):
-    img = fields(tmp_path / "img", 40)
-    granpipe("prepare", img, tmp_path / "plain")
-    lake.upload(img, "img")
-    once = f"import os\nif not os.path.exists({str(tmp_path / 'mark')!r}):\n"
-    haunted = ZOMBIE.replace(
-        "        def late",
-        f"        open({str(tmp_path / 'mark')!r}, 'w').close()\n        def late",
-    ).replace("\n", "\n    ")
-    cluster.inject(slow(0.2) + once + "    " + haunted)
-    run(cluster.driver(), ["prepare", lake.url("img"), lake.url("out"), "--engine", "spark"])
-    assert (tmp_path / "mark").exists()
-    assert tree(tmp_path / "plain") == lake.tree("out")
+def test_ctrl_c_ends_all_in_one_line_and_the_next_run_does_the_rest(
+    drivers, cluster, local, lake, corn
+):
+    cluster.slow(0.1)
+    words = ["prepare", lake.url("img"), lake.url("stopped"), *SPARK]
+    for moment in ("Java starts", "arrays are written"):
+        wait_until(lambda: not cluster.pids("SparkSubmit"))  # of the driver before
+        screen = Screen(drivers, cluster.driver(), *words)
+        if moment == "Java starts":
+            wait_until(lambda: cluster.pids("SparkSubmit"), screen.driver)
+        else:
+            wait_until(partial(screen.shows, rb" [1-9]\d*/80 \["), screen.driver)
+        screen.press(b"\x03")
+        code, lines = screen.end()
+        assert code == 130, lines
+        assert lines[-2:] == ["granpipe: interrupted; the same command takes it up again", ""]
+        until = time.monotonic() + 10
+        while cluster.pids("SparkSubmit") + cluster.pids("CoarseGrained") + cluster.pids("serve()"):
+            assert time.monotonic() < until, moment
+            time.sleep(0.1)
+    drawn = [part for part in re.split(r"\r|\^C", lines[0]) if part]
+    assert len(drawn) > 1
+    assert [part for part in drawn if not BAR.fullmatch(part)] == []
+    assert max(map(len, drawn)) in {79, 80}
+    printed = local("prepare", lake.url("img"), lake.url("stopped"))
+    assert re.search(r"80 photographs found: 80 prepared \([1-7]\d of them", printed)
+    assert lake.tree("stopped") == corn
+
+
+def test_executors_that_are_taken_away_change_nothing_and_a_log_tells_how_far(
+    drivers, cluster, lake, corn
+):
+    cluster.slow(0.1)
+    lines = "import granpipe.commands.options as options; options.BETWEEN_LINES = 1.0"
+    taken = {
+        "enabled": "true",
+        "shuffleTracking.enabled": "true",
+        "minExecutors": "0",
+        "executorIdleTimeout": "1s",
+        "cachedExecutorIdleTimeout": "1s",
+    }
+    settings = {f"spark__dynamicAllocation__{name}": value for name, value in taken.items()}
+    driver = drivers.own(cluster.driver(**settings), before=lines)
+    before = cluster.executors()
+    _, said = driver("prepare", lake.url("img"), lake.url("dynamic"), *SPARK)
+    assert lake.tree("dynamic") == corn
+    told = re.findall(r"granpipe: (\d+) of 80, \d+ a second, (?:\d+ min left|none yet)\n", said)
+    assert len(told) > 3, said
+    time.sleep(3)
+    assert not cluster.pids("CoarseGrained")
+    driver("map", lake.url("img"), "-o", lake.url("dynamic/m.csv"), *SPARK)
+    assert len(cluster.executors() - before) > 2
+
+
+def test_a_task_that_is_killed_where_spark_tries_nothing_twice_costs_itself(
+    drivers, cluster, lake, tmp_path
+):
+    deadly(lake, "task/img", p17=23)
+    driver = drivers.own(cluster.driver(spark__master="local[2]"))
+    _, said = driver("prepare", lake.url("task/img"), tmp_path / "out", "--dry-run", *SPARK)
+    assert "corn/17.jpg: crashed: its decoder took its container down twice; " in said
+    assert said.count("crashed") == 1
+
+
+def test_over_spark_connect(drivers, cluster, lake, kinds, tmp_path):
+    drivers.leave()
+    environment = cluster.environment | {"SPARK_REMOTE": cluster.start_connect()}
+    try:
+        driver = drivers.own(environment)
+        for command in three_commands(lake.url("kinds/img"), lake.url("kinds/far"), *SPARK):
+            driver(*command)
+        assert {f"out/{path}": data for path, data in lake.tree("kinds/far").items()} == kinds
+        deadly(lake, "far/img", p17=19)
+        _, said = driver("prepare", lake.url("far/img"), tmp_path, "--dry-run", *SPARK)
+        assert "corn/17.jpg: crashed: its decoder took its container down twice; " in said
+    finally:
+        cluster.kill("connect")

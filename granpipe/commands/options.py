@@ -3,6 +3,7 @@
 import os
 import re
 import sys
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
@@ -164,14 +165,23 @@ def progress(
 
 
 def _logged(results: Iterator[Any], total: int) -> Iterator[Any]:
-    begun = said = time.monotonic()
-    for count, result in enumerate(results, 1):
-        yield result
-        now = time.monotonic()
-        if now - said >= BETWEEN_LINES:
-            said, rate = now, count / (now - begun)
-            left = (total - count) / rate / 60
-            say(f"{count:,} of {total:,}, {rate:,.0f} a second, {left:,.0f} min left")
+    begun, ended, count = time.monotonic(), threading.Event(), 0
+
+    def log() -> None:  # also while nothing comes: a run that is silent seems dead
+        while not ended.wait(BETWEEN_LINES):
+            rate = count / (time.monotonic() - begun)
+            left = f"{(total - count) / rate / 60:,.0f} min left" if rate else "none yet"
+            say(f"{count:,} of {total:,}, {rate:,.0f} a second, {left}")
+
+    thread = threading.Thread(target=log, daemon=True)
+    thread.start()
+    try:
+        for result in results:
+            yield result
+            count += 1
+    finally:
+        ended.set()
+        thread.join()
 
 
 def say(line: str) -> None:

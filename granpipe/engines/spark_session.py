@@ -4,20 +4,25 @@ import atexit
 import os
 import re
 import shutil
+import signal
 import socket
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from importlib.util import find_spec
-from typing import IO, Any
+from typing import Any
 from urllib.parse import urlsplit
 
 from granpipe.errors import DatasetError
 
 _REMOTE_PORT = 15_002
-# What log4j calls an error, and the warning that stands for a cluster without a free core.
-_TELLS = re.compile(r"[\d/]{8} [\d:]{8} (?:(?:ERROR|FATAL) |WARN .*has not accepted any resources)")
+STARVES = "has not accepted any resources"
+"""In the warning of Spark that stands for a cluster without a free core."""
+
+# What log4j calls an error, as Spark's own pattern has it or as another.
+_TELLS = re.compile(rf".*{STARVES}|(?![\d/]{{8}} [\d:]{{8}} (?:INFO|WARN)\b).*\b(?:ERROR|FATAL)\b")
 _STAMP = re.compile(r"^[\d/]{8} [\d:]{8} ")
 _OWN = re.compile(r"granpipe\.errors\.\w*Error: (.+)")
 _CAUSE = re.compile(r"(?:Error|Exception)\b|cannot|unable|refused", re.IGNORECASE)
@@ -51,8 +56,9 @@ def start_session(say: Callable[[str], None]) -> Any:
     try:
         if remote:
             _check_remote(remote)
-        elif "PYSPARK_GATEWAY_PORT" not in os.environ:  # as spark-submit sets it
+        else:
             _launch(log)
+            _check_master()
         builder = SparkSession.builder.appName("granpipe")
         session: Any = builder.config("spark.ui.showConsoleProgress", "false").getOrCreate()
     except DatasetError:
@@ -71,13 +77,27 @@ def _check_remote(url: str) -> None:
     parts = urlsplit(url)
     if parts.scheme != "sc" or not parts.hostname or parts.hostname == "local":
         return
+    if not _answers(address := f"{parts.hostname}:{parts.port or _REMOTE_PORT}"):
+        raise DatasetError(f"SPARK_REMOTE: nobody answers at {address}; start Spark Connect there")
+
+
+def _check_master() -> None:
+    """Look whether a master of Spark's own kind listens: Spark itself tries for a minute."""
+    from pyspark import SparkConf  # noqa: PLC0415 - the extra spark
+
+    master = SparkConf().get("spark.master") or ""
+    addresses = master.removeprefix("spark://").split(",") if master.startswith("spark:") else []
+    if addresses and not any(map(_answers, addresses)):
+        raise DatasetError(f"spark.master: nobody answers at {master}; start a master there")
+
+
+def _answers(address: str) -> bool:
+    host, _, port = address.rpartition(":")
     try:
-        port = parts.port or _REMOTE_PORT
-        socket.create_connection((parts.hostname, port), timeout=10).close()
-    except (OSError, ValueError) as error:
-        raise DatasetError(
-            f"SPARK_REMOTE: nobody answers at {parts.hostname}:{port}; start Spark Connect there"
-        ) from error
+        socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()
+    except (OSError, ValueError):
+        return False
+    return True
 
 
 def _launch(log: "_Log") -> None:
@@ -85,14 +105,36 @@ def _launch(log: "_Log") -> None:
     from pyspark import SparkContext  # noqa: PLC0415 - the extra spark
     from pyspark.java_gateway import launch_gateway  # noqa: PLC0415
 
+    if "PYSPARK_GATEWAY_PORT" in os.environ:  # spark-submit is Java, and no terminal for us
+        SparkContext._ensure_initialized()
+        return
     if not _java():
         raise DatasetError(
             "--engine spark needs Java 17 or newer: install it, or set JAVA_HOME, or SPARK_REMOTE"
         )
     if SparkContext._gateway is None:
-        gateway = launch_gateway(popen_kwargs={"stderr": log.pipe()})
+        with _undisturbed():
+            gateway = launch_gateway(popen_kwargs={"stderr": log.pipe()})
         log.close_pipe()
         SparkContext._ensure_initialized(gateway=gateway)
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Hold signals back while Java starts: until it has told its port, it outlives us."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    came: list[int] = []
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    handlers = [signal.signal(number, lambda number, _: came.append(number)) for number in numbers]
+    try:
+        yield
+    finally:
+        for number, handler in zip(numbers, handlers, strict=True):
+            signal.signal(number, handler)
+    if came:
+        signal.raise_signal(came[0])
 
 
 def _java() -> str | None:
@@ -110,22 +152,22 @@ class _Log:
 
     def pipe(self) -> int:
         reader, self.writer = os.pipe()
-        stream = os.fdopen(reader, encoding="utf-8", errors="replace")
-        threading.Thread(target=self._read, args=(stream,), daemon=True).start()
+        threading.Thread(target=self._read, args=(reader,), daemon=True).start()
         return self.writer
 
     def close_pipe(self) -> None:
         if self.writer is not None:
             os.close(self.writer)
 
-    def _read(self, stream: IO[str]) -> None:
+    def _read(self, reader: int) -> None:
         said = ""
-        for line in stream:
-            self.last.append(line.strip())
-            text = _STAMP.sub("", line).strip()[:300]
-            if _TELLS.match(line) and text != said:  # it repeats itself every 15 seconds
-                said = text
-                self.say(f"Spark: {text}")
+        with open(reader, encoding="utf-8", errors="replace") as stream:
+            for line in stream:
+                self.last.append(line.strip())
+                text = _STAMP.sub("", line).strip()[:300]
+                if _TELLS.match(line) and text != said:  # it repeats itself every 15 seconds
+                    said = text
+                    self.say(f"Spark: {text}")
 
     def cause(self) -> str:
         """Return the last line that tells why something went wrong."""

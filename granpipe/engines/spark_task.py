@@ -25,6 +25,18 @@ CRASHED = Lost("took its container down twice")
 
 
 @dataclass(frozen=True, slots=True)
+class Died:
+    """Stands for the results of a chunk whose task was tried before, and took all down with it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """Stands for the results of a chunk that an error ended; `cause` tells it in a line."""
+
+    cause: str
+
+
+@dataclass(frozen=True, slots=True)
 class Order:
     """What tasks are to do.
 
@@ -42,6 +54,8 @@ class Order:
     chunks : sequence
     sample : tuple
         A store and the path of a file that is to be there on every executor; empty for none.
+    copies : int
+        How many tries of a task Spark may start while the first is well: 1 where it speculates.
     """
 
     function: Callable[[Any], Any]
@@ -50,6 +64,7 @@ class Order:
     numbers: Sequence[int] = ()
     chunks: Sequence[Sequence[Any]] = ()
     sample: tuple[Store, str] | tuple[()] = ()
+    copies: int = 0
 
 
 def trouble(data: bytes) -> str:
@@ -80,19 +95,41 @@ def _unreached(order: Order, host: str) -> str:
     return ""
 
 
-def work(data: bytes, place: int, cores: int) -> bytes:
-    """Work on one chunk of an order; return its results, or nothing where they are a part."""
+def work(data: bytes, place: int, cores: int, attempt: int) -> bytes:
+    """Work on one chunk of an order; return its results, or nothing where they are a part.
+
+    Parameters
+    ----------
+    data : bytes
+        The order, pickled.
+    place : int
+        Which of its numbers is meant.
+    cores : int
+        Of this task.
+    attempt : int
+        How often Spark has tried this task before.
+    """
     be_patient()
     order: Order = pickle.loads(data)  # noqa: S301 - of Spark's own closure
-    pool = _pool(order.function, order.workers or cores)
+    number = order.numbers[place]
     if order.run is None:
-        return pickle.dumps(_all(pool, order.chunks[place]))
+        is_doubtful = attempt > order.copies
+        return pickle.dumps(Died() if is_doubtful else _directly(order, number, cores))
+    pool = _pool(order.function, order.workers or cores)
     with Watch(order.run, pool.close) as watch:
         try:
-            _Chunk(order.run, order.numbers[place], pool, watch).work()
+            _Chunk(order.run, number, pool, watch).work()
         finally:
             watch.check()
     return b""
+
+
+def _directly(order: Order, number: int, cores: int) -> list[Any] | Failed:
+    # An error that left this task would have it tried again, as a death does.
+    try:
+        return _all(_pool(order.function, order.workers or cores), order.chunks[number])
+    except Exception as error:
+        return Failed(str(error) or type(error).__name__)
 
 
 _kept: list[tuple[bytes, Pool[Any, Any]]] = []

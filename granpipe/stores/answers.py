@@ -16,6 +16,9 @@ _STRANGER = {
     *("AuthorizationHeaderMalformed", "RequestTimeTooSkewed", "InvalidClientTokenId"),
 }
 
+# How obstore tells of a connection that ended before the answer; one that was refused is another.
+_BROKEN = re.compile(r"kind: (Interrupted|Unknown),")
+
 
 class BadKeyError(Exception):
     """A listing holds a key that obstore cannot represent."""
@@ -84,12 +87,15 @@ def fail(url: str, path: str, error: Exception) -> NoReturn:
 
 
 def insistently(ask: Callable[[], Any]) -> Any:
-    """Ask again, a few times, where a server was busy or had a mishap."""
+    """Ask again, a few times, where a server was busy, had a mishap, or went away meanwhile.
+
+    For what obstore does not ask twice by itself, as it may have been done the first time.
+    """
     for pause in (0.2, 1.0, 3.0):
         try:
             return ask()
         except Exception as error:
-            if _code(error) not in _BUSY:
+            if _code(error) not in _BUSY and not _BROKEN.search(str(error)):
                 raise
         time.sleep(pause)
     return ask()

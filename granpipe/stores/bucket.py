@@ -238,7 +238,7 @@ class Bucket:
         import obstore  # noqa: PLC0415 - the extra s3
 
         with self._writing(path), suppress(FileNotFoundError), self._answering(path):
-            obstore.delete(self._objects, self._key(path))
+            insistently(lambda: obstore.delete(self._objects, self._key(path)))
 
     @contextmanager
     def hold(

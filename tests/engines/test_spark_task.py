@@ -14,7 +14,7 @@ from granpipe.stores.folder import Folder
 SENDS = """
 import sys
 from pyspark.cloudpickle import dumps
-from granpipe.engines.spark import task_of, versions
+from granpipe.engines.spark_jobs import task_of, versions
 sys.stdout.buffer.write(dumps(task_of(b"", versions(), probes=True)))
 """
 RUNS = """
