@@ -18,6 +18,7 @@ from granpipe.dataset.names import (
     source_of,
 )
 from granpipe.dataset.packs import is_pack
+from granpipe.dataset.records import RecordsFile
 from granpipe.dataset.sources import find_photos
 from granpipe.dataset.tables import read_summary
 from granpipe.engines.parcels import clear
@@ -110,7 +111,7 @@ class PrepareAhead:
                 ledger.flush()
             lock.check()
             if ledger.parts > _MOST_PARTS:
-                ledger.compact(list(ledger.records))
+                ledger.compact()
             ledger.look_again()
         return [one for photo in photos if (one := done[photo.path])]
 
@@ -119,7 +120,8 @@ class PrepareAhead:
         if self._known:
             self._known.store = held
         if not self._known or self._known.has_moved():
-            self._known, self._foreign = Ledger(held, "prepare"), {}
+            # A worker lives for months, while its dataset grows: none of it stays in memory.
+            self._known, self._foreign = Ledger(held, "prepare", RecordsFile()), {}
         if not self._known.is_whole:
             # Nobody knows then which arrays a table lists; prepare finds out, and starts afresh.
             raise DatasetError(f"{self.output.url}: its ledger is damaged; run granpipe prepare")
@@ -147,8 +149,9 @@ class PrepareAhead:
     def _foreign_in(self, ledger: Ledger, label: str) -> set[str]:
         """Return what stood in a class folder of the dataset and is not in the ledger."""
         if label not in self._foreign:
-            there = {entry.path for entry in self.output.list(label)}
-            self._foreign[label] = there - ledger.records.keys() - ledger.replaceable
+            there = (entry.path for entry in self.output.list(label))
+            known = (ledger.records, ledger.replaceable)
+            self._foreign[label] = {path for path in there if not any(path in one for one in known)}
         return self._foreign[label]
 
     def _work(
@@ -166,7 +169,7 @@ class PrepareAhead:
     def _records(self) -> Mapping[str, str]:
         while True:
             with suppress(MovedError):
-                return Ledger(self.output, "prepare").records
+                return Ledger(self.output, "prepare", RecordsFile()).records
 
     def missing(self) -> list[Entry]:
         """Return the photographs of the source that the ledger does not know; none if empty."""
