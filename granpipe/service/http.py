@@ -51,10 +51,10 @@ class Desk:
 
     def check(self) -> None:
         """See that whoever asks may be answered."""
-        g.began = time.monotonic()
+        g.began, headers = time.monotonic(), dict(request.headers)
         if not self.token:
-            check_local(request.remote_addr or "", request.host, dict(request.headers))
-        check_origin(request.host, dict(request.headers))
+            check_local(request.remote_addr or "", request.host, headers)
+        check_origin(request.host, headers)
         if self.token and request.endpoint != "is_alive":
             told = request.authorization
             scheme = told.type if told else ""
