@@ -67,6 +67,27 @@ def test_more_than_a_page_of_them_are_all_found(index):
     assert sum(1 for _ in index.within(Window())) == 2_300
 
 
+def test_an_index_that_is_gone_counts_as_down_and_is_then_made_with_its_mapping(noida):
+    pytest.importorskip("elasticsearch", reason="the extra service is not installed")
+    from elasticsearch import Elasticsearch
+
+    from granpipe.service.elastic import INDEX, SearchIndex
+    from granpipe.service.events import DownError
+    from granpipe.service.positions import Window
+
+    index = SearchIndex(noida.variables["GRANPIPE_SEARCH"])
+    index.put([known(1, "corn", (1.0, 2.0))])
+    with Elasticsearch(noida.variables["GRANPIPE_SEARCH"]) as client:
+        client.indices.delete(index=INDEX)
+        with pytest.raises(DownError, match="lost its index"):
+            index.put([known(2, "corn", (3.0, 4.0))])
+        index.put([known(2, "corn", (3.0, 4.0))])
+        fields = client.indices.get_mapping(index=INDEX)[INDEX]["mappings"]["properties"]
+    assert fields["place"]["type"] == "geo_point"
+    assert [at.sha256 for at in index.within(Window(3, 2, 5, 4), "corn")] == [known(2).sha256]
+    index.close()
+
+
 def test_a_search_server_that_is_not_there_is_down():
     pytest.importorskip("elasticsearch", reason="the extra service is not installed")
     from granpipe.service.elastic import SearchIndex
