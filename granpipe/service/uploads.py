@@ -1,16 +1,19 @@
-"""Keep slow uploads from taking every thread, and from outliving the server's last ten seconds."""
+"""Keep slow clients from taking every thread, and from outliving the server's last ten seconds."""
 
+import os
 import signal
 import socket
+import sys
 import threading
 import time
-from collections.abc import Callable, Iterable
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-_CROWD = 4  # uploads under way at once, of which a server with eight threads has no fear
+_CROWD = 4  # requests that come at once, of which a server with eight threads has no fear
 _PATIENCE, _PATIENCE_IN_A_CROWD, _PATIENCE_AT_THE_END = 120.0, 1.0, 3.0  # seconds
+_LAST = 8.0  # seconds after it was asked to end
 _LEAST_RATE = 20_000  # bytes a second
 _LOOK = 0.25
 _SOCKETS = ("gunicorn.socket", "werkzeug.socket")
@@ -20,10 +23,10 @@ _Wsgi = Callable[[dict[str, Any], Any], Iterable[bytes]]
 
 @dataclass(eq=False, slots=True)
 class _Upload:
-    """A body that is being read; stands in for its stream."""
+    """A body that is being read, and stands in for its stream; or headers, without a stream."""
 
-    stream: Any
     connection: socket.socket
+    stream: Any = None
     began: float = field(default_factory=time.monotonic)
     received: int = 0
 
@@ -44,10 +47,10 @@ class _Upload:
 
 
 class Uploads:
-    """An application that ends uploads which take too long.
+    """An application that ends requests which take too long to come.
 
-    A client that sends its photograph byte by byte holds a thread. While others wait, it is given a
-    second; it can send the photograph again, later.
+    A client that sends its headers or its photograph byte by byte holds a thread. While others
+    wait, it is given a second; it can send the photograph again, later.
     """
 
     def __init__(self, application: _Wsgi) -> None:
@@ -55,49 +58,82 @@ class Uploads:
         self._going: set[_Upload] = set()
         self._turn = threading.Lock()
         self._watch: threading.Thread | None = None
-        self._ends_at = float("inf")
+        self._asked_at = float("inf")
         self._hear_the_end()
+        self._see_headers()
 
     def __call__(self, environ: dict[str, Any], start: Any) -> Iterable[bytes]:
         """Answer a request."""
         connection = next((environ[name] for name in _SOCKETS if name in environ), None)
-        if connection is None or environ["REQUEST_METHOD"] != "POST":
+        if connection is None:
             return self._application(environ, start)
-        upload = _Upload(environ["wsgi.input"], connection)
+        with self._turn:
+            self._going -= {one for one in self._going if one.connection is connection}
+        if environ["REQUEST_METHOD"] != "POST":
+            return self._application(environ, start)
+        upload = _Upload(connection, environ["wsgi.input"])
         environ["wsgi.input"] = upload
+        with self._watched(upload):
+            return self._application(environ, start)
+
+    @contextmanager
+    def _watched(self, upload: _Upload) -> Iterator[None]:
         with self._turn:
             self._going.add(upload)
-            if self._watch is None:  # not before the fork
-                self._watch = threading.Thread(target=self._look, daemon=True)
-                self._watch.start()
+            self._begin_to_look()
         try:
-            return self._application(environ, start)
+            yield
         finally:
             with self._turn:
                 self._going.discard(upload)
 
+    def _begin_to_look(self) -> None:
+        if self._watch is None:  # not before the fork
+            self._watch = threading.Thread(target=self._look, daemon=True)
+            self._watch.start()
+
     def _look(self) -> None:
         while True:
             time.sleep(_LOOK)
+            now = time.monotonic()
             with self._turn:
-                for upload in self._slow(time.monotonic()):
+                for upload in self._slow(now):
                     upload.cut()
+            if now > self._asked_at + _LAST:
+                os._exit(0)
 
     def _slow(self, now: float) -> list[_Upload]:
-        if now > self._ends_at:
+        if now > self._asked_at + _PATIENCE_AT_THE_END:
             return list(self._going)
         patience = _PATIENCE_IN_A_CROWD if len(self._going) > _CROWD else _PATIENCE
         late = ((one, now - one.began) for one in self._going)
         return [one for one, age in late if age > patience and one.received < age * _LEAST_RATE]
 
     def _hear_the_end(self) -> None:
-        """Learn of SIGTERM, before the server waits for the uploads that are under way."""
+        """Learn of SIGTERM, before the server waits for the requests that are under way."""
         known = signal.getsignal(signal.SIGTERM)
         if not callable(known) or threading.current_thread() is not threading.main_thread():
             return
 
         def end(number: int, frame: Any) -> None:
-            self._ends_at = time.monotonic() + _PATIENCE_AT_THE_END
+            self._asked_at = min(self._asked_at, time.monotonic())
+            self._begin_to_look()
             known(number, frame)
 
         signal.signal(signal.SIGTERM, end)
+
+    def _see_headers(self) -> None:
+        """Watch also what comes before this application is called.
+
+        gunicorn's threads wait for headers without an end, and none of its settings gives one.
+        """
+        gthread = sys.modules.get("gunicorn.workers.gthread")
+        handle = getattr(getattr(gthread, "ThreadWorker", None), "handle", None)
+        if not gthread or not handle:
+            return
+
+        def watched_handle(worker: Any, connection: Any) -> Any:
+            with self._watched(_Upload(connection.sock)):
+                return handle(worker, connection)
+
+        gthread.ThreadWorker.handle = watched_handle
