@@ -13,7 +13,8 @@ from typing import Any
 
 _CROWD = 4  # requests that come at once, of which a server with eight threads has no fear
 _PATIENCE, _PATIENCE_IN_A_CROWD, _PATIENCE_AT_THE_END = 120.0, 1.0, 3.0  # seconds
-_LAST = 8.0  # seconds after it was asked to end
+_LAST_ANSWERS, _LAST = 6.0, 8.0  # seconds after the server was asked to end
+_LINGER, _MOST_LEFT = 1.0, 1_000_000  # seconds, bytes
 _LEAST_RATE = 20_000  # bytes a second
 _LOOK = 0.25
 _SOCKETS = ("gunicorn.socket", "werkzeug.socket")
@@ -23,10 +24,11 @@ _Wsgi = Callable[[dict[str, Any], Any], Iterable[bytes]]
 
 @dataclass(eq=False, slots=True)
 class _Upload:
-    """A body that is being read, and stands in for its stream; or headers, without a stream."""
+    """A body that is being read, and stands in for its stream; or a whole request, without one."""
 
     connection: socket.socket
     stream: Any = None
+    is_answered: bool = False
     began: float = field(default_factory=time.monotonic)
     received: int = 0
 
@@ -41,9 +43,10 @@ class _Upload:
         return data
 
     def cut(self) -> None:
-        """End the reading, so that there can still be an answer."""
+        """End the reading, so that there can still be an answer; or that answer, too."""
         with suppress(OSError):
-            self.connection.shutdown(socket.SHUT_RD)
+            how = socket.SHUT_RDWR if self.is_answered else socket.SHUT_RD
+            self.connection.shutdown(how)
 
 
 class Uploads:
@@ -68,7 +71,8 @@ class Uploads:
         if connection is None:
             return self._application(environ, start)
         with self._turn:
-            self._going -= {one for one in self._going if one.connection is connection}
+            for one in self._going:
+                one.is_answered |= one.connection is connection
         if environ["REQUEST_METHOD"] != "POST":
             return self._application(environ, start)
         upload = _Upload(connection, environ["wsgi.input"])
@@ -103,11 +107,16 @@ class Uploads:
                 os._exit(0)
 
     def _slow(self, now: float) -> list[_Upload]:
+        coming = {one for one in self._going if not one.is_answered}
+        answered = self._going - coming
+        if now > self._asked_at + _LAST_ANSWERS:
+            return [*self._going]
         if now > self._asked_at + _PATIENCE_AT_THE_END:
-            return list(self._going)
-        patience = _PATIENCE_IN_A_CROWD if len(self._going) > _CROWD else _PATIENCE
-        late = ((one, now - one.began) for one in self._going)
-        return [one for one, age in late if age > patience and one.received < age * _LEAST_RATE]
+            return [*coming]
+        patience = _PATIENCE_IN_A_CROWD if len(coming) > _CROWD else _PATIENCE
+        late = [(one, now - one.began) for one in coming]
+        slow = [one for one, age in late if age > patience and one.received < age * _LEAST_RATE]
+        return slow + [one for one in answered if now - one.began > 2 * _PATIENCE]
 
     def _hear_the_end(self) -> None:
         """Learn of SIGTERM, before the server waits for the requests that are under way."""
@@ -123,9 +132,10 @@ class Uploads:
         signal.signal(signal.SIGTERM, end)
 
     def _see_headers(self) -> None:
-        """Watch also what comes before this application is called.
+        """Watch also what comes before this application is called, and after it.
 
-        gunicorn's threads wait for headers without an end, and none of its settings gives one.
+        gunicorn's threads wait for headers without an end, and its only loop for each client that
+        does not hang up; none of its settings changes that.
         """
         gthread = sys.modules.get("gunicorn.workers.gthread")
         handle = getattr(getattr(gthread, "ThreadWorker", None), "handle", None)
@@ -134,6 +144,21 @@ class Uploads:
 
         def watched_handle(worker: Any, connection: Any) -> Any:
             with self._watched(_Upload(connection.sock)):
-                return handle(worker, connection)
+                goes_on = handle(worker, connection)
+                if not goes_on:
+                    _hang_up(connection.sock)
+                return goes_on
 
         gthread.ThreadWorker.handle = watched_handle
+
+
+def _hang_up(connection: socket.socket) -> None:
+    """Give the other side a moment to read its answer before what it still sends is refused."""
+    ends, most = time.monotonic() + _LINGER, _MOST_LEFT
+    with suppress(OSError):
+        connection.shutdown(socket.SHUT_WR)
+        connection.settimeout(_LINGER)
+        while most > 0 and time.monotonic() < ends and (left := connection.recv(65_536)):
+            most -= len(left)
+    with suppress(OSError):
+        connection.shutdown(socket.SHUT_RD)

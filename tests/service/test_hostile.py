@@ -9,6 +9,7 @@ import sqlite3
 import threading
 import time
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
@@ -123,20 +124,21 @@ def test_a_hundred_slow_clients_neither_stall_it_nor_keep_it_from_ending(online,
     web = path.web()
     head = "POST /post_image HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000\r\n"
     body = f"{head}Content-Type: multipart/form-data; boundary=x\r\n\r\n--x\r\n"
-    beginnings = ["", "P", head, body]
+    # The last of them is answered, and does not hang up.
+    beginnings = ["", "P", head, body, "GET /is_alive HTTP/1.0\r\nHost: localhost\r\n\r\n"]
     before, clients, is_over = memory_of(web.pid), [], threading.Event()
 
     def come() -> None:
         for number in range(100):
             client = socket.create_connection(("127.0.0.1", path.port), 60)
-            client.sendall(beginnings[number % 4].encode())
+            client.sendall(beginnings[number % 5].encode())
             clients.append(client)
 
     def drip() -> None:
         while not is_over.wait(0.3):
             for number, client in enumerate(list(clients)):
                 with suppress(OSError):
-                    client.sendall(b"a" if number % 4 else b"")
+                    client.sendall(b"a" if number % 5 else b"")
 
     come()
     dripping = threading.Thread(target=drip)
@@ -158,6 +160,24 @@ def test_a_hundred_slow_clients_neither_stall_it_nor_keep_it_from_ending(online,
     for client in clients:
         client.close()
     assert "Traceback" not in path.log()
+
+
+def test_fifty_posts_of_one_photograph_at_once_are_one_under_the_label_that_came_first(
+    online, tmp_path
+):
+    path, photo = online(), jpeg(tmp_path, 5)
+    path.web("--workers", "2")
+    with ThreadPoolExecutor(50) as clients:
+        labels = ["corn", "wheat"] * 25
+        answers = [*clients.map(lambda label: path.post(photo, label).status, labels)]
+    first = labels[answers.index(200)]
+    assert answers == [200 if label == first else 409 for label in labels]
+    assert len([*path.source.glob("[!.]*/*")]) == 1
+    path.worker()
+    until(lambda: path.state_of(sha256_of(photo)) == "prepared", "the worker")
+    until(lambda: "lag=0" in path.log(), "the queue's end")
+    assert path.arrays() == 1
+    assert len([*(tmp_path / "state/photographs/.granpipe/received").rglob(sha256_of(photo))]) == 1
 
 
 def damaged() -> list[bytes]:

@@ -65,3 +65,68 @@ def test_the_memory_of_a_worker_does_not_grow_with_the_events_it_has_done(make, 
     finally:
         tracemalloc.stop()
     assert len(worker.positions.lacking([one.sha256 for one in events(0, 5_001)])) == 1
+
+
+class Clock:
+    """Seconds that pass when somebody sleeps."""
+
+    def __init__(self) -> None:
+        self.now, self.pauses = 1_000.0, []
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+        self.pauses.append(seconds)
+
+
+def test_a_part_that_is_down_is_waited_for_with_growing_pauses_and_a_line_a_minute(
+    make, monkeypatch, capfd
+):
+    from granpipe.errors import DatasetError
+    from granpipe.service import worker as module
+    from granpipe.service.events import DownError
+
+    clock, worker = Clock(), make()
+    monkeypatch.setattr(module, "time", clock)
+
+    def step() -> None:
+        if clock.now < 1_600:
+            raise DownError("search server: ConnectionError")
+        if clock.now < 1_700:
+            raise DatasetError("s3://lake: does not answer")
+
+    assert worker.insist(step)
+    assert clock.pauses[:8] == [0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0]
+    assert max(clock.pauses) == 30.0 and clock.now < 1_731
+    lines = [json.loads(line) for line in capfd.readouterr().err.splitlines()]
+    causes = [line["cause"] for line in lines if line["what"] == "waiting"]
+    searches = causes.count("search server: ConnectionError")
+    # Ten minutes, then less than two.
+    assert 7 <= searches <= 11 and 1 <= len(causes) - searches <= 2
+    clock.pauses.clear()
+    assert not worker.insist(lambda: None)
+    assert clock.pauses == []
+
+
+def test_a_search_server_that_fails_in_a_batch_has_all_its_events_come_again(make, monkeypatch):
+    from granpipe.service import worker as module
+    from granpipe.service.events import DownError
+
+    clock, worker, told = Clock(), make(), events(0, 5)
+    monkeypatch.setattr(module, "time", clock)
+    for event in told:
+        worker.events.publish(event)
+    put, failures = worker.positions.put, iter(range(3))
+
+    def put_later(photos):
+        if next(failures, None) is not None:
+            raise DownError("search server: ConnectionError")
+        put(photos)
+
+    worker.positions.put = put_later
+    assert worker.insist(worker.work)
+    assert worker.positions.lacking([event.sha256 for event in told]) == set()
+    assert worker.events.take(10, 0.0) == []
+    assert clock.pauses == [0.5, 1.0, 2.0, 0.25]
