@@ -160,5 +160,6 @@ def _hang_up(connection: socket.socket) -> None:
         connection.settimeout(_LINGER)
         while most > 0 and time.monotonic() < ends and (left := connection.recv(65_536)):
             most -= len(left)
-    with suppress(OSError):
-        connection.shutdown(socket.SHUT_RD)
+    if most > 0:  # else there is more, at which the system resets the connection
+        with suppress(OSError):
+            connection.shutdown(socket.SHUT_RD)

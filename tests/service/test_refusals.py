@@ -125,15 +125,8 @@ def test_a_form_of_another_kind_is_refused_unread(client):
 def test_a_window_that_is_none_is_refused(client):
     here = client()
     windows = ["0,0,nan,1", "nan,0,1,1", "0,nan,1,1", "0,0,1,nan", "0,0,inf,1", "-inf,0,1,1"]
-    windows += [
-        "0,0,1e400,1",
-        "0,1,1,0",
-        "-181,0,1,1",
-        "0,-91,1,1",
-        "1,2,3",
-        "1,2,3,4,5",
-        "a,b,c,d",
-    ]
+    windows += ["0,0,1e400,1", "0,1,1,0", "-181,0,1,1", "0,-91,1,1"]
+    windows += ["1,2,3", "1,2,3,4,5", "a,b,c,d"]
     for window in windows:
         answer = here.get(f"/positions.geojson?bbox={window}", environ_overrides=LOCAL)
         refused(answer, 400)
@@ -145,21 +138,12 @@ def test_a_window_that_is_none_is_refused(client):
 def test_labels_of_every_script_are_taken_and_what_makes_no_folder_is_not(client, tmp_path, jpeg):
     here = client()
     photos = [eb.jpeg_at(1.0, 2.0, picture=picture(seed=number)) for number in range(3)]
-    for photo, label in zip(
-        photos, ("weizen 2024", "\u5c0f\u9ea6", "\N{EAR OF MAIZE}"), strict=True
-    ):
+    labels = ("weizen 2024", "\u5c0f\u9ea6", "\N{EAR OF MAIZE}")
+    for photo, label in zip(photos, labels, strict=True):
         assert post(here, photo, label).status_code == 200
         assert here.get("/positions.geojson?label=" + label, environ_overrides=LOCAL).json
-    bad = [
-        "\N{EAR OF MAIZE}" * 64,
-        "a\nb",
-        "a\r\nX: y",
-        "a\u202eb",
-        "a\u2028b",
-        "\ufeffcorn",
-        "c\x1b[2Jd",
-    ]
-    bad += ["corn ", "corn\u00a0", ".granpipe", "..", "a" * 300]
+    bad = ["a\nb", "a\r\nX: y", "a\u202eb", "a\u2028b", "\ufeffcorn", "c\x1b[2Jd", "corn\u00a0"]
+    bad += ["corn ", ".granpipe", "..", "a" * 300, "\N{EAR OF MAIZE}" * 64]
     for label in bad:
         refused(post(here, jpeg, label), 422)
     assert len(kept(tmp_path)) == 3
