@@ -17,6 +17,7 @@ _LAST_ANSWERS, _LAST = 6.0, 8.0  # seconds after the server was asked to end
 _LINGER, _MOST_LEFT = 1.0, 1_000_000  # seconds, bytes
 _LEAST_RATE = 20_000  # bytes a second
 _LOOK = 0.25
+_AT_ONCE = {signal.SIGINT, getattr(signal, "SIGQUIT", signal.SIGINT)}
 _SOCKETS = ("gunicorn.socket", "werkzeug.socket")
 
 _Wsgi = Callable[[dict[str, Any], Any], Iterable[bytes]]
@@ -119,17 +120,30 @@ class Uploads:
         return slow + [one for one in answered if now - one.began > 2 * _PATIENCE]
 
     def _hear_the_end(self) -> None:
-        """Learn of SIGTERM, before the server waits for the requests that are under way."""
-        known = signal.getsignal(signal.SIGTERM)
-        if not callable(known) or threading.current_thread() is not threading.main_thread():
+        """Learn of SIGTERM, before the server waits for the requests that are under way.
+
+        On Ctrl-C it does not wait; a second such signal would end the first one's work in the
+        middle.
+        """
+        if threading.current_thread() is not threading.main_thread():
+            return
+        knowns = {number: signal.getsignal(number) for number in (signal.SIGTERM, *_AT_ONCE)}
+        if not callable(knowns[signal.SIGTERM]):
             return
 
         def end(number: int, frame: Any) -> None:
             self._asked_at = min(self._asked_at, time.monotonic())
+            if number in _AT_ONCE:
+                self._asked_at -= _PATIENCE_AT_THE_END
+                for other in _AT_ONCE:
+                    signal.signal(other, signal.SIG_IGN)
             self._begin_to_look()
-            known(number, frame)
+            known = knowns[number]
+            if callable(known):
+                known(number, frame)
 
-        signal.signal(signal.SIGTERM, end)
+        for number in knowns:
+            signal.signal(number, end)
 
     def _see_headers(self) -> None:
         """Watch also what comes before this application is called, and after it.
