@@ -62,7 +62,7 @@ class Uploads:
         self._going: set[_Upload] = set()
         self._turn = threading.Lock()
         self._watch: threading.Thread | None = None
-        self._asked_at = float("inf")
+        self._asked_at, self._is_interrupted = float("inf"), False
         self._hear_the_end()
         self._see_headers()
 
@@ -132,11 +132,11 @@ class Uploads:
             return
 
         def end(number: int, frame: Any) -> None:
-            self._asked_at = min(self._asked_at, time.monotonic())
-            if number in _AT_ONCE:
-                self._asked_at -= _PATIENCE_AT_THE_END
-                for other in _AT_ONCE:
-                    signal.signal(other, signal.SIG_IGN)
+            if number in _AT_ONCE and self._is_interrupted:
+                return
+            self._is_interrupted |= number in _AT_ONCE
+            since = _PATIENCE_AT_THE_END if self._is_interrupted else 0.0
+            self._asked_at = min(self._asked_at, time.monotonic() - since)
             self._begin_to_look()
             known = knowns[number]
             if callable(known):

@@ -162,6 +162,18 @@ def test_a_hundred_slow_clients_neither_stall_it_nor_keep_it_from_ending(online,
     assert "Traceback" not in path.log()
 
 
+def test_ctrl_c_ends_it_at_once_whoever_is_connected(online):
+    path = online()
+    web = path.web()
+    with socket.create_connection(("127.0.0.1", path.port)):
+        time.sleep(0.5)
+        began = time.monotonic()
+        os.killpg(web.pid, signal.SIGINT)
+        assert web.wait(10) == 0
+    assert time.monotonic() - began < 5
+    assert "Traceback" not in path.log()
+
+
 def test_fifty_posts_of_one_photograph_at_once_are_one_under_the_label_that_came_first(
     online, tmp_path
 ):

@@ -279,6 +279,17 @@ def test_settings_that_cannot_be_used_are_named(variables, message):
         read_settings(variables)
 
 
+def test_an_application_that_cannot_be_set_up_says_so_in_a_line_and_leaves(monkeypatch, capsys):
+    pytest.importorskip("flask", reason="the extra service is not installed")
+    from granpipe.service import create_app
+
+    monkeypatch.setenv("GRANPIPE_ENGINE", "flink")
+    with pytest.raises(SystemExit) as left:
+        create_app()
+    assert left.value.code == 3  # which gunicorn does not try again
+    assert capsys.readouterr().err == "granpipe.service: GRANPIPE_ENGINE: write local or spark\n"
+
+
 def test_every_file_of_real_damage_is_refused_or_rejected_but_never_an_error(client, photos):
     here = client()
     for path in sorted((photos / "broken").iterdir()):
