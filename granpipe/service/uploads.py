@@ -11,8 +11,11 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
+from werkzeug.exceptions import BadRequest
+
 _CROWD = 4  # requests that come at once, of which a server with eight threads has no fear
 _PATIENCE, _PATIENCE_IN_A_CROWD, _PATIENCE_AT_THE_END = 120.0, 1.0, 3.0  # seconds
+_PATIENCE_WITH_READERS = 240.0
 _LAST_ANSWERS, _LAST = 6.0, 8.0  # seconds after the server was asked to end
 _LINGER, _MOST_LEFT = 1.0, 1_000_000  # seconds, bytes
 _LEAST_RATE = 20_000  # bytes a second
@@ -23,31 +26,50 @@ _SOCKETS = ("gunicorn.socket", "werkzeug.socket")
 _Wsgi = Callable[[dict[str, Any], Any], Iterable[bytes]]
 
 
-@dataclass(eq=False, slots=True)
-class _Upload:
-    """A body that is being read, and stands in for its stream; or a whole request, without one."""
+@dataclass(slots=True)
+class _Request:
+    """What comes over a connection."""
 
     connection: socket.socket
-    stream: Any = None
-    is_answered: bool = False
-    began: float = field(default_factory=time.monotonic)
+    is_at_work: bool = False
     received: int = 0
+    opened: float = field(default_factory=time.monotonic)
+    began: float = field(default_factory=time.monotonic)
 
-    def read(self, size: int = -1) -> bytes:
-        data: bytes = self.stream.read(size)
-        self.received += len(data)
-        return data
+    def begin(self, *, is_at_work: bool = False) -> None:
+        """Begin with another part of it: its headers, its body, what nobody wanted to read."""
+        self.is_at_work, self.received, self.began = is_at_work, 0, time.monotonic()
 
-    def readline(self, size: int = -1) -> bytes:
-        data: bytes = self.stream.readline(size)
-        self.received += len(data)
-        return data
+    def is_slow(self, now: float, patience: float) -> bool:
+        age = now - self.began
+        return not self.is_at_work and age > patience and self.received < age * _LEAST_RATE
 
-    def cut(self) -> None:
+    def cut(self, how: int) -> None:
         """End the reading, so that there can still be an answer; or that answer, too."""
         with suppress(OSError):
-            how = socket.SHUT_RDWR if self.is_answered else socket.SHUT_RD
             self.connection.shutdown(how)
+
+
+@dataclass(frozen=True, slots=True)
+class _Body:
+    """Stands in for the stream of a body."""
+
+    stream: Any
+    request: _Request
+
+    def read(self, size: int = -1) -> bytes:
+        return self._counted(self.stream.read, size)
+
+    def readline(self, size: int = -1) -> bytes:
+        return self._counted(self.stream.readline, size)
+
+    def _counted(self, read: Callable[[int], bytes], size: int) -> bytes:
+        try:
+            data = read(size)
+        except Exception as error:  # what servers raise for chunks that are none
+            raise BadRequest from error
+        self.request.received += len(data)
+        return data
 
 
 class Uploads:
@@ -59,7 +81,7 @@ class Uploads:
 
     def __init__(self, application: _Wsgi) -> None:
         self._application = application
-        self._going: set[_Upload] = set()
+        self._going: dict[int, _Request] = {}
         self._turn = threading.Lock()
         self._watch: threading.Thread | None = None
         self._asked_at, self._is_interrupted = float("inf"), False
@@ -71,26 +93,31 @@ class Uploads:
         connection = next((environ[name] for name in _SOCKETS if name in environ), None)
         if connection is None:
             return self._application(environ, start)
-        with self._turn:
-            for one in self._going:
-                one.is_answered |= one.connection is connection
-        if environ["REQUEST_METHOD"] != "POST":
-            return self._application(environ, start)
-        upload = _Upload(connection, environ["wsgi.input"])
-        environ["wsgi.input"] = upload
-        with self._watched(upload):
-            return self._application(environ, start)
+        with self._watched(connection) as request:
+            is_upload = environ["REQUEST_METHOD"] == "POST"
+            request.begin(is_at_work=not is_upload)
+            if is_upload:
+                environ["wsgi.input"] = _Body(environ["wsgi.input"], request)
+            try:
+                return self._application(environ, start)
+            finally:
+                request.begin()
 
     @contextmanager
-    def _watched(self, upload: _Upload) -> Iterator[None]:
+    def _watched(self, connection: socket.socket) -> Iterator[_Request]:
+        known = self._going.get(id(connection))
+        if known:
+            yield known
+            return
+        request = _Request(connection)
         with self._turn:
-            self._going.add(upload)
+            self._going[id(connection)] = request
             self._begin_to_look()
         try:
-            yield
+            yield request
         finally:
             with self._turn:
-                self._going.discard(upload)
+                del self._going[id(connection)]
 
     def _begin_to_look(self) -> None:
         if self._watch is None:  # not before the fork
@@ -102,22 +129,21 @@ class Uploads:
             time.sleep(_LOOK)
             now = time.monotonic()
             with self._turn:
-                for upload in self._slow(now):
-                    upload.cut()
+                self._cut(now, [*self._going.values()])
             if now > self._asked_at + _LAST:
                 os._exit(0)
 
-    def _slow(self, now: float) -> list[_Upload]:
-        coming = {one for one in self._going if not one.is_answered}
-        answered = self._going - coming
-        if now > self._asked_at + _LAST_ANSWERS:
-            return [*self._going]
-        if now > self._asked_at + _PATIENCE_AT_THE_END:
-            return [*coming]
-        patience = _PATIENCE_IN_A_CROWD if len(coming) > _CROWD else _PATIENCE
-        late = [(one, now - one.began) for one in coming]
-        slow = [one for one, age in late if age > patience and one.received < age * _LEAST_RATE]
-        return slow + [one for one in answered if now - one.began > 2 * _PATIENCE]
+    def _cut(self, now: float, going: list[_Request]) -> None:
+        is_crowd = sum(not one.is_at_work for one in going) > _CROWD
+        patience = _PATIENCE_IN_A_CROWD if is_crowd else _PATIENCE
+        is_last, is_over = (
+            now > self._asked_at + late for late in (_PATIENCE_AT_THE_END, _LAST_ANSWERS)
+        )
+        for one in going:
+            if is_over or now > one.opened + _PATIENCE_WITH_READERS:
+                one.cut(socket.SHUT_RDWR)
+            elif is_last or one.is_slow(now, patience):
+                one.cut(socket.SHUT_RD)
 
     def _hear_the_end(self) -> None:
         """Learn of SIGTERM, before the server waits for the requests that are under way.
@@ -157,7 +183,7 @@ class Uploads:
             return
 
         def watched_handle(worker: Any, connection: Any) -> Any:
-            with self._watched(_Upload(connection.sock)):
+            with self._watched(connection.sock):
                 goes_on = handle(worker, connection)
                 if not goes_on:
                     _hang_up(connection.sock)

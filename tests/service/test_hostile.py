@@ -162,6 +162,31 @@ def test_a_hundred_slow_clients_neither_stall_it_nor_keep_it_from_ending(online,
     assert "Traceback" not in path.log()
 
 
+def test_what_is_hidden_in_or_behind_a_body_is_no_request(online):
+    path = online()
+    path.web()
+    form = "Content-Type: multipart/form-data; boundary=x\r\n"
+    hidden = "GET /map HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    heads_and_bodies = [
+        ("Content-Length: 4\r\nTransfer-Encoding: chunked\r\n", f"0\r\n\r\n{hidden}"),
+        (f"Content-Length: 0\r\nContent-Length: {len(hidden)}\r\n", hidden),
+        ("Transfer-Encoding: xchunked\r\n", f"0\r\n\r\n{hidden}"),
+        ("Transfer-Encoding : chunked\r\n", f"0\r\n\r\n{hidden}"),
+        ("Content-Length: +5\r\n", "abcde"),
+        (f"{form}Transfer-Encoding: chunked\r\n", f"ZZ\r\n{hidden}"),
+        (f"Origin: http://evil.example\r\nContent-Length: {len(hidden)}\r\n", hidden),
+    ]
+    for head, body in heads_and_bodies:
+        with socket.create_connection(("127.0.0.1", path.port), 30) as client:
+            start = f"POST /post_image HTTP/1.1\r\nHost: localhost\r\n{head}\r\n"
+            client.sendall(f"{start}{body}".encode())
+            client.shutdown(socket.SHUT_WR)
+            answer = b"".join(iter(lambda: client.recv(65_536), b""))
+        assert answer.count(b"HTTP/1.1 ") == 1, answer
+        assert answer[9:12] in {b"400", b"403", b"501"}, answer
+    assert "Traceback" not in path.log() and "route=/map" not in path.log()
+
+
 def test_ctrl_c_ends_it_at_once_whoever_is_connected(online):
     path = online()
     web = path.web()
