@@ -19,7 +19,7 @@ from granpipe.dataset.names import (
 )
 from granpipe.dataset.packs import is_pack
 from granpipe.dataset.records import RecordsFile
-from granpipe.dataset.sources import find_photos
+from granpipe.dataset.sources import find_photos, is_hidden
 from granpipe.dataset.tables import read_summary
 from granpipe.engines.parcels import clear
 from granpipe.engines.processes import Lost
@@ -27,7 +27,7 @@ from granpipe.engines.protocol import Engine, Place
 from granpipe.errors import DatasetError, PhotoError
 from granpipe.jobs.prepare_photo import TWIN, Job, Outcome, PreparePhoto, Settings
 from granpipe.photo.memory import MAX_MEMORY
-from granpipe.photo.opening import MAX_PIXELS
+from granpipe.photo.opening import MAX_PIXELS, is_photo
 from granpipe.stores.protocol import Entry, Held, Store
 
 _MOST_PARTS = 100
@@ -131,11 +131,9 @@ class PrepareAhead:
         """Return what is to be said without decoding anything; None for what is to be prepared."""
         path = array_path(source)
         try:
-            check_name(source)
+            self._check(source)
         except PhotoError as error:
             return Prepared(source, {}, reason=error.reason, detail=error.detail)
-        if why := self.output.refusal(path) or ("" if is_array_path(path) else "makes no path"):
-            return Prepared(source, {}, reason="bad_name", detail=why)
         record = ledger.get(path)
         if record and record["array_sha256"] == TWIN:
             return Prepared(source, {}, reason="duplicate", detail="its twin is in")
@@ -145,6 +143,15 @@ class PrepareAhead:
             why = "a file that granpipe did not write has the place of its array"
             return Prepared(source, {}, reason="bad_name", detail=why)
         return None
+
+    def _check(self, source: str) -> None:
+        """Raise PhotoError for a path that is no photograph's, or has no array."""
+        check_name(source)
+        path = array_path(source)
+        if is_hidden(source) or not is_photo(source):
+            raise PhotoError("bad_name", "is no photograph's name")
+        if why := self.output.refusal(path) or ("" if is_array_path(path) else "makes no path"):
+            raise PhotoError("bad_name", why)
 
     def _foreign_in(self, ledger: Ledger, label: str) -> set[str]:
         """Return what stood in a class folder of the dataset and is not in the ledger."""

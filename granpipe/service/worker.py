@@ -5,6 +5,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 
+from granpipe.dataset.names import shown
 from granpipe.engines.choice import choose
 from granpipe.errors import DatasetError, GranpipeError
 from granpipe.jobs.prepare_ahead import PrepareAhead, Prepared
@@ -138,7 +139,7 @@ class Worker:
 
 
 def _refusal(one: Prepared, sha256: str) -> Refusal:
-    return Refusal(sha256, one.source, one.reason, one.detail)
+    return Refusal(sha256, shown(one.source), one.reason, one.detail)
 
 
 def make_worker(settings: Settings) -> Worker:

@@ -2,7 +2,10 @@
 
 import hashlib
 import json
+import os
+import sys
 import tracemalloc
+from pathlib import Path
 
 import pytest
 
@@ -65,6 +68,38 @@ def test_the_memory_of_a_worker_does_not_grow_with_the_events_it_has_done(make, 
     finally:
         tracemalloc.stop()
     assert len(worker.positions.lacking([one.sha256 for one in events(0, 5_001)])) == 1
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names that are not UTF-8")
+def test_events_that_lead_elsewhere_and_names_that_are_not_utf_8_are_rejected(
+    make, tmp_path, capfd
+):
+    from granpipe.service.events import Event
+
+    worker, photos = make(), tmp_path / "photographs"
+    outside = [str(tmp_path / "secret.jpg"), "../secret.jpg", "corn/../../secret.jpg", "a.jpg", ""]
+    outside += [
+        ".granpipe/a.jpg",
+        "corn/.a.jpg",
+        "corn/a.txt",
+        "corn",
+        "corn/a\\b.jpg",
+        "corn/\0.jpg",
+    ]
+    outside += ["augmented/a.jpg", "corn/" + "a" * 300 + ".jpg", "c:/a.jpg"]
+    for number, source in enumerate(outside):
+        worker._do([Event(f"{number:064}", source, 5)])
+        assert worker.positions.get(f"{number:064}").facts["state"] == "rejected", source
+    (photos / "corn").mkdir(parents=True)
+    (photos / "corn/good.jpg").write_bytes(b"x")
+    Path(os.fsdecode(os.fsencode(photos) + b"/corn/caf\xe9.jpg")).write_bytes(b"x")
+    worker.sweep(reindex=False)
+    known = {one.source: one.facts for one in worker.positions.all()}
+    assert known["corn/caf\\xe9.jpg"]["reason"] == "bad_name"
+    assert "corn/good.jpg" in known
+    capfd.readouterr()
+    worker.sweep(reindex=False)
+    assert capfd.readouterr().err == ""
 
 
 class Clock:
