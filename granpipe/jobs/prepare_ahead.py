@@ -24,7 +24,7 @@ from granpipe.dataset.tables import read_summary
 from granpipe.engines.parcels import clear
 from granpipe.engines.processes import Lost
 from granpipe.engines.protocol import Engine, Place
-from granpipe.errors import DatasetError, PhotoError
+from granpipe.errors import DatasetError, PhotoError, UnseenError
 from granpipe.jobs.prepare_photo import TWIN, Job, Outcome, PreparePhoto, Settings
 from granpipe.photo.memory import MAX_MEMORY
 from granpipe.photo.opening import MAX_PIXELS, is_photo
@@ -171,7 +171,21 @@ class PrepareAhead:
         with closing(self.engine.run(task, jobs, Place(lock.store, DESK))) as results:
             for job, result in zip(jobs, results, strict=True):
                 lock.watch()
+                if isinstance(result, UnseenError):
+                    self._check_source(job.photo.path, result)
                 yield _taken(ledger, job.photo.path, result)
+
+    def _check_source(self, source: str, error: UnseenError) -> None:
+        """Raise DatasetError where a photograph was not given since its store does not answer.
+
+        Rejected is one that is unreadable while others are not.
+        """
+        is_back = False
+        with suppress(OSError):
+            is_back = bool(self.source.head(source, 1))
+        first = next(iter(self.source.list(deep=False)), None)
+        if is_back or (first and first.is_folder and first.problem):
+            raise DatasetError(f"{self.source.url}: {error.detail}") from error
 
     def _records(self) -> Mapping[str, str]:
         while True:

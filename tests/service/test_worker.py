@@ -9,10 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from conftest import save
+
 
 @pytest.fixture
 def make(tmp_path):
-    """Return a function that makes a worker with an engine that does nothing, and its parts."""
+    """Return a function that makes a worker, with an engine that does nothing unless given one."""
     pytest.importorskip("flask", reason="the extra service is not installed")
     from granpipe.jobs.prepare_ahead import PrepareAhead
     from granpipe.service.journal import Journal
@@ -21,10 +23,10 @@ def make(tmp_path):
     from granpipe.service.worker import Worker
     from granpipe.stores.urls import open_store
 
-    def make_one() -> Worker:
-        stores = (open_store(str(tmp_path / name)) for name in ("photographs", "arrays"))
+    def make_one(source=None, engine=None) -> Worker:
         state = str(tmp_path / "state")
-        ahead = PrepareAhead(*stores, Idle())
+        source = source or open_store(str(tmp_path / "photographs"))
+        ahead = PrepareAhead(source, open_store(str(tmp_path / "arrays")), engine or Idle())
         return Worker(ahead, QueueFile(state), IndexFile(state), Journal(as_json=True))
 
     return make_one
@@ -40,6 +42,13 @@ class Idle:
             record = {"sha256": job.photo.path[5:69], "width": 4, "height": 3, "max_memory": 1}
             record |= {"left": 0, "top": 28, "right": 224, "bottom": 196, "array_sha256": "a" * 64}
             yield Outcome(record["sha256"], json.dumps(record | {"filler": "x" * 300}), False)
+
+
+class Here:
+    """An engine that works in this process."""
+
+    def run(self, task, items, place):
+        yield from map(task, items)
 
 
 def events(first: int, last: int):
@@ -165,3 +174,52 @@ def test_a_search_server_that_fails_in_a_batch_has_all_its_events_come_again(mak
     assert worker.positions.lacking([event.sha256 for event in told]) == set()
     assert worker.events.take(10, 0.0) == []
     assert clock.pauses == [0.5, 1.0, 2.0, 0.25]
+
+
+def flaky(root: Path, failing: set[str]):
+    """Return a folder that gives no file of these names; nothing at all where "" is among them."""
+    from granpipe.stores.folder import Folder
+    from granpipe.stores.protocol import Entry
+
+    class Flaky(Folder):
+        def list(self, folder="", *, deep=True):
+            if "" in failing:
+                return iter([Entry(folder, 0, "", "does not answer", is_folder=True)])
+            return super().list(folder, deep=deep)
+
+        def _open(self, path):
+            if failing & {"", path}:
+                raise OSError(5, "Input/output error")
+            return super()._open(path)
+
+    return Flaky(str(root))
+
+
+def test_photographs_of_a_store_that_does_not_answer_are_waited_for_and_one_alone_is_rejected(
+    make, tmp_path, monkeypatch, capfd
+):
+    from granpipe.service import worker as module
+    from granpipe.service.events import Event
+
+    photos, failing = tmp_path / "photographs", {""}
+    sources = [f"corn/{number:064}.jpg" for number in range(3)]
+    for source in sources:
+        save(photos / source)
+    clock, worker = Clock(), make(flaky(photos, failing), Here())
+    sleep = clock.sleep
+
+    def sleep_and_mend(seconds: float) -> None:
+        sleep(seconds)
+        if len(clock.pauses) == 3:
+            failing.clear()
+            failing.add(sources[1])
+
+    clock.sleep = sleep_and_mend
+    monkeypatch.setattr(module, "time", clock)
+    for source in sources:
+        worker.events.publish(Event(source[5:69], source, (photos / source).stat().st_size))
+    worker.insist(worker.work)
+    assert clock.pauses == [0.5, 1.0, 2.0, 0.25]
+    states = {one.source: one.facts["state"] for one in worker.positions.all()}
+    assert states == {sources[0]: "prepared", sources[1]: "rejected", sources[2]: "prepared"}
+    assert "Input/output error" in capfd.readouterr().err
