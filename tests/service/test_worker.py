@@ -176,6 +176,25 @@ def test_a_search_server_that_fails_in_a_batch_has_all_its_events_come_again(mak
     assert clock.pauses == [0.5, 1.0, 2.0, 0.25]
 
 
+def test_a_rejected_photograph_whose_event_comes_again_is_told_of_once(make):
+    from granpipe.service.events import DownError, Event
+
+    worker, told = make(), []
+    event = Event("a" * 64, "corn/.a.jpg", 5)
+
+    def fail(_) -> None:
+        raise DownError("search server: ConnectionError")
+
+    worker.events.reject = fail
+    with pytest.raises(DownError):
+        worker._do([event])
+    assert worker.positions.get(event.sha256) is None
+    worker.events.reject = told.extend
+    for _ in range(3):
+        worker._do([event])
+    assert [(one.sha256, one.reason) for one in told] == [("a" * 64, "bad_name")]
+
+
 def flaky(root: Path, failing: set[str]):
     """Return a folder that gives no file of these names; nothing at all where "" is among them."""
     from granpipe.stores.folder import Folder
