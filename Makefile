@@ -48,9 +48,9 @@ serve: .venv/installed-service  ## take photographs by HTTP and prepare them, un
 	@echo "curl http://0.0.0.0:$(PORT)/is_alive"
 	@echo 'curl -F "file=@img/corn/DSC_0093.JPG" http://0.0.0.0:$(PORT)/post_image'
 	@$(BIN)/python -m granpipe.service.worker & worker=$$!; \
-	trap 'kill $$worker; wait $$worker' EXIT; trap 'exit 0' INT TERM; \
+	trap 'kill $$worker 2> /dev/null; wait $$worker' EXIT; trap 'exit 0' INT TERM; \
 	$(BIN)/gunicorn --bind 127.0.0.1:$(PORT) --threads 8 'granpipe.service:create_app()' & \
-	web=$$!; trap 'kill $$web $$worker; wait' EXIT; wait $$web
+	web=$$!; trap 'kill $$web $$worker 2> /dev/null; wait' EXIT; wait $$web
 
 clean:  ## delete .venv and what the commands wrote
 	rm -rf .venv "$(OUT)" map.html dist

@@ -8,8 +8,14 @@ import sys
 import threading
 import time
 from collections.abc import Sequence
+from hashlib import sha256
+from io import BytesIO
 from pathlib import Path
 
+from granpipe.service.events import Event
+from granpipe.service.queue import QueueFile
+
+from conftest import picture
 from online import Online, form, until
 
 CLIENTS = 16
@@ -53,6 +59,17 @@ def cpu_seconds() -> float:
     return sum(os.times()[2:4])
 
 
+def children_of(pid: int) -> list[int]:
+    """Return the processes that a process has started."""
+    return [*map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split())]
+
+
+def seconds_of(pids: Sequence[int]) -> float:
+    """Return the processor's seconds that these running processes took."""
+    fields = [Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split() for pid in pids]
+    return sum(int(one[11]) + int(one[12]) for one in fields) / os.sysconf("SC_CLK_TCK")
+
+
 def bench_service(photos: Sequence[Path], folder: Path) -> None:
     """Print what the embedded parts do on this machine."""
     bodies = [form(path.read_bytes() + str(n).encode(), "corn") for n, path in enumerate(photos)]
@@ -60,13 +77,15 @@ def bench_service(photos: Sequence[Path], folder: Path) -> None:
     path = Online(folder, {"GRANPIPE_STATE": "state"})
     folder.mkdir(parents=True, exist_ok=True)
     try:
-        path.web("--workers", "2", "--log-level", "warning")
-        began = time.perf_counter()
+        web = path.web("--workers", "2", "--log-level", "warning")
+        servers = children_of(web.pid)
+        began, before = time.perf_counter(), seconds_of(servers)
         seconds = sorted(post_all(path.port, bodies))
-        took = time.perf_counter() - began
+        took, spent = time.perf_counter() - began, seconds_of(servers) - before
         slowest = 1000 * statistics.quantiles(seconds, n=100)[98]
         print(f"\n{count:,} posts, two gunicorn workers, {CLIENTS} clients")
-        print(f"  {count / took:,.0f} posts/s, 99th percentile {slowest:.0f} ms", flush=True)
+        print(f"  {count / took:,.0f} posts/s, 99th percentile {slowest:.0f} ms", end=", ")
+        print(f"{1000 * spent / count:.1f} CPU ms a post", flush=True)
         began, before = time.perf_counter(), cpu_seconds()
         worker = path.worker()
         until(lambda: path.arrays() >= count, "the worker", 600)
@@ -88,3 +107,26 @@ def bench_service(photos: Sequence[Path], folder: Path) -> None:
         print(f"ratio {flow / plain:.2f}")
     finally:
         path.close()
+    bench_memory_of_worker(folder / "memory", 10 * count)
+
+
+def bench_memory_of_worker(folder: Path, count: int) -> None:
+    """Print what a worker holds while so many events come, of tiny photographs."""
+    photo, events = BytesIO(), QueueFile(str(folder / "state"))
+    picture(16, 12).save(photo, "JPEG")
+    path = Online(folder, {"GRANPIPE_STATE": "state"})
+    (path.source / "corn").mkdir(parents=True)
+    worker, megabytes = path.worker(), list[float]()
+    try:
+        for number in range(count):
+            data = photo.getvalue() + str(number).encode()
+            source = f"corn/{sha256(data).hexdigest()}.jpg"
+            (path.source / source).write_bytes(data)
+            events.publish(Event(source[5:69], source, len(data)))
+            if (number + 1) % (count // 5) == 0:
+                until(lambda: not events.lag(), "a batch", 600)
+                megabytes.append(memory_of(worker.pid))
+    finally:
+        path.close()
+    held = ", ".join(f"{one:.1f}" for one in megabytes)
+    print(f"  memory of the worker at each fifth of {count:,} events: {held} MB", flush=True)

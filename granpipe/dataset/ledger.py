@@ -32,7 +32,7 @@ from granpipe.dataset.names import (
     SUMMARY,
     is_array_path,
 )
-from granpipe.dataset.records import Records
+from granpipe.dataset.records import Records, RecordsFile
 from granpipe.dataset.tables import PREPARED_COLUMNS, read_summary
 from granpipe.errors import DatasetError
 from granpipe.stores.protocol import Store
@@ -58,6 +58,8 @@ class Ledger:
         The dataset, which may not exist yet.
     command : str
         Who writes here, `prepare` or `augment`.
+    records : mapping, optional
+        An empty one that takes the records; one in memory unless given.
 
     Attributes
     ----------
@@ -82,10 +84,12 @@ class Ledger:
         The store holds files and is not one that this command wrote.
     """
 
-    def __init__(self, store: Store, command: str) -> None:
+    def __init__(
+        self, store: Store, command: str, records: Records | RecordsFile | None = None
+    ) -> None:
         self.store = store
         self.command = command
-        self.records = Records()
+        self.records = Records() if records is None else records
         self.tables: dict[str, list[str]] = {}
         self.is_whole = True
         self.replaceable: set[str] = set()
@@ -251,10 +255,13 @@ class Ledger:
             self._new.clear()
         self._written_at = time.monotonic()
 
-    def compact(self, paths: Sequence[str]) -> None:
-        """Put the records of these arrays into one file, in order, and forget all others."""
+    def compact(self, paths: Sequence[str] | None = None) -> None:
+        """Put the records of these arrays, or all, into one file in order; forget all others."""
         self._begins = False
-        self.records.keep(sorted(paths))
+        if paths is None:
+            self.records.sort()
+        else:
+            self.records.keep(sorted(paths))
         lines = (_line(path, record) for path, record in self.records.items())
         tables = (_line(name, json.dumps(of)) for name, of in sorted(self.tables.items()))
         end = _line(_END, str(len(self.records) + len(self.tables)))

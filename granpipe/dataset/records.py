@@ -74,9 +74,9 @@ class Records(MutableMapping[str, str]):
             self._is_dirty = False
         file, start, size = self._opened(), place >> _LENGTH_BITS, place & ((1 << _LENGTH_BITS) - 1)
         if _HAS_PREAD:  # one call of the system, not two
-            return os.pread(file.fileno(), size, start).decode("utf-8", "surrogatepass")
+            return _text(os.pread(file.fileno(), size, start))
         file.seek(start)
-        return file.read(size).decode("utf-8", "surrogatepass")
+        return _text(file.read(size))
 
     def __setitem__(self, path: str, text: str) -> None:
         self._places[path] = self._placed(text)
@@ -86,7 +86,7 @@ class Records(MutableMapping[str, str]):
         if len(text) < 64 or self._size < IN_MEMORY or len(text) >> (_LENGTH_BITS - 2):
             self._size += len(text)
             return text
-        file, data = self._opened(), text.encode("utf-8", "surrogatepass")
+        file, data = self._opened(), _bytes(text)
         start, self._end, self._is_dirty = self._end, self._end + len(data), True
         if not _HAS_PREAD:
             file.seek(start)
@@ -115,6 +115,81 @@ class Records(MutableMapping[str, str]):
         """Forget all others; those that stay are in this order from now on."""
         self._places = {path: self._places[path] for path in paths}
 
+    def sort(self) -> None:
+        """Put them in the order of their paths."""
+        self.keep(sorted(self._places))
+
     def __del__(self) -> None:
         if self._file is not None:
             self._file.close()
+
+
+class RecordsFile(MutableMapping[str, str]):
+    """Texts by path, in the order of their paths, in a file of no name: slower, and no memory.
+
+    >>> records = RecordsFile()
+    >>> records["corn/a.jpg.npy"] = "text"
+    >>> records["corn/a.jpg.npy"], len(records), records.get("corn/b.jpg.npy", "")
+    ('text', 1, '')
+    """
+
+    def __init__(self) -> None:
+        import sqlite3  # noqa: PLC0415 - for who needs it
+
+        # A database of no name is gone with its connection.
+        self._file = sqlite3.connect("", isolation_level=None)
+        self._file.execute("PRAGMA journal_mode = OFF")
+        self._file.execute("CREATE TABLE texts (path BLOB PRIMARY KEY, text BLOB) WITHOUT ROWID")
+
+    def __getitem__(self, path: str) -> str:
+        text = self._find(path)
+        if text is None:
+            raise KeyError(path)
+        return text
+
+    def get(self, path: str, default: str = "") -> str:  # type: ignore[override]
+        """Return a text, or the default where there is none."""
+        text = self._find(path)
+        return default if text is None else text
+
+    def _find(self, path: str) -> str | None:
+        query = "SELECT text FROM texts WHERE path = ?"
+        row = self._file.execute(query, (_bytes(path),)).fetchone()
+        return row and _text(row[0])
+
+    def __setitem__(self, path: str, text: str) -> None:
+        row = (_bytes(path), _bytes(text))
+        self._file.execute("INSERT OR REPLACE INTO texts VALUES (?, ?)", row)
+
+    def __delitem__(self, path: str) -> None:
+        self._file.execute("DELETE FROM texts WHERE path = ?", (_bytes(path),))
+
+    def __contains__(self, path: object) -> bool:
+        return self._find(str(path)) is not None
+
+    def __iter__(self) -> Iterator[str]:
+        for row in self._file.execute("SELECT path FROM texts ORDER BY path"):
+            yield _text(row[0])
+
+    def __len__(self) -> int:
+        return int(self._file.execute("SELECT count(*) FROM texts").fetchone()[0])
+
+    def keep(self, paths: Iterable[str]) -> None:
+        """Forget all others."""
+        kept = set(paths)
+        for path in [path for path in self if path not in kept]:
+            del self[path]
+
+    def sort(self) -> None:
+        """Do nothing: they are in the order of their paths."""
+
+    def __del__(self) -> None:
+        self._file.close()
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")
+
+
+def _text(data: bytes) -> str:
+    return data.decode("utf-8", "surrogatepass")

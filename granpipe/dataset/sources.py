@@ -62,7 +62,7 @@ def find_photos(store: Store) -> Found:
             found.unlisted.append((entry.path, entry.problem))
         elif entry.path.startswith(f"{OWN}/"):
             continue  # what the intake notes
-        elif _is_hidden(entry.path) or not is_photo(entry.path):
+        elif is_hidden(entry.path) or not is_photo(entry.path):
             found.ignored += 1
             markers += [entry.path] if not entry.size else []
         else:
@@ -79,7 +79,8 @@ def find_photos(store: Store) -> Found:
     return found
 
 
-def _is_hidden(path: str) -> bool:
+def is_hidden(path: str) -> bool:
+    """Tell whether prepare passes over a path, since it or a folder begins with a dot."""
     if not path.startswith(".") and "/." not in path:
         return False
     # A bucket may hold keys with the parts . and .., which hide nothing.

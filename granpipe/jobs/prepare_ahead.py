@@ -18,15 +18,16 @@ from granpipe.dataset.names import (
     source_of,
 )
 from granpipe.dataset.packs import is_pack
-from granpipe.dataset.sources import find_photos
+from granpipe.dataset.records import RecordsFile
+from granpipe.dataset.sources import find_photos, is_hidden
 from granpipe.dataset.tables import read_summary
 from granpipe.engines.parcels import clear
 from granpipe.engines.processes import Lost
 from granpipe.engines.protocol import Engine, Place
-from granpipe.errors import DatasetError, PhotoError
+from granpipe.errors import DatasetError, PhotoError, UnseenError
 from granpipe.jobs.prepare_photo import TWIN, Job, Outcome, PreparePhoto, Settings
 from granpipe.photo.memory import MAX_MEMORY
-from granpipe.photo.opening import MAX_PIXELS
+from granpipe.photo.opening import MAX_PIXELS, is_photo
 from granpipe.stores.protocol import Entry, Held, Store
 
 _MOST_PARTS = 100
@@ -110,7 +111,7 @@ class PrepareAhead:
                 ledger.flush()
             lock.check()
             if ledger.parts > _MOST_PARTS:
-                ledger.compact(list(ledger.records))
+                ledger.compact()
             ledger.look_again()
         return [one for photo in photos if (one := done[photo.path])]
 
@@ -119,7 +120,8 @@ class PrepareAhead:
         if self._known:
             self._known.store = held
         if not self._known or self._known.has_moved():
-            self._known, self._foreign = Ledger(held, "prepare"), {}
+            # A worker lives for months, while its dataset grows: none of it stays in memory.
+            self._known, self._foreign = Ledger(held, "prepare", RecordsFile()), {}
         if not self._known.is_whole:
             # Nobody knows then which arrays a table lists; prepare finds out, and starts afresh.
             raise DatasetError(f"{self.output.url}: its ledger is damaged; run granpipe prepare")
@@ -129,11 +131,9 @@ class PrepareAhead:
         """Return what is to be said without decoding anything; None for what is to be prepared."""
         path = array_path(source)
         try:
-            check_name(source)
+            self._check(source)
         except PhotoError as error:
             return Prepared(source, {}, reason=error.reason, detail=error.detail)
-        if why := self.output.refusal(path) or ("" if is_array_path(path) else "makes no path"):
-            return Prepared(source, {}, reason="bad_name", detail=why)
         record = ledger.get(path)
         if record and record["array_sha256"] == TWIN:
             return Prepared(source, {}, reason="duplicate", detail="its twin is in")
@@ -144,11 +144,21 @@ class PrepareAhead:
             return Prepared(source, {}, reason="bad_name", detail=why)
         return None
 
+    def _check(self, source: str) -> None:
+        """Raise PhotoError for a path that is no photograph's, or has no array."""
+        check_name(source)
+        path = array_path(source)
+        if is_hidden(source) or not is_photo(source):
+            raise PhotoError("bad_name", "is no photograph's name")
+        if why := self.output.refusal(path) or ("" if is_array_path(path) else "makes no path"):
+            raise PhotoError("bad_name", why)
+
     def _foreign_in(self, ledger: Ledger, label: str) -> set[str]:
         """Return what stood in a class folder of the dataset and is not in the ledger."""
         if label not in self._foreign:
-            there = {entry.path for entry in self.output.list(label)}
-            self._foreign[label] = there - ledger.records.keys() - ledger.replaceable
+            there = (entry.path for entry in self.output.list(label))
+            known = (ledger.records, ledger.replaceable)
+            self._foreign[label] = {path for path in there if not any(path in one for one in known)}
         return self._foreign[label]
 
     def _work(
@@ -161,12 +171,26 @@ class PrepareAhead:
         with closing(self.engine.run(task, jobs, Place(lock.store, DESK))) as results:
             for job, result in zip(jobs, results, strict=True):
                 lock.watch()
+                if isinstance(result, UnseenError):
+                    self._check_source(job.photo.path, result)
                 yield _taken(ledger, job.photo.path, result)
+
+    def _check_source(self, source: str, error: UnseenError) -> None:
+        """Raise DatasetError where a photograph was not given since its store does not answer.
+
+        Rejected is one that is unreadable while others are not.
+        """
+        is_back = False
+        with suppress(OSError):
+            is_back = bool(self.source.head(source, 1))
+        first = next(iter(self.source.list(deep=False)), None)
+        if is_back or (first and first.is_folder and first.problem):
+            raise DatasetError(f"{self.source.url}: {error.detail}") from error
 
     def _records(self) -> Mapping[str, str]:
         while True:
             with suppress(MovedError):
-                return Ledger(self.output, "prepare").records
+                return Ledger(self.output, "prepare", RecordsFile()).records
 
     def missing(self) -> list[Entry]:
         """Return the photographs of the source that the ledger does not know; none if empty."""

@@ -61,7 +61,7 @@ def window_of(text: str) -> Window:
         west, south, east, north = map(float, text.split(","))
     except ValueError as error:
         raise RefusedError(400, "bbox: write west,south,east,north in degrees") from error
-    if not (max(abs(west), abs(east)) <= 180 and -90 <= south <= north <= 90):
+    if not (-180 <= west <= 180 and -180 <= east <= 180 and -90 <= south <= north <= 90):
         raise RefusedError(400, "bbox: west and east from -180 to 180, south and north -90 to 90")
     return Window(west, south, east, north)
 

@@ -39,22 +39,28 @@ class SearchIndex:
         # The client logs addresses, in which a password may stand.
         logging.getLogger("elastic_transport").setLevel(logging.CRITICAL)
         self._client = Elasticsearch(url, request_timeout=_PATIENCE, max_retries=1)
-        self._is_made = False
+        self._was_there = False
 
     @contextmanager
     def _answering(self) -> Iterator[Any]:
-        """Give the client, with the index made."""
+        """Give the client."""
         from elasticsearch import ApiError, TransportError  # noqa: PLC0415 - the extra service
 
         try:
-            if not self._is_made:
-                if not self._client.indices.exists(index=INDEX):
-                    self._client.indices.create(index=INDEX, mappings=_MAPPINGS)
-                self._is_made = True
             yield self._client
         except (ApiError, TransportError) as error:
-            self._is_made = False  # its memory may be gone when it answers again
             raise DownError(f"search server: {type(error).__name__}") from error
+
+    def _make(self, client: Any) -> None:
+        """See that the index is there: a bulk request would make it without its mapping."""
+        is_there, was_there = bool(client.indices.exists(index=INDEX)), self._was_there
+        self._was_there = is_there
+        if was_there and not is_there:
+            # Whoever hears of it fills the next one with all that was in this one.
+            raise DownError("search server: has lost its index")
+        if not is_there:
+            client.indices.create(index=INDEX, mappings=_MAPPINGS)
+            self._was_there = True
 
     def put(self, photos: Sequence[Known]) -> None:
         """Index documents, each in place of that of the same SHA-256."""
@@ -63,6 +69,7 @@ class SearchIndex:
             for photo in part:
                 lines += [{"index": {"_index": INDEX, "_id": photo.sha256}}, _document(photo)]
             with self._answering() as client:
+                self._make(client)
                 answer = client.bulk(operations=lines, refresh=True)
             if answer["errors"]:
                 raise DownError("search server: did not take all documents")
@@ -102,8 +109,16 @@ class SearchIndex:
             last = found[-1].sha256
 
     def _search(self, query: dict[str, Any], size: int) -> Iterator[Known]:
-        with self._answering() as client:
-            answer = client.search(index=INDEX, query=query, size=size, sort=[{"sha256": "asc"}])
+        from elasticsearch import NotFoundError  # noqa: PLC0415 - the extra service
+
+        try:
+            with self._answering() as client:
+                order = [{"sha256": "asc"}]
+                answer = client.search(index=INDEX, query=query, size=size, sort=order)
+        except DownError as error:
+            if isinstance(error.__cause__, NotFoundError):
+                return  # nothing was put there yet, and who reads makes nothing
+            raise
         for hit in answer["hits"]["hits"]:
             told = hit["_source"]
             yield Known(told["sha256"], told["source"], told["facts"])

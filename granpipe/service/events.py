@@ -56,6 +56,7 @@ def event_of(data: bytes | None) -> Event | None:
     try:
         fields = json.loads(data or b"")
         event = Event(fields["sha256"], fields["source"], fields["size"])
+        f"{event.sha256}{event.source}".encode()
     except (ValueError, TypeError, KeyError, RecursionError):
         return None
     are_texts = isinstance(event.sha256, str) and isinstance(event.source, str)

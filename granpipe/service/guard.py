@@ -39,7 +39,7 @@ def check_local(peer: str, host: str, headers: Mapping[str, str]) -> None:
 def check_origin(host: str, headers: Mapping[str, str]) -> None:
     """Raise RefusedError for what a page of another origin makes a browser send."""
     origin = headers.get("Origin")
-    if origin is not None and urlsplit(origin).netloc.lower() != host.lower():
+    if origin is not None and _netloc_in(origin).lower() != host.lower():
         raise RefusedError(403, "answers no page of another origin")
     if headers.get("Sec-Fetch-Site", "none") not in {"none", "same-origin"}:
         raise RefusedError(403, "answers no page of another origin")
@@ -70,6 +70,13 @@ def _is_loopback(peer: str) -> bool:
         return False
     mapped = getattr(address, "ipv4_mapped", None)
     return bool((mapped or address).is_loopback)
+
+
+def _netloc_in(origin: str) -> str:
+    try:
+        return urlsplit(origin).netloc
+    except ValueError:
+        return ""
 
 
 def _name_in(host: str) -> str:

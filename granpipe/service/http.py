@@ -24,6 +24,8 @@ _ALIVE = "Channa works on granular data pipeline."
 _THANKS = "Success. Got your image. Thank you. "
 _SHA256 = re.compile("[0-9a-f]{64}")
 _RETRY_AFTER = "10"  # seconds
+_UNREAD = {400, 401, 403}
+"""Statuses of what may be refused before it is read."""
 _HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
@@ -51,10 +53,10 @@ class Desk:
 
     def check(self) -> None:
         """See that whoever asks may be answered."""
-        g.began = time.monotonic()
+        g.began, headers = time.monotonic(), dict(request.headers)
         if not self.token:
-            check_local(request.remote_addr or "", request.host, dict(request.headers))
-        check_origin(request.host, dict(request.headers))
+            check_local(request.remote_addr or "", request.host, headers)
+        check_origin(request.host, headers)
         if self.token and request.endpoint != "is_alive":
             told = request.authorization
             scheme = told.type if told else ""
@@ -65,7 +67,9 @@ class Desk:
         return jsonify(ret_ack=_ALIVE)
 
     def post_image(self) -> Response:
-        file = request.files.get("file")
+        # A form of another kind would be parsed whole, into forty times its size.
+        is_form = request.mimetype == "multipart/form-data"
+        file = request.files.get("file") if is_form else None
         if file is None:
             raise RefusedError(400, "send the photograph as the field file of a form")
         label = request.form.get("label", UNLABELLED)
@@ -109,9 +113,10 @@ class Desk:
     def refuse(self, error: Exception) -> Response:
         """Answer what is refused, and what went wrong, without saying more than the cause."""
         if isinstance(error, RefusedError):
-            return _answer(error.status, str(error))
-        if isinstance(error, RequestEntityTooLarge):
             # What was not read is not read later either, to find the next request behind it.
+            ends = {"Connection": "close"} if error.status in _UNREAD else {}
+            return _answer(error.status, str(error), **ends)
+        if isinstance(error, RequestEntityTooLarge):
             return _answer(413, f"send at most {LARGEST:,} bytes", Connection="close")
         if isinstance(error, HTTPException):
             return _answer(error.code or 400, error.name.lower(), Connection="close")

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from granpipe.dataset.names import array_path, label_of
+from granpipe.dataset.names import array_path, label_of, shown
 from granpipe.dataset.packs import place_of
 from granpipe.jobs.prepare_ahead import Prepared
 
@@ -49,7 +49,7 @@ def known_of(prepared: Prepared, sha256: str) -> Known:
     record = prepared.record
     if prepared.is_rejected:
         why = {"reason": prepared.reason, "detail": prepared.detail}
-        return Known(sha256, prepared.source, {"state": "rejected"} | why)
+        return Known(sha256, shown(prepared.source), {"state": "rejected"} | why)
     place = place_of(array_path(prepared.source), record)
     facts: dict[str, Any] = {"state": "prepared", "path": place.path, "row": place.row}
     facts |= {name: record[name] for name in (*_NUMBERS, *_PLACE, *_TEXTS) if name in record}

@@ -95,13 +95,16 @@ class Worker:
         self._prepare(entries, digests)
 
     def _prepare(self, entries: Sequence[Entry], digests: dict[str, str]) -> None:
-        """Prepare photographs, then tell the index, then whoever reads of the rejected ones."""
+        """Prepare photographs, then tell whoever reads of the rejected ones, then the index."""
         began = time.monotonic()
         done = self.ahead.run(entries)
-        self.positions.put([known_of(one, digests[one.source]) for one in done])
-        rejected = [one for one in done if one.is_rejected]
-        if rejected:
-            self.events.reject([_refusal(one, digests[one.source]) for one in rejected])
+        known = [known_of(one, digests[one.source]) for one in done]
+        rejected = [one for one in known if one.facts["state"] == "rejected"]
+        # What the index knows was told: an event may come again, or after a sweep.
+        news = [one for one in rejected if self.positions.get(one.sha256) != one]
+        if news:
+            self.events.reject([_refusal(one) for one in news])
+        self.positions.put(known)
         self.journal.note(
             "batch",
             photographs=len(done),
@@ -137,8 +140,8 @@ class Worker:
             self.journal.note("indexed", photographs=len(lacking))
 
 
-def _refusal(one: Prepared, sha256: str) -> Refusal:
-    return Refusal(sha256, one.source, one.reason, one.detail)
+def _refusal(one: Known) -> Refusal:
+    return Refusal(one.sha256, one.source, one.facts["reason"], one.facts["detail"])
 
 
 def make_worker(settings: Settings) -> Worker:

@@ -222,7 +222,8 @@ class Folder:
         with self._written(path):
             target = self._target(path)
             temporary = self._temporary(target)
-            os.makedirs(os.path.dirname(target), exist_ok=True)
+            if self.scratch:
+                os.makedirs(os.path.dirname(target), exist_ok=True)
             try:
                 with open(temporary, "wb") as file:
                     file.write(data)

@@ -92,6 +92,7 @@ def test_a_message_that_is_no_event_is_passed_over():
     keeper, servers = mock_cluster()
     lies = [b"", b"[]", b"null", b"\xff", b'{"sha256": 1}', b"[" * 100_000]
     lies += [b'{"sha256": "a", "source": "b", "size": true}']
+    lies += [b'{"sha256": "a", "source": "corn/\\ud800.jpg", "size": 1}']
     assert [event_of(one) for one in lies] == [None] * len(lies)
     queue = KafkaEvents(servers)
     queue._send(TOPIC, [("key", one) for one in lies])

@@ -2,17 +2,23 @@
 
 import hashlib
 import os
+import random
 import signal
 import socket
 import sqlite3
+import threading
 import time
+import zlib
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
 import exif_blocks as eb
-from conftest import picture, save
+import test_bad_input as bad
+from conftest import PHOTOS, picture, save
 from online import until
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals")
@@ -113,25 +119,145 @@ def test_two_gigabytes_are_refused_before_they_are_read_and_without_memory(onlin
     assert "Traceback" not in path.log()
 
 
-def test_a_hundred_slow_clients_do_not_stall_it(online, tmp_path):
+def test_a_hundred_slow_clients_neither_stall_it_nor_keep_it_from_ending(online, tmp_path):
     path = online()
     web = path.web()
-    clients = [socket.create_connection(("127.0.0.1", path.port), 60) for _ in range(100)]
-    head = (
-        "POST /post_image HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000\r\n"
-        "Content-Type: multipart/form-data; boundary=x\r\n\r\n--x\r\n"
-    )
-    for client in clients:
-        client.sendall(head.encode())
-    began = time.monotonic()
-    assert path.ask("/is_alive").status == 200
-    assert path.post(jpeg(tmp_path, 1)).status == 200
-    assert time.monotonic() - began < 40
-    began = time.monotonic()
-    web.send_signal(signal.SIGTERM)
-    assert web.wait(10) == 0
+    head = "POST /post_image HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000\r\n"
+    body = f"{head}Content-Type: multipart/form-data; boundary=x\r\n\r\n--x\r\n"
+    # The last of them is answered, and does not hang up.
+    beginnings = ["", "P", head, body, "GET /is_alive HTTP/1.0\r\nHost: localhost\r\n\r\n"]
+    before, clients, is_over = memory_of(web.pid), [], threading.Event()
+
+    def come() -> None:
+        for number in range(100):
+            client = socket.create_connection(("127.0.0.1", path.port), 60)
+            client.sendall(beginnings[number % 5].encode())
+            clients.append(client)
+
+    def drip() -> None:
+        while not is_over.wait(0.3):
+            for number, client in enumerate(list(clients)):
+                with suppress(OSError):
+                    client.sendall(b"a" if number % 5 else b"")
+
+    come()
+    dripping = threading.Thread(target=drip)
+    dripping.start()
+    try:
+        began = time.monotonic()
+        assert path.ask("/is_alive").status == 200
+        assert path.post(jpeg(tmp_path, 1)).status == 200
+        assert time.monotonic() - began < 40
+        assert memory_of(web.pid) - before < 40_000
+        come()
+        began = time.monotonic()
+        web.send_signal(signal.SIGTERM)
+        assert web.wait(10) == 0
+        assert time.monotonic() - began < 10
+    finally:
+        is_over.set()
+        dripping.join()
     for client in clients:
         client.close()
+    assert "Traceback" not in path.log()
+
+
+def test_what_is_hidden_in_or_behind_a_body_is_no_request(online):
+    path = online()
+    path.web()
+    form = "Content-Type: multipart/form-data; boundary=x\r\n"
+    hidden = "GET /map HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    heads_and_bodies = [
+        ("Content-Length: 4\r\nTransfer-Encoding: chunked\r\n", f"0\r\n\r\n{hidden}"),
+        (f"Content-Length: 0\r\nContent-Length: {len(hidden)}\r\n", hidden),
+        ("Transfer-Encoding: xchunked\r\n", f"0\r\n\r\n{hidden}"),
+        ("Transfer-Encoding : chunked\r\n", f"0\r\n\r\n{hidden}"),
+        ("Content-Length: +5\r\n", "abcde"),
+        (f"{form}Transfer-Encoding: chunked\r\n", f"ZZ\r\n{hidden}"),
+        (f"Origin: http://evil.example\r\nContent-Length: {len(hidden)}\r\n", hidden),
+    ]
+    for head, body in heads_and_bodies:
+        with socket.create_connection(("127.0.0.1", path.port), 30) as client:
+            start = f"POST /post_image HTTP/1.1\r\nHost: localhost\r\n{head}\r\n"
+            client.sendall(f"{start}{body}".encode())
+            client.shutdown(socket.SHUT_WR)
+            answer = b"".join(iter(lambda: client.recv(65_536), b""))
+        assert answer.count(b"HTTP/1.1 ") == 1, answer
+        assert answer[9:12] in {b"400", b"403", b"501"}, answer
+    assert "Traceback" not in path.log() and "route=/map" not in path.log()
+
+
+def test_ctrl_c_ends_it_at_once_whoever_is_connected(online):
+    path = online()
+    web = path.web()
+    with socket.create_connection(("127.0.0.1", path.port)):
+        time.sleep(0.5)
+        began = time.monotonic()
+        os.killpg(web.pid, signal.SIGINT)
+        assert web.wait(10) == 0
+    assert time.monotonic() - began < 5
+    assert "Traceback" not in path.log()
+
+
+def test_fifty_posts_of_one_photograph_at_once_are_one_under_the_label_that_came_first(
+    online, tmp_path
+):
+    path, photo = online(), jpeg(tmp_path, 5)
+    path.web("--workers", "2")
+    with ThreadPoolExecutor(50) as clients:
+        labels = ["corn", "wheat"] * 25
+        answers = [*clients.map(lambda label: path.post(photo, label).status, labels)]
+    first = labels[answers.index(200)]
+    assert answers == [200 if label == first else 409 for label in labels]
+    assert len([*path.source.glob("[!.]*/*")]) == 1
+    path.worker()
+    until(lambda: path.state_of(sha256_of(photo)) == "prepared", "the worker")
+    until(lambda: "lag=0" in path.log(), "the queue's end")
+    assert path.arrays() == 1
+    assert len([*(tmp_path / "state/photographs/.granpipe/received").rglob(sha256_of(photo))]) == 1
+
+
+def damaged() -> list[bytes]:
+    """Return what the tests of bad input feed to prepare, a few of each kind."""
+    whole = {
+        kind: bad.encoded(picture(64, 48, 7), kind)
+        for kind in ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "AVIF", "GIF")
+    }
+    rng = random.Random(5)
+    files = [data[: len(data) * part // 10] for data in whole.values() for part in (1, 5, 9, 10)]
+    files += [data[:40] + rng.randbytes(3_000) for data in whole.values()]
+    files += [bytes(10_000), b"PK\3\4" + bytes(99), b"<svg/>", b"B", b"%!PS-Adobe-3.0 EPSF-3.0"]
+    files += [bad.png_header(65_500, 65_500), bad.tiff(65_500, 65_500), bad.webp(9_999, 99_999)]
+    files += [bad.png_header(0, 0), bad.tiff(0, 9), bad.tiff(2**32 - 1, 2**32 - 1)]
+    head, rest = whole["PNG"][:33], whole["PNG"][33:]
+    bomb = bad.chunk(b"zTXt", b"Comment\0\0" + zlib.compress(bytes(100_000_000)))
+    files += [head + bomb + rest, head + bad.chunk(b"eXIf", bytes(1_000_000)) + rest]
+    block = b"Exif\0\0MM\0*\0\0\0\x08" + rng.randbytes(3_000)
+    files.append(bad.encoded(picture(64, 48, 8), "JPEG", exif=block))
+    broken = PHOTOS / "broken"
+    return files + [one.read_bytes() for one in (broken.iterdir() if broken.is_dir() else ())]
+
+
+def test_every_bad_file_is_refused_or_rejected_or_whole_and_never_a_traceback(online):
+    path = online()
+    web, _ = path.web(), path.worker()
+    taken, before = [], memory_of(web.pid)
+    for data in damaged():
+        answer = path.post(data, "corn")
+        assert answer.body.count(b"\n") == 1
+        if answer.status == 200:
+            taken.append(sha256_of(data))
+        else:
+            reason = answer.json["error"].split(":")[0]
+            assert answer.status == 415
+            assert reason in {"unreadable", "truncated", "unsupported", "too_large"}
+    until(lambda: {path.state_of(one) for one in taken} <= {"prepared", "rejected"}, "the worker")
+    told = [path.ask(f"/photographs/{one}").json for one in taken]
+    assert len(taken) > 10 and 1 < sum(one["state"] == "rejected" for one in told) < len(taken)
+    assert {one["reason"] for one in told if one["state"] == "rejected"} == {"truncated"}
+    assert path.arrays() == sum(one["state"] == "prepared" for one in told)
+    assert memory_of(web.pid) - before < 60_000
+    assert "Traceback" not in path.log()
 
 
 def test_a_picture_with_enormous_sides_is_refused_unread(online, tmp_path):

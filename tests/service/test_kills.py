@@ -3,9 +3,11 @@
 import hashlib
 import os
 import random
+import shutil
 import signal
 import threading
 import time
+import urllib.request
 from http.client import HTTPException
 
 import pytest
@@ -48,7 +50,7 @@ def check(path, photos, granpipe) -> None:
     digests = {hashlib.sha256(photo).hexdigest() for photo in photos}
 
     def places() -> list[str]:
-        found = path.ask("/positions.geojson").json["features"]
+        found = path.ask("/positions.geojson").json.get("features", [])
         return [feature["properties"]["source"] for feature in found]
 
     until(lambda: len(places()) >= len(photos), "all positions", 120)
@@ -74,6 +76,49 @@ def test_killed_web_and_worker_lose_and_double_nothing(online, granpipe):
         kill(worker)
         worker = path.worker()
     phone.join()
+    check(path, photos, granpipe)
+    assert "Traceback" not in path.log()
+
+
+def test_web_worker_and_servers_killed_at_once_lose_and_double_nothing(online, noida, granpipe):
+    path, photos, acknowledged = online(**noida.variables), drawn(), set()
+    phone = threading.Thread(target=post_all, args=(path, photos, acknowledged))
+    processes = [path.web(), path.worker()]
+    phone.start()
+    for goal in (60, 180):
+        until(lambda goal=goal: len(acknowledged) >= goal and path.arrays() >= goal // 2, "posts")
+        for process in processes:
+            os.killpg(process.pid, signal.SIGKILL)
+        noida.kill()
+        for process in processes:
+            process.wait()
+        noida.start()
+        processes = [path.web(), path.worker()]
+    phone.join()
+    check(path, photos, granpipe)
+    assert "Traceback" not in path.log()
+
+
+def test_a_search_server_that_lost_its_index_is_filled_again_from_the_dataset(
+    online, noida, granpipe
+):
+    path, photos = online(**noida.variables), drawn(30)
+    path.web()
+    worker = path.worker()
+    post_all(path, photos, set())
+    check(path, photos, granpipe)
+    kill(worker)
+    noida.kill()
+    shutil.rmtree(noida.folder)
+    noida.start()
+    assert path.ask("/positions.geojson").json["features"] == []
+    path.worker("--reindex")
+    check(path, photos, granpipe)
+
+    index = f"{noida.variables['GRANPIPE_SEARCH']}/photographs"
+    urllib.request.urlopen(urllib.request.Request(index, method="DELETE")).close()
+    photos += drawn(31)[30:]
+    post_all(path, photos[30:], set())
     check(path, photos, granpipe)
     assert "Traceback" not in path.log()
 

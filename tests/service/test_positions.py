@@ -67,6 +67,27 @@ def test_more_than_a_page_of_them_are_all_found(index):
     assert sum(1 for _ in index.within(Window())) == 2_300
 
 
+def test_an_index_that_is_gone_counts_as_down_and_is_then_made_with_its_mapping(noida):
+    pytest.importorskip("elasticsearch", reason="the extra service is not installed")
+    from elasticsearch import Elasticsearch
+
+    from granpipe.service.elastic import INDEX, SearchIndex
+    from granpipe.service.events import DownError
+    from granpipe.service.positions import Window
+
+    index = SearchIndex(noida.variables["GRANPIPE_SEARCH"])
+    index.put([known(1, "corn", (1.0, 2.0))])
+    with Elasticsearch(noida.variables["GRANPIPE_SEARCH"]) as client:
+        client.indices.delete(index=INDEX)
+        with pytest.raises(DownError, match="lost its index"):
+            index.put([known(2, "corn", (3.0, 4.0))])
+        index.put([known(2, "corn", (3.0, 4.0))])
+        fields = client.indices.get_mapping(index=INDEX)[INDEX]["mappings"]["properties"]
+    assert fields["place"]["type"] == "geo_point"
+    assert [at.sha256 for at in index.within(Window(3, 2, 5, 4), "corn")] == [known(2).sha256]
+    index.close()
+
+
 def test_a_search_server_that_is_not_there_is_down():
     pytest.importorskip("elasticsearch", reason="the extra service is not installed")
     from granpipe.service.elastic import SearchIndex
@@ -76,4 +97,26 @@ def test_a_search_server_that_is_not_there_is_down():
     with pytest.raises(DownError, match="search server") as told:
         index.get("0" * 64)
     assert "s3cret" not in str(told.value)
+    index.close()
+
+
+def test_the_page_is_drawn_again_when_something_has_changed_and_not_more_often_than_it_may(
+    tmp_path,
+):
+    pytest.importorskip("flask", reason="the extra service is not installed")
+    from granpipe.service.atlas import Atlas
+    from granpipe.service.rtree import IndexFile
+
+    index, now = IndexFile(str(tmp_path)), [0.0]
+    atlas = Atlas(index, lambda: now[0])
+    empty = atlas.page()
+    index.put([known(1, "corn", (48.5, 11.5))])
+    assert atlas.page() is empty
+    now[0] += 2.5
+    drawn = atlas.page()
+    assert b"corn/1.jpg" in drawn
+    now[0] += 100.0
+    assert atlas.page() is drawn
+    (tmp_path / "positions.sqlite").unlink()
+    assert b"corn/1.jpg" not in atlas.page()
     index.close()

@@ -104,6 +104,63 @@ def test_a_body_that_is_too_large_is_refused_unread(client):
     assert answer.headers["Connection"] == "close"
 
 
+def test_a_form_of_another_kind_is_refused_unread(client):
+    class Unread(io.BytesIO):
+        def read(self, *_):
+            raise AssertionError("was read")
+
+        readinto = readline = read
+
+    for kind in ("application/x-www-form-urlencoded", "application/json", "image/jpeg"):
+        answer = client().post(
+            "/post_image",
+            input_stream=Unread(),
+            content_type=kind,
+            environ_overrides=LOCAL | {"CONTENT_LENGTH": "39000000"},
+        )
+        refused(answer, 400)
+        assert answer.headers["Connection"] == "close"
+
+
+def test_a_window_that_is_none_is_refused(client):
+    here = client()
+    windows = ["0,0,nan,1", "nan,0,1,1", "0,nan,1,1", "0,0,1,nan", "0,0,inf,1", "-inf,0,1,1"]
+    windows += ["0,0,1e400,1", "0,1,1,0", "-181,0,1,1", "0,-91,1,1"]
+    windows += ["1,2,3", "1,2,3,4,5", "a,b,c,d"]
+    for window in windows:
+        answer = here.get(f"/positions.geojson?bbox={window}", environ_overrides=LOCAL)
+        refused(answer, 400)
+    for window in ("", "179,-10,-179,10", "180,-90,-180,90", "-180,-90,180,90", "0,0,0,0"):
+        answer = here.get(f"/positions.geojson?bbox={window}", environ_overrides=LOCAL)
+        assert answer.json["features"] == []
+
+
+def test_labels_of_every_script_are_taken_and_what_makes_no_folder_is_not(client, tmp_path, jpeg):
+    here = client()
+    photos = [eb.jpeg_at(1.0, 2.0, picture=picture(seed=number)) for number in range(3)]
+    labels = ("weizen 2024", "\u5c0f\u9ea6", "\N{EAR OF MAIZE}")
+    for photo, label in zip(photos, labels, strict=True):
+        assert post(here, photo, label).status_code == 200
+        assert here.get("/positions.geojson?label=" + label, environ_overrides=LOCAL).json
+    bad = ["a\nb", "a\r\nX: y", "a\u202eb", "a\u2028b", "\ufeffcorn", "c\x1b[2Jd", "corn\u00a0"]
+    bad += ["corn ", ".granpipe", "..", "a" * 300, "\N{EAR OF MAIZE}" * 64]
+    for label in bad:
+        refused(post(here, jpeg, label), 422)
+    assert len(kept(tmp_path)) == 3
+
+
+def test_other_methods_are_refused_and_head_is_get_without_a_body(client, capfd):
+    here = client()
+    for method in ("PUT", "DELETE", "PATCH", "TRACE", "CONNECT", "BREW"):
+        for route in ("/post_image", "/map", "/is_alive"):
+            refused(here.open(route, method=method, environ_overrides=LOCAL), 405)
+    assert "BREW" not in capfd.readouterr().err
+    head = here.head("/is_alive", environ_overrides=LOCAL)
+    assert (head.status_code, head.data) == (200, b"")
+    options = here.open("/post_image", method="OPTIONS", environ_overrides=LOCAL)
+    assert (options.status_code, options.headers.get("Access-Control-Allow-Origin")) == (200, None)
+
+
 def test_multipart_nonsense_is_refused(client, tmp_path):
     here = client()
     bodies = [b"", b"--x", b"--x\r\n\r\n\r\n--x--", b"\0" * 5000, b"--x\r\n" * 3000]
@@ -133,6 +190,12 @@ def test_without_a_token_only_programs_of_this_machine_are_answered(client, jpeg
         {"HTTP_X_REAL_IP": "127.0.0.1"},
         {"HTTP_ORIGIN": "https://evil.example"},
         {"HTTP_ORIGIN": "null"},
+        {"HTTP_ORIGIN": "http://["},
+        {"HTTP_HOST": "localhost@evil.example"},
+        {"HTTP_HOST": "["},
+        {"HTTP_HOST": "localhost.:8000"},
+        {"HTTP_VIA": "1.1 evil"},
+        {"HTTP_X_FORWARDED_PROTO": "https"},
         {"HTTP_ORIGIN": "http://localhost:9999"},
         {"HTTP_SEC_FETCH_SITE": "cross-site"},
     ]
@@ -214,6 +277,17 @@ def test_settings_that_cannot_be_used_are_named(variables, message):
 
     with pytest.raises(DatasetError, match=message):
         read_settings(variables)
+
+
+def test_an_application_that_cannot_be_set_up_says_so_in_a_line_and_leaves(monkeypatch, capsys):
+    pytest.importorskip("flask", reason="the extra service is not installed")
+    from granpipe.service import create_app
+
+    monkeypatch.setenv("GRANPIPE_ENGINE", "flink")
+    with pytest.raises(SystemExit) as left:
+        create_app()
+    assert left.value.code == 3  # which gunicorn does not try again
+    assert capsys.readouterr().err == "granpipe.service: GRANPIPE_ENGINE: write local or spark\n"
 
 
 def test_every_file_of_real_damage_is_refused_or_rejected_but_never_an_error(client, photos):

@@ -1,0 +1,64 @@
+"""What the logs tell, and what they do not."""
+
+import base64
+import hashlib
+import json
+
+import exif_blocks as eb
+from conftest import picture
+from online import form, until
+
+TOKEN = "s3cret-of-ours"
+LABEL, NAME = "sorghum", "holiday.jpg"
+LINES = {
+    "request": {"time", "what", "method", "route", "status", "received", "ms"},
+    "batch": {"time", "what", "photographs", "prepared", "kept", "rejected", "seconds", "lag"},
+    "stopped": {"time", "what"},
+}
+
+
+def test_a_line_for_each_request_and_batch_and_no_token_position_or_name_in_any(online):
+    path = online(GRANPIPE_TOKEN=TOKEN, GRANPIPE_LOG="json")
+    web, worker = path.web("--log-level", "warning"), path.worker()
+    where = (48.123456, 11.654321, 540.5, "2024:06:01 15:10:02", "Pixel 7")
+    photo = eb.jpeg_at(*where, picture=picture(320, 240))
+    digests = [hashlib.sha256(data).hexdigest() for data in (photo, photo[:-60])]
+    basic = base64.b64encode(f"me:{TOKEN}".encode()).decode()
+    known = {"Authorization": f"Bearer {TOKEN}"}
+    before = web.log.read_text().count("\n")
+    for data in (photo, photo[:-60], b"nonsense"):
+        body, kind = form(data, LABEL, NAME)
+        path.ask("/post_image", body, Content_Type=kind, **known)
+    asked = 3
+
+    def ask(route: str, **headers: str):
+        nonlocal asked
+        asked += 1
+        return path.ask(route, **headers)
+
+    def is_done(digest: str) -> bool:
+        return ask(f"/photographs/{digest}", **known).json["state"] in {"prepared", "rejected"}
+
+    until(lambda: all(map(is_done, digests)), "the worker")
+    found = ask(f"/positions.geojson?bbox=11.65,48.12,11.66,48.13&label={LABEL}", **known)
+    assert len(found.json["features"]) == 1
+    assert ask("/map", Authorization=f"Basic {basic}").status == 200
+    assert ask("/map", Authorization=f"Basic {basic[:-4]}").status == 401
+    assert ask(f"/none/{TOKEN}?token={TOKEN}", **known).status == 404
+    for process in (web, worker):
+        process.terminate()
+        assert process.wait(10) == 0
+
+    lines = [json.loads(line) for line in path.log().splitlines()]
+    for line in lines:
+        assert line.keys() == LINES[line["what"]], line
+    requests = [line for line in lines if line["what"] == "request"]
+    assert len(requests) - before == asked
+    assert {line["status"] for line in requests} == {200, 401, 404, 415}
+    batches = [line for line in lines if line["what"] == "batch"]
+    assert sum(line["prepared"] for line in batches) == 1
+    assert sum(line["rejected"] for line in batches) >= 1
+    assert batches[-1]["lag"] == 0
+    secrets = [TOKEN, basic, LABEL, NAME, "48.1", "11.6", "48.13", "540.5", "Pixel", *digests]
+    for secret in secrets:
+        assert secret not in path.log(), secret

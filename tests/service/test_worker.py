@@ -1,0 +1,244 @@
+"""A worker in this process, on parts that fail when they are told to."""
+
+import hashlib
+import json
+import os
+import sys
+import tracemalloc
+from pathlib import Path
+
+import pytest
+
+from conftest import save
+
+
+@pytest.fixture
+def make(tmp_path):
+    """Return a function that makes a worker, with an engine that does nothing unless given one."""
+    pytest.importorskip("flask", reason="the extra service is not installed")
+    from granpipe.jobs.prepare_ahead import PrepareAhead
+    from granpipe.service.journal import Journal
+    from granpipe.service.queue import QueueFile
+    from granpipe.service.rtree import IndexFile
+    from granpipe.service.worker import Worker
+    from granpipe.stores.urls import open_store
+
+    def make_one(source=None, engine=None) -> Worker:
+        state = str(tmp_path / "state")
+        source = source or open_store(str(tmp_path / "photographs"))
+        ahead = PrepareAhead(source, open_store(str(tmp_path / "arrays")), engine or Idle())
+        return Worker(ahead, QueueFile(state), IndexFile(state), Journal(as_json=True))
+
+    return make_one
+
+
+class Idle:
+    """An engine that says of every photograph that it is prepared."""
+
+    def run(self, task, items, place):
+        from granpipe.jobs.prepare_photo import Outcome
+
+        for job in items:
+            record = {"sha256": job.photo.path[5:69], "width": 4, "height": 3, "max_memory": 1}
+            record |= {"left": 0, "top": 28, "right": 224, "bottom": 196, "array_sha256": "a" * 64}
+            yield Outcome(record["sha256"], json.dumps(record | {"filler": "x" * 300}), False)
+
+
+class Here:
+    """An engine that works in this process."""
+
+    def run(self, task, items, place):
+        yield from map(task, items)
+
+
+def events(first: int, last: int):
+    from granpipe.service.events import Event
+
+    digests = (hashlib.sha256(str(number).encode()).hexdigest() for number in range(first, last))
+    return [Event(one, f"corn/{one}.jpg", 1) for one in digests]
+
+
+def test_the_memory_of_a_worker_does_not_grow_with_the_events_it_has_done(make, monkeypatch):
+    from granpipe.service import worker as module
+
+    monkeypatch.setattr(module, "_BREATH", 0.0)
+    worker = make()
+
+    def do(first: int, last: int) -> int:
+        for start in range(first, last, 100):
+            worker.events.take = lambda *_, start=start: events(start, start + 100)
+            worker.work()
+        return tracemalloc.get_traced_memory()[0]
+
+    tracemalloc.start()
+    try:
+        before = do(0, 1_000)
+        assert do(1_000, 5_000) - before < 200_000
+    finally:
+        tracemalloc.stop()
+    assert len(worker.positions.lacking([one.sha256 for one in events(0, 5_001)])) == 1
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names that are not UTF-8")
+def test_events_that_lead_elsewhere_and_names_that_are_not_utf_8_are_rejected(
+    make, tmp_path, capfd
+):
+    from granpipe.service.events import Event
+
+    worker, photos = make(), tmp_path / "photographs"
+    outside = [str(tmp_path / "secret.jpg"), "../secret.jpg", "corn/../../secret.jpg", "a.jpg", ""]
+    outside += [
+        ".granpipe/a.jpg",
+        "corn/.a.jpg",
+        "corn/a.txt",
+        "corn",
+        "corn/a\\b.jpg",
+        "corn/\0.jpg",
+    ]
+    outside += ["augmented/a.jpg", "corn/" + "a" * 300 + ".jpg", "c:/a.jpg"]
+    for number, source in enumerate(outside):
+        worker._do([Event(f"{number:064}", source, 5)])
+        assert worker.positions.get(f"{number:064}").facts["state"] == "rejected", source
+    (photos / "corn").mkdir(parents=True)
+    (photos / "corn/good.jpg").write_bytes(b"x")
+    Path(os.fsdecode(os.fsencode(photos) + b"/corn/caf\xe9.jpg")).write_bytes(b"x")
+    worker.sweep(reindex=False)
+    known = {one.source: one.facts for one in worker.positions.all()}
+    assert known["corn/caf\\xe9.jpg"]["reason"] == "bad_name"
+    assert "corn/good.jpg" in known
+    capfd.readouterr()
+    worker.sweep(reindex=False)
+    assert capfd.readouterr().err == ""
+
+
+class Clock:
+    """Seconds that pass when somebody sleeps."""
+
+    def __init__(self) -> None:
+        self.now, self.pauses = 1_000.0, []
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+        self.pauses.append(seconds)
+
+
+def test_a_part_that_is_down_is_waited_for_with_growing_pauses_and_a_line_a_minute(
+    make, monkeypatch, capfd
+):
+    from granpipe.errors import DatasetError
+    from granpipe.service import worker as module
+    from granpipe.service.events import DownError
+
+    clock, worker = Clock(), make()
+    monkeypatch.setattr(module, "time", clock)
+
+    def step() -> None:
+        if clock.now < 1_600:
+            raise DownError("search server: ConnectionError")
+        if clock.now < 1_700:
+            raise DatasetError("s3://lake: does not answer")
+
+    assert worker.insist(step)
+    assert clock.pauses[:8] == [0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0]
+    assert max(clock.pauses) == 30.0 and clock.now < 1_731
+    lines = [json.loads(line) for line in capfd.readouterr().err.splitlines()]
+    causes = [line["cause"] for line in lines if line["what"] == "waiting"]
+    searches = causes.count("search server: ConnectionError")
+    # Ten minutes, then less than two.
+    assert 7 <= searches <= 11 and 1 <= len(causes) - searches <= 2
+    clock.pauses.clear()
+    assert not worker.insist(lambda: None)
+    assert clock.pauses == []
+
+
+def test_a_search_server_that_fails_in_a_batch_has_all_its_events_come_again(make, monkeypatch):
+    from granpipe.service import worker as module
+    from granpipe.service.events import DownError
+
+    clock, worker, told = Clock(), make(), events(0, 5)
+    monkeypatch.setattr(module, "time", clock)
+    for event in told:
+        worker.events.publish(event)
+    put, failures = worker.positions.put, iter(range(3))
+
+    def put_later(photos):
+        if next(failures, None) is not None:
+            raise DownError("search server: ConnectionError")
+        put(photos)
+
+    worker.positions.put = put_later
+    assert worker.insist(worker.work)
+    assert worker.positions.lacking([event.sha256 for event in told]) == set()
+    assert worker.events.take(10, 0.0) == []
+    assert clock.pauses == [0.5, 1.0, 2.0, 0.25]
+
+
+def test_a_rejected_photograph_whose_event_comes_again_is_told_of_once(make):
+    from granpipe.service.events import DownError, Event
+
+    worker, told = make(), []
+    event = Event("a" * 64, "corn/.a.jpg", 5)
+
+    def fail(_) -> None:
+        raise DownError("search server: ConnectionError")
+
+    worker.events.reject = fail
+    with pytest.raises(DownError):
+        worker._do([event])
+    assert worker.positions.get(event.sha256) is None
+    worker.events.reject = told.extend
+    for _ in range(3):
+        worker._do([event])
+    assert [(one.sha256, one.reason) for one in told] == [("a" * 64, "bad_name")]
+
+
+def flaky(root: Path, failing: set[str]):
+    """Return a folder that gives no file of these names; nothing at all where "" is among them."""
+    from granpipe.stores.folder import Folder
+    from granpipe.stores.protocol import Entry
+
+    class Flaky(Folder):
+        def list(self, folder="", *, deep=True):
+            if "" in failing:
+                return iter([Entry(folder, 0, "", "does not answer", is_folder=True)])
+            return super().list(folder, deep=deep)
+
+        def _open(self, path):
+            if failing & {"", path}:
+                raise OSError(5, "Input/output error")
+            return super()._open(path)
+
+    return Flaky(str(root))
+
+
+def test_photographs_of_a_store_that_does_not_answer_are_waited_for_and_one_alone_is_rejected(
+    make, tmp_path, monkeypatch, capfd
+):
+    from granpipe.service import worker as module
+    from granpipe.service.events import Event
+
+    photos, failing = tmp_path / "photographs", {""}
+    sources = [f"corn/{number:064}.jpg" for number in range(3)]
+    for source in sources:
+        save(photos / source)
+    clock, worker = Clock(), make(flaky(photos, failing), Here())
+    sleep = clock.sleep
+
+    def sleep_and_mend(seconds: float) -> None:
+        sleep(seconds)
+        if len(clock.pauses) == 3:
+            failing.clear()
+            failing.add(sources[1])
+
+    clock.sleep = sleep_and_mend
+    monkeypatch.setattr(module, "time", clock)
+    for source in sources:
+        worker.events.publish(Event(source[5:69], source, (photos / source).stat().st_size))
+    worker.insist(worker.work)
+    assert clock.pauses == [0.5, 1.0, 2.0, 0.25]
+    states = {one.source: one.facts["state"] for one in worker.positions.all()}
+    assert states == {sources[0]: "prepared", sources[1]: "rejected", sources[2]: "prepared"}
+    assert "Input/output error" in capfd.readouterr().err
