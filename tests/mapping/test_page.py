@@ -259,13 +259,22 @@ def test_the_search_finds_photographs_and_opens_them(visit, season):
     }.items():
         visit.page.fill("#query", words)
         assert visit.texts("#find li") == found
-    visit.page.fill("#query", "portrait")
-    visit.page.locator("#find li button").focus()
+
+
+@pytest.mark.parametrize("words", ["portrait", ""])
+def test_the_focus_returns_to_the_row_that_opened_a_photograph(visit, season, words):
+    visit = visit(season)
+    visit.unfold("find")
+    visit.page.fill("#query", words)
+    visit.page.locator("#find li button", has_text="portrait").focus()
     visit.page.keyboard.press("Enter")
     assert visit.state("opened") == 2
     visit.wait_for("document.activeElement.className == 'popup'")
+    visit.page.wait_for_timeout(500)  # until the list was made again for the nearer view
+    assert 0 < len(visit.texts("#find li")) < 7
     visit.page.keyboard.press("Escape")
     visit.wait_for("document.activeElement.className == 'row'")
+    assert "portrait" in visit.page.evaluate("document.activeElement.textContent")
 
 
 def test_the_photographs_not_on_the_map_are_listed_with_reasons(visit, season):

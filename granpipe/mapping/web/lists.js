@@ -26,6 +26,13 @@ function photographButton(i) {
 }
 
 let texts = null; // what the search looks at, once somebody searches
+let listed = null; // what the search lists
+const buttons = new Map(); // of the search, by photograph: the focus returns to one after its popup
+
+function foundButton(i) {
+  if (!buttons.has(i)) buttons.set(i, photographButton(i));
+  return buttons.get(i);
+}
 
 function textOf([lat, lon, label, source, , , camera], i) {
   const parts = [source, data.labels[label], takenAt(i), data.cameras[camera]];
@@ -44,7 +51,10 @@ function search() {
   const hits = isEmpty || part('find').open ? found() : [];
   part('find').querySelector('.count').textContent = number(hits.length);
   if (!part('find').open) return;
-  part('find').querySelector('.rows').replaceChildren(...growingList(hits, photographButton));
+  if (String(hits) !== listed) {
+    part('find').querySelector('.rows').replaceChildren(...growingList(hits, foundButton));
+    listed = String(hits);
+  }
   part('found').textContent = hits.length > 0 ? '' : isEmpty ? 'None in view.' : 'Nothing found.';
   part('save').hidden = !isEmpty || hits.length === 0;
 }

@@ -9,7 +9,7 @@ import { map, whereabouts } from './place.js';
 import { mixList, sheet } from './sheet.js';
 import { membersOf } from './stacks.js';
 import { DOT } from './symbols.js';
-import { button, element, number, visible } from './text.js';
+import { button, element, number, part, visible } from './text.js';
 
 const PAGED = 12; // photographs that are paged through; more make a contact sheet
 const CLOSE = 15; // zoom that a photograph from a list is shown at, or nearer
@@ -170,7 +170,7 @@ export function openPopups() {
     state.opened = -1;
     state.pile = [];
     dots.repaint();
-    returnTo?.focus({ preventScroll: true });
+    (returnTo?.isConnected ? returnTo : part('query')).focus({ preventScroll: true });
   });
   onFilter('filter', () => {
     if (popup.isOpen() && state.pile.some((i) => !shown[i])) map.closePopup();
