@@ -5,6 +5,7 @@ import os
 import random
 import shutil
 import signal
+import sqlite3
 import threading
 import time
 import urllib.request
@@ -45,8 +46,26 @@ def kill(process) -> None:
     process.wait()
 
 
+def waiting(path) -> int:
+    """Return how many events are not done yet."""
+    servers = path.variables.get("GRANPIPE_KAFKA")
+    if not servers:
+        queue = sqlite3.connect(path.folder / "state/events.sqlite")
+        (count,) = queue.execute("SELECT count(*) FROM photographs").fetchone()
+        queue.close()
+        return count
+    from confluent_kafka import Consumer, TopicPartition
+
+    group = Consumer({"bootstrap.servers": servers, "group.id": "granpipe"})
+    numbers = group.list_topics("photographs", 10).topics["photographs"].partitions
+    ends = [group.get_watermark_offsets(TopicPartition("photographs", n), 10)[1] for n in numbers]
+    done = group.committed([TopicPartition("photographs", n) for n in numbers], 10)
+    group.close()
+    return sum(max(0, end - max(0, one.offset)) for end, one in zip(ends, done, strict=True))
+
+
 def check(path, photos, granpipe) -> None:
-    """See that every photograph is one array, one position and one row, and nothing else is."""
+    """See that each is one array, one position and one row, nothing else is, and no event waits."""
     digests = {hashlib.sha256(photo).hexdigest() for photo in photos}
 
     def places() -> list[str]:
@@ -59,6 +78,7 @@ def check(path, photos, granpipe) -> None:
     result = granpipe("prepare", path.source, path.output)
     assert f"{len(photos)} prepared ({len(photos)} of them up to date already)" in result.stdout
     assert {row["sha256"] for row in rows(path.output / "labels.csv")} == digests
+    until(lambda: waiting(path) == 0, "the end of the queue")
 
 
 def test_killed_web_and_worker_lose_and_double_nothing(online, granpipe):
