@@ -14,6 +14,7 @@ from http.client import HTTPException
 import pytest
 
 import exif_blocks as eb
+from brokers import events_waiting
 from conftest import picture, rows
 from online import until
 
@@ -54,14 +55,7 @@ def waiting(path) -> int:
         (count,) = queue.execute("SELECT count(*) FROM photographs").fetchone()
         queue.close()
         return count
-    from confluent_kafka import Consumer, TopicPartition
-
-    group = Consumer({"bootstrap.servers": servers, "group.id": "granpipe"})
-    numbers = group.list_topics("photographs", 10).topics["photographs"].partitions
-    ends = [group.get_watermark_offsets(TopicPartition("photographs", n), 10)[1] for n in numbers]
-    done = group.committed([TopicPartition("photographs", n) for n in numbers], 10)
-    group.close()
-    return sum(max(0, end - max(0, one.offset)) for end, one in zip(ends, done, strict=True))
+    return events_waiting(servers)
 
 
 def check(path, photos, granpipe) -> None:
