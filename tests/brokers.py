@@ -79,6 +79,27 @@ def _listens(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
+def mock_cluster():
+    """Start librdkafka's own brokers, which live as long as the producer that is returned."""
+    from confluent_kafka import Producer
+
+    keeper = Producer({"test.mock.num.brokers": 1, "bootstrap.servers": "none:1", "log_level": 0})
+    brokers = keeper.list_topics(timeout=10).brokers
+    return keeper, ",".join(f"{one.host}:{one.port}" for one in brokers.values())
+
+
+def events_waiting(servers: str) -> int:
+    """Return how many messages of a broker stand behind what the workers have committed."""
+    from confluent_kafka import Consumer, TopicPartition
+
+    group = Consumer({"bootstrap.servers": servers, "group.id": "granpipe"})
+    numbers = group.list_topics("photographs", 10).topics["photographs"].partitions
+    ends = [group.get_watermark_offsets(TopicPartition("photographs", n), 10)[1] for n in numbers]
+    done = group.committed([TopicPartition("photographs", n) for n in numbers], 10)
+    group.close()
+    return sum(max(0, end - max(0, one.offset)) for end, one in zip(ends, done, strict=True))
+
+
 @pytest.fixture
 def noida(tmp_path):
     """Start a broker and a search server."""

@@ -81,7 +81,11 @@ class Online:
 
     def web(self, *options: str) -> subprocess.Popen:
         bind = ["--bind", f"127.0.0.1:{self.port}", "--threads", "8"]
-        process = self.start("gunicorn", *bind, *options, "granpipe.service:create_app()")
+        return self.started(
+            self.start("gunicorn", *bind, *options, "granpipe.service:create_app()")
+        )
+
+    def started(self, process: subprocess.Popen) -> subprocess.Popen:
         until(lambda: self._answers(process), "the web server")
         return process
 

@@ -1,6 +1,7 @@
 """Who is answered: who has the token, or without one, programs on this machine alone."""
 
 import hmac
+import re
 from collections.abc import Mapping
 from ipaddress import ip_address
 from urllib.parse import urlsplit
@@ -8,11 +9,13 @@ from urllib.parse import urlsplit
 from granpipe.service.intake import RefusedError
 
 _LOCAL_NAMES = {"localhost", "127.0.0.1", "0.0.0.0"}  # noqa: S104 - names, not an address to bind
-_FORWARDED = {"forwarded", "x-real-ip", "via", "x-client-ip", "true-client-ip"}
+_FORWARDED = re.compile(
+    "via|forwarded|x-(forwarded|original).*|(x-real|.+-client|.+-connecting)-ip"
+)
 _READING = {"GET", "HEAD"}
 
 
-def check_local(peer: str, host: str, headers: Mapping[str, str]) -> None:
+def check_local(peer: str, host: str, target: str, headers: Mapping[str, str]) -> None:
     """Raise RefusedError unless a request was made on this machine, and to it by name.
 
     A page that somebody reads here may send requests, too, from a name that it rebinds to this
@@ -24,15 +27,17 @@ def check_local(peer: str, host: str, headers: Mapping[str, str]) -> None:
         Address of the connection's other end.
     host : str
         What the request calls this server.
+    target : str
+        What stands in its first line: a path, or a whole address that outweighs the host.
     headers : mapping
         All headers.
     """
     if not _is_loopback(peer):
         raise RefusedError(403, "answers this machine only, as GRANPIPE_TOKEN is not set")
-    names = {name.lower() for name in headers}
-    if names & _FORWARDED or any(name.startswith("x-forwarded-") for name in names):
+    if any(_FORWARDED.fullmatch(name.lower()) for name in headers):
         raise RefusedError(403, "answers no proxy, as GRANPIPE_TOKEN is not set")
-    if _name_in(host) not in _LOCAL_NAMES:
+    called = [host] if target.startswith(("/", "*")) else [host, _netloc_in(target)]
+    if not {_name_in(name) for name in called} <= _LOCAL_NAMES:
         raise RefusedError(403, "write localhost, 127.0.0.1 or 0.0.0.0 for this server")
 
 

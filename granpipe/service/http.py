@@ -55,7 +55,8 @@ class Desk:
         """See that whoever asks may be answered."""
         g.began, headers = time.monotonic(), dict(request.headers)
         if not self.token:
-            check_local(request.remote_addr or "", request.host, headers)
+            target = request.environ.get("RAW_URI", "/")
+            check_local(request.remote_addr or "", request.host, target, headers)
         check_origin(request.host, headers)
         if self.token and request.endpoint != "is_alive":
             told = request.authorization

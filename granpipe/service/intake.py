@@ -117,6 +117,8 @@ def check_label(label: str) -> None:
     source = f"{label}/{'0' * 64}.jpg"
     if not label or "/" in label or label.startswith("."):
         raise RefusedError(422, "label: may hold no / and not begin with a dot")
+    if "\N{REPLACEMENT CHARACTER}" in label:
+        raise RefusedError(422, "label: write it in UTF-8")
     if len(label) > _LONGEST_LABEL or not label.isprintable() or label != label.strip():
         raise RefusedError(422, "label: at most 100 printable characters, no blanks around them")
     try:

@@ -82,7 +82,8 @@ class Worker:
             events = self.events.take(_LARGEST_BATCH, _WAIT)
             if events:
                 self._do(list({event.source: event for event in events}.values()))
-                self.events.commit()
+            # Also where nothing but messages that are no events came, lest they come for ever.
+            self.events.commit()
         except BaseException:
             self.events.give_back()
             raise

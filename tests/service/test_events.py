@@ -5,6 +5,8 @@ import time
 
 import pytest
 
+from brokers import mock_cluster
+
 KINDS = ["file", "mock", "noida"]
 
 
@@ -32,15 +34,6 @@ def opened(request, tmp_path):
     yield open_one
     for one in made:
         one.close()
-
-
-def mock_cluster():
-    """Start librdkafka's own brokers, which live as long as the producer that is returned."""
-    from confluent_kafka import Producer
-
-    keeper = Producer({"test.mock.num.brokers": 1, "bootstrap.servers": "none:1", "log_level": 0})
-    brokers = keeper.list_topics(timeout=10).brokers
-    return keeper, ",".join(f"{one.host}:{one.port}" for one in brokers.values())
 
 
 def events(count: int):

@@ -69,6 +69,26 @@ def test_the_two_answers_are_word_for_word_those_of_the_specification(online):
     assert [one.name for one in path.source.glob("[!.]*")] == ["unlabelled"]
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("flask", "--app", "granpipe.service", "run", "-p"),
+        ("gunicorn", "granpipe.service:create_app()", "--bind"),
+    ],
+)
+def test_flasks_own_server_and_a_gunicorn_without_threads_take_photographs_and_end(online, command):
+    path = online()
+    address = str(path.port) if command[0] == "flask" else f"127.0.0.1:{path.port}"
+    web = path.started(path.start(*command, address))
+    for data in (eb.jpeg_at(10.0, 20.0), eb.jpeg_at(11.0, 20.0)):
+        assert path.post(data, "corn").status == 200
+    assert path.post(b"nonsense").status == 415
+    web.send_signal(signal.SIGTERM)
+    assert web.wait(10) in {0, -signal.SIGTERM}
+    assert len([*path.source.glob("corn/*")]) == 2
+    assert "Traceback" not in path.log()
+
+
 @pytest.mark.parametrize("pack", [(), ("--pack", 2)])
 def test_an_array_that_comes_after_prepare_leaves_dataset_json_as_it_is(
     online, granpipe, tmp_path, pack

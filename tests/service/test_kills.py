@@ -5,6 +5,7 @@ import os
 import random
 import shutil
 import signal
+import sqlite3
 import threading
 import time
 import urllib.request
@@ -13,6 +14,7 @@ from http.client import HTTPException
 import pytest
 
 import exif_blocks as eb
+from brokers import events_waiting
 from conftest import picture, rows
 from online import until
 
@@ -45,8 +47,19 @@ def kill(process) -> None:
     process.wait()
 
 
+def waiting(path) -> int:
+    """Return how many events are not done yet."""
+    servers = path.variables.get("GRANPIPE_KAFKA")
+    if not servers:
+        queue = sqlite3.connect(path.folder / "state/events.sqlite")
+        (count,) = queue.execute("SELECT count(*) FROM photographs").fetchone()
+        queue.close()
+        return count
+    return events_waiting(servers)
+
+
 def check(path, photos, granpipe) -> None:
-    """See that every photograph is one array, one position and one row, and nothing else is."""
+    """See that each is one array, one position and one row, nothing else is, and no event waits."""
     digests = {hashlib.sha256(photo).hexdigest() for photo in photos}
 
     def places() -> list[str]:
@@ -59,6 +72,7 @@ def check(path, photos, granpipe) -> None:
     result = granpipe("prepare", path.source, path.output)
     assert f"{len(photos)} prepared ({len(photos)} of them up to date already)" in result.stdout
     assert {row["sha256"] for row in rows(path.output / "labels.csv")} == digests
+    until(lambda: waiting(path) == 0, "the end of the queue")
 
 
 def test_killed_web_and_worker_lose_and_double_nothing(online, granpipe):

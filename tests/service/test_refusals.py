@@ -65,6 +65,10 @@ def test_every_bad_upload_has_its_status_and_leaves_nothing(client, tmp_path, jp
     labels += ["x.npy", " corn", "a\tb", "a\x00b", "c:", "x" * 101]
     for label in labels:
         refused(post(here, jpeg, label), 422)
+    body, kind = form(jpeg, "caf!")
+    latin = body.replace(b"caf!", b"caf\xe9")
+    told = here.post("/post_image", data=latin, content_type=kind, environ_overrides=LOCAL)
+    assert "UTF-8" in refused(told, 422)
     assert kept(tmp_path) == []
 
 
@@ -196,6 +200,13 @@ def test_without_a_token_only_programs_of_this_machine_are_answered(client, jpeg
         {"HTTP_HOST": "localhost.:8000"},
         {"HTTP_VIA": "1.1 evil"},
         {"HTTP_X_FORWARDED_PROTO": "https"},
+        {"HTTP_X_FORWARDED": "for=127.0.0.1"},
+        {"HTTP_X_ORIGINAL_FORWARDED_FOR": "127.0.0.1"},
+        {"HTTP_X_CLUSTER_CLIENT_IP": "127.0.0.1"},
+        {"HTTP_CF_CONNECTING_IP": "127.0.0.1"},
+        {"RAW_URI": "http://evil.example/is_alive"},
+        {"RAW_URI": "http://[/is_alive"},
+        {"RAW_URI": "evil.example:443"},
         {"HTTP_ORIGIN": "http://localhost:9999"},
         {"HTTP_SEC_FETCH_SITE": "cross-site"},
     ]

@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from brokers import events_waiting, mock_cluster
 from conftest import save
+from online import until
 
 
 @pytest.fixture
@@ -193,6 +195,19 @@ def test_a_rejected_photograph_whose_event_comes_again_is_told_of_once(make):
     for _ in range(3):
         worker._do([event])
     assert [(one.sha256, one.reason) for one in told] == [("a" * 64, "bad_name")]
+
+
+def test_messages_that_are_no_events_are_done_with_and_do_not_come_again(make):
+    pytest.importorskip("confluent_kafka", reason="the extra service is not installed")
+    from granpipe.service.kafka import TOPIC, KafkaEvents
+
+    (keeper, servers), worker = mock_cluster(), make()
+    worker.events = KafkaEvents(servers)
+    worker.events._send(TOPIC, [("key", b"junk")] * 3)
+    assert events_waiting(servers) == 3
+    until(lambda: worker.work() or events_waiting(servers) == 0, "the end of the queue")
+    worker.events.close()
+    del keeper
 
 
 def flaky(root: Path, failing: set[str]):
