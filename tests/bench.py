@@ -472,7 +472,8 @@ def main() -> None:
         bench_augment(small / "out", copies)
         bench_packs(small / "img", Path(name, "packs"))
         bench_buckets(small / "img", Path(name, "buckets"))
-        bench_spark(small / "img", Path(name, "spark"))
+        draw_photographs(Path(name, "more"), 2000 // scale, (640, 480), 2)
+        bench_spark(Path(name, "more"), Path(name, "spark"))
         if find_spec("flask"):
             bench_service(sorted((small / "img").rglob("*.jpg")), Path(name, "service"))
     bench_memory(300_000 // scale)

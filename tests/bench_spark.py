@@ -9,8 +9,9 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, ClassVar
 from unittest import mock
@@ -39,7 +40,8 @@ for out in outs:
         cli(["prepare", source, out, "-q", "--engine", engine, *words])
     except SystemExit as end:
         assert not end.code
-    print(json.dumps(time.perf_counter() - start))
+    print(json.dumps(time.perf_counter() - start), flush=True)
+    input()  # while it is looked at
 """
 
 
@@ -57,16 +59,19 @@ def bench_spark(photos: Path, folder: Path) -> None:
         lake = server.make_bucket()
         lake.upload(photos, "img")
         count = len(lake.objects("img"))
-        print(f"\n{f'prepare {count:,} photographs from S3 to S3':<46}{'start':>8}{'seconds':>9}")
+        title = f"prepare {count:,} photographs from S3 to S3"
+        print(f"\n{title:<46}{'start':>8}{'seconds':>9}   CPU s of workers, driver, server")
         taken: dict[str, float] = {}
         for name, engine, cores in RUNS:
             environment = cluster.driver(spark__cores__max=cores)
             outs = [lake.url(f"{name}/{number}") for number in range(3)]
             command = [sys.executable, "-c", DRIVER, engine, lake.url("img"), *outs]
-            told = subprocess.run(command, env=environment, capture_output=True, check=True)
-            first, *others = map(float, told.stdout.split())
+            told = time_runs(command, environment, cluster, server)
+            first, *others = (seconds for seconds, _ in told)
             taken[name] = min(others)
-            print(f"  {name:<44}{first - taken[name]:>8.1f}{taken[name]:>9.1f}", flush=True)
+            cpu = dict(told)[taken[name]]
+            print(f"  {name:<44}{first - taken[name]:>8.1f}{taken[name]:>9.1f}", end="")
+            print(f"{cpu['workers']:>20.1f}{cpu['driver']:>8.1f}{cpu['server']:>8.1f}", flush=True)
         local, two, one = taken.values()
         load = os.getloadavg()[0]
         print(f"  Spark takes {two / local:.2f} times as long as the local engine, and two workers")
@@ -76,7 +81,39 @@ def bench_spark(photos: Path, folder: Path) -> None:
         server.kill()
 
 
+def time_runs(
+    command: list[str], environment: dict[str, str], cluster: Any, server: Any
+) -> list[tuple[float, Counter[str]]]:
+    """Return for each run its seconds, and the CPU seconds that it took of whom."""
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
+    with subprocess.Popen(command, env=environment, text=True, **pipes) as driver:
+        told, before = [], cpu_seconds(cluster, server)
+        for line in driver.stdout:
+            now = cpu_seconds(cluster, server)
+            told.append((float(line), now - before))
+            before = now
+            print(file=driver.stdin, flush=True)
+    assert driver.returncode == 0
+    return told
+
+
+def cpu_seconds(cluster: Any, server: Any) -> Counter[str]:
+    """Return what Spark, its driver and the server have had, with their ended children."""
+    seconds: Counter[str] = Counter()
+    for pid in [server.process.pid, *cluster.pids("")]:
+        with suppress(OSError):
+            words = Path(f"/proc/{pid}/cmdline").read_bytes()
+            stat = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+            own, children = (sum(map(int, stat[n : n + 2])) / TICKS for n in (11, 13))
+            is_driver = b"SparkSubmit" in words or b"granpipe.commands" in words
+            who = "driver" if is_driver else "workers"
+            seconds["server" if pid == server.process.pid else who] += own
+            seconds["workers"] += children
+    return seconds
+
+
 ROOT = Path(__file__).parent.parent
+TICKS = os.sysconf("SC_CLK_TCK")
 RUNS = [
     ("local engine, two processes", "local", "2"),
     ("Spark, two workers of one core", "spark", "2"),
@@ -214,7 +251,13 @@ def measure(count: int, out: str, *words: str) -> None:
 
 
 def peak() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000
+    """Return the most memory that this process has had, in megabytes."""
+    try:
+        told = Path("/proc/self/status").read_text()
+    except OSError:
+        # Of a process that was started by a larger one, this may be what that one had.
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
+    return int(told.partition("VmHWM:")[2].split()[0]) * 1024 / 1e6
 
 
 if __name__ == "__main__":
