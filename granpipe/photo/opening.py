@@ -37,7 +37,7 @@ _FORMATS = (
 JPEGS = ("JPEG", "MPO")
 _MAGIC = (b"\xff\xd8\xff", b"\x89PNG", b"RIFF", b"II*\0", b"MM\0*", b"BM", b"GIF8")
 _IMAGE_WIDTH, _IMAGE_LENGTH, _BITS, _COMPRESSION, _SAMPLES = 256, 257, 258, 259, 277
-_BYTE_COUNTS, _PLANAR, _APART, _TWO = 279, 284, 2, 2
+_BYTE_COUNTS, _PLANAR, _APART = 279, 284, 2
 _HEIC_BRANDS = (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1")
 
 
@@ -186,7 +186,7 @@ def _check_strips(image: Image.Image) -> None:
     boxes = np.array([tile[1] for tile in tiles]).clip(0, [width, height] * 2)
     planes = int(tags.get(_SAMPLES, 1)) if tags.get(_PLANAR) == _APART else 1
     is_raw = tags.get(_COMPRESSION, 1) == 1
-    if planes == _TWO or (planes > 1 and is_raw and set(tags.get(_BITS, ())) != {8}):
+    if planes == 2 or (planes > 1 and is_raw and set(tags.get(_BITS, ())) != {8}):
         raise PhotoError("unsupported", "keeps its channels apart in a way that Pillow misreads")
     areas = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
     offsets = {tile[2] for tile in tiles}
