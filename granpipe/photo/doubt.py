@@ -104,7 +104,7 @@ def _leaps(quanta: list[int]) -> bool:
 
 
 def has_clipped_row(picture: Image.Image) -> bool:
-    """Tell whether in a third of a row each pixel has a channel at 0, or each one has one at 255."""
+    """Tell whether each pixel of a third of a row has a channel at 0, or each has one at 255."""
     sides = (3 * _THIRD, min(picture.height, _ROWS))
     few = picture.resize(sides, Image.Resampling.NEAREST)
     values = few.tobytes()

@@ -47,16 +47,16 @@ def test_a_damaged_quantum_shows_what_the_full_size_shows(place, options):
 KINDS = [{}, {"progressive": True}, {"subsampling": 0}]
 
 
-def under_a_sky(mode: str, **options) -> bytes:
+def under_a_sky(mode: str, width: int = 640, **options) -> bytes:
     image = picture(320, 240).resize(SIDES)
-    image.paste("white", (0, 0, 640, 200))
+    image.paste("white", (0, 0, width, 200))
     return jpeg(image.convert(mode), **options)
 
 
 @pytest.mark.parametrize("options", KINDS, ids=str)
-@pytest.mark.parametrize("mode", ["RGB", "L"])
-def test_what_is_whiter_than_white_is_decoded_in_full_size(mode, options):
-    data = under_a_sky(mode, **options)
+@pytest.mark.parametrize(("mode", "width"), [("RGB", 640), ("L", 640), ("RGB", 240)])
+def test_what_is_whiter_than_white_is_decoded_in_full_size(mode, width, options):
+    data = under_a_sky(mode, width, **options)
     quantum = data.index(b"\xff\xdb") + 5
     brighter = replaced(data, quantum, 2 * data[quantum])
     assert np.array_equal(letterbox(open_photo(brighter))[0], plain(brighter))
