@@ -126,8 +126,8 @@ class AugmentRun:
         needed, free = arrays * (self.task.size**2 * 3 + 128), self.build.store.free()
         if free is not None and needed > free:
             raise DatasetError(
-                f"{self.build.store.url}: {arrays:,} arrays need {needed / 1e9:,.1f} GB, "
-                f"{free / 1e9:,.1f} GB are free; ask for fewer --copies"
+                f"{self.build.store.url}: {arrays:,} arrays need {needed / 1e6:,.1f} MB, "
+                f"{free / 1e6:,.1f} MB are free; ask for fewer --copies"
             )
 
     def _jobs(self, number: int, row: _Row, made_from: str) -> Iterator[Job]:

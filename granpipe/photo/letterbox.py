@@ -11,7 +11,7 @@ from PIL import Image
 
 from granpipe.errors import PhotoError
 from granpipe.photo.colour import resamplable, to_srgb
-from granpipe.photo.doubt import has_clipped_row, has_odd_tables
+from granpipe.photo.doubt import has_clipped_row, has_impossible_blocks, has_odd_tables
 from granpipe.photo.memory import MAX_MEMORY, check_memory
 from granpipe.photo.opening import JPEGS, bytes_of, load, one_line, open_photo
 
@@ -130,7 +130,8 @@ def _shrink(image: Image.Image, width: int, height: int, max_memory: int) -> Ima
         return _scaled(image, width, height, max_memory)
     margin = _DCT_MARGIN_FINE if len(data) > _FINE_BYTES_PER_PIXEL * pixels else _DCT_MARGIN
     small = _scaled(image, width, height, max_memory, margin)
-    if image.width * image.height < pixels and has_clipped_row(small):
+    is_reduced = image.width * image.height < pixels
+    if is_reduced and has_clipped_row(small) and has_impossible_blocks(data):
         return _scaled(open_photo(data, pixels), width, height, max_memory)
     return small
 

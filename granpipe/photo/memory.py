@@ -9,7 +9,7 @@ MAX_MEMORY = 700_000_000
 
 # Buffers of 4 bytes a pixel that were measured at the peak, from opening to the small picture.
 _BUFFERS = {"WEBP": 4, "AVIF": 3, "HEIF": 3, "TIFF": 2}
-_PROGRESSIVE, _SHORTEST_ROW = 2, 16
+_PROGRESSIVE, _SHORTEST = 2, 48
 
 
 def check_memory(
@@ -41,8 +41,9 @@ def decoding_memory(image: Image.Image, sides: tuple[int, int], file_size: int) 
 
     There are 4 buffers for WebP, 3 for AVIF and HEIC, 2 for TIFF, and 1 for the others and for the
     pixels of a JPEG at its reduced scale; 1 more for a palette, and for transparency in formats of
-    one buffer or two; 2 more, of the full size, for a progressive JPEG. A row counts as 16 pixels
-    at least, since Pillow keeps the place of each.
+    one buffer or two; 2 more, of the full size, for a progressive JPEG. A row and a column
+    count as 48 pixels at least, since Pillow keeps the place of each row, and 48 bytes of weights
+    for each pixel of a side that it scales.
 
     Examples
     --------
@@ -51,7 +52,7 @@ def decoding_memory(image: Image.Image, sides: tuple[int, int], file_size: int) 
     """
     buffers = _BUFFERS.get(image.format or "", 1) + (image.mode == "P")
     buffers += buffers < 3 and image.has_transparency_data
-    pixels = buffers * max(image.width, _SHORTEST_ROW) * image.height
+    pixels = buffers * max(image.width, _SHORTEST) * max(image.height, _SHORTEST)
     if image.info.get("progressive"):
         pixels += _PROGRESSIVE * sides[0] * sides[1]
     return file_size + 4 * pixels

@@ -185,13 +185,16 @@ def _check_strips(image: Image.Image) -> None:
     width, height = int(tags[_IMAGE_WIDTH]), int(tags[_IMAGE_LENGTH])  # not turned yet
     boxes = np.array([tile[1] for tile in tiles]).clip(0, [width, height] * 2)
     planes = int(tags.get(_SAMPLES, 1)) if tags.get(_PLANAR) == _APART else 1
+    is_raw = tags.get(_COMPRESSION, 1) == 1
+    if planes == 2 or (planes > 1 and is_raw and set(tags.get(_BITS, ())) != {8}):
+        raise PhotoError("unsupported", "keeps its channels apart in a way that Pillow misreads")
     areas = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
     offsets = {tile[2] for tile in tiles}
     is_whole = _covers(boxes, width, height) and len(offsets) == len(tiles)
     if not is_whole or areas.sum() not in {width * height, planes * width * height}:
         raise PhotoError("truncated", "its strips are not the parts of one picture")
     counts = tags.get(_BYTE_COUNTS, ())
-    if tags.get(_COMPRESSION, 1) == 1 and len(counts) == len(tiles):
+    if is_raw and len(counts) == len(tiles):
         bits = sum(tags.get(_BITS, (1,))) // planes
         if (np.array(counts) * 8 < areas * bits).any():
             raise PhotoError("truncated", "its strips hold less than their part of the picture")

@@ -44,11 +44,31 @@ def test_a_damaged_quantum_shows_what_the_full_size_shows(place, options):
     assert psnr(letterbox(open_photo(damaged), 100)[0], plain(damaged, 100)) > 35
 
 
-def test_what_is_clipped_from_end_to_end_of_a_row_is_decoded_in_full_size():
+KINDS = [{}, {"progressive": True}, {"subsampling": 0}]
+
+
+def under_a_sky(mode: str, width: int = 640, **options) -> bytes:
     image = picture(320, 240).resize(SIDES)
-    assert not np.array_equal(letterbox(open_photo(jpeg(image)))[0], plain(jpeg(image)))
-    image.paste((255, 255, 255), (300, 440, 640, 480))
-    assert np.array_equal(letterbox(open_photo(jpeg(image)))[0], plain(jpeg(image)))
+    image.paste("white", (0, 0, width, 200))
+    return jpeg(image.convert(mode), **options)
+
+
+@pytest.mark.parametrize("options", KINDS, ids=str)
+@pytest.mark.parametrize(("mode", "width"), [("RGB", 640), ("L", 640), ("RGB", 240)])
+def test_what_is_whiter_than_white_is_decoded_in_full_size(mode, width, options):
+    data = under_a_sky(mode, width, **options)
+    quantum = data.index(b"\xff\xdb") + 5
+    brighter = replaced(data, quantum, 2 * data[quantum])
+    assert np.array_equal(letterbox(open_photo(brighter))[0], plain(brighter))
+
+
+@pytest.mark.parametrize("options", KINDS, ids=str)
+@pytest.mark.parametrize("mode", ["RGB", "L"])
+def test_a_white_sky_is_decoded_at_a_reduced_scale(mode, options):
+    data = under_a_sky(mode, **options)
+    array, full = letterbox(open_photo(data))[0], plain(data)
+    assert not np.array_equal(array, full)
+    assert psnr(array, full) > 35
 
 
 @pytest.mark.parametrize(

@@ -71,6 +71,57 @@ def test_a_raw_tiff_whose_strips_cover_a_few_rows_only_is_truncated():
         letterbox(open_photo(tiff_with_rows(3)))
 
 
+def tiff_of_planes(planes: list[np.ndarray], compression: int = 1) -> bytes:
+    """Return a little-endian TIFF whose channels stand apart."""
+    height, width = planes[0].shape
+    count, bits = len(planes), planes[0].itemsize * 8
+    parts = [one.tobytes() for one in planes]
+    if compression != 1:
+        parts = [zlib.compress(part) for part in parts]
+    numbers = {
+        256: [width],
+        257: [height],
+        258: [bits] * count,
+        259: [compression],
+        262: [2 if count > 2 else 1],
+        273: [8 + sum(map(len, parts[:place])) for place in range(count)],
+        277: [count],
+        278: [height],
+        279: [len(part) for part in parts],
+        284: [2],
+    }
+    if count == 2:
+        numbers[338] = [2]
+    end = 8 + sum(map(len, parts))
+    directory, values = struct.pack("<H", len(numbers)), b""
+    for tag, ones in numbers.items():
+        data = struct.pack(f"<{len(ones)}I", *ones)
+        at = end + 6 + 12 * len(numbers) + len(values)
+        if len(ones) > 1:
+            values, data = values + data, struct.pack("<I", at)
+        directory += struct.pack("<HHI", tag, 4, len(ones)) + data
+    return b"II*\0" + struct.pack("<I", end) + b"".join(parts) + directory + bytes(4) + values
+
+
+@pytest.mark.parametrize(("bits", "channels"), [(8, 3), (16, 3), (8, 2)])
+@pytest.mark.parametrize("compression", [1, 8])
+def test_a_tiff_whose_channels_stand_apart_is_drawn_right_or_unsupported(
+    bits, channels, compression
+):
+    pixels = np.asarray(noise(40, 30))
+    kind = pixels.dtype.newbyteorder("<") if bits == 8 else np.dtype("<u2")
+    planes = [
+        pixels[..., at % 3].astype(kind) * (257 if bits == 16 else 1) for at in range(channels)
+    ]
+    data = tiff_of_planes(planes, compression)
+    if channels == 2 or (bits == 16 and compression == 1):
+        with pytest.raises(PhotoError, match="apart") as caught:
+            letterbox(open_photo(data))
+        assert caught.value.reason == "unsupported"
+    else:
+        assert np.array_equal(letterbox(open_photo(data))[0], letterbox(Image.fromarray(pixels))[0])
+
+
 def test_pixels_of_other_sides_than_the_header_says_are_truncated(monkeypatch):
     image = open_photo(saved(picture(), "BMP"))
     monkeypatch.setattr(image, "load", lambda: setattr(image, "_size", (9, 9)))
@@ -96,9 +147,9 @@ def test_pixels_of_other_sides_than_the_header_says_are_truncated(monkeypatch):
     ],
 )
 def test_memory_is_the_file_and_four_bytes_a_pixel_for_each_buffer(mode, format, buffers):
-    data = saved(picture(50, 40).convert(mode), format)
+    data = saved(picture(60, 50).convert(mode), format)
     image = open_photo(data)
-    assert decoding_memory(image, image.size, len(data)) == len(data) + 4 * buffers * 50 * 40
+    assert decoding_memory(image, image.size, len(data)) == len(data) + 4 * buffers * 60 * 50
 
 
 def test_a_jpeg_takes_memory_for_its_reduced_scale_unless_it_is_progressive():
@@ -113,6 +164,11 @@ def test_a_jpeg_takes_memory_for_its_reduced_scale_unless_it_is_progressive():
 def test_a_picture_of_many_short_rows_takes_memory_for_each_row():
     narrow = Image.new("L", (1, 30_000_000))  # which Pillow keeps in 270 MB
     assert decoding_memory(narrow, narrow.size, 0) > 270_000_000
+
+
+def test_a_picture_of_long_rows_takes_memory_for_their_scaling():
+    wide = Image.new("L", (40_000_000, 1))  # whose scaling takes 1,920 MB
+    assert decoding_memory(wide, wide.size, 0) > 1_920_000_000
 
 
 def test_what_takes_more_memory_than_allowed_is_too_large_and_says_how_much():
