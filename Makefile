@@ -7,6 +7,9 @@ SEED   ?= 0
 PORT   ?= 8000
 PYTHON ?= python3
 
+SERVERS := tests/test_spark.py tests/service \
+	tests/test_bucket_faults.py tests/test_bucket_runs.py tests/test_over_buckets.py
+
 BIN := .venv/bin
 ifeq ($(OS),Windows_NT)
 BIN := .venv/Scripts
@@ -27,11 +30,11 @@ map: .venv/installed  ## map of SRC
 	$(BIN)/granpipe map "$(SRC)" -o map.html --offline
 
 test: .venv/installed-dev  ## run the tests
-	$(BIN)/python -m pytest -n auto --dist loadfile --ignore tests/service --ignore tests/test_spark.py
+	$(BIN)/python -m pytest -n auto --dist loadfile $(SERVERS:%=--ignore %)
 
-test-servers: .venv/installed-dev  ## run the tests of Spark and of the online path, too
+test-servers: .venv/installed-dev  ## run the tests of Spark, of whole runs over buckets, and of the online path
 	$(BIN)/python -m pip install --quiet --editable '.[dev,heic,offline,s3,service,spark]' noida-db
-	$(BIN)/python -m pytest -n auto --dist loadfile tests/test_spark.py tests/engines tests/service
+	$(BIN)/python -m pytest -n auto --dist loadfile tests/engines $(SERVERS)
 
 lint: .venv/installed-dev  ## check style and types
 	$(BIN)/ruff check .
