@@ -3,22 +3,16 @@
 Tag numbers and meanings are those of Exif 2.32 (CIPA DC-008), sections 4.6.4 to 4.6.6.
 """
 
-import logging
 import re
 from dataclasses import dataclass
 from datetime import datetime
-from io import BytesIO
 from typing import Any
 
-import exifread
 from PIL import Image
 
 from granpipe.errors import PhotoError
 from granpipe.photo.gps import Position, locate, text_of
-from granpipe.photo.opening import one_line
-
-# exifread warns of every odd tag on stderr, where it would tear the progress bar.
-logging.getLogger("exifread").addHandler(logging.NullHandler())
+from granpipe.photo.tags import read_tags
 
 _CONTROL_CHARACTERS = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _OFFSET = re.compile(r"[+-](?:0[0-9]|1[0-4]):[0-5][0-9]")
@@ -71,8 +65,7 @@ def read_capture(image: Image.Image, file_bytes: bytes | None = None) -> Capture
             return Capture("no_exif", _hint(image))
         if block.startswith((b"II+\0", b"MM\0+")):
             return Capture("no_gps", "the tags of BigTIFF are not read")
-        tags = _tags(block)
-        return _capture(tags, block, image)
+        return _capture(*read_tags(block), image)
     except PhotoError as error:
         return Capture("unreadable", error.detail)
 
@@ -98,32 +91,6 @@ def _behind_pixels(png: bytes) -> bytes:
             return png[place + 8 : end]
         place = end + 4
     return b""
-
-
-class _Stream(BytesIO):
-    """An EXIF block that ends the reading of hostile tags.
-
-    Tables of tags may overlap, and 64 KB of them keep exifread busy for minutes. This much patience
-    is a second or less; a photograph's block needs a thousandth of it.
-    """
-
-    patience = 4_000_000
-
-    def read(self, size: int | None = -1, /) -> bytes:
-        data = super().read(size)
-        self.patience -= len(data) + 8
-        if self.patience < 0:
-            raise ValueError("too many tags")
-        return data
-
-
-def _tags(block: bytes) -> dict[str, Any]:
-    if not block.startswith((b"II*\0", b"MM\0*")):
-        raise PhotoError("unreadable", "EXIF does not begin like TIFF")
-    try:
-        return dict(exifread.process_file(_Stream(block), details=False, extract_thumbnail=False))
-    except Exception as error:  # exifread raises nearly anything on hostile blocks
-        raise PhotoError("unreadable", f"EXIF is damaged: {one_line(error)}") from error
 
 
 def _capture(tags: dict[str, Any], block: bytes, image: Image.Image) -> Capture:

@@ -1,0 +1,102 @@
+"""Of a camera's block, exifread is given the tags that are asked for, and reads them as ever."""
+
+from io import BytesIO
+
+import exifread
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from granpipe.errors import PhotoError
+from granpipe.photo.gps import locate
+from granpipe.photo.tags import read_tags
+
+import exif_blocks as eb
+from exif_blocks import byte, gps, long, rational, short, text, undefined
+
+ASKED = {
+    "Image Make",
+    "Image Model",
+    "EXIF DateTimeOriginal",
+    "EXIF DateTimeDigitized",
+    "EXIF OffsetTimeOriginal",
+    "EXIF OffsetTimeDigitized",
+}
+IMAGE = {eb.MAKE: text("Drawn"), eb.MODEL: text("Phone 1"), 0x011A: rational(72), 0x0112: short(6)}
+EXIF = {
+    eb.TAKEN: text("2024:06:27 15:10:02"),
+    eb.TAKEN_OFFSET: text("+02:00"),
+    0x927C: undefined(bytes(2000)),  # the maker's own note
+} | {number: rational(number) for number in range(0x9201, 0x9210)}
+PLACE = gps(altitude=rational(512), altitude_ref=byte(0)) | {29: text("2024:06:27")}
+BLOCK = eb.block(PLACE, EXIF, IMAGE)
+
+
+def told(tags, block):
+    """Return what granpipe tells of tags: kinds and values, and the position."""
+    values = {name: (tags[name].field_type, tags[name].values) for name in ASKED & tags.keys()}
+    return values, locate(tags, block)
+
+
+def read_all(block):
+    return exifread.process_file(BytesIO(block), details=False), block
+
+
+@pytest.mark.parametrize("order", "<>")
+def test_a_camera_s_block_is_read_in_part_with_the_same_result(order):
+    block = eb.block(PLACE, EXIF, IMAGE, order)
+    tags, shortened = read_tags(block)
+    assert told(tags, shortened) == told(*read_all(block))
+    assert len(read_all(block)[0]) > 25
+    assert len(tags) == 2 + 2 + 2 + 6  # camera, tables, times, place
+
+
+def with_table_behind(block, tags):
+    """Return a block whose first table, of no values of its own, leads to another one."""
+    place = 8 + 2 + 12 * int.from_bytes(block[8:10], "little")
+    pointer = len(block).to_bytes(4, "little")
+    return block[:place] + pointer + block[place + 4 :] + eb.table(tags, len(block))
+
+
+ODD = {
+    "a tag given twice": eb.block(gps()).replace(b"\x03\0\x02\0", b"\x01\0\x02\0"),
+    "GPS tags led to by the EXIF table": eb.block(exif={eb.GPS_POINTER: long(8)}),
+    "a pointer of two bytes": eb.block(gps(), image={eb.EXIF_POINTER: short(26)}),
+    "a value outside the block": eb.block(gps(lat=rational(1, 2, 3).at(5000))),
+    "a value in the header": eb.block(gps(lat=rational(1, 2, 3).at(4))),
+    "a thousand values": eb.block(gps(altitude=rational(*range(1000)))),
+    "an unknown type": eb.block(gps(altitude=eb.Value(77, "B", (1, 2, 3, 4, 5)))),
+    "a table outside the block": eb.block(gps(), gps_at=5000),
+    "a cut table": eb.block({1: text("N")})[:-6],
+    "GPS tags of a second picture": with_table_behind(eb.block(gps()), {eb.GPS_POINTER: long(8)}),
+}
+
+
+@pytest.mark.parametrize("block", ODD.values(), ids=ODD.keys())
+def test_a_block_with_anything_out_of_order_is_read_as_it_is(block):
+    tags, read = read_tags(block)
+    assert read == block
+    assert told(tags, read) == told(*read_all(block))
+
+
+def test_a_thumbnail_s_table_is_left_out():
+    tags, _ = read_tags(with_table_behind(eb.block(gps()), {0x0201: long(8), 0x0202: long(8)}))
+    assert not [name for name in tags if name.startswith("Thumbnail")]
+
+
+@settings(max_examples=500, deadline=None)
+@given(
+    st.dictionaries(st.integers(4, len(BLOCK) - 1), st.integers(0, 255), max_size=3),
+    st.integers(8, len(BLOCK)),
+)
+def test_of_a_damaged_block_the_same_is_told_as_by_reading_all_of_it(mutations, length):
+    damaged = bytes(mutations.get(place, old) for place, old in enumerate(BLOCK))[:length]
+    try:
+        expected = told(*read_all(damaged))
+    except Exception:  # by a tag that may not be asked for
+        expected = None
+    try:
+        found = told(*read_tags(damaged))
+    except PhotoError:
+        found = None
+    assert found == expected or (expected is None and read_tags(damaged)[1] != damaged)
