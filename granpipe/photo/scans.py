@@ -2,8 +2,8 @@
 
 Behind a damaged Huffman code others mostly fit by chance, until the pixels are complete too early,
 or not with the bytes that there are. So the decoder is given each stretch of codes up to the next
-marker, the last bytes one by one, and then some spare ones: where it begins to look for a marker,
-and so takes whatever comes, tells where its pixels ended.
+marker, the last bytes one by one until it does not take one, and then some spare ones: where it
+begins to look for a marker, and so takes whatever comes, tells where its pixels ended.
 """
 
 import re
@@ -169,9 +169,13 @@ def _check_end(decoder: _Decoder, data: bytes, stretch: Stretch) -> None:
     last = max(stretch.start, stretch.end - _TAIL)
     decoder.give(data[stretch.header : last])
     tail = data[last : stretch.end]
-    taken = [decoder.give(byte) for byte in (*_BYTE.findall(tail), *_SPARE)]
-    if not all(taken[_AHEAD - len(_SPARE) :]):
+    pieces = iter(_BYTE.findall(tail))
+    takes_all = all(map(decoder.give, pieces))  # stops at the first that it does not take
+    decoder.give(b"".join(pieces))
+    taken = [decoder.give(byte) for byte in _SPARE]
+    if not all(taken[_AHEAD:]):
         what = "its codes end" if stretch.marker else "the file ends"
         raise PhotoError("truncated", f"{what} before its pixels do")
-    if all(taken) and len(tail) == _TAIL and len(set(tail)) > 1:  # a tail of one byte is padding
+    is_padding = len(set(tail)) == 1
+    if takes_all and all(taken) and len(tail) == _TAIL and not is_padding:
         raise PhotoError("truncated", "its pixels end before its codes")
