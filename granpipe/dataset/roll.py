@@ -1,9 +1,10 @@
 """Which photographs of a run are in, and which are not, and why."""
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence, Set
+from itertools import pairwise
 
-from granpipe.dataset.names import label_of, shown
+from granpipe.dataset.names import array_path, label_of, shown, source_of
 from granpipe.dataset.tables import Rejection
 from granpipe.errors import PhotoError
 
@@ -48,10 +49,8 @@ class Roll:
 
     def reject_twins(self) -> list[str]:
         """Reject the same bytes under two labels, and all but the first under one; return them."""
-        seen: set[bytes] = set()
-        shared: set[bytes] = set()
-        for digest in self.digests.values():
-            (shared if digest in seen else seen).add(digest)
+        digests = sorted(self.digests.values())
+        shared = {one for one, other in pairwise(digests) if one == other}
         groups = defaultdict(list)
         for source in sorted(source for source, one in self.digests.items() if one in shared):
             groups[self.digests[source]].append(source)
@@ -79,6 +78,39 @@ class Roll:
             Rejection(shown(source), error.reason, error.detail)
             for source, error in sorted(self.rejected.items())
         ]
+
+
+class Arrays(Set[str]):
+    """The paths of the arrays of photographs, none of which is kept as a text of its own.
+
+    Parameters
+    ----------
+    sources : collections of str
+        Which photographs; best where it is fast to tell what is in.
+
+    Examples
+    --------
+    >>> arrays = Arrays({"corn/a.jpg": 1}, {"corn/b.jpg"})
+    >>> "corn/b.jpg.npy" in arrays, "corn/b.jpg" in arrays, sorted(arrays)
+    (True, False, ['corn/a.jpg.npy', 'corn/b.jpg.npy'])
+    """
+
+    def __init__(self, *sources: Collection[str]) -> None:
+        self._sources = sources
+
+    @property
+    def _all(self) -> Collection[str]:
+        return self._sources[0] if len(self._sources) == 1 else set[str]().union(*self._sources)
+
+    def __contains__(self, path: object) -> bool:
+        source = source_of(str(path))
+        return source != path and any(source in some for some in self._sources)
+
+    def __iter__(self) -> Iterator[str]:
+        return map(array_path, self._all)
+
+    def __len__(self) -> int:
+        return len(self._all)
 
 
 def short(sha256: str) -> bytes:
