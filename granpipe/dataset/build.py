@@ -16,7 +16,7 @@ from collections.abc import (
     Set,
 )
 from contextlib import ExitStack, closing, contextmanager, nullcontext
-from itertools import chain
+from itertools import chain, filterfalse
 from typing import Any, TypeVar
 
 from granpipe.dataset.arrays import array_digest, begin_change
@@ -110,9 +110,11 @@ class Build:
 
     def _but_for(self, arrays: Collection[str]) -> Iterator[str]:
         """Yield the paths of the ledger but for these."""
-        is_set = self._fold is str and isinstance(arrays, Set)
-        wanted = arrays if is_set else set(map(self._fold, arrays))
-        return (path for path in self.ledger.records if self._fold(path) not in wanted)
+        if self._fold is str:
+            wanted = arrays if isinstance(arrays, Set) else set(arrays)
+            return filterfalse(wanted.__contains__, self.ledger.records)
+        folded = set(map(self._fold, arrays))
+        return (path for path in self.ledger.records if self._fold(path) not in folded)
 
     def look(self, paths: Iterable[str]) -> None:
         """List what stands in the folders of these arrays, and of all that the ledger knows."""
@@ -273,42 +275,42 @@ class Build:
             and nothing else has changed, they are not made again.
         """
         files = arrays if isinstance(arrays, Set) else set(arrays)
-
-        def stays(path: str) -> bool:
-            return path in known or path in files
-
-        if self._is_settled(stays, arrays, tables, notes):
+        if self._is_settled(known, files, tables, notes):
             return
         with ExitStack() as stack:
             drafts = {
                 name: stack.enter_context(closing(Draft(lines))) for name, lines in tables.items()
             }
-            self._settle(stays, arrays, drafts, notes)
+            self._settle(known, files, drafts, notes)
 
     def _is_settled(
         self,
-        stays: Callable[[str], bool],
-        arrays: Collection[str],
+        known: Set[str],
+        arrays: Set[str],
         tables: Iterable[str],
         notes: Mapping[str, list[str]],
     ) -> bool:
         """Tell whether all stands there as the last run left it, and is to be as it was then."""
-        there, known = self._table_versions(), self.ledger.tables
+        there, noted = self._table_versions(), self.ledger.tables
         return (
             not self.verifies
             and self.ledger.is_compact
             and not self._written
-            and all(known.get(name) == note for name, note in notes.items())
-            and all(known.get(name, [""])[0] == there.get(name) for name in tables)
-            and known.keys() == {*tables, *notes}
-            and all(map(stays, self.ledger.records))
+            and all(noted.get(name) == note for name, note in notes.items())
+            and all(noted.get(name, [""])[0] == there.get(name) for name in tables)
+            and noted.keys() == {*tables, *notes}
+            and self._is_all(known, arrays)
             and not self._others(arrays)
         )
 
+    def _is_all(self, known: Set[str], arrays: Set[str]) -> bool:
+        """Tell whether the ledger has nothing but these records."""
+        return all(map(arrays.__contains__, filterfalse(known.__contains__, self.ledger.records)))
+
     def _settle(
         self,
-        stays: Callable[[str], bool],
-        arrays: Collection[str],
+        known: Set[str],
+        arrays: Set[str],
         drafts: Mapping[str, Draft],
         notes: Mapping[str, list[str]],
     ) -> None:
@@ -321,7 +323,7 @@ class Build:
             or (self.verifies and self._digest(name) != draft.digest)
         ]
         changed += [name for name in self.ledger.tables if name in there and name not in drafts]
-        is_settled = self.ledger.is_compact and all(map(stays, self.ledger.records))
+        is_settled = self.ledger.is_compact and self._is_all(known, arrays)
         if not (others or changed or self._written) and (is_settled or not self._open()):
             return
         if not self._open() or self._held is None:
@@ -342,7 +344,7 @@ class Build:
         self.ledger.tables = {
             name: [versions.get(name, ""), draft.digest] for name, draft in drafts.items()
         } | {**notes}
-        self.ledger.compact(stays)
+        self.ledger.compact(lambda path: path in known or path in arrays)
         for entry in list(self.store.list(HALVES)):
             self.store.delete(entry.path)
 

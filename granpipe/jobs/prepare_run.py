@@ -98,13 +98,13 @@ class PrepareRun:
         """Learn which photographs there are, and stop where too many arrays would go."""
         for folder, cause in found.unlisted:
             self.roll.reject(folder, PhotoError("unreadable", cause))
-        for photo in found.photos:
-            self._take_name(photo)
-        named = [photo.path for photo in found.photos]
-        found.photos.clear()
+        count = chosen_count(self.options.pack, self.ledger.tables.get(PACK, []))
+        named = [photo.path for photo in found.photos] if count else []
+        found.photos.reverse()
+        while found.photos:  # so that no photograph is in memory twice
+            self._take_name(found.photos.pop())
         if self.build.ignores_case:
             self._reject_alike()
-        count = chosen_count(self.options.pack, self.ledger.tables.get(PACK, []))
         self.build.look(chain(map(array_path, self.photos), [pack_path(0)] if count else []))
         self._keep_unseen(found)
         # A name that this disk cannot have counts, too: packs are the same wherever they stand.
@@ -181,7 +181,8 @@ class PrepareRun:
         known = "" if self.options.force else self.ledger.records.get(path, "")
         version = self.photos.version(source)
         if self._is_as_recorded(path, version, known):
-            self._admit(source, text_in(known, "sha256"), known, is_kept=True)
+            self.roll.admit(source, text_in(known, "sha256"), is_kept=True)
+            self._learn(source, known)
             return True
         record = json.loads(known) if known else {}
         if record.get("recipe") != self.settings.recipe:
@@ -212,6 +213,8 @@ class PrepareRun:
         """Take a photograph in, and learn from its record what later steps ask of all."""
         self.roll.admit(source, sha256, is_kept=is_kept)
         self._learn(source, record)
+        if not self.packing.count and text_in(record, "place"):
+            self.packed.add(source)
 
     def _learn(self, source: str, record: str) -> None:
         # Reading the records of 100,000 photographs once more for each step takes seconds.
@@ -220,8 +223,6 @@ class PrepareRun:
             self.flagged[source] = sys.intern(flags)
         is_twin = text_in(record, "array_sha256") == TWIN
         (self.twins.add if is_twin else self.twins.discard)(source)
-        if not self.packing.count and text_in(record, "place"):
-            self.packed.add(source)
         is_told = not lacks(record, looks=self.looks)
         (self.untold.discard if is_told else self.untold.add)(source)
 
@@ -277,7 +278,8 @@ class PrepareRun:
                 text = json.dumps(record | {"array_sha256": TWIN}, separators=(",", ":"))
                 self.build.add(array_path(source), text, is_written=False)
         # A twin whose other half has gone since the last run needs its array again.
-        without = sorted(self.twins & self.roll.kept & self.photos.keys())
+        twins = self.twins & self.roll.digests.keys() & self.photos.keys()
+        without = sorted(twins - self.roll.made)
         self._work(Made(without, self._new_job))
         if not self.options.dry_run:
             self.build.settle(self._versions, self._make_again)
