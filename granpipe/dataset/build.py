@@ -5,9 +5,18 @@ the ledger, and finish: delete what is not wanted, write the tables, and last da
 """
 
 from array import array
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import (
+    Callable,
+    Collection,
+    Generator,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+    Set,
+)
 from contextlib import ExitStack, closing, contextmanager, nullcontext
-from itertools import chain
+from itertools import chain, filterfalse
 from typing import Any, TypeVar
 
 from granpipe.dataset.arrays import array_digest, begin_change
@@ -95,15 +104,21 @@ class Build:
         file = read_place(text_in(self.ledger.records[path], "place")).path or path
         return file in self._standing and not is_pack(path)
 
-    def gone(self, arrays: Iterable[str]) -> list[str]:
+    def gone(self, arrays: Collection[str]) -> list[str]:
         """Return the arrays that stood there before the run, alone or in a pack, but for these."""
-        wanted = {self._fold(path) for path in arrays}
-        paths = (path for path in self.ledger.records if self._fold(path) not in wanted)
-        return sorted(filter(self._stood, paths))
+        return sorted(filter(self._stood, self._but_for(arrays)))
+
+    def _but_for(self, arrays: Collection[str]) -> Iterator[str]:
+        """Yield the paths of the ledger but for these."""
+        if self._fold is str:
+            wanted = arrays if isinstance(arrays, Set) else set(arrays)
+            return filterfalse(wanted.__contains__, self.ledger.records)
+        folded = set(map(self._fold, arrays))
+        return (path for path in self.ledger.records if self._fold(path) not in folded)
 
     def look(self, paths: Iterable[str]) -> None:
         """List what stands in the folders of these arrays, and of all that the ledger knows."""
-        self._standing.look(chain(paths, self.ledger.records))
+        self._standing.look(paths, self.ledger.records)
 
     def version(self, path: str) -> str:
         """Return the version in which an array stands there; empty where there is none."""
@@ -132,7 +147,7 @@ class Build:
         # The array is in a pack, and its path free for whoever comes.
         return self.stands(path, self.ledger.get(path)["array_version"])
 
-    def plan(self, paths: Sequence[str]) -> None:
+    def plan(self, paths: Collection[str]) -> None:
         """Take the lock, and note that these arrays may be written.
 
         Where no lock can be had, `refusal` says why, and the run may go on without writing.
@@ -148,13 +163,14 @@ class Build:
 
     def check(self, paths: Iterable[str]) -> None:
         """Raise DatasetError where a file that granpipe did not write has an array's place."""
-        ours = {self._fold(path) for path in self.ledger.records if self._is_ours(path)}
-        ours |= set(map(self._fold, self.ledger.replaceable))
-        for path in paths:
-            if self._fold(path) not in ours and path in self._standing:
-                raise DatasetError(
-                    f"{join(self.store.url, path)}: was not written by granpipe; move it away"
-                )
+        there = {self._fold(path): path for path in paths if path in self._standing}
+        ours = (path for path in self.ledger.records if self._fold(path) in there)
+        for path in chain(filter(self._is_ours, ours), self.ledger.replaceable):
+            there.pop(self._fold(path), None)
+        for path in there.values():
+            raise DatasetError(
+                f"{join(self.store.url, path)}: was not written by granpipe; move it away"
+            )
 
     def _open(self) -> bool:
         if self._held or self.refusal:
@@ -235,16 +251,10 @@ class Build:
             make_again(astray)
         raise DatasetError(f"{self.store.url}: somebody else writes arrays here; end that")
 
-    def unwanted(self, arrays: Iterable[str]) -> list[str]:
-        """Return the arrays that stood there before the run and that `finish` would delete."""
-        wanted = {self._fold(path) for path in arrays}
-        others = (path for path in self.ledger.records if self._fold(path) not in wanted)
-        return sorted(path for path in others if path in self._standing and self._is_ours(path))
-
     def finish(
         self,
-        arrays: Sequence[str],
-        known: Sequence[str],
+        arrays: Collection[str],
+        known: Set[str],
         tables: Mapping[str, Iterable[str]],
         notes: Mapping[str, list[str]],
     ) -> None:
@@ -252,9 +262,9 @@ class Build:
 
         Parameters
         ----------
-        arrays : sequence of str
+        arrays : collection of str
             Paths of the arrays that stay.
-        known : sequence of str
+        known : set of str
             Paths of records that stay although their arrays go.
         tables : mapping
             By name, the lines of each table; dataset.json last. A table of ours that is not among
@@ -264,38 +274,43 @@ class Build:
             `state` stands for all that the tables tell beside the records: where it is as before,
             and nothing else has changed, they are not made again.
         """
-        if self._is_settled({*arrays, *known}, arrays, tables, notes):
+        files = arrays if isinstance(arrays, Set) else set(arrays)
+        if self._is_settled(known, files, tables, notes):
             return
         with ExitStack() as stack:
             drafts = {
                 name: stack.enter_context(closing(Draft(lines))) for name, lines in tables.items()
             }
-            self._settle(arrays, {*arrays, *known}, drafts, notes)
+            self._settle(known, files, drafts, notes)
 
     def _is_settled(
         self,
-        records: set[str],
-        arrays: Sequence[str],
+        known: Set[str],
+        arrays: Set[str],
         tables: Iterable[str],
         notes: Mapping[str, list[str]],
     ) -> bool:
         """Tell whether all stands there as the last run left it, and is to be as it was then."""
-        there, known = self._table_versions(), self.ledger.tables
+        there, noted = self._table_versions(), self.ledger.tables
         return (
             not self.verifies
             and self.ledger.is_compact
             and not self._written
-            and all(known.get(name) == note for name, note in notes.items())
-            and all(known.get(name, [""])[0] == there.get(name) for name in tables)
-            and known.keys() == {*tables, *notes}
-            and records == self.ledger.records.keys()
+            and all(noted.get(name) == note for name, note in notes.items())
+            and all(noted.get(name, [""])[0] == there.get(name) for name in tables)
+            and noted.keys() == {*tables, *notes}
+            and self._is_all(known, arrays)
             and not self._others(arrays)
         )
 
+    def _is_all(self, known: Set[str], arrays: Set[str]) -> bool:
+        """Tell whether the ledger has nothing but these records."""
+        return all(map(arrays.__contains__, filterfalse(known.__contains__, self.ledger.records)))
+
     def _settle(
         self,
-        arrays: Sequence[str],
-        records: set[str],
+        known: Set[str],
+        arrays: Set[str],
         drafts: Mapping[str, Draft],
         notes: Mapping[str, list[str]],
     ) -> None:
@@ -308,7 +323,7 @@ class Build:
             or (self.verifies and self._digest(name) != draft.digest)
         ]
         changed += [name for name in self.ledger.tables if name in there and name not in drafts]
-        is_settled = self.ledger.is_compact and records == self.ledger.records.keys()
+        is_settled = self.ledger.is_compact and self._is_all(known, arrays)
         if not (others or changed or self._written) and (is_settled or not self._open()):
             return
         if not self._open() or self._held is None:
@@ -329,17 +344,20 @@ class Build:
         self.ledger.tables = {
             name: [versions.get(name, ""), draft.digest] for name, draft in drafts.items()
         } | {**notes}
-        self.ledger.compact([*records])
+        self.ledger.compact(lambda path: path in known or path in arrays)
         for entry in list(self.store.list(HALVES)):
             self.store.delete(entry.path)
 
-    def _others(self, arrays: Iterable[str]) -> list[str]:
-        wanted = {self._fold(path) for path in arrays}
-        others = {
-            hash(path): path for path in self.ledger.records if self._fold(path) not in wanted
-        }
-        here = others.keys() & set(filter(others.__contains__, self._written))
-        return sorted({*self.unwanted(arrays), *(others[one] for one in here)})
+    def _others(self, arrays: Collection[str]) -> list[str]:
+        """Return the arrays of ours, of today or before this run, but for these."""
+        others = list(self._but_for(arrays))
+        hashes = set(map(hash, others))
+        written = set(filter(hashes.__contains__, self._written))
+        return sorted(
+            path
+            for path in others
+            if hash(path) in written or (path in self._standing and self._is_ours(path))
+        )
 
     def has_table(self, name: str) -> bool:
         """Tell whether a table stands there as the last run wrote it."""

@@ -12,7 +12,7 @@ but that the ledger is damaged, and so does a file without the last line that co
 
 import json
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from hashlib import blake2b, sha256
 from itertools import chain
@@ -43,6 +43,7 @@ PARTS = f"{OWN}/parts"
 # Seconds of work that a kill may cost: a fiftieth of the run's, so that parts do not become many.
 _LEAST, _MOST, _SHARE = 0.5, 10.0, 0.02
 _LARGEST_PART = 2_000
+_LARGEST_PLAN = 50_000
 
 
 class MovedError(Exception):
@@ -224,6 +225,8 @@ class Ledger:
             if path not in self.records:
                 self.records[path] = ""
                 self._new.append(_line(path, ""))
+            if len(self._new) >= _LARGEST_PLAN:
+                self.flush()
         self.flush()
 
     def add(self, path: str, record: str) -> None:
@@ -255,13 +258,13 @@ class Ledger:
             self._new.clear()
         self._written_at = time.monotonic()
 
-    def compact(self, paths: Sequence[str] | None = None) -> None:
-        """Put the records of these arrays, or all, into one file in order; forget all others."""
+    def compact(self, stays: Callable[[str], bool] | None = None) -> None:
+        """Put records, all or those of paths that stay, into one file in order; forget others."""
         self._begins = False
-        if paths is None:
+        if stays is None:
             self.records.sort()
         else:
-            self.records.keep(sorted(paths))
+            self.records.keep(sorted(filter(stays, self.records)))
         lines = (_line(path, record) for path, record in self.records.items())
         tables = (_line(name, json.dumps(of)) for name, of in sorted(self.tables.items()))
         end = _line(_END, str(len(self.records) + len(self.tables)))

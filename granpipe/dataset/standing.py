@@ -1,7 +1,7 @@
 """What stands in a dataset, as listings tell it."""
 
-from collections.abc import Callable, Iterable
-from itertools import groupby
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain, groupby
 
 from granpipe.dataset.names import folded
 from granpipe.dataset.packs import is_pack
@@ -28,21 +28,26 @@ class Standing:
         self._store = store
         self._versions: dict[str, str] = {}
 
-    def look(self, paths: Iterable[str]) -> None:
-        """List the class folders of these arrays, and the packs where one of them is a pack."""
-        self._versions = self._listed(set(map(_first, paths)))
+    def look(self, paths: Iterable[str], known: Iterable[str]) -> None:
+        """List the class folders of these arrays, and the packs where one of them is a pack.
 
-    def _listed(self, folders: set[str]) -> dict[str, str]:
-        there: dict[str, str] = {}
+        Of a path that is known, the text that is given stays, and takes no memory once more.
+        """
+        there: dict[str, str | None] = dict.fromkeys(map(self.fold, known))
+        for path, version in self._listed(set(map(_first, chain(paths, there)))):
+            there[path] = version
+        self._versions = {path: one for path, one in there.items() if one is not None}
+
+    def _listed(self, folders: set[str]) -> Iterator[tuple[str, str]]:
         packs = self._store.list(deep=False) if any(map(is_pack, folders)) else ()
         for entry in packs:
-            there |= {entry.path: entry.version} if is_pack(entry.path) else {}
+            if is_pack(entry.path):
+                yield entry.path, entry.version
         for folder in sorted(folder for folder in folders if not is_pack(folder)):
             for entry in self._store.list(folder):
                 if entry.is_folder:
                     raise DatasetError(f"{self._store.url}/{entry.path}: {entry.problem}")
-                there[self.fold(entry.path)] = entry.version
-        return there
+                yield self.fold(entry.path), entry.version
 
     def __contains__(self, path: str) -> bool:
         return self.fold(path) in self._versions
@@ -61,7 +66,7 @@ class Standing:
         """
         astray = {}
         for folder, pairs in groupby(versions, lambda pair: _first(pair[0])):
-            there = self._listed({folder})
+            there = dict(self._listed({folder}))
             for path, version in pairs:
                 found = there.get(self.fold(path), "")
                 if found != version:

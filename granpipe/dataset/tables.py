@@ -42,7 +42,7 @@ REJECTED_COLUMNS = ["source", "reason", "detail"]
 ALIKE_COLUMNS = ["source", "other", "distance", "label", "other_label"]
 """Header of alike.csv."""
 
-_IN_MEMORY = 16_000_000
+_IN_MEMORY = 4_000_000
 
 
 @dataclass(frozen=True, slots=True)

@@ -83,8 +83,9 @@ class AugmentRun:
         self.jobs: list[Job] = []
         self.todo: list[Job] = []
         count = chosen_count(pack, self.ledger.tables.get(PACK, []))
-        paths = (path for row in rows for path in self._paths(row))
-        self.packing = Packing(build, task.size, count, paths)
+        paths = (path for row in rows if count for path in self._paths(row))
+        ranks = {path: rank for rank, path in enumerate(paths)}
+        self.packing = Packing(build, task.size, count, ranks)
 
     def plan(self, *, verify: bool) -> None:
         """Learn which copies are not there as recorded."""
@@ -159,7 +160,7 @@ class AugmentRun:
         def work(jobs: Sequence[Job]) -> None:
             if not jobs:
                 return
-            self.build.plan(self.packing.files(path for job in jobs for path in _paths(job)))
+            self.build.plan(self.packing.files([path for job in jobs for path in _paths(job)]))
             task = replace(self.task, output=self.build.store, refusal=self.build.refusal)
             self.build.work(task, jobs, engine, progress, self._take)
 
@@ -243,7 +244,7 @@ class AugmentRun:
         ]
         state = hashlib.sha256(json.dumps(about).encode()).hexdigest()
         notes = {STATE: [state], **self.packing.note}
-        self.build.finish(self.packing.files(arrays), arrays, tables, notes)
+        self.build.finish(self.packing.files(arrays), set(arrays), tables, notes)
 
     def _settings(self) -> dict[str, Any]:
         ranges = asdict(self.task.ranges)

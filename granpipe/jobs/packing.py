@@ -9,14 +9,16 @@ that moves from one to the next is to be read from there until then.
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from bisect import bisect_left
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
 from granpipe.dataset.arrays import npy_header
 from granpipe.dataset.build import Build, Progress
-from granpipe.dataset.names import PACK
+from granpipe.dataset.made import Made
+from granpipe.dataset.names import PACK, array_path, source_of
 from granpipe.dataset.packs import (
     HALVES,
     HEADER_BYTES,
@@ -108,6 +110,30 @@ class CopyRows:
         return data if hashlib.sha256(data).hexdigest() == digest else b""
 
 
+class Ranks(Mapping[str, int]):
+    """The places of sorted photographs in their order, by the paths of their arrays.
+
+    >>> Ranks(["corn/a.jpg", "corn/b.jpg"])["corn/b.jpg.npy"]
+    1
+    """
+
+    def __init__(self, sources: Sequence[str]) -> None:
+        self._sources = sources
+
+    def __getitem__(self, path: str) -> int:
+        source = source_of(path)
+        rank = bisect_left(self._sources, source)
+        if self._sources[rank : rank + 1] != [source]:
+            raise KeyError(path)
+        return rank
+
+    def __iter__(self) -> Iterator[str]:
+        return map(array_path, self._sources)
+
+    def __len__(self) -> int:
+        return len(self._sources)
+
+
 class Packing:
     """Which arrays share a file, and what must be copied for that.
 
@@ -118,15 +144,15 @@ class Packing:
         Side of the arrays.
     count : int
         How many share a pack; 0 where each stands alone.
-    paths : iterable of str
-        In order, what all that was found would be called if it stood alone.
+    ranks : mapping of str to int
+        Of all that was found, by what it would be called if it stood alone, in order.
     """
 
-    def __init__(self, build: Build, size: int, count: int, paths: Iterable[str]) -> None:
+    def __init__(self, build: Build, size: int, count: int, ranks: Mapping[str, int]) -> None:
         self.build = build
         self.size = size
         self.count = count
-        self._ranks = {path: rank for rank, path in enumerate(paths)} if count else {}
+        self._ranks = ranks
 
     @property
     def note(self) -> dict[str, list[str]]:
@@ -145,12 +171,12 @@ class Packing:
         number, row = divmod(self._ranks[path], self.count)
         return str(Place(self._half(pack_path(number)), row))
 
-    def files(self, paths: Iterable[str]) -> list[str]:
+    def files(self, paths: Collection[str]) -> Collection[str]:
         """Return the files that hold these arrays, in their order."""
-        return list(dict.fromkeys(map(self._file, paths)))
+        return dict.fromkeys(map(self._pack, paths)) if self.count else paths
 
-    def _file(self, path: str) -> str:
-        return pack_path(self._ranks[path] // self.count) if self.count else path
+    def _pack(self, path: str) -> str:
+        return pack_path(self._ranks[path] // self.count)
 
     def _half(self, pack: str) -> str:
         return f"{HALVES}/{self.build.ledger.who}/{pack}"
@@ -169,10 +195,10 @@ class Packing:
             Arrays that were not as recorded: make them again, and call this once more. Until then
             no pack has changed.
         """
-        moves = list(self._pack_moves(paths) if self.count else self._moves_apart(paths))
-        if not moves:
+        some = list(self._unlike(paths) if self.count else self._packed(paths))
+        if not some:
             return []
-        self.build.plan([move.path.rpartition(f"{self.build.ledger.who}/")[2] for move in moves])
+        self.build.plan(self.files([paths[one.start] for one in some]))
         if self.build.refusal:
             raise DatasetError(self.build.refusal)
         broken: list[str] = []
@@ -186,32 +212,46 @@ class Packing:
 
         self.build.begin_change()
         task = CopyRows(self.build.store, self.size)
-        apart = []
-        for move in moves:
-            rows = move.rows_there
-            if rows and len(rows) == rows[-1] + 1:  # no gap: the header alone is missing
-                close_up(self.build.store, move.path, rows, self.size)
-            else:
-                apart.append(move)
+        apart = [one for one in some if not self._close_up(self._move(paths[one]))]
         if apart:
-            self.build.work(task, apart, engine, progress, take)
+            moves = Made(apart, lambda one: self._move(paths[one]))
+            self.build.work(task, moves, engine, progress, take)
         if not broken and self.count:
-            self._publish(moves)
+            self._publish(paths[one] for one in some)
         return broken
 
-    def _pack_moves(self, paths: Sequence[str]) -> Iterator[Move]:
+    def _unlike(self, paths: Sequence[str]) -> Iterator[slice]:
+        """Yield where the arrays are, pack by pack, whose packs are not as they should be."""
         records = self.build.ledger.records
-        for pack, group in groupby(paths, self._file):
-            members = list(group)
-            places = [text_in(records[path], "place") for path in members]
+        for pack, group in groupby(enumerate(paths), lambda pair: self._pack(pair[1])):
+            numbers, members = zip(*group, strict=True)
+            places = (text_in(records[path], "place") for path in members)
             is_there = all(place == f"{pack}#{row}" for row, place in enumerate(places))
-            if is_there and self._stands(pack, len(members)):
-                continue
-            arrays = [
-                (place or path, self.build.ledger.get(path)["array_sha256"], path)
-                for place, path in zip(places, members, strict=True)
-            ]
-            yield Move(self._half(pack), arrays)
+            if not (is_there and self._stands(pack, len(members))):
+                yield slice(numbers[0], numbers[-1] + 1)
+
+    def _packed(self, paths: Sequence[str]) -> Iterator[slice]:
+        """Yield where the arrays are, one by one, that stand in packs."""
+        for number, path in enumerate(paths):
+            if text_in(self.build.ledger.records[path], "place"):
+                yield slice(number, number + 1)
+
+    def _move(self, paths: Sequence[str]) -> Move:
+        texts = [self.build.ledger.records[path] for path in paths]
+        arrays = [
+            (text_in(text, "place") or path, text_in(text, "array_sha256"), path)
+            for path, text in zip(paths, texts, strict=True)
+        ]
+        path = self._half(self._pack(paths[0])) if self.count else paths[0]
+        return Move(path, arrays, is_pack=bool(self.count))
+
+    def _close_up(self, move: Move) -> bool:
+        """Make a pack of what stands in its file, if nothing else does; tell whether that is so."""
+        rows = move.rows_there
+        if not rows or len(rows) < rows[-1] + 1:
+            return False
+        close_up(self.build.store, move.path, rows, self.size)  # the header alone is missing
+        return True
 
     def _stands(self, pack: str, rows: int) -> bool:
         """Tell whether a pack, whose rows are where they should be, is whole; and note it."""
@@ -226,12 +266,6 @@ class Packing:
             self.build.add(pack, record, is_written=False)
         return True
 
-    def _moves_apart(self, paths: Sequence[str]) -> Iterator[Move]:
-        for path in paths:
-            if place := text_in(self.build.ledger.records[path], "place"):
-                digest = self.build.ledger.get(path)["array_sha256"]
-                yield Move(path, [(place, digest, path)], is_pack=False)
-
     def _note(self, move: Move, version: str) -> None:
         for row, (_, _, path) in enumerate(move.arrays):
             record = self.build.ledger.get(path)
@@ -241,16 +275,16 @@ class Packing:
                 record |= {"place": "", "array_version": version}
             self.build.add(path, _json(record), is_written=not move.is_pack)
 
-    def _publish(self, moves: Sequence[Move]) -> None:
+    def _publish(self, packs: Iterable[Sequence[str]]) -> None:
         """Let packs that are whole take their places."""
         self.build.check_lock()
-        for move in moves:
-            pack = move.path.rpartition("/")[2]
-            version = self.build.move(move.path, pack)
-            for row, (_, _, path) in enumerate(move.arrays):
+        for paths in packs:
+            pack = self._pack(paths[0])
+            version = self.build.move(self._half(pack), pack)
+            for row, path in enumerate(paths):
                 record = with_text(self.build.ledger.records[path], "place", str(Place(pack, row)))
                 self.build.ledger.change(path, record)
-            self.build.ledger.change(pack, _pack_record(len(move.arrays), version))
+            self.build.ledger.change(pack, _pack_record(len(paths), version))
 
 
 def chosen_count(wish: int | None, noted: Sequence[str]) -> int:

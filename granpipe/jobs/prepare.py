@@ -149,7 +149,7 @@ def prepare(
         report = Report(
             run.roll.counts(),
             run.roll.rejections(),
-            kept=len(run.roll.kept),
+            kept=run.roll.kept,
             deleted=len(run.unwanted()),
             ignored=found.ignored,
             unseen=[*(f"{folder}: {why}" for folder, why in found.unlisted), *run.unseen],

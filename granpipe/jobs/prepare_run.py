@@ -6,9 +6,11 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Any
 
 from granpipe.dataset.build import Build, Progress
+from granpipe.dataset.made import Made
 from granpipe.dataset.names import (
     AUGMENTED,
     LABELS,
@@ -23,8 +25,9 @@ from granpipe.dataset.names import (
     source_of,
 )
 from granpipe.dataset.packs import find, is_pack, pack_path
+from granpipe.dataset.photos import Photos
 from granpipe.dataset.records import number_in, text_in
-from granpipe.dataset.roll import Roll, short
+from granpipe.dataset.roll import Arrays, Roll, short
 from granpipe.dataset.sources import Found
 from granpipe.dataset.tables import (
     Draft,
@@ -34,7 +37,7 @@ from granpipe.engines.processes import Lost
 from granpipe.engines.protocol import Engine
 from granpipe.errors import DatasetError, PhotoError, UnseenError
 from granpipe.jobs.deal_sides import Sides, Wish, check_no_sides, facts_of, plan_sides, settle_sides
-from granpipe.jobs.packing import Packing, chosen_count
+from granpipe.jobs.packing import Packing, Ranks, chosen_count
 from granpipe.jobs.prepare_photo import LIMITED, TWIN, Job, Outcome, PreparePhoto, Settings
 from granpipe.jobs.prepare_tables import PrepareTables
 from granpipe.jobs.read_off import ReadOff, lacks
@@ -75,37 +78,39 @@ class PrepareRun:
         self.settings = settings
         self.options = options
         self.progress = progress
-        self.photos: dict[str, Entry] = {}
+        self.photos = Photos()
         self.roll = Roll()
         # What their records tell of photographs that were in at some time.
         self.flagged: dict[str, str] = {}
         self.twins: set[str] = set()
         self.untold: set[str] = set()  # some of it is to be read off their arrays
+        self.packed: set[str] = set()  # in packs that are no longer wanted
         self.side_plan = plan_sides(options.sides, self.ledger.tables.get(SIDES, []))
         if options.sides.split is None and not self.side_plan and not self.ledger.is_whole:
             check_no_sides(build.store)
         self.looks = self.side_plan is not None and "likeness" in self.side_plan.together.rules
         self.sides: Sides | None = None
         self.unseen: list[str] = []
-        self.packing = Packing(build, settings.size, 0, ())
+        self.packing = Packing(build, settings.size, 0, {})
         self.former = read_summary(build.store) or {}  # before this run takes it away
 
     def plan(self, found: Found) -> None:
         """Learn which photographs there are, and stop where too many arrays would go."""
         for folder, cause in found.unlisted:
             self.roll.reject(folder, PhotoError("unreadable", cause))
-        for photo in found.photos:
-            self._take_name(photo)
+        count = chosen_count(self.options.pack, self.ledger.tables.get(PACK, []))
+        named = [photo.path for photo in found.photos] if count else []
+        found.photos.reverse()
+        while found.photos:  # so that no photograph is in memory twice
+            self._take_name(found.photos.pop())
         if self.build.ignores_case:
             self._reject_alike()
-        count = chosen_count(self.options.pack, self.ledger.tables.get(PACK, []))
-        self.build.look([*map(array_path, self.photos), *([pack_path(0)] if count else [])])
+        self.build.look(chain(map(array_path, self.photos), [pack_path(0)] if count else []))
         self._keep_unseen(found)
         # A name that this disk cannot have counts, too: packs are the same wherever they stand.
-        known = {*self.roll.sources, *(one.path for one in found.photos if label_of(one.path))}
-        ranked = map(array_path, sorted(known))
-        self.packing = Packing(self.build, self.settings.size, count, ranked)
-        gone = self.build.gone(map(array_path, [*self.photos, *self.roll.digests]))
+        known = {*self.roll.digests, *filter(label_of, named)} if count else set()
+        self.packing = Packing(self.build, self.settings.size, count, Ranks(sorted(known)))
+        gone = self.build.gone(Arrays(self.photos, self.roll.digests))
         new = sum(array_path(source) not in self.ledger.records for source in self.photos)
         self._check_share(len(gone) - new)  # even if all new ones only moved
 
@@ -159,34 +164,45 @@ class PrepareRun:
 
     def decode(self) -> None:
         """Decode what is new or has changed."""
-        self._work([job for photo in self.photos.values() if (job := self._job(photo))])
+        trusted: dict[str, bool] = {}  # those that are known: whether their arrays are, too
+        sources = [source for source in self.photos if not self._is_done(source, trusted)]
 
-    def _job(self, photo: Entry) -> Job | None:
-        """Return what is to be done for a photograph; None where all is as recorded."""
-        known = "" if self.options.force else self.ledger.records.get(array_path(photo.path), "")
-        if self._is_as_recorded(photo, known):
-            self._admit(photo.path, text_in(known, "sha256"), known, is_kept=True)
-            return None
+        def make(source: str) -> Job:
+            if source not in trusted:
+                return self._new_job(source)
+            known = self.ledger.records[array_path(source)]
+            return self._new_job(source, known, is_trusted=trusted[source])
+
+        self._work(Made(sources, make))
+
+    def _is_done(self, source: str, trusted: dict[str, bool]) -> bool:
+        """Tell whether all is as recorded of a photograph, and then take it in."""
+        path = array_path(source)
+        known = "" if self.options.force else self.ledger.records.get(path, "")
+        version = self.photos.version(source)
+        if self._is_as_recorded(path, version, known):
+            self.roll.admit(source, text_in(known, "sha256"), is_kept=True)
+            self._learn(source, known)
+            return True
         record = json.loads(known) if known else {}
         if record.get("recipe") != self.settings.recipe:
-            return self._new_job(photo.path)
-        path = array_path(photo.path)
+            return False
         has_array = record["array_sha256"] == TWIN or self.build.holds(path, record)
         is_allowed = self.settings.allows(record)
-        is_same = bool(record["version"]) and record["version"] == photo.version
+        is_same = bool(record["version"]) and record["version"] == version
         if self.options.verify or not (has_array and is_allowed and is_same):
-            is_trusted = has_array and not self.options.verify
-            return self._new_job(photo.path, known, is_trusted=is_trusted)
-        self._admit(photo.path, record["sha256"], known, is_kept=True)
-        return None
+            trusted[source] = has_array and not self.options.verify
+            return False
+        self._admit(source, record["sha256"], known, is_kept=True)
+        return True
 
-    def _is_as_recorded(self, photo: Entry, known: str) -> bool:
+    def _is_as_recorded(self, path: str, photo_version: str, known: str) -> bool:
         """Tell, without parsing its record, whether a photograph and its array are as recorded."""
-        version = self.build.version(array_path(photo.path))
+        version = self.build.version(path)
         return (
-            bool(photo.version and version)
+            bool(photo_version and version)
             and not self.options.verify
-            and text_in(known, "version") == photo.version
+            and text_in(known, "version") == photo_version
             and text_in(known, "array_version") == version
             and text_in(known, "recipe") == self.settings.recipe
             and not text_in(known, "place")
@@ -197,6 +213,8 @@ class PrepareRun:
         """Take a photograph in, and learn from its record what later steps ask of all."""
         self.roll.admit(source, sha256, is_kept=is_kept)
         self._learn(source, record)
+        if not self.packing.count and text_in(record, "place"):
+            self.packed.add(source)
 
     def _learn(self, source: str, record: str) -> None:
         # Reading the records of 100,000 photographs once more for each step takes seconds.
@@ -213,10 +231,10 @@ class PrepareRun:
         version = self.build.own_version(path)
         return Job(self.photos[source], known, version, is_trusted, self.packing.slot(path))
 
-    def _work(self, jobs: Sequence[Job]) -> None:
+    def _work(self, jobs: Made[str, Job]) -> None:
         if not jobs:
             return
-        self._plan([array_path(job.photo.path) for job in jobs])
+        self._plan(list(map(array_path, jobs.keys)))
         writes, refusal = not self.options.dry_run, self.build.refusal
         store = self.build.store
         task = PreparePhoto(self.source, store, self.settings, writes, refusal, self.looks)
@@ -260,8 +278,9 @@ class PrepareRun:
                 text = json.dumps(record | {"array_sha256": TWIN}, separators=(",", ":"))
                 self.build.add(array_path(source), text, is_written=False)
         # A twin whose other half has gone since the last run needs its array again.
-        without = sorted(self.twins & self.roll.kept & self.photos.keys())
-        self._work(list(map(self._new_job, without)))
+        twins = self.twins & self.roll.digests.keys() & self.photos.keys()
+        without = sorted(twins - self.roll.made)
+        self._work(Made(without, self._new_job))
         if not self.options.dry_run:
             self.build.settle(self._versions, self._make_again)
 
@@ -272,15 +291,12 @@ class PrepareRun:
                 yield array_path(source), record.get("array_version")
 
     def _make_again(self, astray: Mapping[str, str]) -> None:
-        self._work(
-            [
-                replace(
-                    self._new_job(source_of(path), self.ledger.records.get(path, "")),
-                    array_version=v,
-                )
-                for path, v in astray.items()
-            ]
-        )
+        def make(source: str) -> Job:
+            path = array_path(source)
+            job = self._new_job(source, self.ledger.records.get(path, ""))
+            return replace(job, array_version=astray[path])
+
+        self._work(Made(list(map(source_of, astray)), make))
 
     def complete(self) -> None:
         """Read off arrays what records lack; an array that is not as recorded is made again."""
@@ -301,17 +317,18 @@ class PrepareRun:
             task = ReadOff(self.build.store, self.looks, self.settings.size)
             items = [(path, records[path]) for path in todo]
             self.build.work(task, items, self.options.engine, self.progress, take)
-            self._work([self._new_job(source) for source in astray if source in self.photos])
+            self._work(Made([one for one in astray if one in self.photos], self._new_job))
 
     def pack(self) -> None:
         """Bring arrays into packs, or out of them."""
         for _ in range(_MOST_ROUNDS if not self.options.dry_run else 0):
-            paths = list(map(array_path, self.roll.sources))
+            packed = self.packed & self.roll.digests.keys()
+            paths = Made(self.roll.sources if self.packing.count else sorted(packed), array_path)
             broken = self.packing.arrange(paths, self.options.engine, self.progress)
             if not broken:
                 return
             sources = filter(self.photos.__contains__, map(source_of, broken))
-            self._work([self._new_job(source) for source in sources])
+            self._work(Made(list(sources), self._new_job))
         if not self.options.dry_run:
             raise DatasetError(f"{self.build.store.url}: somebody else writes packs here; end that")
 
@@ -329,11 +346,12 @@ class PrepareRun:
 
     def unwanted(self) -> list[str]:
         """Return the arrays that `finish` deletes."""
-        return self.build.gone(map(array_path, self.roll.digests))
+        return self.build.gone(Arrays(self.roll.digests))
 
     def check_deletions(self) -> None:
         """Stop where too many arrays would go; those of photographs that moved do not count."""
-        gone, here = self.unwanted(), set(self.roll.digests.values())
+        gone = self.unwanted()
+        here = set(self.roll.digests.values() if gone else ())
         moved = sum(short(self.ledger.get(path).get("sha256", "")) in here for path in gone)
         self._check_share(len(gone) - moved)
 
@@ -350,14 +368,13 @@ class PrepareRun:
     def finish(self, ignored: int) -> None:
         """Bring tables and arrays in line."""
         told = self._told(ignored)
-        twins = [path for path in map(array_path, self.roll.twins) if self.ledger.records.get(path)]
+        twins = {one for one in self.roll.twins if self.ledger.records.get(array_path(one))}
         notes = {STATE: [told.digest()], **self.packing.note}
         if self.sides:
             notes |= {SIDES: self.sides.note, PAST: list(self.sides.past)}
-        # The ledger's own texts of the paths: others would take memory once more.
-        arrays = [one for one in self.ledger.records if source_of(one) in self.roll.digests]
-        files = self.packing.files(arrays)
-        self.build.finish(files, [*arrays, *twins], told.tables(), notes)
+        arrays = Arrays(self.roll.digests)
+        known = Arrays(self.roll.digests, twins)
+        self.build.finish(self.packing.files(arrays), known, told.tables(), notes)
 
     def _told(self, ignored: int = 0) -> PrepareTables:
         plan = self.side_plan.settings if self.side_plan else {}
