@@ -88,14 +88,13 @@ def is_hidden(path: str) -> bool:
 
 
 def _misnamed_folders(photos: list[Entry]) -> list[Entry]:
-    folders = set()
-    for photo in photos:
-        first, _, rest = photo.path.rpartition("/")[0].partition("/")
-        parts = rest.split("/") if rest else []
+    misnamed = set()
+    for folder in {photo.path.rpartition("/")[0] for photo in photos}:
+        first, *parts = folder.split("/")
         for depth, part in enumerate(parts, start=1):
             if is_photo(part):
-                folders.add("/".join([first, *parts[:depth]]))
-    return [Entry(path, 0, "", "is a folder, though named like a photograph") for path in folders]
+                misnamed.add("/".join([first, *parts[:depth]]))
+    return [Entry(path, 0, "", "is a folder, though named like a photograph") for path in misnamed]
 
 
 def _count_folders(markers: list[str], photos: list[Entry]) -> int:
