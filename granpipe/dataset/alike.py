@@ -55,19 +55,24 @@ def find_alike(looks: Sequence[bytes]) -> Links:
     shelf = _shelve(looks)
     forest = Forest(len(looks))
     wholes = shelf.at(shelf.starts())
+    found = _search(shelf, [shelf.at(np.flatnonzero(~shelf.is_window))], _TABLES, forest)
     # The sixth turn undoes the fifth, and all others themselves: one of the two finds both.
     turned = [shelf for way, shelf in enumerate(_turned(wholes)) if way not in {0, 6}]
-    searches = [(shelf, [shelf.at(np.flatnonzero(~shelf.is_window))], _TABLES)]
-    searches += [(wholes, turned, _TABLES_OF_TURNS)]
-    found = []
-    for among, queries, tables in searches:
-        for number in range(tables if len(among) else 0):
-            table = _Table(among, number)
-            found += [
-                forest.join(links) for query in queries for links in table.near(query, forest)
-            ]
+    found += _search(wholes, turned, _TABLES_OF_TURNS, forest)
     merged = joined(found)
     return Links(merged.first, merged.second, _distances(shelf, merged.first, merged.second))
+
+
+def _search(
+    among: "_Shelf", queries: Sequence["_Shelf"], tables: int, forest: Forest
+) -> list[Links]:
+    found = []
+    for number in range(tables if len(among) else 0):
+        table = _Table(among, number)
+        for query in queries:
+            found += [forest.join(links) for links in table.near(query, forest)]
+        del table  # before the next one takes as much memory
+    return found
 
 
 def distance(one: bytes, other: bytes) -> int:
