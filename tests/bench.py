@@ -35,7 +35,8 @@ from PIL import Image
 
 from granpipe.copies.transform import Ranges, draw_parameters, generator, make_copy
 from granpipe.dataset.arrays import npy_bytes
-from granpipe.dataset.groups import Facts, group, parse_together
+from granpipe.dataset.facts import Facts, FactsTable
+from granpipe.dataset.groups import group, parse_together
 from granpipe.dataset.names import Photo, label_of
 from granpipe.dataset.packs import close_up, load_array, save_row
 from granpipe.dataset.sides import Member, deal, parse_shares
@@ -411,7 +412,7 @@ def sighting(number: int) -> Sighting:
 
 def bench_split(count: int) -> None:
     """Measure the steps of `prepare --split` on photographs without pixels, and their memory."""
-    photos, steps = draw_facts(count), {}
+    photos, steps = FactsTable.of(draw_facts(count)), {}
     for rule in ("likeness", "place", "burst"):
         steps[f"{rule}: groups"] = partial(group, photos, parse_together(rule))
     groups = group(photos, parse_together("place")).names

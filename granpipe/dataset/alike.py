@@ -6,6 +6,8 @@ all but one, is compared. Copies as far away as is allowed agree in one table or
 """
 
 import math
+import sys
+from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
@@ -22,6 +24,8 @@ FARTHEST = 56
 
 _Words = NDArray[np.uint64]
 _Numbers = NDArray[np.int64]
+_Places = NDArray[np.int32]
+_Sizes = NDArray[np.uint8]
 
 _TABLES = 32
 _TABLES_OF_TURNS = 4  # turned copies are near, as nothing is cut off
@@ -31,6 +35,7 @@ _FARTHEST_IN_64 = 24
 # A film of a thousand frames fills a bucket; its frames find each other all the same.
 _MOST_IN_BUCKET = 64
 _MOST_AT_ONCE = 1 << 18
+_BLOCK = 1 << 14
 
 
 def find_alike(looks: Sequence[bytes]) -> Links:
@@ -50,19 +55,24 @@ def find_alike(looks: Sequence[bytes]) -> Links:
     shelf = _shelve(looks)
     forest = Forest(len(looks))
     wholes = shelf.at(shelf.starts())
+    found = _search(shelf, [shelf.at(np.flatnonzero(~shelf.is_window))], _TABLES, forest)
     # The sixth turn undoes the fifth, and all others themselves: one of the two finds both.
     turned = [shelf for way, shelf in enumerate(_turned(wholes)) if way not in {0, 6}]
-    searches = [(shelf, [shelf.at(np.flatnonzero(~shelf.is_window))], _TABLES)]
-    searches += [(wholes, turned, _TABLES_OF_TURNS)]
-    found = []
-    for among, queries, tables in searches:
-        for number in range(tables if len(among) else 0):
-            table = _Table(among, number)
-            found += [
-                forest.join(links) for query in queries for links in table.near(query, forest)
-            ]
+    found += _search(wholes, turned, _TABLES_OF_TURNS, forest)
     merged = joined(found)
     return Links(merged.first, merged.second, _distances(shelf, merged.first, merged.second))
+
+
+def _search(
+    among: "_Shelf", queries: Sequence["_Shelf"], tables: int, forest: Forest
+) -> list[Links]:
+    found = []
+    for number in range(tables if len(among) else 0):
+        table = _Table(among, number)
+        for query in queries:
+            found += [forest.join(links) for links in table.near(query, forest)]
+        del table  # before the next one takes as much memory
+    return found
 
 
 def distance(one: bytes, other: bytes) -> int:
@@ -81,7 +91,7 @@ class _Shelf:
     """Hashes as four words each, the photographs that they are of, in order, and which see all."""
 
     words: _Words
-    owner: _Numbers
+    owner: _Places
     is_window: NDArray[np.bool_]
 
     def __len__(self) -> int:
@@ -96,16 +106,32 @@ class _Shelf:
 
 
 def _shelve(looks: Sequence[bytes]) -> _Shelf:
-    counts = np.array([len(look) // BYTES for look in looks], np.int64)
-    owner = np.repeat(np.arange(len(looks)), counts)
-    place = np.arange(len(owner)) - np.repeat(np.cumsum(counts) - counts, counts)
-    hashes = np.frombuffer(b"".join(looks), np.uint8).reshape(-1, BYTES)
-    return _Shelf(_words(hashes), owner, (place > 0) & (place <= WINDOWS))
+    data, lengths = bytearray(), array("q")
+    for look in looks:
+        data += look
+        lengths.append(len(look))
+    counts = np.frombuffer(lengths, np.int64) // BYTES
+    owner = np.repeat(np.arange(len(looks), dtype=np.int32), counts)
+    place = np.arange(len(owner), dtype=np.int32)
+    place -= np.repeat((np.cumsum(counts) - counts).astype(np.int32), counts)
+    words = np.frombuffer(data, np.uint64).reshape(-1, BYTES // 8)
+    if sys.byteorder == "little":
+        words.byteswap(inplace=True)
+    return _Shelf(words, owner, (place > 0) & (place <= WINDOWS))
 
 
 def _turned(wholes: _Shelf) -> list[_Shelf]:
-    ways = turns(wholes.words.astype(">u8").view(np.uint8).reshape(-1, BYTES))
-    return [_Shelf(_words(way), wholes.owner, wholes.is_window) for way in ways]
+    ways = [np.empty_like(wholes.words) for _ in range(8)]
+    for some in _blocks(len(wholes)):
+        turned = turns(wholes.words[some].astype(">u8").view(np.uint8).reshape(-1, BYTES))
+        for way, hashes in zip(ways, turned, strict=True):
+            way[some] = _words(hashes)
+    return [_Shelf(way, wholes.owner, wholes.is_window) for way in ways]
+
+
+def _blocks(count: int) -> Iterator[slice]:
+    """Yield all numbers below a count, so many at once that what is made of them is small."""
+    return (slice(start, start + _BLOCK) for start in range(0, count, _BLOCK))
 
 
 def _distances(shelf: _Shelf, one: _Numbers, other: _Numbers) -> _Numbers:
@@ -166,49 +192,61 @@ class _Table:
         self.chosen = _chosen(number, bits)
         self.factors = np.frombuffer(_bytes_of(number)[-16:], "<u8") | np.uint64(1)
         self.shift = np.uint64(64 - bits - 1)  # half empty, since other bits may meet there
-        buckets = self._mix(shelf) >> self.shift
         # Sorted with their places, so that no order is left to the kind of sorting.
-        places = np.sort(buckets << np.uint64(32) | np.arange(len(shelf), dtype=np.uint64))
-        self.order = (places & np.uint64(0xFFFFFFFF)).astype(np.int64)
+        places = np.arange(len(shelf), dtype=np.uint64)
+        for some in _blocks(len(shelf)):
+            places[some] |= self._mix(shelf.words[some]) >> self.shift << np.uint64(32)
+        places.sort()
+        self.order = places.astype(np.uint32)  # the lower half
+        self.starts = np.zeros((2 << bits) + 1, np.int32)
+        for some in _blocks(len(shelf)):
+            buckets = (places[some] >> np.uint64(32)).astype(np.int64)
+            sizes = np.bincount(buckets - buckets[0])
+            self.starts[buckets[0] + 1 : buckets[-1] + 2] += sizes.astype(np.int32)
+        np.cumsum(self.starts, out=self.starts)
+        del places
         self.lowest = shelf.words[self.order, 0]
-        sizes = np.bincount(buckets.astype(np.int64), minlength=2 << bits)
-        self.starts = np.concatenate([[0], np.cumsum(sizes)])
 
-    def _mix(self, shelf: _Shelf) -> _Words:
+    def _mix(self, words: _Words) -> _Words:
         mask = _words(np.packbits(np.isin(np.arange(_LOWEST), self.chosen)))
-        masked = [shelf.words[:, word] & mask[word] for word in (0, 1)]
+        masked = [words[:, word] & mask[word] for word in (0, 1)]
         mixed: _Words = masked[0] * self.factors[0] + masked[1] * self.factors[1]
         return mixed
 
     def near(self, query: _Shelf, forest: Forest) -> Iterator[Links]:
         """Yield links between photographs that are not joined yet and look alike."""
         starts, sizes = self._probe(query)
-        ends = np.cumsum(sizes.sum(axis=1))
+        ends = np.cumsum(sizes.sum(axis=1, dtype=np.int64))
         stops = np.searchsorted(ends, np.arange(_MOST_AT_ONCE, ends[-1], _MOST_AT_ONCE))
         for part in np.split(np.arange(len(query)), np.unique(stops)):
             if len(part):
                 yield self._compare(query.at(part), starts[part], sizes[part], forest)
 
-    def _probe(self, query: _Shelf) -> tuple[_Numbers, _Numbers]:
+    def _probe(self, query: _Shelf) -> tuple[_Places, _Sizes]:
         """Return where each query is to look, and how far: its bucket, and those one bit away."""
         word, bit = self.chosen // 64, (63 - self.chosen % 64).astype(np.uint64)
         steps = self.factors[word] << bit
-        is_set = query.words[:, word] >> bit & np.uint64(1)
-        mixed = self._mix(query)[:, None]
-        probes = np.concatenate([mixed, mixed + steps - 2 * steps * is_set], axis=1)
-        buckets = (probes >> self.shift).astype(np.int64)
-        starts = self.starts[buckets]
-        return starts, np.minimum(self.starts[buckets + 1] - starts, _MOST_IN_BUCKET)
+        starts = np.empty((len(query), 1 + len(word)), np.int32)
+        sizes = np.empty(starts.shape, np.uint8)
+        for some in _blocks(len(query)):
+            is_set = query.words[some][:, word] >> bit & np.uint64(1)
+            mixed = self._mix(query.words[some])[:, None]
+            probes = np.concatenate([mixed, mixed + steps - 2 * steps * is_set], axis=1)
+            buckets = (probes >> self.shift).astype(np.int64)
+            starts[some] = self.starts[buckets]
+            sizes[some] = np.minimum(self.starts[buckets + 1] - starts[some], _MOST_IN_BUCKET)
+        return starts, sizes
 
-    def _compare(self, query: _Shelf, starts: _Numbers, sizes: _Numbers, forest: Forest) -> Links:
-        flat, ends = sizes.ravel(), np.cumsum(sizes)
+    def _compare(self, query: _Shelf, starts: _Places, sizes: _Sizes, forest: Forest) -> Links:
+        flat, ends = sizes.ravel(), np.cumsum(sizes, dtype=np.int64)
         place = np.arange(ends[-1]) + np.repeat(starts.ravel() - (ends - flat), flat)
-        totals = sizes.sum(axis=1)
+        totals = sizes.sum(axis=1, dtype=np.int64)
         apart_in_64 = _count(self.lowest[place] ^ np.repeat(query.words[:, 0], totals))
         near = np.flatnonzero(apart_in_64 <= _FARTHEST_IN_64)
         # Few of those compared are near, so that their askers are found rather than written out.
         place, asker = self.order[place[near]], np.searchsorted(np.cumsum(totals), near, "right")
-        one, other = self.shelf.owner[place], query.owner[asker]
+        one = self.shelf.owner[place].astype(np.int64)
+        other = query.owner[asker].astype(np.int64)
         apart = forest.component[one] != forest.component[other]
         one, other, place, asker = one[apart], other[apart], place[apart], asker[apart]
         weight = _count_all(self.shelf.words[place] ^ query.words[asker])

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from granpipe.dataset.alike import find_alike
+from granpipe.dataset.facts import FactsTable
 from granpipe.dataset.forest import Forest, Links, Numbers, links
 from granpipe.dataset.places import link_places
 from granpipe.errors import DatasetError
@@ -65,31 +66,6 @@ def parse_together(text: str) -> Together:
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
-    """What is known of a photograph that may tell to which others it belongs.
-
-    Attributes
-    ----------
-    source, sha256 : str
-        Its path below the folder of photographs; the SHA-256 of its bytes.
-    lat, lon : float
-        In decimal degrees; NaN where it has no position.
-    taken_at, camera : str
-        Local time as ISO 8601, and make and model; each may be empty.
-    look : bytes
-        Of `granpipe.photo.likeness.hashes`; empty where there is too little to see.
-    """
-
-    source: str
-    sha256: str
-    lat: float
-    lon: float
-    taken_at: str
-    camera: str
-    look: bytes
-
-
-@dataclass(frozen=True, slots=True)
 class Groups:
     """Photographs in groups.
 
@@ -106,40 +82,37 @@ class Groups:
     alike: list[tuple[str, str, int]]
 
 
-def group(photos: Sequence[Facts], together: Together) -> Groups:
+def group(photos: FactsTable, together: Together) -> Groups:
     """Return which photographs belong together; the same in whatever order they come."""
-    photos = sorted(photos, key=lambda photo: (photo.sha256, photo.source))
+    photos = photos.by_digest()
     found = {rule: _LINKERS[rule](photos, together) for rule in together.rules}
     forest = Forest(len(photos))
     for one in found.values():
         forest.join(one)
-    names = {
-        photo.source: f"g{photos[first].sha256[:16]}"
-        for photo, first in zip(photos, forest.component.tolist(), strict=True)
-    }
-    return Groups(names, sorted(_pairs(photos, found.get("likeness", links()))))
+    firsts = forest.component.tolist()
+    texts = {first: f"g{photos.digest(first)[:16]}" for first in set(firsts)}
+    names = {source: texts[first] for source, first in zip(photos.sources, firsts, strict=True)}
+    return Groups(names, sorted(_pairs(photos.sources, found.get("likeness", links()))))
 
 
-def _pairs(photos: Sequence[Facts], found: Links) -> list[tuple[str, str, int]]:
+def _pairs(sources: Sequence[str], found: Links) -> list[tuple[str, str, int]]:
     numbers = zip(found.first.tolist(), found.second.tolist(), found.weight.tolist(), strict=True)
-    pairs = [(photos[one].source, photos[other].source, bits) for one, other, bits in numbers]
+    pairs = [(sources[one], sources[other], bits) for one, other, bits in numbers]
     return [(min(one, other), max(one, other), bits) for one, other, bits in pairs]
 
 
-def _link_places(photos: Sequence[Facts], together: Together) -> Links:
-    lat, lon = np.array([(photo.lat, photo.lon) for photo in photos]).reshape(-1, 2).T
-    return link_places(lat, lon, together.metres)
+def _link_places(photos: FactsTable, together: Together) -> Links:
+    return link_places(photos.rows["lat"], photos.rows["lon"], together.metres)
 
 
-def _link_bursts(photos: Sequence[Facts], _: Together) -> Links:
+def _link_bursts(photos: FactsTable, _: Together) -> Links:
     """Join what one camera took within seconds, where the place of one of the two is not known."""
-    known = [number for number, photo in enumerate(photos) if photo.taken_at and photo.camera]
-    times = np.array([photos[number].taken_at for number in known], "datetime64[s]")
-    cameras = np.array([photos[number].camera for number in known], str)
-    order = np.lexsort((times, cameras))
-    number, times = np.array(known, np.int64)[order], times[order].astype(np.int64)
-    camera = np.unique(cameras[order], return_inverse=True)[1]
-    lost = np.isnan(np.array([photos[one].lat for one in number.tolist()], np.float64))
+    known = np.flatnonzero((photos.rows["taken_at"] != b"") & (photos.rows["camera"] > 0))
+    times = photos.rows["taken_at"][known].astype("datetime64[s]").astype(np.int64)
+    camera = photos.rows["camera"][known]
+    order = np.lexsort((times, camera))
+    number, times, camera = known[order], times[order], camera[order]
+    lost = np.isnan(photos.rows["lat"][number])
     after = len(lost) - 1 - _last_before(lost[::-1])[::-1]
     here = np.tile(np.arange(len(lost)), 2)
     there = np.concatenate([_last_before(lost), after])
@@ -156,16 +129,16 @@ def _last_before(is_one: NDArray[np.bool_]) -> Numbers:
     return latest[:-1]
 
 
-def _link_looks(photos: Sequence[Facts], _: Together) -> Links:
-    return find_alike([photo.look for photo in photos])
+def _link_looks(photos: FactsTable, _: Together) -> Links:
+    return find_alike(photos.looks)
 
 
-def _link_folders(photos: Sequence[Facts], _: Together) -> Links:
+def _link_folders(photos: FactsTable, _: Together) -> Links:
     """Join what stands in one field's folder below its class."""
     firsts: dict[tuple[str, ...], int] = {}
     ends = []
-    for number, photo in enumerate(photos):
-        label, *folders = photo.source.split("/")[:-1]
+    for number, source in enumerate(photos.sources):
+        label, *folders = source.split("/")[:-1]
         if folders:
             ends.append((firsts.setdefault((label, folders[0]), number), number))
     return links(*np.array(ends, np.int64).reshape(-1, 2).T)

@@ -93,11 +93,11 @@ def deal(members: Iterable[Member], shares: Shares, seed: int) -> dict[str, str]
     former: dict[str, set[str]] = defaultdict(set)
     for member in members:
         groups[member.group][member.label] += 1
-        former[member.group] |= {member.former} & set(SIDES)
+        if member.former in SIDES:
+            former[member.group].add(member.former)
     table = _Table(groups, shares)
     for name, sides in former.items():
-        if sides:
-            table.put(name, min(sides, key=SIDES.index))
+        table.put(name, min(sides, key=SIDES.index))
     order = sorted(groups, key=lambda name: (-groups[name].total(), _mixed(seed, name)))
     table.cover(order)
     for name in order:

@@ -10,8 +10,12 @@ from typing import Any
 
 from granpipe.dataset import names
 from granpipe.dataset.build import Build
-from granpipe.dataset.groups import Facts, Together, group, parse_together
-from granpipe.dataset.names import ALIKE, LABELS, label_of
+from granpipe.dataset.facts import Facts, FactsTable
+from granpipe.dataset.groups import Together, group, parse_together
+from granpipe.dataset.ledger import Ledger
+from granpipe.dataset.made import Made
+from granpipe.dataset.names import ALIKE, LABELS, array_path, label_of
+from granpipe.dataset.records import text_in
 from granpipe.dataset.sides import SIDES, Member, Shares, deal, parse_shares
 from granpipe.dataset.tables import ALIKE_COLUMNS, each_row
 from granpipe.errors import DatasetError
@@ -139,20 +143,27 @@ class Sides:
         return sum(one.label != one.other_label for one in self.alike)
 
 
-def facts_of(source: str, record: Mapping[str, Any]) -> Facts:
-    """Return what a record of the ledger tells of a photograph's group."""
-    lat, lon = (math.nan if record[name] is None else record[name] for name in _POSITION)
-    look = base64.b64decode(record.get("look", ""))
-    look = look[: len(look) // BYTES * BYTES]
-    camera = record.get("camera", "")
-    return Facts(source, record["sha256"], lat, lon, record["taken_at"], camera, look)
+def _facts_of(ledger: Ledger, sources: Sequence[str]) -> FactsTable:
+    """Return what the records of the ledger tell of photographs and their groups."""
+
+    def facts(source: str) -> Facts:
+        record = ledger.get(array_path(source))
+        lat, lon = (math.nan if record[name] is None else record[name] for name in _POSITION)
+        camera = record.get("camera", "")
+        return Facts(source, record["sha256"], lat, lon, record["taken_at"], camera)
+
+    def look(source: str) -> bytes:
+        hashes = base64.b64decode(text_in(ledger.records[array_path(source)], "look"))
+        return hashes[: len(hashes) // BYTES * BYTES]
+
+    return FactsTable.of(map(facts, sources), Made(sources, look))
 
 
 _POSITION = ("latitude", "longitude")
 
 
 def settle_sides(
-    build: Build, plan: Plan, recipe: str, photos: Sequence[Facts], rows: object
+    build: Build, plan: Plan, recipe: str, sources: Sequence[str], rows: object
 ) -> Sides:
     """Keep the sides that the tables hold where nothing has changed, and deal them otherwise.
 
@@ -163,13 +174,14 @@ def settle_sides(
     DatasetError
         Another's file has the place of alike.csv, or the table with the sides is damaged.
     """
+    photos = _facts_of(build.ledger, sources)
     noted, note = build.ledger.tables.get(names.SIDES, []), plan.note(recipe, photos)
     past = build.ledger.tables.get(names.PAST, [])
     if ALIKE not in build.ledger.tables:
         check_free(build.store, ALIKE, ",".join(ALIKE_COLUMNS).encode())
     if noted == note and build.has_table(LABELS) and build.has_table(ALIKE):
         kept = _kept(build.store, plan, note)
-        if kept and kept.groups.keys() == {photo.source for photo in photos}:
+        if kept and kept.groups.keys() == set(sources):
             return _with_unknown(replace(kept, past=past), photos)
     is_known = noted or build.ledger.is_whole
     is_same = not is_known or noted[:1] + noted[2:3] == note[:1] + note[2:3]
@@ -225,8 +237,8 @@ class Former:
 
     def without(self, photos: Iterable[Facts]) -> list[str]:
         """Return digests and sides, in turn, of the photographs that are not there today."""
-        here = {photo.sha256 for photo in photos}
-        gone = sorted(self.by_digest.items() - {(one, self.by_digest.get(one)) for one in here})
+        here = {photo.sha256 for photo in photos if photo.sha256 in self.by_digest}
+        gone = sorted(pair for pair in self.by_digest.items() if pair[0] not in here)
         return [text for pair in gone for text in pair]
 
 
@@ -237,7 +249,7 @@ def _damaged(store: Store) -> DatasetError:
     )
 
 
-def _dealt(photos: Sequence[Facts], plan: Plan, former: Former, note: list[str]) -> Sides:
+def _dealt(photos: FactsTable, plan: Plan, former: Former, note: list[str]) -> Sides:
     groups = group(photos, plan.together)
     members = (
         Member(label_of(one.source), groups.names[one.source], former.side_of(one))

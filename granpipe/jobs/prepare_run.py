@@ -36,7 +36,7 @@ from granpipe.dataset.tables import (
 from granpipe.engines.processes import Lost
 from granpipe.engines.protocol import Engine
 from granpipe.errors import DatasetError, PhotoError, UnseenError
-from granpipe.jobs.deal_sides import Sides, Wish, check_no_sides, facts_of, plan_sides, settle_sides
+from granpipe.jobs.deal_sides import Sides, Wish, check_no_sides, plan_sides, settle_sides
 from granpipe.jobs.packing import Packing, Ranks, chosen_count
 from granpipe.jobs.prepare_photo import LIMITED, TWIN, Job, Outcome, PreparePhoto, Settings
 from granpipe.jobs.prepare_tables import PrepareTables
@@ -335,9 +335,8 @@ class PrepareRun:
     def deal(self) -> None:
         """Deal sides, or keep those of the tables where nothing has changed."""
         if self.side_plan:
-            photos = [facts_of(source, self._record(source)) for source in self.roll.sources]
             recipe, rows = self.settings.recipe, self.former.get("prepared")
-            self.sides = settle_sides(self.build, self.side_plan, recipe, photos, rows)
+            self.sides = settle_sides(self.build, self.side_plan, recipe, self.roll.sources, rows)
 
     def flags(self) -> Counter[str]:
         """Return how many photographs have each flag."""

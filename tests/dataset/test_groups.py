@@ -5,10 +5,16 @@ import random
 
 import pytest
 
-from granpipe.dataset.groups import Facts, group, parse_together
+from granpipe.dataset.facts import Facts, FactsTable
+from granpipe.dataset.groups import Groups, Together, parse_together
+from granpipe.dataset.groups import group as group_table
 from granpipe.errors import DatasetError
 
 NOWHERE = (math.nan, math.nan)
+
+
+def group(photos: list[Facts], rules: Together) -> Groups:
+    return group_table(FactsTable.of(photos), rules)
 
 
 def facts(source: str, sha: str, place=NOWHERE, taken_at="", camera="", look=b"") -> Facts:

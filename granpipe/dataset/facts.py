@@ -1,0 +1,117 @@
+"""What is known of photographs that may tell which of them belong together."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from granpipe.dataset.forest import Numbers
+from granpipe.dataset.made import Made
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What is known of a photograph that may tell to which others it belongs.
+
+    Attributes
+    ----------
+    source, sha256 : str
+        Its path below the folder of photographs; the SHA-256 of its bytes.
+    lat, lon : float
+        In decimal degrees; NaN where it has no position.
+    taken_at, camera : str
+        Local time as ISO 8601, and make and model; each may be empty.
+    look : bytes
+        Of `granpipe.photo.likeness.hashes`; empty where there is too little to see.
+    """
+
+    source: str
+    sha256: str
+    lat: float
+    lon: float
+    taken_at: str
+    camera: str
+    look: bytes = b""
+
+
+_ROW = np.dtype(
+    [("sha256", "V32"), ("lat", "f8"), ("lon", "f8"), ("taken_at", "S19"), ("camera", "i4")]
+)
+_AT_ONCE = 1_000
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FactsTable:
+    """Facts of many photographs in columns, a fifth of what they take one by one.
+
+    Attributes
+    ----------
+    sources : sequence of str
+    rows : structured ndarray
+        Columns as `Facts` has them; a camera goes by its number.
+    cameras : list of str
+        The first is empty.
+    looks : sequence of bytes
+        Asked for one after another: together they may be larger than all else.
+    """
+
+    sources: Sequence[str]
+    rows: NDArray[Any]
+    cameras: Sequence[str]
+    looks: Sequence[bytes]
+
+    @classmethod
+    def of(cls, photos: Iterable[Facts], looks: Sequence[bytes] | None = None) -> "FactsTable":
+        """Return the table of photographs; of their looks in place of those that they have."""
+        sources: list[str] = []
+        own: list[bytes] = []
+        cameras = {"": 0}
+
+        def rows() -> Iterator[tuple[object, ...]]:
+            for one in photos:
+                sources.append(one.source)
+                if looks is None:
+                    own.append(one.look)
+                camera = cameras.setdefault(one.camera, len(cameras))
+                yield bytes.fromhex(one.sha256[:64]), one.lat, one.lon, one.taken_at, camera
+
+        return cls(
+            sources, np.fromiter(rows(), _ROW), list(cameras), own if looks is None else looks
+        )
+
+    def __len__(self) -> int:
+        return len(self.sources)
+
+    def __iter__(self) -> Iterator[Facts]:
+        """Yield the facts of each photograph, but for its look."""
+        for start in range(0, len(self), _AT_ONCE):
+            for number, row in enumerate(self.rows[start : start + _AT_ONCE].tolist(), start):
+                digest, lat, lon, taken_at, camera = row
+                yield Facts(
+                    self.sources[number],
+                    digest.hex(),
+                    lat,
+                    lon,
+                    taken_at.decode(),
+                    self.cameras[camera],
+                )
+
+    def at(self, places: Numbers) -> "FactsTable":
+        """Return the table of the photographs at these places."""
+        numbers = places.tolist()
+        sources = [self.sources[number] for number in numbers]
+        return FactsTable(
+            sources, self.rows[places], self.cameras, Made(numbers, self.looks.__getitem__)
+        )
+
+    def by_digest(self) -> "FactsTable":
+        """Return the table in the order of digests, and then of sources."""
+        by_source = np.array(sorted(range(len(self)), key=self.sources.__getitem__), np.int64)
+        words = self.rows["sha256"][by_source].view(">u8").reshape(-1, 4)
+        return self.at(by_source[np.lexsort(words.T[::-1])])
+
+    def digest(self, number: int) -> str:
+        """Return the SHA-256 of a photograph, in hexadecimal."""
+        return str(self.rows["sha256"][number].tobytes().hex())
