@@ -174,7 +174,7 @@ def test_what_a_task_writes_late_is_found_and_made_again(driver, cluster, lake, 
 @pytest.mark.parametrize(
     ("lacks", "told"),
     [
-        ("granpipe", r"Spark: executors on \S+ have no granpipe; install it there, or ship it"),
+        ("granpipe", r"Spark: executors on \S+ have no granpipe; install it there, ship it, .+"),
         ("pillow 9.9", r"Spark: executors on \S+ have pillow 9.9, this machine \S+; make both one"),
     ],
 )

@@ -113,7 +113,10 @@ def task_of(
         try:
             from granpipe import __version__  # noqa: PLC0415
         except ImportError:
-            return f"executors on {host} have no granpipe; install it there, or ship it"
+            return (
+                f"executors on {host} have no granpipe; install it there, ship it, or set "
+                "PYSPARK_PYTHON to the Python there that has it"
+            )
         for package, version in wanted.items():
             try:
                 here = __version__ if package == "granpipe" else metadata.version(package)

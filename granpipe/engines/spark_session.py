@@ -195,8 +195,10 @@ def is_own(error: BaseException) -> bool:
 _MEANINGS = {
     "PYTHON_VERSION_MISMATCH": "the executors run another Python than this one, "
     f"{sys.version_info.major}.{sys.version_info.minor}; set PYSPARK_PYTHON to one of that version",
-    "No module named '?granpipe": "the executors have no granpipe; install it there, or ship it",
+    "No module named '?granpipe": "the executors have no granpipe; install it there, ship it, or "
+    "set PYSPARK_PYTHON to the Python there that has it",
     "No module named '?(pyarrow|pandas)": "the executors lack pyarrow or pandas; "
-    "pip install 'granpipe[spark]' there, or ship them",
+    "pip install 'granpipe[spark]' there, ship them, or set PYSPARK_PYTHON to the Python there "
+    "that has them",
     "Cannot run program": "the executors cannot start Python; set PYSPARK_PYTHON to what they have",
 }

@@ -29,7 +29,7 @@ print(next(task([batch])).column(1)[0].as_py().decode())
 @pytest.mark.parametrize(
     ("module", "told"),
     [
-        ("raise ImportError('none')", "have no granpipe; install it there, or ship it"),
+        ("raise ImportError('none')", "have no granpipe; install it there, ship it, or set "),
         ("__version__ = '0.0.1'", "have granpipe 0.0.1, this machine "),
     ],
 )
