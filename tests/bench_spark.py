@@ -219,10 +219,16 @@ def bench_memory(count: int) -> None:
     with tempfile.TemporaryDirectory() as name:
         for number, (what, words) in enumerate(MEMORY):
             out = f"{name}/{number if words else 'out'}"
-            command = [sys.executable, __file__, str(count), out, *words]
-            told = subprocess.run(command, capture_output=True, check=True, cwd=ROOT)
-            seconds, taken = map(float, told.stdout.split())
+            seconds, taken = measured(count, out, *words)
             print(f"  {what:<44}{seconds:>8.1f}{taken:>16,.0f} MB", flush=True)
+
+
+def measured(count: int, out: str, *words: str) -> tuple[float, float]:
+    """Return the CPU seconds and megabytes of a run in a process of its own."""
+    command = [sys.executable, __file__, str(count), out, *words]
+    told = subprocess.run(command, capture_output=True, check=True, cwd=ROOT)
+    seconds, taken = map(float, told.stdout.split())
+    return seconds, taken
 
 
 MEMORY: list[tuple[str, list[str]]] = [

@@ -19,7 +19,7 @@ import pytest
 import exif_blocks as eb
 from clusters import PATIENCE
 from conftest import picture, save, tree
-from executor_harm import NOT_THERE
+from executor_harm import NOT_THERE, parent_of
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals")
 SPARK = ["--engine", "spark"]
@@ -304,8 +304,31 @@ def test_ctrl_c_ends_all_in_one_line_and_the_next_run_does_the_rest(
     assert [part for part in drawn if not BAR.fullmatch(part)] == []
     assert max(map(len, drawn)) in {79, 80}
     printed = local("prepare", lake.url("img"), lake.url("stopped"))
-    assert re.search(r"80 photographs found: 80 prepared \([1-7]\d of them", printed)
+    assert re.search(r"80 photographs found: 80 prepared \((?!0|80)\d+ of them", printed)
     assert lake.tree("stopped") == corn
+
+
+def test_what_spark_tells_of_a_lost_executor_is_a_line_between_bars(drivers, cluster, lake, corn):
+    drivers.leave()
+    wait_until(lambda: not cluster.pids("CoarseGrained"))
+    cluster.slow(0.1)
+    words = ["prepare", lake.url("img"), lake.url("lost"), *SPARK]
+    screen = Screen(drivers, cluster.driver(), *words)
+    wait_until(partial(screen.shows, rb" [1-9]\d*/80 \["), screen.driver)
+    # One that works: of one that dies before it has reached its driver, Spark says nothing.
+    at_work = set(map(parent_of, cluster.pids("pyspark.daemon")))
+    os.kill(min(at_work.intersection(cluster.pids("CoarseGrained"))), signal.SIGKILL)
+    code, lines = screen.end()
+    assert code == 0, lines
+    end = next(number for number, line in enumerate(lines) if line.startswith("class "))
+    parts = [part for line in lines[:end] for part in line.split("\r") if part.strip()]
+    told = [part for part in parts if not BAR.fullmatch(part)]
+    lost = r"granpipe: Spark: ERROR TaskSchedulerImpl: Lost executor \d+ on 127.0.0.1: .+"
+    assert any(re.fullmatch(lost, line) for line in told), lines
+    assert [line for line in told if not line.startswith("granpipe: Spark: ERROR ")] == []
+    assert set(told) <= {line.split("\r")[-1] for line in lines}
+    assert BAR.fullmatch(parts[-1])[2] == "80"
+    assert lake.tree("lost") == corn
 
 
 def test_executors_that_are_taken_away_change_nothing_and_a_log_tells_how_far(

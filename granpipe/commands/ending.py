@@ -33,5 +33,6 @@ def _watch(reader: int) -> None:
         pass
     time.sleep(PATIENCE)
     message = MESSAGES.get(signal.Signals(number), MESSAGES[signal.SIGTERM])
-    os.write(2, f"granpipe: {message}\n".encode())
+    start = "\n" if os.isatty(2) else ""  # after ^C, or a bar
+    os.write(2, f"{start}granpipe: {message}\n".encode())
     os._exit(130 if number == signal.SIGINT else 128 + number)

@@ -168,9 +168,8 @@ class Build:
         for path in chain(filter(self._is_ours, ours), self.ledger.replaceable):
             there.pop(self._fold(path), None)
         for path in there.values():
-            raise DatasetError(
-                f"{join(self.store.url, path)}: was not written by granpipe; move it away"
-            )
+            place = join(self.store.url, path)
+            raise DatasetError(f"{place}: was not written by granpipe; move it away")
 
     def _open(self) -> bool:
         if self._held or self.refusal:
@@ -320,7 +319,7 @@ class Build:
             name
             for name, draft in drafts.items()
             if self.ledger.tables.get(name) != [there.get(name), draft.digest]
-            or (self.verifies and self._digest(name) != draft.digest)
+            or (self.verifies and array_digest(self.store, name) != draft.digest)
         ]
         changed += [name for name in self.ledger.tables if name in there and name not in drafts]
         is_settled = self.ledger.is_compact and self._is_all(known, arrays)
@@ -328,7 +327,8 @@ class Build:
             return
         if not self._open() or self._held is None:
             is_copy = set(changed) <= drafts.keys() and not (others or self._written)
-            if is_copy and all(drafts[one].digest == self._digest(one) for one in changed):
+            digests = (array_digest(self.store, one) == drafts[one].digest for one in changed)
+            if is_copy and all(digests):
                 return  # only the versions are others, which nobody can note here
             raise DatasetError(self.refusal)
         self.ledger.flush()
@@ -350,22 +350,15 @@ class Build:
 
     def _others(self, arrays: Collection[str]) -> list[str]:
         """Return the arrays of ours, of today or before this run, but for these."""
-        others = list(self._but_for(arrays))
-        hashes = set(map(hash, others))
-        written = set(filter(hashes.__contains__, self._written))
-        return sorted(
-            path
-            for path in others
-            if hash(path) in written or (path in self._standing and self._is_ours(path))
-        )
+        others = {path: hash(path) for path in self._but_for(arrays)}
+        written = set(filter(set(others.values()).__contains__, self._written))
+        stood = (path for path in others if path in self._standing and self._is_ours(path))
+        return sorted({*stood, *(path for path, one in others.items() if one in written)})
 
     def has_table(self, name: str) -> bool:
         """Tell whether a table stands there as the last run wrote it."""
         version = self._table_versions().get(name, "")
         return bool(version) and self.ledger.tables.get(name, [""])[0] == version
-
-    def _digest(self, name: str) -> str:
-        return array_digest(self.store, name)
 
     def _table_versions(self) -> dict[str, str]:
         return {

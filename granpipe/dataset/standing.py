@@ -1,6 +1,6 @@
 """What stands in a dataset, as listings tell it."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from itertools import chain, groupby
 
 from granpipe.dataset.names import folded
@@ -28,13 +28,13 @@ class Standing:
         self._store = store
         self._versions: dict[str, str] = {}
 
-    def look(self, paths: Iterable[str], known: Iterable[str]) -> None:
+    def look(self, paths: Iterable[str], known: Collection[str]) -> None:
         """List the class folders of these arrays, and the packs where one of them is a pack.
 
         Of a path that is known, the text that is given stays, and takes no memory once more.
         """
         there: dict[str, str | None] = dict.fromkeys(map(self.fold, known))
-        for path, version in self._listed(set(map(_first, chain(paths, there)))):
+        for path, version in self._listed(set(map(_first, chain(paths, known)))):
             there[path] = version
         self._versions = {path: one for path, one in there.items() if one is not None}
 
