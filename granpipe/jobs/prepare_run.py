@@ -202,10 +202,10 @@ class PrepareRun:
         return (
             bool(photo_version and version)
             and not self.options.verify
-            and text_in(known, "version") == photo_version
-            and text_in(known, "array_version") == version
-            and text_in(known, "recipe") == self.settings.recipe
-            and not text_in(known, "place")
+            and f'"version":"{photo_version}"' in known
+            and f'"array_version":"{version}"' in known
+            and f'"recipe":"{self.settings.recipe}"' in known
+            and '"place":"' not in known
             and self.settings.allows({name: number_in(known, name) for name in LIMITED})
         )
 
