@@ -14,7 +14,7 @@ from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from granpipe import load_array, make_copy, parameters_of, read_table
+from granpipe import PhotoError, load_array, make_copy, parameters_of, read_table
 from granpipe.commands.group import cli
 
 from conftest import picture, rejects, rows, save, tree
@@ -222,6 +222,23 @@ def test_a_damaged_pack_is_made_again(granpipe, src, tmp_path, damage):
     assert tree(tmp_path / "out") != expected
     granpipe("prepare", src, tmp_path / "out", "--size", 32)
     assert tree(tmp_path / "out") == expected
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (cut, "arrays-00000.npy ends before its row 3 does"),
+        (alter_header, "arrays-00000.npy is no pack with a row 3"),
+        (Path.unlink, "its array cannot be read: No such file or directory"),
+    ],
+)
+def test_a_row_that_a_pack_does_not_hold_is_told(granpipe, src, tmp_path, damage, message):
+    granpipe("prepare", src, tmp_path / "out", "--pack", 5, "--size", 32)
+    damage(tmp_path / "out/arrays-00000.npy")
+    last = next(row for row in rows(tmp_path / "out/labels.csv") if row["row"] == "3")
+    with pytest.raises(PhotoError) as caught:
+        load_array(tmp_path / "out", last)
+    assert (caught.value.reason, caught.value.detail) == ("unreadable", message)
 
 
 def test_verify_finds_altered_bits_under_a_restored_time(granpipe, src, tmp_path):
