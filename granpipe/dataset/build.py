@@ -17,7 +17,7 @@ from collections.abc import (
 )
 from contextlib import ExitStack, closing, contextmanager, nullcontext
 from itertools import chain, filterfalse
-from typing import Any, TypeVar
+from typing import Any
 
 from granpipe.dataset.arrays import array_digest, begin_change
 from granpipe.dataset.ledger import Ledger, MovedError
@@ -30,7 +30,7 @@ from granpipe.dataset.tables import Draft
 from granpipe.dataset.waiting import held
 from granpipe.engines.parcels import clear
 from granpipe.engines.processes import Lost
-from granpipe.engines.protocol import Engine, Place
+from granpipe.engines.protocol import Engine, Item, Place, Result
 from granpipe.errors import DatasetError
 from granpipe.stores.protocol import Held, Store
 from granpipe.stores.urls import join
@@ -40,9 +40,6 @@ Progress = Callable[[Iterator[Any], int], Iterator[Any]]
 
 Say = Callable[[str], None]
 """Told, in a line, what the run waits for."""
-
-Item = TypeVar("Item")
-Result = TypeVar("Result")
 
 _TABLES = (LABELS, REJECTED, ALIKE, SUMMARY)
 _MOST_ROUNDS = 3
@@ -130,10 +127,14 @@ class Build:
 
     def holds(self, path: str, record: Mapping[str, Any]) -> bool:
         """Tell whether a photograph's array stands as recorded, alone or in a pack, by versions."""
-        if not record.get("place"):
-            return self.stands(path, record["array_version"])
-        pack = read_place(record["place"]).path
-        return self.stands(pack, self.ledger.get(pack).get("array_version"))
+        return self.holds_at(path, record.get("place", ""), record.get("array_version"))
+
+    def holds_at(self, path: str, place: str, version: object) -> bool:
+        """Tell the same of a record that has this place and this version."""
+        if not place:
+            return self.stands(path, version)
+        pack = read_place(place).path
+        return self.stands(pack, text_in(self.ledger.records.get(pack, ""), "array_version"))
 
     def own_version(self, path: str) -> str:
         """Return the version in which a file of ours stands there; empty where none does."""

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, MutableMapping
 from tempfile import TemporaryFile
 from typing import IO
 
-IN_MEMORY = 16_000_000
+IN_MEMORY = 24_000_000
 """Characters that are kept in memory; what comes after them stands in a file of no name."""
 
 _LENGTH_BITS = 24

@@ -119,12 +119,16 @@ class Ranks(Mapping[str, int]):
 
     def __init__(self, sources: Sequence[str]) -> None:
         self._sources = sources
+        self._next = 0
 
     def __getitem__(self, path: str) -> int:
-        source = source_of(path)
-        rank = bisect_left(self._sources, source)
-        if self._sources[rank : rank + 1] != [source]:
-            raise KeyError(path)
+        source, rank = source_of(path), self._next
+        # Mostly asked for one after another.
+        if rank == len(self._sources) or self._sources[rank] != source:
+            rank = bisect_left(self._sources, source)
+            if self._sources[rank : rank + 1] != [source]:
+                raise KeyError(path)
+        self._next = rank + 1
         return rank
 
     def __iter__(self) -> Iterator[str]:

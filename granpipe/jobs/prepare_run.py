@@ -181,8 +181,7 @@ class PrepareRun:
         known = "" if self.options.force else self.ledger.records.get(path, "")
         version = self.photos.version(source)
         if self._is_as_recorded(path, version, known):
-            self.roll.admit(source, text_in(known, "sha256"), is_kept=True)
-            self._learn(source, known)
+            self._admit(source, text_in(known, "sha256"), known, is_kept=True)
             return True
         record = json.loads(known) if known else {}
         if record.get("recipe") != self.settings.recipe:
@@ -198,14 +197,12 @@ class PrepareRun:
 
     def _is_as_recorded(self, path: str, photo_version: str, known: str) -> bool:
         """Tell, without parsing its record, whether a photograph and its array are as recorded."""
-        version = self.build.version(path)
         return (
-            bool(photo_version and version)
+            bool(photo_version)
             and not self.options.verify
             and f'"version":"{photo_version}"' in known
-            and f'"array_version":"{version}"' in known
             and f'"recipe":"{self.settings.recipe}"' in known
-            and '"place":"' not in known
+            and self.build.holds_at(path, text_in(known, "place"), text_in(known, "array_version"))
             and self.settings.allows({name: number_in(known, name) for name in LIMITED})
         )
 
