@@ -16,6 +16,8 @@ from hypothesis import strategies as st
 
 from granpipe import PhotoError, load_array, make_copy, parameters_of, read_table
 from granpipe.commands.group import cli
+from granpipe.dataset.ledger import Ledger
+from granpipe.stores.folder import Folder
 
 from conftest import picture, rejects, rows, save, tree
 
@@ -36,7 +38,7 @@ left = [int(os.environ["KILLED_AT"])]
 def killing(name):
     function = getattr(Folder, name)
     def one(self, path, *args, **options):
-        left[0] -= ".granpipe/packs/" in path
+        left[0] -= os.environ["KILLED_FOR"] in path
         if left[0] < 0:
             os.killpg(0, signal.SIGKILL)
         return function(self, path, *args, **options)
@@ -163,6 +165,7 @@ def test_a_killed_run_is_completed_by_the_next(granpipe, src, tmp_path, step, at
         "PYTHONPATH": os.pathsep.join([str(tmp_path / "hook"), *sys.path]),
         "KILLED_AT": str(at),
         "KILLED_IN": step,
+        "KILLED_FOR": ".granpipe/packs/",
     }
     command = [sys.executable, "-m", "granpipe", "prepare", src, tmp_path / "out", "--pack", "3"]
     killed = subprocess.run(
@@ -182,6 +185,50 @@ def test_a_killed_run_is_completed_by_the_next(granpipe, src, tmp_path, step, at
         granpipe("prepare", src, tmp_path / "out", "--pack", 3, "--size", 32)
     assert tree(tmp_path / "out") == tree(tmp_path / "whole")
     assert not list((tmp_path / "out/.granpipe").rglob("*.npy"))
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals and process groups")
+@pytest.mark.parametrize("size", [32, 24])
+@pytest.mark.parametrize("pack", ["none", "5"])
+def test_a_run_killed_while_arrays_leave_packs_is_completed_by_the_next(
+    granpipe, src, tmp_path, size, pack
+):
+    out = tmp_path / "out"
+    granpipe("prepare", src, tmp_path / "whole", "--pack", pack, "--size", size)
+    granpipe("prepare", src, out, "--pack", 5, "--size", 32)
+    (tmp_path / "hook").mkdir()
+    (tmp_path / "hook/sitecustomize.py").write_text(KILLED)
+    environment = os.environ | {
+        "PYTHONPATH": os.pathsep.join([str(tmp_path / "hook"), *sys.path]),
+        "KILLED_AT": "4",
+        "KILLED_IN": "write",
+        "KILLED_FOR": ".png.npy",
+    }
+    command = [sys.executable, "-m", "granpipe", "prepare", src, out, "--pack", "none"]
+    killed = subprocess.run(
+        [*command, "--size", str(size), "--workers", "1"],
+        check=False,
+        env=environment,
+        start_new_session=True,
+    )
+    assert killed.returncode == -signal.SIGKILL
+    assert len(list(out.glob("*/*.npy"))) == 4
+    granpipe("prepare", src, out, "--pack", pack, "--size", size)
+    assert tree(out) == tree(tmp_path / "whole")
+
+
+def test_what_was_announced_is_ours_until_the_next_run_is_through(granpipe, src, tmp_path):
+    out = tmp_path / "out"
+    granpipe("prepare", src, out, "--pack", 5, "--size", 32)
+    ledger = Ledger(Folder(str(out)), "prepare")
+    ledger.plan(["corn/00.png.npy"])
+    for _ in range(2):  # as a part, and put in one file
+        assert Ledger(Folder(str(out)), "prepare").announced == {"corn/00.png.npy"}
+        ledger.compact()
+    granpipe("prepare", src, out, "--size", 32)
+    mine = save(out / "corn/00.png").rename(out / "corn/00.png.npy")
+    result = granpipe("prepare", src, out, "--size", 32, "--pack", "none", code=1)
+    assert f"{mine}: was not written by granpipe; move it away" in result.output
 
 
 def cut(path: Path) -> None:

@@ -143,10 +143,10 @@ class Build:
     def _is_ours(self, path: str) -> bool:
         """Tell whether what stands at a path of the ledger was written by us."""
         record = self.ledger.records.get(path)
-        if not record or '"place":"' not in record or '"place":""' in record:
+        if not record or not text_in(record, "place"):
             return record is not None
-        # The array is in a pack, and its path free for whoever comes.
-        return self.stands(path, self.ledger.get(path)["array_version"])
+        # The array is in a pack, and its path free for whoever comes, unless it was to be ours.
+        return path in self.ledger.announced or self.stands(path, text_in(record, "array_version"))
 
     def plan(self, paths: Collection[str]) -> None:
         """Take the lock, and note that these arrays may be written.
@@ -168,8 +168,8 @@ class Build:
         ours = (path for path in self.ledger.records if self._fold(path) in there)
         for path in chain(filter(self._is_ours, ours), self.ledger.replaceable):
             there.pop(self._fold(path), None)
-        for path in there.values():
-            place = join(self.store.url, path)
+        if there:
+            place = join(self.store.url, next(iter(there.values())))
             raise DatasetError(f"{place}: was not written by granpipe; move it away")
 
     def _open(self) -> bool:

@@ -6,8 +6,9 @@ one file at its end. So an interrupted run is taken up where it stopped, on a di
 where nothing can be appended to an object; and nothing that granpipe did not write is ever deleted.
 
 A line is JSON: the array's path, its record, and a checksum of the text before it. The record is
-null for an array that was about to be written. A line whose checksum does not hold tells nothing
-but that the ledger is damaged, and so does a file without the last line that counts the others.
+null for an array that was about to be written; of one in a pack, the record before it stays true. A
+line whose checksum does not hold tells nothing but that the ledger is damaged, and so does a file
+without the last line that counts the others.
 """
 
 import json
@@ -32,7 +33,7 @@ from granpipe.dataset.names import (
     SUMMARY,
     is_array_path,
 )
-from granpipe.dataset.records import Records, RecordsFile
+from granpipe.dataset.records import Records, RecordsFile, text_in
 from granpipe.dataset.tables import PREPARED_COLUMNS, read_summary
 from granpipe.errors import DatasetError
 from granpipe.stores.protocol import Store
@@ -75,6 +76,8 @@ class Ledger:
         Records differ from what is written of them.
     is_whole : bool
         False where lines are damaged or missing; see `granpipe.dataset.recovery`.
+    announced : set of str
+        Arrays in packs that a run was about to take out of them, each into a file of its own.
     replaceable : set of str
         Arrays that are ours by all appearance, but not provably so: they may be written again, and
         not be deleted.
@@ -93,6 +96,7 @@ class Ledger:
         self.records = Records() if records is None else records
         self.tables: dict[str, list[str]] = {}
         self.is_whole = True
+        self.announced: set[str] = set()
         self.replaceable: set[str] = set()
         self._first_line = json.dumps({"granpipe": command})
         self.is_changed = False
@@ -110,7 +114,8 @@ class Ledger:
     @property
     def is_compact(self) -> bool:
         """Tell whether the ledger is one file, and tells all."""
-        return self.is_whole and not self._parts and not self._new and not self.is_changed
+        pending = self._parts or self._new or self.announced
+        return self.is_whole and not pending and not self.is_changed
 
     def has_moved(self) -> bool:
         """Tell whether another run has written the ledger since it was read."""
@@ -204,8 +209,14 @@ class Ledger:
             self._was_begun = True
         elif is_array_path(path) or path == _END:
             record = body[end + 2 :]
-            self.records[path] = "" if record == "null" else record
+            if record == "null" and self._is_packed(path):
+                self.announced.add(path)
+            else:
+                self.records[path] = "" if record == "null" else record
         return holds
+
+    def _is_packed(self, path: str) -> bool:
+        return bool(text_in(self.records.get(path, ""), "place"))
 
     def get(self, path: str) -> dict[str, Any]:
         """Return an array's record; empty where there is none."""
@@ -224,6 +235,9 @@ class Ledger:
         for path in paths:
             if path not in self.records:
                 self.records[path] = ""
+                self._new.append(_line(path, ""))
+            elif path not in self.announced and self._is_packed(path):
+                self.announced.add(path)
                 self._new.append(_line(path, ""))
             if len(self._new) >= _LARGEST_PLAN:
                 self.flush()
@@ -265,12 +279,15 @@ class Ledger:
             self.records.sort()
         else:
             self.records.keep(sorted(filter(stays, self.records)))
+            self.announced.clear()
         lines = (_line(path, record) for path, record in self.records.items())
+        announced = (_line(path, "") for path in sorted(self.announced))
         tables = (_line(name, json.dumps(of)) for name, of in sorted(self.tables.items()))
-        end = _line(_END, str(len(self.records) + len(self.tables)))
+        count = len(self.tables) + len(self.records) + len(self.announced)
         with self.store.writer(LEDGER) as file:
-            for line in chain([f"{self._first_line}\n"], tables, lines, [end]):
+            for line in chain([f"{self._first_line}\n"], tables, lines, announced):
                 file.write(line.encode())
+            file.write(_line(_END, str(count)).encode())
         self.is_whole, self.is_changed = True, False
         self._new.clear()
         for part in self._parts:
