@@ -265,7 +265,7 @@ class Build:
         arrays : collection of str
             Paths of the arrays that stay.
         known : set of str
-            Paths of records that stay although their arrays go.
+            Paths of the records that stay.
         tables : mapping
             By name, the lines of each table; dataset.json last. A table of ours that is not among
             them goes.

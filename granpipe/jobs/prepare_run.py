@@ -84,7 +84,7 @@ class PrepareRun:
         self.flagged: dict[str, str] = {}
         self.twins: set[str] = set()
         self.untold: set[str] = set()  # some of it is to be read off their arrays
-        self.packed: set[str] = set()  # in packs that are no longer wanted
+        self.packed: set[str] = set()  # in packs; asked where none are wanted
         self.side_plan = plan_sides(options.sides, self.ledger.tables.get(SIDES, []))
         if options.sides.split is None and not self.side_plan and not self.ledger.is_whole:
             check_no_sides(build.store)

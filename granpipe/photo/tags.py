@@ -31,8 +31,8 @@ _TABLES = {
 _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8}
 _ONE_LONG = 4, 1
 _NONE = bytes(4)
-_MOST_VALUES = 999  # exifread reads no more of a tag
-_LARGEST = 1 << 17
+_MOST_VALUES = 999  # exifread reads no more numbers of a tag
+_LARGEST = 1 << 17  # a whole TIFF file is not copied
 
 
 class _OddError(Exception):
@@ -135,7 +135,7 @@ def _read_table(
     for place, (number, kind, values, offset) in zip(range(start + 2, end, 12), heads, strict=True):
         if number not in wanted:
             continue
-        size = values * _SIZES.get(kind, _LARGEST)
+        size = values * _SIZES.get(kind, _LARGEST)  # of an unknown type, too large
         is_within = size <= 4 or 8 <= offset <= len(block) - size
         if number in entries or values > _MOST_VALUES or not is_within:
             raise _OddError

@@ -67,6 +67,7 @@ ODD = {
     "a thousand values": eb.block(gps(altitude=rational(*range(1000)))),
     "an unknown type": eb.block(gps(altitude=eb.Value(77, "B", (1, 2, 3, 4, 5)))),
     "a table outside the block": eb.block(gps(), gps_at=5000),
+    "as large as a file": eb.block(gps()) + bytes(1 << 17),
     "a cut table": eb.block({1: text("N")})[:-6],
     "GPS tags of a second picture": with_table_behind(eb.block(gps()), {eb.GPS_POINTER: long(8)}),
 }
