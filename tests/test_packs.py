@@ -44,8 +44,7 @@ def killing(name):
         return function(self, path, *args, **options)
     setattr(Folder, name, one)
 
-for name in os.environ["KILLED_IN"].split():
-    killing(name)
+killing(os.environ["KILLED_IN"])
 """
 
 
@@ -72,6 +71,26 @@ def without_decoder(tmp_path, monkeypatch) -> None:
     (tmp_path / "hook/sitecustomize.py").write_text(NO_DECODER)
     monkeypatch.syspath_prepend(str(tmp_path / "hook"))
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path / "hook"), *sys.path]))
+
+
+def kill(tmp_path: Path, step: str, at: int, part: str, *words: object) -> Path:
+    """Run a command that is killed when it has done a step so often for a path with this part.
+
+    Returns the folder of the hook that saw to it.
+    """
+    hook = tmp_path / "hook"
+    hook.mkdir()
+    (hook / "sitecustomize.py").write_text(KILLED)
+    environment = os.environ | {
+        "PYTHONPATH": os.pathsep.join([str(hook), *sys.path]),
+        "KILLED_AT": str(at),
+        "KILLED_IN": step,
+        "KILLED_FOR": part,
+    }
+    command = [sys.executable, "-m", "granpipe", *map(str, words), "--workers", "1"]
+    killed = subprocess.run(command, check=False, env=environment, start_new_session=True)
+    assert killed.returncode == -signal.SIGKILL
+    return hook
 
 
 def arrays(output: Path) -> dict[str, bytes]:
@@ -155,34 +174,18 @@ def test_the_same_photographs_give_the_same_packs_whatever_the_history(history):
 
 @pytest.mark.skipif(os.name != "posix", reason="signals and process groups")
 @pytest.mark.parametrize(("step", "at"), [("fill", 4), ("writer", 2), ("move", 0), ("move", 2)])
-def test_a_killed_run_is_completed_by_the_next(granpipe, src, tmp_path, step, at):
+def test_a_killed_run_is_completed_by_the_next(granpipe, src, tmp_path, monkeypatch, step, at):
     granpipe("prepare", src, tmp_path / "whole", "--pack", 3, "--size", 32)
     if step != "fill":
         granpipe("prepare", src, tmp_path / "out", "--pack", 4, "--size", 32)
-    (tmp_path / "hook").mkdir()
-    (tmp_path / "hook/sitecustomize.py").write_text(KILLED)
-    environment = os.environ | {
-        "PYTHONPATH": os.pathsep.join([str(tmp_path / "hook"), *sys.path]),
-        "KILLED_AT": str(at),
-        "KILLED_IN": step,
-        "KILLED_FOR": ".granpipe/packs/",
-    }
-    command = [sys.executable, "-m", "granpipe", "prepare", src, tmp_path / "out", "--pack", "3"]
-    killed = subprocess.run(
-        [*command, "--size", "32", "--workers", "1"],
-        check=False,
-        env=environment,
-        start_new_session=True,
-    )
-    assert killed.returncode == -signal.SIGKILL
+    words = ["prepare", src, tmp_path / "out", "--pack", 3, "--size", 32]
+    hook = kill(tmp_path, step, at, ".granpipe/packs/", *words)
     for path in (tmp_path / "out").glob("arrays-*.npy"):
         assert np.load(path).ndim == 4  # whole, or not there
     if step != "fill":
-        hook = tmp_path / "hook/sitecustomize.py"
-        hook.write_text(NO_DECODER)
-        subprocess.run([*command, "--size", "32"], env=environment, check=True)
-    else:
-        granpipe("prepare", src, tmp_path / "out", "--pack", 3, "--size", 32)
+        (hook / "sitecustomize.py").write_text(NO_DECODER)
+        monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(hook), *sys.path]))
+    granpipe(*words)
     assert tree(tmp_path / "out") == tree(tmp_path / "whole")
     assert not list((tmp_path / "out/.granpipe").rglob("*.npy"))
 
@@ -196,22 +199,8 @@ def test_a_run_killed_while_arrays_leave_packs_is_completed_by_the_next(
     out = tmp_path / "out"
     granpipe("prepare", src, tmp_path / "whole", "--pack", pack, "--size", size)
     granpipe("prepare", src, out, "--pack", 5, "--size", 32)
-    (tmp_path / "hook").mkdir()
-    (tmp_path / "hook/sitecustomize.py").write_text(KILLED)
-    environment = os.environ | {
-        "PYTHONPATH": os.pathsep.join([str(tmp_path / "hook"), *sys.path]),
-        "KILLED_AT": "4",
-        "KILLED_IN": "write",
-        "KILLED_FOR": ".png.npy",
-    }
-    command = [sys.executable, "-m", "granpipe", "prepare", src, out, "--pack", "none"]
-    killed = subprocess.run(
-        [*command, "--size", str(size), "--workers", "1"],
-        check=False,
-        env=environment,
-        start_new_session=True,
-    )
-    assert killed.returncode == -signal.SIGKILL
+    words = ["prepare", src, out, "--pack", "none", "--size", size]
+    kill(tmp_path, "write", 4, ".png.npy", *words)
     assert len(list(out.glob("*/*.npy"))) == 4
     granpipe("prepare", src, out, "--pack", pack, "--size", size)
     assert tree(out) == tree(tmp_path / "whole")

@@ -101,15 +101,14 @@ class Build:
         file = read_place(text_in(self.ledger.records[path], "place")).path or path
         return file in self._standing and not is_pack(path)
 
-    def gone(self, arrays: Collection[str]) -> list[str]:
+    def gone(self, arrays: Set[str]) -> list[str]:
         """Return the arrays that stood there before the run, alone or in a pack, but for these."""
         return sorted(filter(self._stood, self._but_for(arrays)))
 
-    def _but_for(self, arrays: Collection[str]) -> Iterator[str]:
+    def _but_for(self, arrays: Set[str]) -> Iterator[str]:
         """Yield the paths of the ledger but for these."""
         if self._fold is str:
-            wanted = arrays if isinstance(arrays, Set) else set(arrays)
-            return filterfalse(wanted.__contains__, self.ledger.records)
+            return filterfalse(arrays.__contains__, self.ledger.records)
         folded = set(map(self._fold, arrays))
         return (path for path in self.ledger.records if self._fold(path) not in folded)
 
@@ -349,7 +348,7 @@ class Build:
         for entry in list(self.store.list(HALVES)):
             self.store.delete(entry.path)
 
-    def _others(self, arrays: Collection[str]) -> list[str]:
+    def _others(self, arrays: Set[str]) -> list[str]:
         """Return the arrays of ours, of today or before this run, but for these."""
         others = {path: hash(path) for path in self._but_for(arrays)}
         written = set(filter(set(others.values()).__contains__, self._written))

@@ -23,8 +23,6 @@ class Facts:
         In decimal degrees; NaN where it has no position.
     taken_at, camera : str
         Local time as ISO 8601, and make and model; each may be empty.
-    look : bytes
-        Of `granpipe.photo.likeness.hashes`; empty where there is too little to see.
     """
 
     source: str
@@ -33,7 +31,6 @@ class Facts:
     lon: float
     taken_at: str
     camera: str
-    look: bytes = b""
 
 
 _ROW = np.dtype(
@@ -54,7 +51,8 @@ class FactsTable:
     cameras : list of str
         The first is empty.
     looks : sequence of bytes
-        Asked for one after another: together they may be larger than all else.
+        Of `granpipe.photo.likeness.hashes`; empty where there is too little to see. Asked for one
+        after another: together they may be larger than all else.
     """
 
     sources: Sequence[str]
@@ -63,29 +61,24 @@ class FactsTable:
     looks: Sequence[bytes]
 
     @classmethod
-    def of(cls, photos: Iterable[Facts], looks: Sequence[bytes] | None = None) -> "FactsTable":
-        """Return the table of photographs; of their looks in place of those that they have."""
+    def of(cls, photos: Iterable[Facts], looks: Sequence[bytes]) -> "FactsTable":
+        """Return the table of photographs, and of their looks in the same order."""
         sources: list[str] = []
-        own: list[bytes] = []
         cameras = {"": 0}
 
         def rows() -> Iterator[tuple[object, ...]]:
             for one in photos:
                 sources.append(one.source)
-                if looks is None:
-                    own.append(one.look)
                 camera = cameras.setdefault(one.camera, len(cameras))
                 yield bytes.fromhex(one.sha256[:64]), one.lat, one.lon, one.taken_at, camera
 
-        return cls(
-            sources, np.fromiter(rows(), _ROW), list(cameras), own if looks is None else looks
-        )
+        return cls(sources, np.fromiter(rows(), _ROW), list(cameras), looks)
 
     def __len__(self) -> int:
         return len(self.sources)
 
     def __iter__(self) -> Iterator[Facts]:
-        """Yield the facts of each photograph, but for its look."""
+        """Yield the facts of each photograph."""
         for start in range(0, len(self), _AT_ONCE):
             for number, row in enumerate(self.rows[start : start + _AT_ONCE].tolist(), start):
                 digest, lat, lon, taken_at, camera = row

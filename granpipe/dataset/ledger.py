@@ -235,10 +235,11 @@ class Ledger:
         for path in paths:
             if path not in self.records:
                 self.records[path] = ""
-                self._new.append(_line(path, ""))
             elif path not in self.announced and self._is_packed(path):
                 self.announced.add(path)
-                self._new.append(_line(path, ""))
+            else:
+                continue
+            self._new.append(_line(path, ""))
             if len(self._new) >= _LARGEST_PLAN:
                 self.flush()
         self.flush()

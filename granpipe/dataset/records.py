@@ -24,6 +24,15 @@ def text_in(record: str, name: str) -> str:
     return record.partition(f'"{name}":"')[2].partition('"')[0]
 
 
+def has_text(record: str, name: str, text: str) -> bool:
+    """Tell whether a record has this text; faster than to cut it out.
+
+    >>> has_text('{"width":3,"flags":"dark"}', "flags", "dark")
+    True
+    """
+    return f'"{name}":"{text}"' in record
+
+
 def with_text(record: str, name: str, text: str) -> str:
     """Return a record with another text, which needs no backslash, in place of the one it has.
 

@@ -139,7 +139,7 @@ def _what_was_done(row: dict[str, str]) -> str:
         *(["mirrored"] if row["flip_horizontal"] == "1" else []),
         *(["upside down"] if row["flip_vertical"] == "1" else []),
     ]
-    turned = f"turned {float(row['angle']):+.1f}°, {width * height / box:.0%} of it"
+    turned = f"turned {float(row['angle']):+z.1f}°, {width * height / box:.0%} of it"
     return f"{turned}\n{', '.join(flips)}"
 
 

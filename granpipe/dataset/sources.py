@@ -1,5 +1,6 @@
 """Find the photographs of a store, and read one."""
 
+from collections.abc import Iterator, MutableMapping
 from dataclasses import dataclass, field
 
 from granpipe.dataset.names import OWN
@@ -29,6 +30,47 @@ class Found:
     def hides(self, source: str) -> bool:
         """Tell whether a photograph of this path may stand in a folder that was not listed."""
         return any(source.startswith(f"{folder}/") for folder, _ in self.unlisted)
+
+
+class Photos(MutableMapping[str, Entry]):
+    """Entries by path in a third of their memory, each made anew when it is asked for.
+
+    >>> photos = Photos()
+    >>> photos["corn/a.jpg"] = Entry("corn/a.jpg", 123, "4f-2")
+    >>> photos["corn/a.jpg"].size, photos.version("corn/a.jpg")
+    (123, '4f-2')
+    """
+
+    def __init__(self) -> None:
+        self._told: dict[str, str | Entry] = {}
+
+    def __getitem__(self, path: str) -> Entry:
+        told = self._told[path]
+        if isinstance(told, Entry):
+            return told
+        size, _, version = told.partition(" ")
+        return Entry(path, int(size), version)
+
+    def version(self, path: str) -> str:
+        """Return the version of an entry, without making it."""
+        told = self._told[path]
+        return told.version if isinstance(told, Entry) else told.partition(" ")[2]
+
+    def __setitem__(self, path: str, entry: Entry) -> None:
+        has_more = entry.problem or entry.is_folder
+        self._told[path] = entry if has_more else f"{entry.size} {entry.version}"
+
+    def __delitem__(self, path: str) -> None:
+        del self._told[path]
+
+    def __contains__(self, path: object) -> bool:
+        return path in self._told
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._told)
+
+    def __len__(self) -> int:
+        return len(self._told)
 
 
 def find_photos(store: Store) -> Found:

@@ -97,15 +97,10 @@ def versions() -> dict[str, str]:
     return found
 
 
-def task_of(
-    order: bytes, wanted: dict[str, str], *, probes: bool
-) -> Callable[[Iterator[Any]], Iterator[Any]]:
-    """Return what Spark runs in each task.
+def _comparison(wanted: dict[str, str]) -> Callable[[], str]:
+    """Return what tells in which version an executor differs; empty where it does not."""
 
-    It travels by its text, not by its name, so that it can tell where granpipe is not installed.
-    """
-
-    def trouble() -> str:
+    def difference() -> str:
         import socket  # noqa: PLC0415 - this runs elsewhere
         from importlib import metadata  # noqa: PLC0415
 
@@ -129,11 +124,23 @@ def task_of(
                 )
         return ""
 
+    return difference
+
+
+def task_of(
+    order: bytes, wanted: dict[str, str], *, probes: bool
+) -> Callable[[Iterator[Any]], Iterator[Any]]:
+    """Return what Spark runs in each task.
+
+    It travels by its text, not by its name, so that it can tell where granpipe is not installed.
+    """
+    difference = _comparison(wanted)
+
     def task(batches: Iterator[Any]) -> Iterator[Any]:
         import pyarrow  # noqa: PLC0415 - this runs elsewhere
         from pyspark import TaskContext  # noqa: PLC0415
 
-        why = trouble()
+        why = difference()
         if why and not probes:
             raise RuntimeError(f"granpipe.errors.DatasetError: {why}")
         for batch in batches:
@@ -141,9 +148,9 @@ def task_of(
             results: list[bytes] = []
             if probes:
                 if not why:
-                    from granpipe.engines.spark_task import trouble as unreached  # noqa: PLC0415
+                    from granpipe.engines.spark_task import trouble  # noqa: PLC0415
 
-                    why = unreached(order)
+                    why = trouble(order)
                 places, results = places[:1], [why.encode()]
             else:
                 from granpipe.engines.spark_task import work  # noqa: PLC0415

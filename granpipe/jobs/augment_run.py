@@ -83,8 +83,8 @@ class AugmentRun:
         self.jobs: list[Job] = []
         self.todo: list[Job] = []
         count = chosen_count(pack, self.ledger.tables.get(PACK, []))
-        paths = (path for row in rows if count for path in self._paths(row))
-        ranks = {path: rank for rank, path in enumerate(paths)}
+        paths = (path for row in rows for path in self._paths(row))
+        ranks = {path: rank for rank, path in enumerate(paths)} if count else {}
         self.packing = Packing(build, task.size, count, ranks)
 
     def plan(self, *, verify: bool) -> None:
@@ -220,7 +220,7 @@ class AugmentRun:
 
     def unwanted(self) -> list[str]:
         """Return the arrays that `finish` deletes."""
-        return self.build.gone(self._arrays())
+        return self.build.gone(set(self._arrays()))
 
     def finish(self, made_from: str, arrays_made_from: str) -> None:
         """Bring tables and arrays in line.

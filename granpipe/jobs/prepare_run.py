@@ -25,10 +25,9 @@ from granpipe.dataset.names import (
     source_of,
 )
 from granpipe.dataset.packs import find, is_pack, pack_path
-from granpipe.dataset.photos import Photos
-from granpipe.dataset.records import number_in, text_in
+from granpipe.dataset.records import has_text, number_in, text_in
 from granpipe.dataset.roll import Arrays, Roll, short
-from granpipe.dataset.sources import Found
+from granpipe.dataset.sources import Found, Photos
 from granpipe.dataset.tables import (
     Draft,
     read_summary,
@@ -95,13 +94,16 @@ class PrepareRun:
         self.former = read_summary(build.store) or {}  # before this run takes it away
 
     def plan(self, found: Found) -> None:
-        """Learn which photographs there are, and stop where too many arrays would go."""
+        """Learn which photographs there are, and stop where too many arrays would go.
+
+        Takes them out of `found`, so that no photograph is in memory twice.
+        """
         for folder, cause in found.unlisted:
             self.roll.reject(folder, PhotoError("unreadable", cause))
         count = chosen_count(self.options.pack, self.ledger.tables.get(PACK, []))
         named = [photo.path for photo in found.photos] if count else []
         found.photos.reverse()
-        while found.photos:  # so that no photograph is in memory twice
+        while found.photos:
             self._take_name(found.photos.pop())
         if self.build.ignores_case:
             self._reject_alike()
@@ -200,8 +202,8 @@ class PrepareRun:
         return (
             bool(photo_version)
             and not self.options.verify
-            and f'"version":"{photo_version}"' in known
-            and f'"recipe":"{self.settings.recipe}"' in known
+            and has_text(known, "version", photo_version)
+            and has_text(known, "recipe", self.settings.recipe)
             and self.build.holds_at(path, text_in(known, "place"), text_in(known, "array_version"))
             and self.settings.allows({name: number_in(known, name) for name in LIMITED})
         )
@@ -218,7 +220,7 @@ class PrepareRun:
         self.flagged.pop(source, None)
         if flags := text_in(record, "flags"):
             self.flagged[source] = sys.intern(flags)
-        is_twin = text_in(record, "array_sha256") == TWIN
+        is_twin = has_text(record, "array_sha256", TWIN)
         (self.twins.add if is_twin else self.twins.discard)(source)
         is_told = not lacks(record, looks=self.looks)
         (self.untold.discard if is_told else self.untold.add)(source)

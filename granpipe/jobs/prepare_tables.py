@@ -66,12 +66,10 @@ class PrepareTables:
     def digest(self) -> str:
         """Return a digest of all that the tables tell beside the records of the photographs."""
         rejections = [asdict(one) for one in self.roll.rejections()]
-        about = json.dumps([self._settings(), self.ignored, rejections, []])
-        digest = hashlib.sha256(about[:-2].encode())
-        # The last of these is the list of photographs, of which a text as a whole takes memory.
-        for number, source in enumerate(self.roll.sources):
-            digest.update(f"{', ' if number else ''}{json.dumps(source)}".encode())
-        digest.update(b"]]")
+        about = json.dumps([self._settings(), self.ignored, rejections])
+        digest = hashlib.sha256(about.encode())
+        for source in self.roll.sources:  # one by one: a text of all takes memory
+            digest.update(json.dumps(source).encode())
         return digest.hexdigest()
 
     def _rows(self) -> Iterator[dict[str, Any]]:

@@ -13,12 +13,14 @@ from granpipe.errors import DatasetError
 NOWHERE = (math.nan, math.nan)
 
 
-def group(photos: list[Facts], rules: Together) -> Groups:
-    return group_table(FactsTable.of(photos), rules)
+def group(photos: list[Facts], rules: Together, looks: dict[str, bytes] | None = None) -> Groups:
+    return group_table(
+        FactsTable.of(photos, [(looks or {}).get(one.source, b"") for one in photos]), rules
+    )
 
 
-def facts(source: str, sha: str, place=NOWHERE, taken_at="", camera="", look=b"") -> Facts:
-    return Facts(source, 64 * sha, *place, taken_at, camera, look)
+def facts(source: str, sha: str, place=NOWHERE, taken_at="", camera="") -> Facts:
+    return Facts(source, 64 * sha, *place, taken_at, camera)
 
 
 def at(second: int) -> str:
@@ -120,21 +122,22 @@ def test_rules_add_up_and_none_counts_that_was_not_asked_for():
 
 def test_the_order_of_the_photographs_decides_nothing():
     rng = random.Random(2)
-    photos = [
-        facts(f"corn/{n}", f"{n:02x}", (rng.uniform(0, 0.02), 0.0), look=rng.randbytes(32))
-        for n in range(60)
-    ]
-    found = group(photos, parse_together("place,likeness"))
+    photos = [facts(f"corn/{n}", f"{n:02x}", (rng.uniform(0, 0.02), 0.0)) for n in range(60)]
+    looks = {one.source: rng.randbytes(32) for one in photos}
+    found = group(photos, parse_together("place,likeness"), looks)
     rng.shuffle(photos)
-    assert group(photos, parse_together("place,likeness")) == found
+    assert group(photos, parse_together("place,likeness"), looks) == found
 
 
 def test_what_looks_alike_is_told_with_its_distance():
     look = random.Random(3).randbytes(32)
     other = bytes([look[0] ^ 0b111]) + look[1:]
-    photos = [facts("wheat/b", "a", look=other), facts("corn/a", "b", look=look)]
-    assert group(photos, parse_together("likeness")).alike == [("corn/a", "wheat/b", 3)]
-    assert group(photos, parse_together("place")).alike == []
+    photos, looks = (
+        [facts("wheat/b", "a"), facts("corn/a", "b")],
+        {"wheat/b": other, "corn/a": look},
+    )
+    assert group(photos, parse_together("likeness"), looks).alike == [("corn/a", "wheat/b", 3)]
+    assert group(photos, parse_together("place"), looks).alike == []
 
 
 @pytest.mark.parametrize(
