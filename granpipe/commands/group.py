@@ -12,7 +12,7 @@ import click
 from granpipe import __version__
 from granpipe.commands import reports
 from granpipe.commands.augment import augment_command
-from granpipe.commands.ending import MESSAGES, end_when_deaf
+from granpipe.commands.ending import MESSAGES
 from granpipe.commands.map import map_command
 from granpipe.commands.prepare import prepare_command
 from granpipe.errors import DatasetError, GranpipeError
@@ -88,5 +88,4 @@ def main() -> None:
         number = getattr(signal, name, None)
         if number and signal.getsignal(number) is not signal.SIG_IGN:  # as nohup sets it
             signal.signal(number, lambda number, _: _fail(MESSAGES[signal.SIGTERM], 128 + number))
-    end_when_deaf()
     cli(prog_name="granpipe")

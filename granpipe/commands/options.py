@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from granpipe.commands import reports
+from granpipe.commands.ending import end_when_deaf
 from granpipe.errors import DatasetError
 
 if TYPE_CHECKING:
@@ -30,9 +31,12 @@ _LARGEST_PACK = 1_000_000
 
 
 class Command(click.Command):
-    """A command whose work a closed pipe does not end as it ends the printing of help."""
+    """A command that ends while it waits for a server, and not for a closed pipe as help does."""
 
     def invoke(self, ctx: click.Context) -> Any:
+        words = [str(value) for value in ctx.params.values()]
+        if "spark" in words or any("://" in word for word in words):
+            end_when_deaf()
         try:
             return super().invoke(ctx)
         except BrokenPipeError as error:
@@ -161,7 +165,10 @@ def progress(
         return results if engine == "local" else _logged(results, total)
     from tqdm import tqdm
 
-    return iter(tqdm(results, total=total, unit=" photographs", dynamic_ncols=True))
+    # Its monitor, a thread, is for bars that look at the time after many results only.
+    tqdm.monitor_interval = 0
+    bar = tqdm(results, total=total, unit=" photographs", dynamic_ncols=True, miniters=1)
+    return iter(bar)
 
 
 def _logged(results: Iterator[Any], total: int) -> Iterator[Any]:

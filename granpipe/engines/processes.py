@@ -13,10 +13,11 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import closing, suppress
 from dataclasses import dataclass
+from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, Generic, TypeVar
 
-from granpipe.engines.worker import BEGUN, DONE, ERROR, LOOK, MORE_TIME, READY
+from granpipe.engines.worker import BEGUN, DONE, ERROR, LOOK, MORE_TIME, READY, serve_forked
 from granpipe.errors import DatasetError
 
 Item = TypeVar("Item")
@@ -31,14 +32,8 @@ _LARGEST_CHUNK_AHEAD = 64
 _CHUNKS, _CHUNKS_AHEAD = 16, 4
 # Memory may be short for a moment when a worker starts; one that never starts is an error.
 _MOST_FAILED_STARTS = 3
-# Idle BLAS threads cost a worker's time, and so does memory that Pillow or the C library (glibc's
-# mallopt) gives back after every picture: each page that is asked for again is a fault.
-_ENVIRONMENT = {
-    "OPENBLAS_NUM_THREADS": "1",
-    "PILLOW_BLOCKS_MAX": "4",
-    "MALLOC_MMAP_THRESHOLD_": str(32 << 20),
-    "MALLOC_TRIM_THRESHOLD_": str(64 << 20),
-}
+# Idle BLAS threads cost a worker's time.
+_ENVIRONMENT = {"OPENBLAS_NUM_THREADS": "1"}
 _DEATH = (EOFError, OSError, pickle.UnpicklingError)
 # -P keeps a file such as pickle.py in the current folder from being imported.
 _COMMAND = [
@@ -46,7 +41,7 @@ _COMMAND = [
     "-P",
     "-c",
     "import sys, pickle; sys.path[:] = pickle.load(sys.stdin.buffer);"
-    "from granpipe.engines.worker import serve; serve()",
+    "from granpipe.engines.worker import serve; serve(sys.stdin.buffer)",
 ]
 
 
@@ -166,6 +161,12 @@ class Pool(Generic[Item, Result]):
         return results
 
 
+def _is_alone() -> bool:
+    """Tell whether this process has one thread, as Linux says, so that a fork of it is whole."""
+    tasks = Path("/proc/self/task")
+    return tasks.exists() and len(list(tasks.iterdir())) == 1
+
+
 class _Worker:
     """One process, started again when it has died."""
 
@@ -186,6 +187,8 @@ class _Worker:
             self.process = subprocess.Popen(
                 _COMMAND,
                 env=_ENVIRONMENT | os.environ,
+                # It stays where it is forked, and needs not import again what is here already.
+                preexec_fn=serve_forked if _is_alone() else None,  # noqa: PLW1509 - alone
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,

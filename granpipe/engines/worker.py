@@ -1,5 +1,7 @@
 """A worker process: it takes a function, then chunks of items, and sends back the results."""
 
+import ctypes
+import gc
 import os
 import pickle
 import signal
@@ -9,14 +11,18 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import suppress
 from functools import partial
-from typing import Any, BinaryIO, Protocol
+from pathlib import Path
+from typing import Any, BinaryIO, NoReturn, Protocol
 
 READY = "ready"
 BEGUN, DONE, ERROR, MORE_TIME, WAITING = "begun", "done", "error", "more time", "waiting"
 LOOK = 0.5
 """Seconds between two looks at whether the other side is still alive."""
 
+_BLOCKS = 4  # of 16 MB each, that Pillow keeps
+_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # glibc's mallopt(3)
 _MOST_BYTES_AHEAD = 64_000_000
 _BETWEEN_WORDS = 1.0  # seconds
 _Messages = Iterator[tuple[str, Any]]
@@ -54,16 +60,44 @@ class Steps(Protocol):
         """Return the result."""
 
 
-def serve() -> None:
+def serve_forked() -> NoReturn:
+    """Be a worker in a process that `subprocess` forked, and that runs no other program."""
+    code = 1
+    try:
+        _forget_parent()
+        with open(0, "rb", closefd=False) as calls:
+            pickle.load(calls)  # noqa: S301 - the places to import from, which are known here
+            serve(calls)
+        code = 0
+    finally:
+        os._exit(code)
+
+
+def _forget_parent() -> None:
+    """Let go of what another program would not have: files, handlers of signals, garbage."""
+    gc.freeze()  # the parent's garbage would close files by numbers that are others' then
+    gc.enable()  # subprocess disabled it
+    signal.set_wakeup_fd(-1)
+    for number in signal.valid_signals():
+        if callable(signal.getsignal(number)):
+            signal.signal(number, signal.SIG_DFL)
+    for file in list(Path("/proc/self/fd").iterdir()):
+        if int(file.name) > 2:
+            with suppress(OSError):  # the one that listed them
+                os.close(int(file.name))
+
+
+def serve(calls: BinaryIO) -> None:
     """Be a worker, until there are no more calls."""
     global _tell  # noqa: PLW0603 - set once, when the process begins
     threading.Thread(target=_leave_with, args=(os.getppid(),), daemon=True).start()
     # Ctrl-C reaches the whole process group; the parent ends its workers itself.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    calls, results = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
+    results = os.fdopen(os.dup(1), "wb")
     # A C library that prints must not write into the results.
     os.dup2(2, 1)
     function = pickle.load(calls)  # noqa: S301
+    _keep_memory()
     messages = (
         _Overlapping(function) if getattr(function, "ahead", 0) else partial(_one_by_one, function)
     )
@@ -79,6 +113,18 @@ def serve() -> None:
                 _tell(message)
         except Exception as error:
             _tell((ERROR, error))
+
+
+def _keep_memory() -> None:
+    """Let memory of one picture serve for the next: a page that is asked for again is a fault."""
+    pillow = sys.modules.get("PIL.Image")
+    if pillow:
+        pillow.core.set_blocks_max(_BLOCKS)
+    if sys.platform == "linux":
+        with suppress(AttributeError):  # a C library without
+            mallopt = ctypes.CDLL(None).mallopt
+            mallopt(_MMAP_THRESHOLD, 32 << 20)
+            mallopt(_TRIM_THRESHOLD, 64 << 20)
 
 
 def _one_by_one(function: Callable[[Any], Any], items: Sequence[Any]) -> _Messages:

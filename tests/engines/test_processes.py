@@ -3,9 +3,12 @@
 import math
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
+from subprocess import PIPE
 
 import pytest
 
@@ -40,8 +43,53 @@ def work(item: object) -> object:
     return item, os.getpid()
 
 
+def look(item: object) -> tuple[bytes, list[str], list[object]]:
+    """Tell what a worker is: its program, its open files, what it does about signals."""
+    numbers = list(Path("/proc/self/fd").iterdir())
+    files = [str(number.readlink()) for number in numbers if number.exists()]
+    handlers = [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGUSR1)]
+    return Path("/proc/self/cmdline").read_bytes(), files, handlers
+
+
+def in_a_process_of_its_own(code: str) -> str:
+    """Run code that can import this module, in a process that has one thread."""
+    command = [sys.executable, "-c", f"from test_processes import *\n{code}"]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    process = subprocess.run(
+        command, env=environment, stdout=PIPE, text=True, check=True, timeout=60
+    )
+    return process.stdout
+
+
 def values(results) -> list[object]:
     return [result if isinstance(result, Lost) else result[0] for result in results]
+
+
+ANOTHER_THREAD = "threading.Thread(target=time.sleep, args=(9,), daemon=True).start()\n"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="forks on Linux only")
+@pytest.mark.parametrize(("before", "forks"), [("", True), (ANOTHER_THREAD, False)])
+def test_a_process_of_one_thread_forks_its_workers_and_they_hold_nothing_of_it(before, forks):
+    told = in_a_process_of_its_own(
+        f"""{before}
+file = open(os.path.realpath(sys.executable))
+signal.signal(signal.SIGTERM, lambda *_: None)
+signal.signal(signal.SIGUSR1, signal.SIG_IGN)
+mine = Path("/proc/self/cmdline").read_bytes()
+for program, files, handlers in run(look, [0, 1], 2):
+    print(program == mine, file.name in files, *map(int, handlers))
+"""
+    )
+    assert told == f"{forks} False 0 1\n" * 2
+
+
+@pytest.mark.parametrize("before", ["", ANOTHER_THREAD])
+def test_workers_of_either_kind_may_die_and_print(before):
+    items = [1, "exit", "kill", "hang", "print", "interrupt", "quit", 2]
+    told = in_a_process_of_its_own(f"{before}print(values(run(work, {items}, 2, time_limit=1)))")
+    lost = [Lost("left with 3"), Lost("was ended by signal 9"), Lost("took longer than 1 s")]
+    assert told == f"{[1, *lost, 'print', 'interrupt', Lost('left with 1'), 2]}\n"
 
 
 @pytest.mark.parametrize("workers", [1, 2, 7])
