@@ -13,11 +13,13 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import closing, suppress
 from dataclasses import dataclass
+from functools import partial
+from mmap import mmap
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, Generic, TypeVar
 
-from granpipe.engines.worker import BEGUN, DONE, ERROR, LOOK, MORE_TIME, READY, serve_forked
+from granpipe.engines.worker import BEGUN, DONE, ERROR, ITEM, LOOK, MORE_TIME, READY, serve_forked
 from granpipe.errors import DatasetError
 
 Item = TypeVar("Item")
@@ -26,10 +28,8 @@ Result = TypeVar("Result")
 TIME_LIMIT = 120.0
 """Seconds that one item may take before its worker is ended, unless it asks for more."""
 
-_LARGEST_CHUNK = 16
-# A worker that fetches ahead stands still at the end of every chunk: fewer and larger ones.
-_LARGEST_CHUNK_AHEAD = 64
-_CHUNKS, _CHUNKS_AHEAD = 16, 4
+_LARGEST_CHUNK = 64
+_SHARES = 4
 # Memory may be short for a moment when a worker starts; one that never starts is an error.
 _MOST_FAILED_STARTS = 3
 # Idle BLAS threads cost a worker's time.
@@ -108,17 +108,25 @@ class Pool(Generic[Item, Result]):
 
     def run(self, items: Sequence[Item]) -> Iterator[Result | Lost]:
         """Yield the result of every item, in order; take all before the next call."""
-        largest = _LARGEST_CHUNK_AHEAD if self.is_ahead else _LARGEST_CHUNK
-        count = max(1, len(self.workers)) * (_CHUNKS_AHEAD if self.is_ahead else _CHUNKS)
-        size = max(1, min(largest, len(items) // count))
-        chunks = (items[start : start + size] for start in range(0, len(items), size))
         pending: deque[Future[list[Result | Lost]]] = deque()
-        for chunk in chunks:
+        for chunk in self._chunks(items):
             pending.append(self.threads.submit(self._run_chunk, chunk))
             if len(pending) > 3 * len(self.workers):
                 yield from self._outcome(pending.popleft())
         while pending:
             yield from self._outcome(pending.popleft())
+
+    def _chunks(self, items: Sequence[Item]) -> Iterator[Sequence[Item]]:
+        """Yield large chunks first, and small ones last, so that all workers end together.
+
+        One that fetches ahead stands still at the end of a chunk: its chunks stay large.
+        """
+        start = 0
+        while start < len(items):
+            left = len(items) if self.is_ahead else len(items) - start
+            size = max(1, min(_LARGEST_CHUNK, left // (_SHARES * len(self.workers))))
+            yield items[start : start + size]
+            start += size
 
     def close(self) -> None:
         """End the processes."""
@@ -183,12 +191,13 @@ class _Worker:
     def start(self) -> None:
         self.cause = ""
         self.ready = False
+        self.place = mmap(-1, ITEM.size) if _is_alone() else None
         try:
             self.process = subprocess.Popen(
                 _COMMAND,
                 env=_ENVIRONMENT | os.environ,
                 # It stays where it is forked, and needs not import again what is here already.
-                preexec_fn=serve_forked if _is_alone() else None,  # noqa: PLW1509 - alone
+                preexec_fn=partial(serve_forked, self.place) if self.place else None,  # noqa: PLW1509
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
@@ -218,6 +227,8 @@ class _Worker:
             return [], None
         results: list[Any] = []
         begun = 0
+        if self.place:
+            ITEM.pack_into(self.place, 0, begun)
         with suppress(OSError):
             self._write(pickle.dumps(list(items)))
         while len(results) < len(items):
@@ -226,6 +237,8 @@ class _Worker:
             try:
                 kind, value = self._receive()
             except _DEATH:
+                if self.place:
+                    (begun,) = ITEM.unpack_from(self.place)
                 self.cause_of_death = self._bury_and_tell()
                 self.seconds_allowed = 0.0
                 self.start()
@@ -238,7 +251,7 @@ class _Worker:
             if kind == BEGUN:
                 begun = value
             elif kind == DONE:
-                results.append(value)
+                results += value
         return results, None
 
     def _is_ready(self) -> bool:

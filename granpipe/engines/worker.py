@@ -13,11 +13,16 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from functools import partial
+from mmap import mmap
 from pathlib import Path
+from struct import Struct
 from typing import Any, BinaryIO, NoReturn, Protocol
 
 READY = "ready"
 BEGUN, DONE, ERROR, MORE_TIME, WAITING = "begun", "done", "error", "more time", "waiting"
+ITEM = Struct("I")
+"""How a worker that was forked writes which item it is at."""
+
 LOOK = 0.5
 """Seconds between two looks at whether the other side is still alive."""
 
@@ -25,6 +30,7 @@ _BLOCKS = 4  # of 16 MB each, that Pillow keeps
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # glibc's mallopt(3)
 _MOST_BYTES_AHEAD = 64_000_000
 _BETWEEN_WORDS = 1.0  # seconds
+_BETWEEN_ANSWERS = 0.02  # seconds; a pipe and two changes of process cost as much as small items
 _Messages = Iterator[tuple[str, Any]]
 
 
@@ -60,14 +66,18 @@ class Steps(Protocol):
         """Return the result."""
 
 
-def serve_forked() -> NoReturn:
-    """Be a worker in a process that `subprocess` forked, and that runs no other program."""
+def serve_forked(place: mmap) -> NoReturn:
+    """Be a worker in a process that `subprocess` forked, and that runs no other program.
+
+    It writes into the memory, which it shares with its parent, which item of a chunk it is at. So
+    it need not answer after each.
+    """
     code = 1
     try:
         _forget_parent()
         with open(0, "rb", closefd=False) as calls:
             pickle.load(calls)  # noqa: S301 - the places to import from, which are known here
-            serve(calls)
+            serve(calls, place)
         code = 0
     finally:
         os._exit(code)
@@ -87,7 +97,7 @@ def _forget_parent() -> None:
                 os.close(int(file.name))
 
 
-def serve(calls: BinaryIO) -> None:
+def serve(calls: BinaryIO, place: mmap | None = None) -> None:
     """Be a worker, until there are no more calls."""
     global _tell  # noqa: PLW0603 - set once, when the process begins
     threading.Thread(target=_leave_with, args=(os.getppid(),), daemon=True).start()
@@ -98,9 +108,9 @@ def serve(calls: BinaryIO) -> None:
     os.dup2(2, 1)
     function = pickle.load(calls)  # noqa: S301
     _keep_memory()
-    messages = (
-        _Overlapping(function) if getattr(function, "ahead", 0) else partial(_one_by_one, function)
-    )
+    messages: Callable[[Sequence[Any]], _Messages] = partial(_one_by_one, function, place)
+    if getattr(function, "ahead", 0):
+        messages = _Overlapping(function)
     _tell = partial(_reply, results)
     _tell(READY)
     while True:
@@ -127,9 +137,23 @@ def _keep_memory() -> None:
             mallopt(_TRIM_THRESHOLD, 64 << 20)
 
 
-def _one_by_one(function: Callable[[Any], Any], items: Sequence[Any]) -> _Messages:
-    for item in items:
-        yield DONE, function(item)
+def _one_by_one(
+    function: Callable[[Any], Any], place: mmap | None, items: Sequence[Any]
+) -> _Messages:
+    results, answered = [], time.monotonic()
+    for number, item in enumerate(items):
+        if place:
+            ITEM.pack_into(place, 0, number)
+        try:
+            results.append(function(item))
+        except Exception:
+            yield DONE, results
+            raise
+        now = time.monotonic()
+        if not place or now - answered > _BETWEEN_ANSWERS:
+            yield DONE, results
+            results, answered = [], now
+    yield DONE, results
 
 
 class _Overlapping:
@@ -149,10 +173,10 @@ class _Overlapping:
             kept.append(self.threads.submit(self.steps.keep, item, made))
             while kept and (kept[0].done() or len(kept) > self.steps.ahead):
                 yield from _waiting(kept[0])
-                yield DONE, kept.popleft().result()
+                yield DONE, [kept.popleft().result()]
         while kept:
             yield from _waiting(kept[0])
-            yield DONE, kept.popleft().result()
+            yield DONE, [kept.popleft().result()]
 
     def _fetching(self, items: Sequence[Any]) -> Iterator[tuple[Any, Future[Any]]]:
         """Yield items with what is being fetched for them, a few and not too many bytes ahead."""

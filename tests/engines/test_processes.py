@@ -170,7 +170,7 @@ def test_a_long_list_is_taken_up_as_the_results_are_taken():
     items = Counted(range(10_000))
     results = run(abs, items, 2)
     next(results)
-    assert items.taken <= 200
+    assert items.taken <= 600
     results.close()
 
 
