@@ -1,5 +1,6 @@
 """The group `granpipe`, its entry point, and how errors are shown."""
 
+import gc
 import os
 import signal
 import sys
@@ -80,6 +81,8 @@ def main() -> None:
     """Run the command line."""
     # Nothing here multiplies matrices; starting BLAS threads for it takes 30 ms.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    # A run makes many objects and hardly a cycle among them: to look for some takes a tenth of it.
+    gc.set_threshold(100_000)
     if isinstance(sys.stdout, TextIOWrapper):
         # Where output goes to a file on Windows, a class named 日 would end the run.
         sys.stdout.reconfigure(errors="backslashreplace")

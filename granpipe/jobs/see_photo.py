@@ -3,6 +3,7 @@
 import base64
 import io
 from dataclasses import dataclass
+from typing import Any
 
 from PIL import Image
 
@@ -22,6 +23,9 @@ class Job:
 
     photo: Entry
     thumbnail: int
+
+    def __reduce__(self) -> tuple[Any, ...]:  # a third of the time that a dataclass takes
+        return Job, (self.photo, self.thumbnail)
 
 
 _Fetched = bytes | PhotoError

@@ -9,7 +9,7 @@ Every operation may be called again: the second time changes nothing.
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import IO, Protocol
+from typing import IO, Any, Protocol
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +36,9 @@ class Entry:
     version: str
     problem: str = ""
     is_folder: bool = False
+
+    def __reduce__(self) -> tuple[Any, ...]:  # a third of the time that a dataclass takes
+        return Entry, (self.path, self.size, self.version, self.problem, self.is_folder)
 
 
 @dataclass(frozen=True, slots=True)
