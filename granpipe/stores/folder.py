@@ -20,6 +20,7 @@ from granpipe.stores.protocol import Entry, Held, Store
 # A file may change once more within the tick of its disk's clock, FAT's being the longest.
 _SETTLED = 2_000_000_000
 _LONGEST_PATH = 3_999
+_MOMENT, _PATIENCE = 0.1, 5  # seconds; moments
 _TO_WRITE = os.O_WRONLY | os.O_CREAT | getattr(os, "O_BINARY", 0)
 _PROCESS = os.urandom(4).hex()
 
@@ -308,8 +309,14 @@ class Folder:
         path = self.locate(f"{folder}/lock")
         flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
         with open(os.open(path, flags, 0o666), "r+b", buffering=0) as file:
-            if not lock(file):
-                raise busy_with(self.url, file.read())
+            for patience in range(_PATIENCE, -1, -1):
+                if lock(file):
+                    break
+                told = file.read()
+                if told or not patience:
+                    raise busy_with(self.url, told)
+                # Whoever has it is about to write its name, or has just taken it away.
+                time.sleep(_MOMENT)
             file.truncate(0)
             file.write(this_process().to_json(brief=is_brief))
             yield from self._staged(folder)

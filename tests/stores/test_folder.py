@@ -11,6 +11,7 @@ import pytest
 
 from granpipe.errors import BusyError, DatasetError
 from granpipe.stores.folder import Folder
+from granpipe.stores.locks import lock
 
 from conftest import picture, rejects, rows, save
 
@@ -196,6 +197,27 @@ def test_a_second_run_is_told_who_writes_and_a_released_lock_is_free(folder, roo
     with folder.hold(".granpipe", print):
         pass
     assert not (root / ".granpipe/tmp").exists()
+
+
+def test_a_holder_that_has_not_written_its_name_yet_is_named_all_the_same(folder, root):
+    with folder.hold(".granpipe", print):
+        name = (root / ".granpipe/lock").read_bytes()
+        (root / ".granpipe/lock").write_bytes(b"")
+        threading.Timer(0.15, (root / ".granpipe/lock").write_bytes, [name]).start()
+        with (
+            pytest.raises(BusyError, match=f"process {os.getpid()} on "),
+            folder.hold(".granpipe", print),
+        ):
+            pytest.fail("two hold it")
+
+
+def test_a_lock_that_is_let_go_of_this_moment_is_waited_for(folder, root):
+    (root / ".granpipe").mkdir(parents=True)
+    file = (root / ".granpipe/lock").open("wb")
+    assert lock(file)
+    threading.Timer(0.15, file.close).start()
+    with folder.hold(".granpipe", print):
+        pass
 
 
 def test_a_lock_that_is_a_link_is_not_followed(folder, root, tmp_path):

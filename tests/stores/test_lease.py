@@ -217,8 +217,8 @@ def rivals(lake, start, tmp_path):
     """Start two runs at once on one output, of photographs that take a while."""
 
     def run(output: object) -> list[tuple[int, str, int]]:
-        for number in range(40):
-            save(tmp_path / f"img/corn/{number:02}.bmp", picture(500, 500, number))
+        for number in range(400):
+            save(tmp_path / f"img/corn/{number:03}.bmp", picture(100, 100, number))
         runs = [start("prepare", tmp_path / "img", output, "--workers", 1) for _ in range(2)]
         ends = [process.communicate(timeout=60)[1] for process in runs]
         return sorted((p.returncode, e, p.pid) for p, e in zip(runs, ends, strict=True))
