@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -20,7 +20,7 @@ from granpipe.engines.worker import allow_seconds
 from granpipe.errors import DatasetError, PhotoError
 from granpipe.jobs.read_off import read_off
 from granpipe.photo.exif import read_capture
-from granpipe.photo.letterbox import Colour, Pixels, letterbox
+from granpipe.photo.letterbox import Colour, Pixels, content, letterbox
 from granpipe.photo.memory import MAX_MEMORY
 from granpipe.photo.opening import open_photo
 from granpipe.stores.protocol import Entry, Store
@@ -187,20 +187,25 @@ class PreparePhoto:
         array, box, (width, height) = letterbox(
             image, settings.size, settings.fill, settings.max_memory
         )
-        place = {"width": width, "height": height, **asdict(box)}
+        photo = content(array, box)
         position = capture.position
         record = {
             "recipe": settings.recipe,
             "max_memory": settings.max_memory,
-            **place,
+            "width": width,
+            "height": height,
+            "left": box.left,
+            "top": box.top,
+            "right": box.right,
+            "bottom": box.bottom,
             "latitude": position and position.lat,
             "longitude": position and position.lon,
             "altitude": position and position.altitude,
             "taken_at": capture.taken_at,
             "utc_offset": capture.utc_offset,
             "camera": f"{capture.make} {capture.model}".strip(),
-            **sums(array, box),
-            **read_off(array, place, looks=self.looks),
+            **sums(photo),
+            **read_off(photo, (width, height), settings.size, looks=self.looks),
         }
         return record, array
 

@@ -5,25 +5,44 @@ Where a record lacks them, a worker reads them off the array, so that no photogr
 
 import base64
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Any
+
+from PIL import Image
 
 from granpipe.dataset.arrays import parse_array
 from granpipe.dataset.packs import Place, read_alone, read_place
 from granpipe.dataset.records import text_in
 from granpipe.errors import PhotoError
-from granpipe.photo.letterbox import Box, Pixels
+from granpipe.photo.letterbox import Box, content
 from granpipe.photo.likeness import grey, hashes
 from granpipe.photo.quality import flags
 from granpipe.stores.protocol import Store
 
 
-def read_off(array: Pixels, record: Mapping[str, Any], *, looks: bool) -> dict[str, str]:
-    """Return what a record tells of an array: `flags`, and with `looks` the hashes in base64."""
-    picture = grey(array, Box(*(record[side] for side in ("left", "top", "right", "bottom"))))
-    told = {"flags": flags(picture, record["width"], record["height"], len(array))}
+def read_off(
+    photo: Image.Image, sides: tuple[int, int], size: int, *, looks: bool
+) -> dict[str, str]:
+    """Return what a record tells of how a photograph looks in its array.
+
+    Parameters
+    ----------
+    photo : PIL.Image.Image
+        The content, RGB.
+    sides : tuple of int
+        Width and height of the photograph itself, in pixels.
+    size : int
+        Side of the array.
+    looks : bool
+        Tell also what it looks like.
+
+    Returns
+    -------
+    dict
+        `flags`, and with `looks` the hashes in base64.
+    """
+    picture = grey(photo)
+    told = {"flags": flags(picture, *sides, size)}
     return told | ({"look": base64.b64encode(hashes(picture).tobytes()).decode()} if looks else {})
 
 
@@ -69,9 +88,12 @@ class ReadOff:
         if sha256(data).hexdigest() != record["array_sha256"]:
             return ""
         try:
-            told = read_off(parse_array(data), record, looks=self.looks)
+            array = parse_array(data)
         except PhotoError:
             return ""
+        box = Box(*(record[side] for side in ("left", "top", "right", "bottom")))
+        sides = record["width"], record["height"]
+        told = read_off(content(array, box), sides, len(array), looks=self.looks)
         return json.dumps(record | told, separators=(",", ":"))
 
     def keep(self, item: tuple[str, str], made: str) -> str:

@@ -61,6 +61,8 @@ def to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
         Its ICC profile. One that is damaged, or meant for another kind of pixel, is left out of
         account, as browsers do.
     """
+    if image.mode == "RGB" and not profile:
+        return image
     alpha = image.getchannel("A") if image.mode in {"LA", "RGBA"} else None
     opaque = image.convert(image.mode.removesuffix("A"))
     transform = _transform(profile, opaque.mode) if profile else None

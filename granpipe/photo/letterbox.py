@@ -76,6 +76,11 @@ def content_box(width: int, height: int, size: int) -> Box:
     return Box(left, top, left + new_width, top + new_height)
 
 
+def content(array: Pixels, box: Box) -> Image.Image:
+    """Return what stands in a box of an array, as a picture."""
+    return Image.fromarray(array[box.top : box.bottom, box.left : box.right])
+
+
 def letterbox(
     image: Image.Image,
     size: int = 224,

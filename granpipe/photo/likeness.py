@@ -12,8 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from granpipe.photo.letterbox import Box, Pixels
-
 Grey: TypeAlias = NDArray[np.uint8]
 Hashes: TypeAlias = NDArray[np.uint8]
 
@@ -38,21 +36,9 @@ _ROWS, _COLUMNS = np.divmod(np.arange(_BITS), _FREQUENCIES)
 _ORDER = np.lexsort((_ROWS, _ROWS + _COLUMNS))
 
 
-def grey(array: Pixels, box: Box) -> Grey:
-    """Return the luminance of a picture, without its padding.
-
-    Parameters
-    ----------
-    array : ndarray of shape (size, size, 3), uint8
-    box : Box
-        Where the photograph stands in it.
-
-    Returns
-    -------
-    ndarray of shape (box.height, box.width), uint8
-    """
-    content = array[box.top : box.bottom, box.left : box.right]
-    return np.asarray(Image.fromarray(content).convert("L"))
+def grey(picture: Image.Image) -> Grey:
+    """Return the luminance of a picture, as an array of shape (height, width)."""
+    return np.asarray(picture.convert("L"))
 
 
 def hashes(picture: Grey) -> Hashes:

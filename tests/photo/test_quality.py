@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageEnhance, ImageFilter, ImageOps
 
-from granpipe.photo.letterbox import letterbox
+from granpipe.photo.letterbox import content, letterbox
 from granpipe.photo.likeness import grey
 from granpipe.photo.quality import FLAGS, flags, sharpness
 
@@ -13,7 +13,7 @@ from conftest import ROOT
 
 def flags_of(image: Image.Image, size: int = 224) -> list[str]:
     array, box, (width, height) = letterbox(image, size)
-    return flags(grey(array, box), width, height, size).split()
+    return flags(grey(content(array, box)), width, height, size).split()
 
 
 def blurred(image: Image.Image, share: float) -> Image.Image:
