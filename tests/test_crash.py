@@ -249,6 +249,16 @@ def test_ctrl_c_is_one_line_and_exit_130_and_leaves_no_process(granpipe, harmful
     assert tree(out) == whole
 
 
+def test_a_limit_on_the_size_of_files_is_one_line_and_costs_no_photograph(injected, tmp_path):
+    for number in range(2):
+        save(tmp_path / f"src/corn/{number}.jpg", picture(seed=number))
+    limit = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))"
+    process = injected(limit, "prepare", tmp_path / "src", tmp_path / "out", "--workers", 2)
+    _, errors = process.communicate()
+    assert process.returncode == 1
+    assert re.fullmatch(r"granpipe: \S+\.npy: File too large; mend that, run again\n", errors)
+
+
 def test_a_worker_killed_in_the_middle_costs_one_photograph(granpipe, harmful, src, out, whole):
     process = harmful("prepare", src, out, "--workers", 2)
     wait_for(lambda: count_arrays(out) > 10, process)

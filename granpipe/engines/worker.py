@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence, Set
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from functools import partial
@@ -34,11 +34,14 @@ _BETWEEN_ANSWERS = 0.02  # seconds; a pipe and two changes of process cost as mu
 _Messages = Iterator[tuple[str, Any]]
 
 
+_has_more_time = False
 _tell: Callable[[object], None] = lambda message: None  # noqa: E731 - a worker has another
 
 
 def allow_seconds(seconds: float) -> None:
     """Let the item at hand take so long, if that is more than it may; called by its function."""
+    global _has_more_time  # noqa: PLW0603 - one function at once
+    _has_more_time = True
     _tell((MORE_TIME, seconds))
 
 
@@ -66,15 +69,16 @@ class Steps(Protocol):
         """Return the result."""
 
 
-def serve_forked(place: mmap) -> NoReturn:
+def serve_forked(place: mmap, signals: Set[int]) -> NoReturn:
     """Be a worker in a process that `subprocess` forked, and that runs no other program.
 
     It writes into the memory, which it shares with its parent, which item of a chunk it is at. So
-    it need not answer after each.
+    it need not answer after each. Signals are blocked until it has none of its parent's handlers.
     """
     code = 1
     try:
         _forget_parent()
+        signal.pthread_sigmask(signal.SIG_SETMASK, signals)
         with open(0, "rb", closefd=False) as calls:
             pickle.load(calls)  # noqa: S301 - the places to import from, which are known here
             serve(calls, place)
@@ -91,10 +95,11 @@ def _forget_parent() -> None:
     for number in signal.valid_signals():
         if callable(signal.getsignal(number)):
             signal.signal(number, signal.SIG_DFL)
+    nothing = os.open(os.devnull, os.O_RDWR)
     for file in list(Path("/proc/self/fd").iterdir()):
         if int(file.name) > 2:
-            with suppress(OSError):  # the one that listed them
-                os.close(int(file.name))
+            # Not closed: what logs into a file of the parent would write into one of ours.
+            os.dup2(nothing, int(file.name))
 
 
 def serve(calls: BinaryIO, place: mmap | None = None) -> None:
@@ -140,6 +145,7 @@ def _keep_memory() -> None:
 def _one_by_one(
     function: Callable[[Any], Any], place: mmap | None, items: Sequence[Any]
 ) -> _Messages:
+    global _has_more_time
     results, answered = [], time.monotonic()
     for number, item in enumerate(items):
         if place:
@@ -150,9 +156,9 @@ def _one_by_one(
             yield DONE, results
             raise
         now = time.monotonic()
-        if not place or now - answered > _BETWEEN_ANSWERS:
+        if not place or _has_more_time or now - answered > _BETWEEN_ANSWERS:
             yield DONE, results
-            results, answered = [], now
+            results, answered, _has_more_time = [], now, False
     yield DONE, results
 
 

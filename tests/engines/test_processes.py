@@ -1,5 +1,6 @@
 """Work in processes that may die."""
 
+import logging
 import math
 import os
 import signal
@@ -7,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 from subprocess import PIPE
 
@@ -36,6 +38,16 @@ def work(item: object) -> object:
     if item == "print":
         os.write(1, b"a library prints\n")
         print("and so does Python", flush=True)
+    if item == "log":
+        logging.getLogger().warning("into a file of the parent")
+        print("and so", file=sys.stderr, flush=True)
+    if item == "nobody reads":
+        reader, writer = os.pipe()
+        os.close(reader)
+        with suppress(BrokenPipeError):
+            os.write(writer, b"x")
+    if item == "says it may take long":
+        allow_seconds(30)
     if item == "fail":
         raise PhotoError("unreadable", "on purpose")
     if item == "quit":
@@ -90,6 +102,43 @@ def test_workers_of_either_kind_may_die_and_print(before):
     told = in_a_process_of_its_own(f"{before}print(values(run(work, {items}, 2, time_limit=1)))")
     lost = [Lost("left with 3"), Lost("was ended by signal 9"), Lost("took longer than 1 s")]
     assert told == f"{[1, *lost, 'print', 'interrupt', Lost('left with 1'), 2]}\n"
+
+
+def test_what_the_parent_has_open_is_out_of_reach_of_its_forks(tmp_path):
+    items = [0, "log", 1, "nobody reads", 2]
+    told = in_a_process_of_its_own(
+        f"""
+logging.basicConfig(filename={str(tmp_path / "log")!r})
+sys.stderr = open({str(tmp_path / "errors")!r}, "w")
+print(values(run(work, {items}, 1)))
+"""
+    )
+    assert told == f"{items}\n"
+    assert (tmp_path / "errors").read_text() == ""
+
+
+def test_more_time_is_for_the_item_that_asked_for_it_also_among_quick_ones():
+    items = [0, "says it may take long", "hang", *range(1, 40)]
+    told = in_a_process_of_its_own(f"print(values(run(work, {items}, 1, time_limit=1)))")
+    assert told == f"{[*items[:2], Lost('took longer than 1 s'), *items[3:]]}\n"
+
+
+def test_what_works_in_steps_is_no_fork_and_loses_the_item_that_kills():
+    told = in_a_process_of_its_own("print(list(run(Deadly(), range(40), 1)))")
+    assert told == f"{[*range(7), Lost('left with 3'), *range(8, 40)]}\n"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="forks on Linux only")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_to_all_while_workers_are_forked_is_told_once(number, tmp_path):
+    told = in_a_process_of_its_own(
+        f"""
+os.register_at_fork(after_in_child=lambda: os.kill(os.getpid(), {int(number)}))
+signal.signal({int(number)}, lambda *_: print("told"))
+print(list(run(abs, [-1], 1)), flush=True)
+"""
+    )
+    assert told == "[1]\n"
 
 
 @pytest.mark.parametrize("workers", [1, 2, 7])
@@ -234,6 +283,19 @@ class Distant:
 
     def keep(self, item, made):
         time.sleep(item)
+        return made
+
+
+class Deadly(Distant):
+    """Steps of which one may end their process."""
+
+    def work(self, item, fetched):
+        return os._exit(3) if item == 7 else fetched
+
+    def fetch(self, item):
+        return item
+
+    def keep(self, item, made):
         return made
 
 
