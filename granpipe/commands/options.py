@@ -31,7 +31,7 @@ _LARGEST_PACK = 1_000_000
 
 
 class Command(click.Command):
-    """A command that ends while it waits for a server, and not for a closed pipe as help does."""
+    """A command that can be ended while it waits for a server, and fails where a pipe is closed."""
 
     def invoke(self, ctx: click.Context) -> Any:
         words = [str(value) for value in ctx.params.values()]

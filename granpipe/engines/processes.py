@@ -20,7 +20,17 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, Generic, TypeVar
 
-from granpipe.engines.worker import BEGUN, DONE, ERROR, ITEM, LOOK, MORE_TIME, READY, serve_forked
+from granpipe.engines.worker import (
+    BEGUN,
+    DONE,
+    ERROR,
+    ITEM,
+    LOOK,
+    MORE_TIME,
+    READY,
+    is_ahead,
+    serve_forked,
+)
 from granpipe.errors import DatasetError
 
 Item = TypeVar("Item")
@@ -30,7 +40,7 @@ TIME_LIMIT = 120.0
 """Seconds that one item may take before its worker is ended, unless it asks for more."""
 
 _LARGEST_CHUNK = 64
-_SHARES = 4
+_SHARES = 4  # of what is left: a worker takes one of so many for each
 # Memory may be short for a moment when a worker starts; one that never starts is an error.
 _MOST_FAILED_STARTS = 3
 # Idle BLAS threads cost a worker's time.
@@ -98,7 +108,7 @@ class Pool(Generic[Item, Result]):
         workers: int,
         time_limit: float = TIME_LIMIT,
     ) -> None:
-        self.is_ahead = bool(getattr(function, "ahead", 0))
+        self.is_ahead = is_ahead(function)
         self.workers = [_Worker(function) for _ in range(workers)]
         self.threads = ThreadPoolExecutor(max(1, workers))
         self.idle: SimpleQueue[_Worker] = SimpleQueue()
@@ -187,7 +197,7 @@ class _Worker:
 
     def __init__(self, function: Callable[[Any], Any]) -> None:
         self.greeting = pickle.dumps(sys.path) + pickle.dumps(function)
-        self.is_ahead = bool(getattr(function, "ahead", 0))
+        self.is_ahead = is_ahead(function)
         self.is_busy = False
         self.busy_seconds = 0.0
         self.seconds_allowed = 0.0
@@ -215,7 +225,7 @@ class _Worker:
         return not self.is_ahead and tasks.exists() and len(list(tasks.iterdir())) == 1
 
     def _fork(self) -> subprocess.Popen[bytes]:
-        """Start a process that goes on with what is imported here, in an eighth of the time."""
+        """Start a process that goes on with what is imported here."""
         self.place = mmap(-1, ITEM.size)
         before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
         try:

@@ -69,6 +69,11 @@ class Steps(Protocol):
         """Return the result."""
 
 
+def is_ahead(function: Callable[[Any], Any]) -> bool:
+    """Tell whether a function works in `Steps` that overlap."""
+    return bool(getattr(function, "ahead", 0))
+
+
 def serve_forked(place: mmap, signals: Set[int]) -> NoReturn:
     """Be a worker in a process that `subprocess` forked, and that runs no other program.
 
@@ -114,7 +119,7 @@ def serve(calls: BinaryIO, place: mmap | None = None) -> None:
     function = pickle.load(calls)  # noqa: S301
     _keep_memory()
     messages: Callable[[Sequence[Any]], _Messages] = partial(_one_by_one, function, place)
-    if getattr(function, "ahead", 0):
+    if is_ahead(function):
         messages = _Overlapping(function)
     _tell = partial(_reply, results)
     _tell(READY)
@@ -159,7 +164,8 @@ def _one_by_one(
         if not place or _has_more_time or now - answered > _BETWEEN_ANSWERS:
             yield DONE, results
             results, answered, _has_more_time = [], now, False
-    yield DONE, results
+    if results:
+        yield DONE, results
 
 
 class _Overlapping:

@@ -10,7 +10,7 @@ from PIL import Image
 from granpipe.dataset.sources import read_head, read_photo
 from granpipe.errors import PhotoError
 from granpipe.photo.exif import Capture, read_capture
-from granpipe.photo.letterbox import letterbox
+from granpipe.photo.letterbox import content, letterbox
 from granpipe.photo.opening import MAX_PIXELS, open_photo
 from granpipe.stores.protocol import Entry, Store
 
@@ -100,7 +100,6 @@ def _thumbnail(image: Image.Image, side: int) -> str:
         array, box, _ = letterbox(image, side, fill=(255, 255, 255))
     except PhotoError:
         return ""  # the position counts, even of a photograph whose pixels are cut off
-    content = array[box.top : box.bottom, box.left : box.right]
     buffer = io.BytesIO()
-    Image.fromarray(content.copy()).save(buffer, "JPEG", quality=70, optimize=True)
+    content(array, box).save(buffer, "JPEG", quality=70, optimize=True)
     return base64.b64encode(buffer.getvalue()).decode()

@@ -79,7 +79,7 @@ def _scan(data: bytes, header: int, place: int) -> Iterator[Stretch]:
 
 
 def _find_markers(data: bytes, place: int) -> Iterator[int]:
-    """Yield where markers stand among codes, as `MARKER` finds them, in a third of its time."""
+    """Yield where markers stand among codes, as `MARKER` finds them, and faster."""
     values = np.frombuffer(data, np.uint8)
     for start in range(place, len(data) - 1, _BLOCK):
         some = values[start : start + _BLOCK + 1]

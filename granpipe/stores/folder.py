@@ -13,14 +13,14 @@ from pathlib import Path
 from typing import IO
 
 from granpipe.errors import DatasetError
-from granpipe.stores.locks import lock
+from granpipe.stores.locks import lock, lock_or_tell
 from granpipe.stores.owner import busy_with, owner_of, this_process
 from granpipe.stores.protocol import Entry, Held, Store
+from granpipe.stores.walk import version_of, walk
 
 # A file may change once more within the tick of its disk's clock, FAT's being the longest.
 _SETTLED = 2_000_000_000
 _LONGEST_PATH = 3_999
-_MOMENT, _PATIENCE = 0.1, 5  # seconds; moments
 _TO_WRITE = os.O_WRONLY | os.O_CREAT | getattr(os, "O_BINARY", 0)
 _PROCESS = os.urandom(4).hex()
 
@@ -54,37 +54,7 @@ class Folder:
 
     def list(self, folder: str = "", *, deep: bool = True) -> Iterator[Entry]:
         """Yield the files below a folder. Links to folders are followed last, each folder once."""
-        folders, links = [folder], list[str]()
-        entered: set[tuple[int, int]] = set()
-        while folders or links:
-            name = folders.pop() if folders else links.pop(0)
-            if not self._enter(name, entered):
-                continue
-            try:
-                with os.scandir(self.locate(name)) as entries:
-                    for entry in entries:
-                        path = _join(name, entry.name.decode("utf-8", "surrogateescape"))
-                        if not _is_folder(entry):
-                            yield _entry(path, entry)
-                        elif deep:
-                            (links if entry.is_symlink() else folders).append(path)
-            except OSError as error:
-                if name != folder or not isinstance(error, FileNotFoundError):
-                    why = f"cannot list the folder: {error.strerror}"
-                    yield Entry(name, 0, "", why, is_folder=True)
-            links.sort()
-
-    def _enter(self, name: str, entered: set[tuple[int, int]]) -> bool:
-        try:
-            status = os.stat(self.locate(name))
-        except OSError:
-            return True  # listing it will say what is wrong
-        identity = (status.st_dev, status.st_ino)
-        if not status.st_ino:
-            return True  # a file system without such numbers
-        known = identity in entered
-        entered.add(identity)
-        return not known
+        return walk(self.locate, folder, deep=deep)
 
     def read(self, path: str) -> tuple[bytes, str]:
         """Return a file's bytes and version; none of what may change within its clock's tick."""
@@ -93,8 +63,8 @@ class Folder:
             data = file.read()
             after = os.fstat(file.fileno())
         is_settled = time.time_ns() - before.st_mtime_ns > _SETTLED
-        is_same = _version(before) == _version(after) and len(data) == before.st_size
-        return data, _version(before) if is_settled and is_same else ""
+        is_same = version_of(before) == version_of(after) and len(data) == before.st_size
+        return data, version_of(before) if is_settled and is_same else ""
 
     def head(self, path: str, size: int) -> bytes:
         """Return a file's first bytes."""
@@ -129,7 +99,7 @@ class Folder:
             number = os.open(temporary, _TO_WRITE | os.O_TRUNC, 0o666)
             try:
                 _write(number, data)
-                return _version(os.fstat(number))
+                return version_of(os.fstat(number))
             finally:
                 os.close(number)
 
@@ -167,7 +137,7 @@ class Folder:
             os.replace(self._own(path), self._own(target))
             with suppress(OSError):  # not empty
                 os.removedirs(os.path.dirname(self.locate(path)))
-            return _version(os.stat(self.locate(target)))
+            return version_of(os.stat(self.locate(target)))
 
     def _check_run(self) -> None:
         if self.scratch and not os.path.isdir(self.locate(self.scratch)):
@@ -234,12 +204,12 @@ class Folder:
             finally:
                 with suppress(OSError):
                     os.unlink(temporary)
-            return _version(os.stat(target))
+            return version_of(os.stat(target))
 
     def replace(self, path: str, data: bytes, version: str) -> str | None:
         """Write a file in place of this version. Two at once are told apart by `hold` alone."""
         try:
-            if _version(os.stat(self.locate(path))) != version:
+            if version_of(os.stat(self.locate(path))) != version:
                 return None
         except FileNotFoundError:
             return None
@@ -309,14 +279,9 @@ class Folder:
         path = self.locate(f"{folder}/lock")
         flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
         with open(os.open(path, flags, 0o666), "r+b", buffering=0) as file:
-            for patience in range(_PATIENCE, -1, -1):
-                if lock(file):
-                    break
-                told = file.read()
-                if told or not patience:
-                    raise busy_with(self.url, told)
-                # Whoever has it is about to write its name, or has just taken it away.
-                time.sleep(_MOMENT)
+            owner = lock_or_tell(file)
+            if owner is not None:
+                raise busy_with(self.url, owner)
             file.truncate(0)
             file.write(this_process().to_json(brief=is_brief))
             yield from self._staged(folder)
@@ -372,33 +337,3 @@ def _write(number: int, data: bytes | memoryview) -> None:
 @cache
 def _length(root: str) -> int:
     return len(os.path.abspath(os.fsencode(root)))
-
-
-def _join(folder: str, name: str) -> str:
-    return f"{folder}/{name}" if folder else name
-
-
-def _is_folder(entry: "os.DirEntry[bytes]") -> bool:
-    try:
-        return entry.is_dir()
-    except OSError:  # a link to itself, for one
-        return False
-
-
-def _entry(path: str, entry: "os.DirEntry[bytes]") -> Entry:
-    try:
-        status = entry.stat()
-    except FileNotFoundError:
-        why = "link to a file that is not there" if entry.is_symlink() else "is gone"
-        return Entry(path, 0, "", why)
-    except OSError as error:
-        return Entry(path, 0, "", error.strerror or str(error))
-    if not stat.S_ISREG(status.st_mode):
-        return Entry(path, 0, "", "is no regular file")
-    return Entry(path, status.st_size, _version(status))
-
-
-def _version(status: os.stat_result) -> str:
-    # Windows tells the file number of an open file only.
-    number = 0 if os.name == "nt" else status.st_ino
-    return f"{status.st_size:x}-{status.st_mtime_ns:x}-{number:x}"

@@ -1,6 +1,9 @@
 """Locks on files, which the system lets go of when their process ends."""
 
+import time
 from typing import IO
+
+_MOMENT, _MOMENTS = 0.1, 6  # seconds; how often a lock is asked for
 
 
 def lock(file: IO[bytes]) -> bool:
@@ -14,6 +17,20 @@ def lock(file: IO[bytes]) -> bool:
     except BlockingIOError:
         return False
     return True
+
+
+def lock_or_tell(file: IO[bytes]) -> bytes | None:
+    """Lock an open file, and return None; else what the process that has locked it wrote there."""
+    told = b""
+    for _ in range(_MOMENTS):
+        if lock(file):
+            return None
+        told = file.read()
+        if told:
+            break
+        # Whoever has it is about to write its name, or has just taken it away.
+        time.sleep(_MOMENT)
+    return told
 
 
 def _lock_on_windows(file: IO[bytes]) -> bool:
