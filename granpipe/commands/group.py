@@ -79,7 +79,7 @@ cli.add_command(map_command)
 
 def main() -> None:
     """Run the command line."""
-    # Nothing here multiplies matrices; starting BLAS threads for it takes 30 ms.
+    # Matrices here are small, and every core has a worker; starting BLAS threads takes 30 ms.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     # A run makes many objects and hardly a cycle: to look for some took 7 % of a map of 100,000.
     gc.set_threshold(100_000)

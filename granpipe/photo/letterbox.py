@@ -12,6 +12,7 @@ from PIL import Image
 from granpipe.errors import PhotoError
 from granpipe.photo.colour import resamplable, to_srgb
 from granpipe.photo.doubt import has_clipped_row, has_impossible_blocks, has_odd_tables
+from granpipe.photo.lanczos import scale
 from granpipe.photo.memory import MAX_MEMORY, check_memory
 from granpipe.photo.opening import JPEGS, bytes_of, load, one_line, open_photo
 
@@ -24,7 +25,6 @@ _DCT_MARGIN = 1.4
 # against a full decode where others reach 39 to 45).
 _DCT_MARGIN_FINE = 2.0
 _FINE_BYTES_PER_PIXEL = 0.5
-_WHOLE, _REDUCED = Image.Resampling.LANCZOS, Image.Resampling.BICUBIC
 _ORIENTATION = 0x0112
 _TURNED = (5, 6, 7, 8)
 
@@ -152,9 +152,7 @@ def _scaled(
         )
         check_memory(image, sides, file_size, max_memory)
         pixels = resamplable(load(image))
-        # What was reduced already has no detail left that Lanczos would keep, at twice the time.
-        filtering = _REDUCED if pixels.size != sides else _WHOLE
-        return pixels.resize((width, height), filtering, drafted[1] if drafted else None)
+        return scale(pixels, (width, height), drafted[1] if drafted else None)
     except MemoryError as error:
         raise PhotoError("too_large", "not enough memory to scale it") from error
     except (OSError, ValueError) as error:
