@@ -13,7 +13,7 @@ import sys
 import time
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import features
 
@@ -27,8 +27,6 @@ from conftest import ROOT
 from exif_blocks import byte, double, gps, long, rational, short, srational, text, undefined
 
 LAT, LON = 12.51, 45.255
-
-unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 POSITIONS = {
     "degrees, minutes and seconds": (gps(), LAT, LON),
@@ -419,7 +417,6 @@ def test_the_photograph_that_other_tests_build_is_where_they_say():
     )
 
 
-@unhurried
 @given(st.floats(-90, 90), st.floats(-180, 180), st.sampled_from("<>"))
 def test_any_place_comes_back_within_a_decimetre(lat, lon, order):
     written = gps(
@@ -461,19 +458,17 @@ VALUES = st.builds(
 TAGS = st.dictionaries(NUMBERS, VALUES, max_size=12)
 
 
-@unhurried
 @given(st.binary(max_size=300), st.sampled_from([b"", b"II*\0", b"MM\0*", b"II*\0\x08\0\0\0"]))
 def test_random_bytes_get_a_verdict(content, header):
     assert_sane(capture(eb.jpeg(header + content)))
 
 
-@unhurried
 @given(st.builds(eb.block, TAGS, TAGS, TAGS, st.sampled_from("<>"), st.none() | st.integers(0, 99)))
 def test_random_tags_get_a_verdict(block):
     assert_sane(capture(eb.jpeg(block)))
 
 
-@settings(unhurried, max_examples=300)
+@settings(max_examples=300)
 @given(
     st.sampled_from([BLOCK, BIG_BLOCK]),
     st.dictionaries(st.integers(0, len(BLOCK) - 1), st.integers(0, 255), max_size=6),
@@ -484,7 +479,6 @@ def test_a_mutated_and_cut_block_gets_a_verdict(block, mutations, length):
     assert_sane(capture(eb.jpeg(mutated)))
 
 
-@unhurried
 @given(st.dictionaries(st.integers(8, 400), st.integers(0, 255), max_size=4))
 def test_a_mutated_tiff_file_gets_a_verdict(mutations):
     whole = eb.tiff(*TABLES)
