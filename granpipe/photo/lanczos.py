@@ -1,12 +1,15 @@
-"""Scale a picture by the Lanczos filter, in half of Pillow's time, to Pillow's pixels.
+"""Scale a picture by the Lanczos filter: a photograph in half of Pillow's time, to its pixels.
 
 A row of pixels times a matrix of weights is the scaled row, and a picture has hundreds of rows, so
 that the library behind NumPy's products does the work. Far from the diagonal the weights are 0:
-pixels next to each other share a matrix of their own, which covers what they see. Weights are
-multiples of 2**-15, and levels are whole numbers. No sum needs more than a float32 holds, so that
-no order of additions makes other pixels on another machine.
+pixels next to each other share a matrix of their own, which covers what they see.
+
+Levels are whole numbers, and weights multiples of 2**-15. No sum needs more than a float32 holds,
+so that no order of additions makes other pixels on another machine; the weights themselves come
+from sums, products and quotients alone, which IEEE 754 rounds the same way everywhere.
 """
 
+import math
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TypeAlias
@@ -17,12 +20,15 @@ from PIL import Image
 
 Floats: TypeAlias = NDArray[np.float32]
 
-_SUPPORT = 3  # zero crossings on either side, as everybody's Lanczos has
+_LOBES = 3  # on either side, as everybody's Lanczos has
 _ONE = 1 << 15
 _TOGETHER = 16  # pixels that share a matrix
 _AT_ONCE = 1 << 17  # pixels, so that a large picture is never whole in two kinds of numbers
-_LONGEST = 1 << 14  # pixels of a side; of longer ones the weights take too much memory
+# Beyond these, Pillow is as fast, or takes less memory, or has finer weights.
+_LONGEST, _MOST_PIXELS, _MOST_TIMES = 1 << 13, 1 << 21, 64
 _LINES = {"L": "L", "RGB": "RGB;L"}  # Pillow's names of whole rows of one channel after another
+# sin(x) / x is their sum, each times a power of x**2, the highest first; exact for x up to pi.
+_SINC = [(-1) ** power / math.factorial(2 * power + 1) for power in range(15, -1, -1)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,16 +59,15 @@ def scale(
     Returns
     -------
     PIL.Image.Image
-        Of the same mode. Of L and RGB, a value in a thousand is a level beside what `Image.resize`
-        returns where it scales the width first; other modes it scales itself.
+        Of the same mode. Levels are within two of those of `Image.resize` where it scales the
+        width first; of a photograph's, one in a thousand is another.
     """
-    lines = _LINES.get(picture.mode)
-    if not lines or max(*picture.size, *sides) > _LONGEST:
+    area = area or (0, 0, *picture.size)
+    if not _gains(picture, sides, area):
         return picture.resize(sides, Image.Resampling.LANCZOS, area)
-    width, height = sides
-    left, top, right, bottom = area or (0, 0, *picture.size)
-    channels = len(picture.getbands())
-    narrow = _narrow(picture, lines, _parts(picture.width, left, right, width), width)
+    (width, height), (left, top, right, bottom) = sides, area
+    lines, channels = _LINES[picture.mode], len(picture.getbands())
+    narrow = _narrow(picture, _parts(picture.width, left, right, width), width)
     narrow = narrow.reshape(picture.height, channels * width)
     scaled = np.empty((height, channels * width), np.float32)
     for part in _parts(picture.height, top, bottom, height):
@@ -71,9 +76,25 @@ def scale(
     return Image.frombytes(picture.mode, sides, pixels.tobytes(), "raw", lines)
 
 
-def _narrow(picture: Image.Image, lines: str, parts: list[_Part], width: int) -> Floats:
+def _gains(
+    picture: Image.Image, sides: tuple[int, int], area: tuple[float, float, float, float]
+) -> bool:
+    """Tell whether a picture is scaled better here than by Pillow."""
+    width, height = sides
+    left, top, right, bottom = area
+    return (
+        picture.mode in _LINES
+        and (*sides, 0, 0, *sides) != (*picture.size, *area)
+        and max(*picture.size, *sides) <= _LONGEST
+        and max(picture.height, height) * width <= _MOST_PIXELS
+        and right - left <= _MOST_TIMES * width
+        and bottom - top <= _MOST_TIMES * height
+    )
+
+
+def _narrow(picture: Image.Image, parts: list[_Part], width: int) -> Floats:
     """Return the levels of a picture of the same height and another width, channel by channel."""
-    channels = len(picture.getbands())
+    lines, channels = _LINES[picture.mode], len(picture.getbands())
     narrow = np.empty((picture.height * channels, width), np.float32)
     step = max(1, _AT_ONCE // picture.width)
     for top in range(0, picture.height, step):
@@ -98,14 +119,18 @@ def _levels(numbers: Floats) -> Floats:
 def _parts(side: int, start: float, end: float, wanted: int) -> list[_Part]:
     """Return what makes a side of so many pixels of the part from start to end of another."""
     first, last, weights = _weights(side, start, end, wanted)
+    begins = np.arange(0, wanted, _TOGETHER)
+    pixels = np.arange(wanted)
+    part, column = np.divmod(pixels, _TOGETHER)
+    rows = (first - first[begins][part])[:, None] + np.arange(weights.shape[1])
+    matrices = np.zeros((len(begins), rows.max() + 1, _TOGETHER), np.float32)
+    matrices[part[:, None], rows, column[:, None]] = weights
     parts = []
-    for begin in range(0, wanted, _TOGETHER):
+    for begin, matrix in zip(begins.tolist(), matrices, strict=True):
         made = slice(begin, min(begin + _TOGETHER, wanted))
         seen = slice(int(first[begin]), int(last[made.stop - 1]))
-        matrix = np.zeros((seen.stop - seen.start, made.stop - begin), np.float32)
-        pixels, taps = np.nonzero(weights[made])
-        matrix[first[made][pixels] - seen.start + taps, pixels] = weights[made][pixels, taps]
-        parts.append(_Part(made, seen, matrix))
+        weights_of = matrix[: seen.stop - seen.start, : made.stop - begin]
+        parts.append(_Part(made, seen, weights_of))
     return parts
 
 
@@ -114,14 +139,26 @@ def _weights(
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
     """Return the first pixel that each wanted one sees, the one behind the last, their weights."""
     step = (end - start) / wanted
-    reach = max(step, 1.0)  # of half a lobe
+    reach = max(step, 1.0)  # of a lobe
     centres = start + (np.arange(wanted) + 0.5) * step
-    first = np.maximum(centres - _SUPPORT * reach + 0.5, 0).astype(np.int64)
-    last = np.minimum(centres + _SUPPORT * reach + 0.5, side).astype(np.int64)
-    places = first[:, None] + np.arange((last - first).max())
-    distances = (places + 0.5 - centres[:, None]) / reach
-    weights = np.sinc(distances) * np.sinc(distances / _SUPPORT)
-    weights[(places >= last[:, None]) | (abs(distances) >= _SUPPORT)] = 0
+    first = np.maximum(centres - _LOBES * reach + 0.5, 0).astype(np.int64)
+    last = np.minimum(centres + _LOBES * reach + 0.5, side).astype(np.int64)
+    taps = np.arange((last - first).max())
+    distances = taps + (first + 0.5 - centres)[:, None]
+    squares = (distances * (math.pi / _LOBES / reach)) ** 2
+    weights = _lanczos(squares)
+    weights[(squares >= math.pi**2) | (taps >= (last - first)[:, None])] = 0
     # Their running sum is rounded rather than themselves: so they make one, whatever their number.
-    running = weights.cumsum(axis=1) / weights.sum(axis=1, keepdims=True)
-    return first, last, np.diff(np.rint(running * _ONE), prepend=0) / _ONE
+    running = weights.cumsum(axis=1)
+    running *= _ONE / running[:, -1:]
+    return first, last, np.diff(np.rint(running), prepend=0) / _ONE
+
+
+def _lanczos(squares: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return sinc(x) sinc(3 x), where sinc(x) is sin(x) / x, for squares of x up to pi."""
+    sinc = np.full_like(squares, _SINC[0])
+    for factor in _SINC[1:]:
+        sinc *= squares
+        sinc += factor
+    sinc *= sinc
+    return sinc * (1 - 4 / 3 * sinc * squares)  # since sin 3x = 3 sin x - 4 sin**3 x

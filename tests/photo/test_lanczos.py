@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -11,6 +11,7 @@ from granpipe.photo.lanczos import scale
 
 LANCZOS = Image.Resampling.LANCZOS
 SIDES = st.tuples(st.integers(1, 300), st.integers(1, 300))
+WANTED = st.tuples(st.integers(8, 300), st.integers(8, 300))
 
 
 def noise(width: int, height: int, mode: str = "RGB", seed: int = 0) -> Image.Image:
@@ -43,7 +44,7 @@ def in_whole_numbers(picture: Image.Image, sides: tuple[int, int]) -> np.ndarray
     return levels
 
 
-@given(SIDES, SIDES, st.sampled_from(["L", "RGB"]), st.data())
+@given(SIDES, WANTED, st.sampled_from(["L", "RGB"]), st.data())
 def test_the_pixels_are_those_of_pillow(sides, wanted, mode, data):
     picture = noise(*sides, mode)
     ends = [sorted(data.draw(st.tuples(*[st.floats(0, side)] * 2))) for side in sides]
@@ -63,7 +64,15 @@ def test_one_value_in_fifty_at_most_is_a_level_beside_that_of_pillow(wanted):
     assert gaps.mean() < 0.02
 
 
-@given(SIDES, SIDES)
+@given(st.integers(1, lanczos._LONGEST), st.integers(1, 300), st.booleans())
+def test_the_pixels_of_long_pictures_are_those_of_pillow(side, wanted, is_wide):
+    assume(side <= lanczos._MOST_TIMES * wanted)
+    picture = noise(*((side, 3) if is_wide else (3, side)))
+    sides = (wanted, 5) if is_wide else (5, wanted)
+    assert np.abs(np.asarray(scale(picture, sides)) - by_pillow(picture, sides)).max() <= 2
+
+
+@given(SIDES, WANTED)
 def test_no_sum_is_rounded(sides, wanted):
     picture = noise(*sides)
     assert np.array_equal(np.asarray(scale(picture, wanted)), in_whole_numbers(picture, wanted))
@@ -95,7 +104,22 @@ def test_other_modes_are_scaled_by_pillow(mode):
     assert scale(picture, (20, 15)) == picture.resize((20, 15), LANCZOS)
 
 
-@pytest.mark.parametrize("sides", [(20_000, 3), (3, 20_000)])
-def test_very_long_pictures_are_scaled_by_pillow(sides):
+@pytest.mark.parametrize(
+    ("sides", "wanted"),
+    [((20_000, 3), (400, 300)), ((3, 20_000), (300, 400)), ((3, 3), (2000, 2000))],
+)
+def test_pictures_are_scaled_by_pillow_where_weights_or_pixels_take_much_memory(sides, wanted):
     picture = noise(*sides)
-    assert scale(picture, (224, 224)) == picture.resize((224, 224), LANCZOS)
+    assert scale(picture, wanted) == picture.resize(wanted, LANCZOS)
+
+
+@pytest.mark.parametrize(("sides", "wanted"), [((700, 10), (10, 10)), ((10, 700), (10, 10))])
+def test_pictures_are_scaled_by_pillow_where_weights_would_be_coarse(sides, wanted):
+    picture = noise(*sides)
+    assert scale(picture, wanted) == picture.resize(wanted, LANCZOS)
+
+
+def test_a_picture_of_the_sides_wanted_is_not_touched(monkeypatch):
+    monkeypatch.setattr(lanczos, "_narrow", None)
+    picture = noise(224, 168)
+    assert scale(picture, picture.size) == picture
