@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import threading
 
 import pytest
 
@@ -40,3 +41,20 @@ def test_an_unknown_command_is_one_clear_line(granpipe):
     result = granpipe("prepair", code=2)
     assert result.stderr.count("\n") == 1
     assert "See granpipe --help" in result.stderr
+
+
+def test_no_memory_for_a_thread_is_one_clear_line_and_the_next_run_completes(
+    granpipe, tmp_path, monkeypatch
+):
+    def start(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")  # as Python itself says it
+
+    save(tmp_path / "img/corn/a.jpg")
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", start)
+        result = granpipe("prepare", tmp_path / "img", tmp_path / "out", "--workers", 2, code=1)
+    assert result.stderr == (
+        "granpipe: cannot start a thread; allow more memory, or more processes\n"
+    )
+    granpipe("prepare", tmp_path / "img", tmp_path / "out")
+    assert len(rows(tmp_path / "out/labels.csv")) == 1
