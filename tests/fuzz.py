@@ -49,7 +49,7 @@ def open_whole(path):
 for number, line in enumerate(sys.stdin):
     path = line.rstrip("\\n")
     try:
-        array, _, _ = letterbox.letterbox(open_whole(path), size, max_memory=10**12)
+        array, *_ = letterbox.letterbox(open_whole(path), size, max_memory=10**12)
         np.save(f"{target}/{number}.npy", array)
         print("drawn", flush=True)
     except Exception as error:

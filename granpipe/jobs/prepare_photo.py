@@ -20,7 +20,7 @@ from granpipe.engines.worker import allow_seconds
 from granpipe.errors import DatasetError, PhotoError
 from granpipe.jobs.read_off import read_off
 from granpipe.photo.exif import read_capture
-from granpipe.photo.letterbox import Colour, Pixels, content, letterbox
+from granpipe.photo.letterbox import Colour, Pixels, letterbox
 from granpipe.photo.memory import MAX_MEMORY
 from granpipe.photo.opening import open_photo
 from granpipe.stores.protocol import Entry, Store
@@ -184,10 +184,9 @@ class PreparePhoto:
         if pixels > _MANY_PIXELS:
             allow_seconds(TIME_LIMIT * pixels / _MANY_PIXELS)
         capture = read_capture(image, data)
-        array, box, (width, height) = letterbox(
+        array, box, (width, height), picture = letterbox(
             image, settings.size, settings.fill, settings.max_memory
         )
-        photo = content(array, box)
         position = capture.position
         record = {
             "recipe": settings.recipe,
@@ -204,8 +203,8 @@ class PreparePhoto:
             "taken_at": capture.taken_at,
             "utc_offset": capture.utc_offset,
             "camera": f"{capture.make} {capture.model}".strip(),
-            **sums(photo),
-            **read_off(photo, (width, height), settings.size, looks=self.looks),
+            **sums(picture),
+            **read_off(picture, (width, height), settings.size, looks=self.looks),
         }
         return record, array
 

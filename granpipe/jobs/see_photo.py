@@ -97,9 +97,10 @@ def _tells_all(head: bytes) -> bool:
 
 def _thumbnail(image: Image.Image, side: int) -> str:
     try:
-        array, box, _ = letterbox(image, side, fill=(255, 255, 255))
+        array, box, *_ = letterbox(image, side, fill=(255, 255, 255))
     except PhotoError:
         return ""  # the position counts, even of a photograph whose pixels are cut off
     buffer = io.BytesIO()
+    # Of the picture itself, Pillow would write the comment that its file has.
     content(array, box).save(buffer, "JPEG", quality=70, optimize=True)
     return base64.b64encode(buffer.getvalue()).decode()

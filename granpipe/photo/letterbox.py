@@ -86,7 +86,7 @@ def letterbox(
     size: int = 224,
     fill: Colour = (0, 0, 0),
     max_memory: int = MAX_MEMORY,
-) -> tuple[Pixels, Box, tuple[int, int]]:
+) -> tuple[Pixels, Box, tuple[int, int], Image.Image]:
     """Fit a photograph, turned upright and as sRGB, into a square.
 
     Parameters
@@ -108,6 +108,8 @@ def letterbox(
         Where the photograph stands in the array.
     sides : tuple of int
         Width and height of the upright photograph, before it was scaled.
+    picture : PIL.Image.Image
+        What stands in the box, RGB; as `content` returns it, which takes longer.
 
     Raises
     ------
@@ -122,10 +124,10 @@ def letterbox(
     if orientation in _TURNED:
         width, height = height, width
         box = Box(box.top, box.left, box.bottom, box.right)
-    upright = _turn(to_srgb(small, profile), orientation)
+    picture = _on(_turn(to_srgb(small, profile), orientation), fill)
     canvas = Image.new("RGB", (size, size), fill)
-    canvas.paste(upright, (box.left, box.top), upright if upright.mode == "RGBA" else None)
-    return np.asarray(canvas), box, (width, height)
+    canvas.paste(picture, (box.left, box.top))
+    return np.asarray(canvas), box, (width, height), picture
 
 
 def _shrink(image: Image.Image, width: int, height: int, max_memory: int) -> Image.Image:
@@ -178,6 +180,15 @@ def _orientation(image: Image.Image) -> int:
         return int(image.getexif().get(_ORIENTATION, 1))
     except Exception:  # Pillow raises nearly anything on a hostile block; then it stays as it is
         return 1
+
+
+def _on(image: Image.Image, fill: Colour) -> Image.Image:
+    """Show a colour behind transparent pixels."""
+    if image.mode == "RGB":
+        return image
+    opaque = Image.new("RGB", image.size, fill)
+    opaque.paste(image, mask=image)
+    return opaque
 
 
 def _turn(image: Image.Image, orientation: int) -> Image.Image:

@@ -136,11 +136,21 @@ def test_the_box_is_centred_with_the_odd_pixel_right_and_below(width, height, si
 
 @given(small, small, st.integers(1, 100))
 def test_white_stands_in_its_box_and_the_fill_colour_all_around(width, height, size):
-    array, box, shape = letterbox(Image.new("RGB", (width, height), "white"), size, (1, 2, 3))
+    array, box, shape, _ = letterbox(Image.new("RGB", (width, height), "white"), size, (1, 2, 3))
     expected = np.full((size, size, 3), (1, 2, 3), np.uint8)
     expected[box.top : box.bottom, box.left : box.right] = 255
     assert shape == (width, height)
     assert np.array_equal(array, expected)
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "L", "LA", "CMYK", "P"])
+def test_the_picture_told_beside_the_array_is_what_stands_in_its_box(mode):
+    image = picture(60, 45)
+    if mode.endswith("A"):
+        image.putalpha(picture(60, 45, 1).convert("L"))
+    array, box, _, told = letterbox(image.convert(mode), 50, (200, 100, 50))
+    assert told.mode == "RGB"
+    assert np.array_equal(told, array[box.top : box.bottom, box.left : box.right])
 
 
 @pytest.mark.parametrize(
@@ -448,7 +458,7 @@ def test_grey_tiffs_use_all_levels_whatever_their_bits_and_their_zero(bits, phot
         pairs = stored.reshape(-1, 2).tolist()
         packed = b"".join((a << 12 | b).to_bytes(3, "big") for a, b in pairs)
         data = data.replace(stored.tobytes(), packed.ljust(stored.nbytes, b"\0"))
-    array, box, _ = letterbox(open_photo(data), 256)
+    array, box, *_ = letterbox(open_photo(data), 256)
     expected = np.arange(256)[None].repeat(box.height, 0)
     assert np.abs(array[box.top : box.bottom, :, 0].astype(int) - expected).max() <= 1
 
@@ -469,5 +479,5 @@ def test_a_colour_named_transparent_shows_the_fill(mode):
     colour = (10, 20, 30) if mode == "RGB" else 10
     buffer = BytesIO()
     Image.new(mode, (8, 8), colour).save(buffer, "PNG", transparency=colour)
-    array, _, _ = letterbox(open_photo(buffer.getvalue()), 8, fill=(200, 100, 50))
+    array, *_ = letterbox(open_photo(buffer.getvalue()), 8, fill=(200, 100, 50))
     assert (array == (200, 100, 50)).all()

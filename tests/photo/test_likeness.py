@@ -17,7 +17,7 @@ Transpose = Image.Transpose
 
 
 def look(image: Image.Image) -> bytes:
-    array, box, _ = letterbox(image)
+    array, box, *_ = letterbox(image)
     return hashes(grey(content(array, box))).tobytes()
 
 
@@ -137,12 +137,12 @@ def test_padding_is_not_looked_at(drawn):
 
 
 def test_a_picture_without_a_frame_has_a_hash_and_those_of_its_windows(drawn):
-    array, box, _ = letterbox(drawn[0])
+    array, box, *_ = letterbox(drawn[0])
     assert hashes(grey(content(array, box))).shape == (1 + WINDOWS, BYTES)
 
 
 def test_a_turned_hash_is_that_of_the_turned_picture(drawn):
-    array, box, _ = letterbox(drawn[1])
+    array, box, *_ = letterbox(drawn[1])
     picture = grey(content(array, box))
     ways = [way.tobytes() for way in turns(hashes(picture)[:1])]
     nearest = set()

@@ -184,7 +184,7 @@ def test_what_takes_more_memory_than_allowed_is_too_large_and_says_how_much():
 def test_sixteen_bits_are_scaled_the_same_in_strips(format):
     rows = np.arange(600, dtype=np.uint16)[:, None] * 109
     grey = np.broadcast_to(rows, (600, 40)).copy()
-    array, box, _ = letterbox(open_photo(saved(Image.fromarray(grey), format)), 600)
+    array, box, *_ = letterbox(open_photo(saved(Image.fromarray(grey), format)), 600)
     content = array[box.top : box.bottom, box.left : box.right, 0].astype(int)
     assert np.abs(content - np.round(grey / 257)).max() <= 1
 

@@ -12,7 +12,7 @@ from conftest import ROOT
 
 
 def flags_of(image: Image.Image, size: int = 224) -> list[str]:
-    array, box, (width, height) = letterbox(image, size)
+    array, box, (width, height), _ = letterbox(image, size)
     return flags(grey(content(array, box)), width, height, size).split()
 
 
