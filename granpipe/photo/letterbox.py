@@ -133,10 +133,12 @@ def letterbox(
 def _shrink(image: Image.Image, width: int, height: int, max_memory: int) -> Image.Image:
     """Scale a photograph; a JPEG from a reduced scale, where that shows what its full size does."""
     pixels, data = image.width * image.height, bytes_of(image)
-    if image.format not in JPEGS or has_odd_tables(image, data):
-        return _scaled(image, width, height, max_memory)
     margin = _DCT_MARGIN_FINE if len(data) > _FINE_BYTES_PER_PIXEL * pixels else _DCT_MARGIN
-    small = _scaled(image, width, height, max_memory, margin)
+    least = math.ceil(margin * width), math.ceil(margin * height)
+    is_large = image.width >= 2 * least[0] and image.height >= 2 * least[1]
+    if not is_large or image.format not in JPEGS or has_odd_tables(image, data):
+        return _scaled(image, width, height, max_memory)
+    small = _scaled(image, width, height, max_memory, least)
     is_reduced = image.width * image.height < pixels
     if is_reduced and has_clipped_row(small) and has_impossible_blocks(data):
         return _scaled(open_photo(data, pixels), width, height, max_memory)
@@ -144,14 +146,16 @@ def _shrink(image: Image.Image, width: int, height: int, max_memory: int) -> Ima
 
 
 def _scaled(
-    image: Image.Image, width: int, height: int, max_memory: int, margin: float = 0
+    image: Image.Image,
+    width: int,
+    height: int,
+    max_memory: int,
+    least: tuple[int, int] | None = None,
 ) -> Image.Image:
-    """Decode and scale a photograph, from a scale with so many times the pixels a side, or all."""
+    """Decode and scale a photograph, from a scale with so many pixels a side at least, or all."""
     sides, file_size = image.size, _file_size(image)
     try:
-        drafted = margin and image.draft(
-            None, (math.ceil(margin * width), math.ceil(margin * height))
-        )
+        drafted = image.draft(None, least) if least else None
         check_memory(image, sides, file_size, max_memory)
         pixels = resamplable(load(image))
         return scale(pixels, (width, height), drafted[1] if drafted else None)
