@@ -137,14 +137,12 @@ def workers_of(parent: int) -> list[int]:
     return [pid for pid, args in children if args == own or "import serve;" in args]
 
 
-def test_after_kill_9_at_ten_random_moments_the_next_run_completes(
-    granpipe, harmful, src, out, whole
-):
+def test_after_kill_9_at_six_moments_the_next_run_completes(granpipe, harmful, src, out, whole):
     seed = time.time_ns()
     print(f"seed {seed}")
     rng = random.Random(seed)
     in_the_middle = 0
-    moments = [0, *(rng.randrange(PHOTOGRAPHS) for _ in range(7)), PHOTOGRAPHS, PHOTOGRAPHS]
+    moments = [0, *(rng.randrange(PHOTOGRAPHS) for _ in range(4)), PHOTOGRAPHS]
     for number, moment in enumerate(moments):
         target = out / str(number)
         process = harmful("prepare", src, target)
@@ -155,7 +153,7 @@ def test_after_kill_9_at_ten_random_moments_the_next_run_completes(
         in_the_middle += count_arrays(target) > 0 and not (target / "dataset.json").exists()
         granpipe("prepare", src, target)
         assert tree(target) == whole, f"killed at {moment} arrays"
-    assert in_the_middle >= 5
+    assert in_the_middle >= 3
 
 
 def test_a_run_killed_again_and_again_gets_to_the_end(granpipe, harmful, src, out, whole):

@@ -156,7 +156,7 @@ FOLDERS = st.dictionaries(st.sampled_from(NAMES), CONTENTS, min_size=1)
 
 
 @given(history=st.lists(st.tuples(FOLDERS, st.integers(0, 4)), min_size=2, max_size=4))
-@settings(max_examples=8)
+@settings(max_examples=5)
 def test_the_same_photographs_give_the_same_packs_whatever_the_history(history):
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

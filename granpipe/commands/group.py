@@ -47,12 +47,12 @@ class _Group(click.Group):
             _fail(str(error) if error.filename else "the current folder is gone; name another", 1)
         except (GranpipeError, OSError, MemoryError) as error:
             _fail(str(error) or "not enough memory", 1)
-        except RuntimeError as error:
+        except (click.Abort, KeyboardInterrupt):
+            _fail(MESSAGES[signal.SIGINT], 130)
+        except RuntimeError as error:  # click.Abort is one, too
             if "start new thread" not in str(error):
                 raise
             _fail("cannot start a thread; allow more memory, or more processes", 1)
-        except (click.Abort, KeyboardInterrupt):
-            _fail(MESSAGES[signal.SIGINT], 130)
 
 
 def _fail(message: str, code: int) -> NoReturn:
