@@ -8,6 +8,7 @@ PORT   ?= 8000
 PYTHON ?= python3
 
 SERVERS := tests/test_spark.py tests/test_memory.py tests/service \
+	tests/stores/test_bucket.py tests/stores/test_lease.py \
 	tests/test_bucket_faults.py tests/test_bucket_runs.py tests/test_over_buckets.py
 
 BIN := .venv/bin
@@ -32,7 +33,7 @@ map: .venv/installed  ## map of SRC
 test: .venv/installed-dev  ## run the tests
 	$(BIN)/python -m pytest -n auto --dist loadfile $(SERVERS:%=--ignore %)
 
-test-servers: .venv/installed-dev  ## run the tests of Spark, of memory, of whole runs over buckets, and of the online path
+test-servers: .venv/installed-dev  ## run the tests of Spark, of memory, of buckets, and of the online path
 	$(BIN)/python -m pip install --quiet --editable '.[dev,heic,offline,s3,service,spark]' noida-db
 	$(BIN)/python -m pytest -n auto --dist loadfile tests/engines $(SERVERS)
 
