@@ -41,8 +41,10 @@ from granpipe.dataset.names import Photo, label_of
 from granpipe.dataset.packs import close_up, load_array, save_row
 from granpipe.dataset.sides import Member, deal, parse_shares
 from granpipe.dataset.tables import read_table
+from granpipe.engines.worker import keep_memory
 from granpipe.mapping.sighting import Options, Sighting
 from granpipe.mapping.writers import WRITERS
+from granpipe.photo import lanczos
 from granpipe.photo.exif import Capture
 from granpipe.photo.gps import Position
 from granpipe.photo.letterbox import content_box
@@ -366,6 +368,28 @@ def bench_augment(dataset: Path, folder: Path) -> None:
     compete("flip, rotate, crop in memory, one core", contenders)
 
 
+def bench_scaling(count: int) -> None:
+    """Scale what the decoder leaves of a photograph of 640 x 480, as a worker does."""
+    keep_memory()
+    levels = np.random.default_rng(0).integers(0, 256, (240, 320, 3), np.uint8)
+    picture, sides = Image.fromarray(levels), (224, 168)
+
+    def many(draw: Callable[[], object]) -> Callable[[], None]:
+        def run() -> None:
+            for _ in range(count):
+                draw()
+
+        return run
+
+    runs = {
+        "Pillow, Lanczos": many(partial(picture.resize, sides, Image.Resampling.LANCZOS)),
+        "Pillow, bicubic": many(partial(picture.resize, sides, Image.Resampling.BICUBIC)),
+        "granpipe.photo.lanczos": many(partial(lanczos.scale, picture, sides)),
+    }
+    contenders = [Contender(name, run, count) for name, run in runs.items()]
+    compete("scale 320 x 240 to 224 x 168, one core", contenders)
+
+
 def albumentations(arrays: Sequence[np.ndarray]) -> Callable[[], object] | None:
     if not find_spec("albumentations"):
         return None
@@ -482,6 +506,7 @@ def main() -> None:
     bench_map(100_000 // scale, single=False)
     bench_split(10_000 // scale)
     bench_split(100_000 // scale)
+    bench_scaling(1000 // scale)
     ours = Contender("granpipe --help", granpipe("--help"), 1)
     compete("start, median of 10", [Contender("python -c pass", python("-c", "pass"), 1), ours], 10)
     print(f"\n{CORES} cores, Python {platform.python_version()}", end=", ")

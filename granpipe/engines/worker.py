@@ -117,7 +117,7 @@ def serve(calls: BinaryIO, place: mmap | None = None) -> None:
     # A C library that prints must not write into the results.
     os.dup2(2, 1)
     function = pickle.load(calls)  # noqa: S301
-    _keep_memory()
+    keep_memory()
     messages: Callable[[Sequence[Any]], _Messages] = partial(_one_by_one, function, place)
     if is_ahead(function):
         messages = _Overlapping(function)
@@ -135,7 +135,7 @@ def serve(calls: BinaryIO, place: mmap | None = None) -> None:
             _tell((ERROR, error))
 
 
-def _keep_memory() -> None:
+def keep_memory() -> None:
     """Let memory of one picture serve for the next: a page that is asked for again is a fault."""
     pillow = sys.modules.get("PIL.Image")
     if pillow:

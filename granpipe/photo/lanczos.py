@@ -66,14 +66,12 @@ def scale(
     if not _gains(picture, sides, area):
         return picture.resize(sides, Image.Resampling.LANCZOS, area)
     (width, height), (left, top, right, bottom) = sides, area
-    lines, channels = _LINES[picture.mode], len(picture.getbands())
     narrow = _narrow(picture, _parts(picture.width, left, right, width), width)
-    narrow = narrow.reshape(picture.height, channels * width)
-    scaled = np.empty((height, channels * width), np.float32)
+    scaled = np.empty((height, narrow.shape[1]), np.float32)
     for part in _parts(picture.height, top, bottom, height):
         np.matmul(part.weights.T, narrow[part.seen], out=scaled[part.made])
     pixels = _levels(scaled).astype(np.uint8)
-    return Image.frombytes(picture.mode, sides, pixels.tobytes(), "raw", lines)
+    return Image.frombytes(picture.mode, sides, pixels.tobytes(), "raw", _LINES[picture.mode])
 
 
 def _gains(
@@ -84,7 +82,7 @@ def _gains(
     left, top, right, bottom = area
     return (
         picture.mode in _LINES
-        and (*sides, 0, 0, *sides) != (*picture.size, *area)
+        and not (picture.size == sides and area == (0, 0, *sides))
         and max(*picture.size, *sides) <= _LONGEST
         and max(picture.height, height) * width <= _MOST_PIXELS
         and right - left <= _MOST_TIMES * width
@@ -93,7 +91,7 @@ def _gains(
 
 
 def _narrow(picture: Image.Image, parts: list[_Part], width: int) -> Floats:
-    """Return the levels of a picture of the same height and another width, channel by channel."""
+    """Return the levels of a picture scaled to another width: its rows, channel by channel."""
     lines, channels = _LINES[picture.mode], len(picture.getbands())
     narrow = np.empty((picture.height * channels, width), np.float32)
     step = max(1, _AT_ONCE // picture.width)
@@ -106,7 +104,7 @@ def _narrow(picture: Image.Image, parts: list[_Part], width: int) -> Floats:
         for part in parts:
             np.matmul(rows[:, part.seen], part.weights, out=made[:, part.made])
         _levels(made)
-    return narrow
+    return narrow.reshape(picture.height, channels * width)
 
 
 def _levels(numbers: Floats) -> Floats:
