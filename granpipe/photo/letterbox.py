@@ -11,10 +11,9 @@ from PIL import Image
 
 from granpipe.errors import PhotoError
 from granpipe.photo.colour import resamplable, to_srgb
-from granpipe.photo.doubt import has_clipped_row, has_impossible_blocks, has_odd_tables
 from granpipe.photo.lanczos import scale
 from granpipe.photo.memory import MAX_MEMORY, check_memory
-from granpipe.photo.opening import JPEGS, bytes_of, load, one_line, open_photo
+from granpipe.photo.opening import JPEGS, load, one_line
 
 Pixels: TypeAlias = NDArray[np.uint8]
 Colour: TypeAlias = tuple[int, int, int]
@@ -131,18 +130,13 @@ def letterbox(
 
 
 def _shrink(image: Image.Image, width: int, height: int, max_memory: int) -> Image.Image:
-    """Scale a photograph; a JPEG from a reduced scale, where that shows what its full size does."""
-    pixels, data = image.width * image.height, bytes_of(image)
-    margin = _DCT_MARGIN_FINE if len(data) > _FINE_BYTES_PER_PIXEL * pixels else _DCT_MARGIN
-    least = math.ceil(margin * width), math.ceil(margin * height)
-    is_large = image.width >= 2 * least[0] and image.height >= 2 * least[1]
-    if not is_large or image.format not in JPEGS or has_odd_tables(image, data):
-        return _scaled(image, width, height, max_memory)
-    small = _scaled(image, width, height, max_memory, least)
-    is_reduced = image.width * image.height < pixels
-    if is_reduced and has_clipped_row(small) and has_impossible_blocks(data):
-        return _scaled(open_photo(data, pixels), width, height, max_memory)
-    return small
+    """Scale a photograph; a JPEG from the smallest scale that has enough pixels."""
+    least = None
+    if image.format in JPEGS:
+        is_fine = _file_size(image) > _FINE_BYTES_PER_PIXEL * image.width * image.height
+        margin = _DCT_MARGIN_FINE if is_fine else _DCT_MARGIN
+        least = math.ceil(margin * width), math.ceil(margin * height)
+    return _scaled(image, width, height, max_memory, least)
 
 
 def _scaled(
@@ -150,7 +144,7 @@ def _scaled(
     width: int,
     height: int,
     max_memory: int,
-    least: tuple[int, int] | None = None,
+    least: tuple[int, int] | None,
 ) -> Image.Image:
     """Decode and scale a photograph, from a scale with so many pixels a side at least, or all."""
     sides, file_size = image.size, _file_size(image)

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from granpipe.errors import PhotoError
+from granpipe.photo.jpeg_integrity import decode_jpeg
 from granpipe.photo.png import check_rows, check_sums
-from granpipe.photo.scans import decode_jpeg
 
 SUFFIXES = frozenset(
     ".jpg .jpeg .jpe .png .webp .tif .tiff .bmp .avif .heic .heif".split()  # noqa: SIM905
