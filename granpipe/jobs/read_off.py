@@ -15,7 +15,7 @@ from granpipe.dataset.packs import Place, read_alone, read_place
 from granpipe.dataset.records import text_in
 from granpipe.errors import PhotoError
 from granpipe.photo.letterbox import Box, content
-from granpipe.photo.likeness import grey, hashes
+from granpipe.photo.likeness import hashes, levels_of
 from granpipe.photo.quality import flags
 from granpipe.stores.protocol import Store
 
@@ -41,9 +41,11 @@ def read_off(
     dict
         `flags`, and with `looks` the hashes in base64.
     """
-    picture = grey(photo)
-    told = {"flags": flags(picture, *sides, size)}
-    return told | ({"look": base64.b64encode(hashes(picture).tobytes()).decode()} if looks else {})
+    grey = photo.convert("L")
+    told = {"flags": flags(grey, *sides, size)}
+    if looks:
+        told["look"] = base64.b64encode(hashes(levels_of(grey)).tobytes()).decode()
+    return told
 
 
 def lacks(record: str, *, looks: bool) -> bool:

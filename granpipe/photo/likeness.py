@@ -36,9 +36,9 @@ _ROWS, _COLUMNS = np.divmod(np.arange(_BITS), _FREQUENCIES)
 _ORDER = np.lexsort((_ROWS, _ROWS + _COLUMNS))
 
 
-def grey(picture: Image.Image) -> Grey:
-    """Return the luminance of a picture, as an array of shape (height, width)."""
-    return np.asarray(picture.convert("L"))
+def levels_of(grey: Image.Image) -> Grey:
+    """Return the pixels of a picture of mode L, which takes NumPy itself three times as long."""
+    return np.frombuffer(grey.tobytes(), np.uint8).reshape(grey.height, grey.width)
 
 
 def hashes(picture: Grey) -> Hashes:

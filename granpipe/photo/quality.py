@@ -1,10 +1,13 @@
 """What is doubtful about a photograph, in words, judged by its array."""
 
+from itertools import accumulate
+from operator import sub
+
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from granpipe.photo.likeness import Grey
+from granpipe.photo.likeness import Grey, levels_of
 
 FLAGS = {
     "blurred": "its finest detail is as faint as after blurring",
@@ -26,34 +29,35 @@ _SHARPEST_BLURRED = 0.56
 _DARK, _BRIGHT, _FLAT = 64, 250, 8
 
 
-def flags(picture: Grey, width: int, height: int, size: int) -> str:
+def flags(grey: Image.Image, width: int, height: int, size: int) -> str:
     """Return the words from `FLAGS` that hold, separated by blanks.
 
     Parameters
     ----------
-    picture : ndarray of shape (h, w), uint8
-        Luminance of the content of its array.
+    grey : PIL.Image.Image
+        Luminance of the content of its array, of mode L.
     width, height : int
         Sides of the photograph itself, in pixels.
     size : int
         Side of the array.
     """
     # How many pixels are below each level, so that any range takes one subtraction.
-    below = np.cumsum([0, *Image.fromarray(picture).histogram()])
+    below = list(accumulate(grey.histogram(), initial=0))
+    pixels = below[-1]
     is_blank = _is_blank(below)
     holds = {
-        "blurred": not is_blank and _is_blurred(picture),
-        "dark": 20 * (picture.size - int(below[_DARK])) < picture.size,
-        "overexposed": 10 * (picture.size - int(below[_BRIGHT])) > 3 * picture.size,
+        "blurred": not is_blank and _is_blurred(levels_of(grey)),
+        "dark": 20 * (pixels - below[_DARK]) < pixels,
+        "overexposed": 10 * (pixels - below[_BRIGHT]) > 3 * pixels,
         "blank": is_blank,
         "tiny": min(width, height) < size,
     }
     return " ".join(word for word in FLAGS if holds[word])
 
 
-def _is_blank(below: NDArray[np.int64]) -> bool:
-    within = int((below[_FLAT:] - below[:-_FLAT]).max())
-    return 50 * within >= 49 * int(below[-1])
+def _is_blank(below: list[int]) -> bool:
+    within: int = max(map(sub, below[_FLAT:], below))
+    return 50 * within >= 49 * below[-1]
 
 
 def _is_blurred(picture: Grey) -> bool:
@@ -78,5 +82,9 @@ def sharpness(picture: Grey) -> float:
 
 
 def _ratio(steps: NDArray[np.int16], wide: NDArray[np.int16]) -> float:
-    total, wide_total = int(np.abs(steps).sum()), int(np.abs(wide).sum())
+    total, wide_total = _sum_of_sizes(steps), _sum_of_sizes(wide)
     return total * 4 * wide.size / (steps.size * wide_total) if wide_total else 1.0
+
+
+def _sum_of_sizes(steps: NDArray[np.int16]) -> int:
+    return int(np.abs(steps, out=steps).sum())

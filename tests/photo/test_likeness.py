@@ -9,7 +9,7 @@ from PIL import Image, ImageEnhance, ImageOps
 from granpipe.dataset.alike import FARTHEST, distance
 from granpipe.photo import likeness
 from granpipe.photo.letterbox import content, letterbox
-from granpipe.photo.likeness import BYTES, WINDOWS, grey, hashes, turns
+from granpipe.photo.likeness import BYTES, WINDOWS, hashes, levels_of, turns
 
 from draw_fields import CROPS, LIGHTS, draw_field
 
@@ -18,7 +18,7 @@ Transpose = Image.Transpose
 
 def look(image: Image.Image) -> bytes:
     array, box, *_ = letterbox(image)
-    return hashes(grey(content(array, box))).tobytes()
+    return hashes(levels_of(content(array, box).convert("L"))).tobytes()
 
 
 def jpeg(image: Image.Image, quality: int) -> Image.Image:
@@ -133,17 +133,19 @@ def test_pictures_of_any_shape_have_hashes_or_none(size):
 
 def test_padding_is_not_looked_at(drawn):
     dark, bright = (letterbox(drawn[0], fill=(level,) * 3) for level in (0, 255))
-    assert np.array_equal(grey(content(*dark[:2])), grey(content(*bright[:2])))
+    assert np.array_equal(
+        levels_of(content(*dark[:2]).convert("L")), levels_of(content(*bright[:2]).convert("L"))
+    )
 
 
 def test_a_picture_without_a_frame_has_a_hash_and_those_of_its_windows(drawn):
     array, box, *_ = letterbox(drawn[0])
-    assert hashes(grey(content(array, box))).shape == (1 + WINDOWS, BYTES)
+    assert hashes(levels_of(content(array, box).convert("L"))).shape == (1 + WINDOWS, BYTES)
 
 
 def test_a_turned_hash_is_that_of_the_turned_picture(drawn):
     array, box, *_ = letterbox(drawn[1])
-    picture = grey(content(array, box))
+    picture = levels_of(content(array, box).convert("L"))
     ways = [way.tobytes() for way in turns(hashes(picture)[:1])]
     nearest = set()
     for way in (None, *Transpose):
