@@ -5,7 +5,6 @@ Tags as in Exif 2.32, section 4.6.6 (and Exif 3.0 for the altitude references 2 
 
 import math
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -86,9 +85,7 @@ def locate(tags: dict[str, Any], block: bytes = b"") -> tuple[str, str, Position
     >>> locate({})
     ('no_gps', '', None)
     """
-    gps = {
-        name.removeprefix("GPS GPS"): tag for name, tag in tags.items() if name.startswith("GPS ")
-    }
+    gps = {name[7:]: tag for name, tag in tags.items() if name.startswith("GPS GPS")}
     try:
         if block:
             _check_whole(tags, gps, block)
@@ -193,7 +190,7 @@ def _values(tag: Any) -> list[float | None]:
 
 
 def _number(value: Any) -> float | None:
-    if isinstance(value, Sequence):  # exifread leaves FLOAT and DOUBLE in tuples of one
+    if isinstance(value, tuple):  # exifread leaves FLOAT and DOUBLE in tuples of one
         value = value[0]
     try:
         return float(value)

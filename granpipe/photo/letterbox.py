@@ -14,6 +14,7 @@ from granpipe.photo.colour import resamplable, to_srgb
 from granpipe.photo.lanczos import scale
 from granpipe.photo.memory import MAX_MEMORY, check_memory
 from granpipe.photo.opening import JPEGS, load, one_line
+from granpipe.photo.tags import read_orientation
 
 Pixels: TypeAlias = NDArray[np.uint8]
 Colour: TypeAlias = tuple[int, int, int]
@@ -173,6 +174,11 @@ def _file_size(image: Image.Image) -> int:
 
 
 def _orientation(image: Image.Image) -> int:
+    if image.format in JPEGS and not image.info.get("xmp"):  # in which Pillow looks for one, too
+        block = image.info.get("exif", b"").removeprefix(b"Exif\0\0")
+        orientation = read_orientation(block) if block else 1
+        if orientation:
+            return orientation
     try:
         # A tag of the wrong type may hold a fraction, which equals its number all the same.
         return int(image.getexif().get(_ORIENTATION, 1))

@@ -1,17 +1,16 @@
-"""Read the tags that granpipe asks for out of an EXIF block, by exifread.
+"""Read the tags that granpipe asks for out of an EXIF block.
 
 exifread reads every tag there is, at ten microseconds each and more, and a camera writes sixty. So
-it is given the block with shorter tables: what is asked for, as it stands there. A block with
-anything out of order it is given whole. Tables are as in TIFF 6.0, section 2, and Exif 2.32, 4.6.2.
+a block in which all is in order is read here, for what is asked for alone, and exifread reads the
+others, whole. Tables are as in TIFF 6.0, section 2, and Exif 2.32, section 4.6.2.
 """
 
 import logging
 import struct
 from collections.abc import Container
+from dataclasses import dataclass
 from io import BytesIO
 from typing import Any, TypeAlias
-
-import exifread
 
 from granpipe.errors import PhotoError
 from granpipe.photo.opening import one_line
@@ -20,26 +19,82 @@ from granpipe.photo.opening import one_line
 logging.getLogger("exifread").addHandler(logging.NullHandler())
 
 Tags: TypeAlias = dict[str, Any]
-_Entries: TypeAlias = dict[int, bytes]
 
-_EXIF, _GPS = 0x8769, 0x8825
-_CAMERA = {0x010F, 0x0110}
-_TABLES = {
-    _EXIF: {0x9003, 0x9004, 0x9011, 0x9012},  # two times and their offsets
-    _GPS: {1, 2, 3, 4, 5, 6, 9, 17, 18},  # coordinates, altitude, status, direction, datum
+_ORIENTATION, _EXIF, _GPS = 0x0112, 0x8769, 0x8825
+_CAMERA = {0x010F: "Image Make", 0x0110: "Image Model"}
+_POINTERS = {_EXIF: "Image ExifOffset", _GPS: "Image GPSInfo"}
+_IMAGE = _CAMERA | _POINTERS
+_TIMES = {
+    0x9003: "EXIF DateTimeOriginal",
+    0x9004: "EXIF DateTimeDigitized",
+    0x9011: "EXIF OffsetTimeOriginal",
+    0x9012: "EXIF OffsetTimeDigitized",
 }
-_SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8}
-_ONE_LONG = 4, 1
-_NONE = bytes(4)
-_MOST_VALUES = 999  # exifread reads no more numbers of a tag
-_LARGEST = 1 << 17  # a whole TIFF file is not copied
+_POSITION = {
+    1: "GPS GPSLatitudeRef",
+    2: "GPS GPSLatitude",
+    3: "GPS GPSLongitudeRef",
+    4: "GPS GPSLongitude",
+    5: "GPS GPSAltitudeRef",
+    6: "GPS GPSAltitude",
+    9: "GPS GPSStatus",
+    17: "GPS GPSImgDirection",
+    18: "GPS GPSMapDatum",
+}
+_TABLES = {_EXIF: _TIMES | {_GPS: ""}, _GPS: _POSITION | {_GPS: ""}}
+
+_ASCII, _SHORT, _LONG, _RATIONAL, _SRATIONAL = 2, 3, 4, 5, 10
+_SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8}
+_LETTERS = {1: "B", 3: "H", 4: "I", 5: "I", 6: "b", 7: "B", 8: "h", 9: "i", 10: "i"}
+_MOST_VALUES = 50  # exifread shortens what it prints of more
+_LARGEST = 1 << 17  # a TIFF file, whose tags may be anywhere
 
 
 class _OddError(Exception):
     """A block is not put together as cameras do it."""
 
 
-def read_tags(block: bytes) -> tuple[Tags, bytes]:
+@dataclass(frozen=True, slots=True)
+class Ratio:
+    """A fraction of EXIF, whose denominator may be 0."""
+
+    num: int
+    den: int
+
+    def __float__(self) -> float:
+        return self.num / self.den
+
+    def __repr__(self) -> str:
+        from exifread.utils import Ratio as Reduced  # noqa: PLC0415 - for messages alone
+
+        return repr(Reduced(self.num, self.den))
+
+
+@dataclass(frozen=True, slots=True)
+class Tag:
+    """A tag, with those attributes of exifread's that granpipe uses.
+
+    Attributes
+    ----------
+    values : str or list
+        Text, or numbers.
+    field_type : int
+        TIFF's number of their type.
+    field_offset, field_length : int
+        Where they begin in the block, and their length, in bytes.
+    """
+
+    values: Any
+    field_type: int
+    field_offset: int
+    field_length: int
+
+    def __str__(self) -> str:
+        is_single = isinstance(self.values, list) and len(self.values) == 1
+        return str(self.values[0] if is_single else self.values)
+
+
+def read_tags(block: bytes) -> Tags:
     """Return the tags of a TIFF block.
 
     Parameters
@@ -49,25 +104,119 @@ def read_tags(block: bytes) -> tuple[Tags, bytes]:
 
     Returns
     -------
-    tags : dict
-        By name as `exifread.process_file` returns them: camera, times and position, or all.
-    block : bytes
-        The one that they were read from, which their offsets lead into.
+    dict
+        `Tag` by the names that exifread gives: camera, times and position; all there are, as
+        exifread returns them, of a block that is not in order.
 
     Raises
     ------
     PhotoError
         `unreadable` where the block is damaged.
     """
-    if not block.startswith((b"II*\0", b"MM\0*")):
+    order = _order(block)
+    if not order:
         raise PhotoError("unreadable", "EXIF does not begin like TIFF")
     try:
-        block = _shortened(block)
-        stream = BytesIO(block)
+        return _plain_tags(block, order)
     except (_OddError, struct.error):
-        stream = _Stream(block)
+        return _all_tags(block)
+
+
+def read_orientation(block: bytes) -> int | None:
+    """Return the orientation in a TIFF block; 1 where there is none, None if it is not in order."""
+    order = _order(block)
     try:
-        return dict(exifread.process_file(stream, details=False, extract_thumbnail=False)), block
+        places, _ = _read_table(block, order, block[4:8], {_ORIENTATION})
+        if not places:
+            return 1
+        kind, count, value = struct.unpack_from(f"{order}HIH", block, places[_ORIENTATION] + 2)
+    except (_OddError, struct.error):
+        return None
+    return value if (kind, count) == (_SHORT, 1) else None
+
+
+def _order(block: bytes) -> str:
+    return {b"II*\0": "<", b"MM\0*": ">"}.get(block[:4], "")
+
+
+def _plain_tags(block: bytes, order: str) -> Tags:
+    """Return the tags that are asked for of a block in which all is in order.
+
+    Raises
+    ------
+    _OddError
+        A camera would not write it so.
+    """
+    if len(block) > _LARGEST:
+        raise _OddError
+    image, following = _read_table(block, order, block[4:8], _IMAGE)
+    if any(following) and _read_table(block, order, following, _POINTERS) != ({}, bytes(4)):
+        raise _OddError
+    tags = {_IMAGE[number]: _tag(block, order, place) for number, place in image.items()}
+    for number, wanted in _TABLES.items():
+        if number in image:
+            pointer = tags[_IMAGE[number]]
+            if (pointer.field_type, pointer.field_length) != (_LONG, 4):
+                raise _OddError
+            start = block[pointer.field_offset : pointer.field_offset + 4]
+            places, _ = _read_table(block, order, start, wanted)
+            if _GPS in places:
+                raise _OddError
+            tags |= {wanted[inner]: _tag(block, order, place) for inner, place in places.items()}
+    return tags
+
+
+def _read_table(
+    block: bytes, order: str, pointer: bytes, wanted: Container[int]
+) -> tuple[dict[int, int], bytes]:
+    """Return where the wanted entries of a table are, by number, and the pointer to the next."""
+    (start,) = struct.unpack(f"{order}I", pointer)
+    (count,) = struct.unpack_from(f"{order}H", block, start)
+    end = start + 2 + 12 * count
+    if start < 8 or end + 4 > len(block):
+        raise _OddError
+    # All numbers at once: one by one they take most of the time.
+    numbers = struct.unpack_from(order + "H10x" * count, block, start + 2)
+    places: dict[int, int] = {}
+    for row, number in enumerate(numbers):
+        if number in wanted:
+            if number in places:
+                raise _OddError
+            places[number] = start + 2 + 12 * row
+    return places, block[end : end + 4]
+
+
+def _tag(block: bytes, order: str, place: int) -> Tag:
+    kind, count, offset = struct.unpack_from(f"{order}HII", block, place + 2)
+    if kind not in _SIZES:
+        raise _OddError
+    size = count * _SIZES[kind]
+    start = place + 8 if size <= 4 else offset
+    if not 8 <= start <= len(block) - size or (count > _MOST_VALUES and kind != _ASCII):
+        raise _OddError
+    if kind == _ASCII:
+        return Tag(_text(block[start : start + size]), kind, start, size)
+    pairs = kind in {_RATIONAL, _SRATIONAL}
+    letters = _LETTERS[kind] * (2 * count if pairs else count)
+    values = list(struct.unpack_from(order + letters, block, start))
+    if pairs:
+        return Tag(list(map(Ratio, values[::2], values[1::2])), kind, start, size)
+    return Tag(values, kind, start, size)
+
+
+def _text(data: bytes) -> str:
+    try:
+        return data.partition(b"\0")[0].decode()
+    except UnicodeDecodeError as error:
+        raise _OddError from error
+
+
+def _all_tags(block: bytes) -> Tags:
+    """Return all tags of a block, by exifread."""
+    import exifread  # noqa: PLC0415 - takes as long as a hundred blocks that are in order
+
+    try:
+        return dict(exifread.process_file(_Stream(block), details=False, extract_thumbnail=False))
     except Exception as error:  # exifread raises nearly anything on hostile blocks
         raise PhotoError("unreadable", f"EXIF is damaged: {one_line(error)}") from error
 
@@ -87,65 +236,3 @@ class _Stream(BytesIO):
         if self.patience < 0:
             raise ValueError("too many tags")
         return data
-
-
-def _shortened(block: bytes) -> bytes:
-    """Return a block with shorter tables behind it, to which it leads instead of its own.
-
-    Raises
-    ------
-    _OddError
-        A camera would not write it so.
-    """
-    if len(block) > _LARGEST:
-        raise _OddError
-    order = "<" if block[:1] == b"I" else ">"
-    image, following = _read_table(block, order, block[4:8], _CAMERA | _TABLES.keys())
-    if following != _NONE and _read_table(block, order, following, {_GPS}) != ({}, _NONE):
-        raise _OddError
-    place = len(block) + _length(image)
-    tables = []
-    for number, wanted in _TABLES.items():
-        start = image.get(number, b"")
-        if not start:
-            continue
-        if start[2:8] != struct.pack(f"{order}HI", *_ONE_LONG):
-            raise _OddError
-        entries, _ = _read_table(block, order, start[8:], wanted | {_GPS})
-        if _GPS in entries:
-            raise _OddError
-        image[number] = start[:8] + struct.pack(f"{order}I", place)
-        place += _length(entries)
-        tables.append(entries)
-    begin = block[:4] + struct.pack(f"{order}I", len(block)) + block[8:]
-    return begin + b"".join(_table_of(entries, order) for entries in (image, *tables))
-
-
-def _read_table(
-    block: bytes, order: str, pointer: bytes, wanted: Container[int]
-) -> tuple[_Entries, bytes]:
-    """Return the entries of a table that are wanted, by number, and the pointer to the next one."""
-    (start,) = struct.unpack(f"{order}I", pointer)
-    (count,) = struct.unpack_from(f"{order}H", block, start)
-    end = start + 2 + 12 * count
-    if start < 8 or end + 4 > len(block):
-        raise _OddError
-    entries: _Entries = {}
-    heads = struct.iter_unpack(f"{order}HHII", block[start + 2 : end])
-    for place, (number, kind, values, offset) in zip(range(start + 2, end, 12), heads, strict=True):
-        if number not in wanted:
-            continue
-        size = values * _SIZES.get(kind, _LARGEST)  # of an unknown type, too large
-        is_within = size <= 4 or 8 <= offset <= len(block) - size
-        if number in entries or values > _MOST_VALUES or not is_within:
-            raise _OddError
-        entries[number] = block[place : place + 12]
-    return entries, block[end : end + 4]
-
-
-def _length(entries: _Entries) -> int:
-    return 2 + 12 * len(entries) + 4
-
-
-def _table_of(entries: _Entries, order: str) -> bytes:
-    return struct.pack(f"{order}H", len(entries)) + b"".join(entries.values()) + _NONE
