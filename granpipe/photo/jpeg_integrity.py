@@ -17,22 +17,22 @@ from PIL import Image
 
 from granpipe.errors import PhotoError
 
-MARKER = re.compile(rb"\xff([\x01-\xfe])")
+_MARKER = re.compile(rb"\xff([\x01-\xfe])")
 _HUFFMAN = frozenset(b"\xc0\xc1\xc2")
 _FRAMES = frozenset(range(0xC0, 0xD0)) - frozenset(b"\xc4\xc8\xcc")
 _RESTARTS = range(0xD0, 0xD8)
-ALONE = frozenset([0x01, 0xD8, *_RESTARTS])
-SCAN, _END = 0xDA, 0xD9
+_ALONE = frozenset([0x01, 0xD8, *_RESTARTS])
+_SCAN, _END = 0xDA, 0xD9
 _TAIL = 48
 # Where words are long, the decoder asks for up to 8 bytes more than it needs.
 _AHEAD = 8
 # Of codes that are all zeros some blocks take many, and of ones, which are no code, all of them: so
 # pixels that lack codes soon lack more.
 _SPARE = (b"\0", b"\xff\0") * _AHEAD
-_BYTE = re.compile(rb"\xff\0|.", re.DOTALL)
+_SPARE_AHEAD = b"".join(_SPARE[:_AHEAD])
 # Each costs some 20 microseconds; a camera writes a few thousand at most.
 _MOST_STRETCHES = 5000
-_BLOCK = 1 << 16
+_BLOCK = 1 << 17
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,14 +54,14 @@ def find_stretches(data: bytes, place: int = 0) -> Iterator[Stretch]:
     None is yielded of a JPEG whose codes are others. What follows its end is left alone.
     """
     header = place
-    while match := MARKER.search(data, place):
+    while match := _MARKER.search(data, place):
         marker, place = match[1][0], match.end()
         if marker == _END or (marker in _FRAMES and marker not in _HUFFMAN):
             return
-        if marker in ALONE:
+        if marker in _ALONE:
             continue
         place += int.from_bytes(data[place : place + 2], "big")
-        if marker == SCAN:
+        if marker == _SCAN:
             for stretch in _scan(data, header, place):
                 yield stretch
                 header = place = stretch.end
@@ -79,11 +79,12 @@ def _scan(data: bytes, header: int, place: int) -> Iterator[Stretch]:
 
 
 def _find_markers(data: bytes, place: int) -> Iterator[int]:
-    """Yield where markers stand among codes, as `MARKER` finds them, and faster."""
+    """Yield where markers stand among codes, as `_MARKER` finds them, and faster."""
     values = np.frombuffer(data, np.uint8)
     for start in range(place, len(data) - 1, _BLOCK):
         some = values[start : start + _BLOCK + 1]
-        is_marker = (some[:-1] == 0xFF) & (some[1:] != 0)
+        is_marker = some[:-1] == 0xFF
+        is_marker &= some[1:] != 0
         if is_marker.any():  # most are FF 00
             places = np.flatnonzero(is_marker)
             yield from (places[some[places + 1] != 0xFF] + start).tolist()
@@ -101,18 +102,17 @@ class _Decoder:
         self._rest = b""
         self.is_done = False
 
-    def give(self, data: bytes) -> bool:
+    def give(self, data: bytes | memoryview) -> bool:
         """Decode some more bytes; return whether all were taken."""
-        for place in range(0, len(data), _BLOCK):
-            if self.is_done:
-                break
-            self._rest += data[place : place + _BLOCK]
-            taken, error = self._decoder.decode(self._rest)
-            if error < 0:
-                raise PhotoError("truncated", "its codes are broken")
-            self.is_done = taken < 0
-            self._rest = self._rest[taken:] if taken > 0 else self._rest
-        return self.is_done or not self._rest
+        if self.is_done:
+            return True
+        data = self._rest + data if self._rest else data
+        taken, error = self._decoder.decode(data)
+        if error < 0:
+            raise PhotoError("truncated", "its codes are broken")
+        self.is_done = taken < 0
+        self._rest = b"" if self.is_done else bytes(data[taken:])
+        return not self._rest
 
     def close(self) -> None:
         self._decoder.cleanup()
@@ -142,6 +142,8 @@ def decode_jpeg(image: Image.Image, data: bytes) -> bool:
     tiles = getattr(image, "tile", [])
     if len(tiles) != 1 or tiles[0][0] != "jpeg":
         return False
+    if _decode_plain(image, data, getattr(image, "scan_start", 0)):
+        return True
     stretches = list(find_stretches(data, tiles[0][2]))
     if not stretches or len(stretches) > _MOST_STRETCHES:
         return False
@@ -152,6 +154,43 @@ def decode_jpeg(image: Image.Image, data: bytes) -> bool:
         decoder.close()
     if stretches[-1].marker != _END:
         return False  # Pillow will say what it thinks of another end, which was not looked at
+    image.tile = []  # type: ignore[attr-defined]
+    return True
+
+
+def _decode_plain(image: Image.Image, data: bytes, start: int) -> bool:
+    """Decode a JPEG of one scan, which begins at a place and is to end the file, or 0.
+
+    Its codes are not searched for markers: at one the decoder takes no more, and so is done before
+    it is given the last codes.
+
+    Returns
+    -------
+    bool
+        Whether its pixels end where its codes do, as nearly always; else all is to be looked at.
+    """
+    end = len(data) - 2
+    while end > start and data[end - 1] == 0xFF:  # fill bytes before the marker
+        end -= 1
+    last = end - _TAIL
+    if (
+        not start
+        or last <= start
+        or data[-2:] != b"\xff\xd9"
+        or _MARKER.search(data, last - 1, end)
+    ):
+        return False
+    decoder = _Decoder(image)
+    try:
+        decoder.give(memoryview(data)[:last])
+        is_early = decoder.is_done
+        decoder.give(data[last:end] + _SPARE_AHEAD)
+    except PhotoError:
+        return False
+    finally:
+        decoder.close()
+    if is_early or not decoder.is_done:
+        return False
     image.tile = []  # type: ignore[attr-defined]
     return True
 
@@ -179,11 +218,14 @@ def _decode(decoder: _Decoder, data: bytes, stretches: list[Stretch]) -> None:
 def _check_end(decoder: _Decoder, data: bytes, stretch: Stretch) -> None:
     """Decode a stretch, and see that its pixels are complete at its end, and not long before."""
     last = max(stretch.start, stretch.end - _TAIL)
-    decoder.give(data[stretch.header : last])
+    decoder.give(memoryview(data)[stretch.header : last])
     tail = data[last : stretch.end]
-    pieces = iter(_BYTE.findall(tail))
-    takes_all = all(map(decoder.give, pieces))  # stops at the first that it does not take
-    decoder.give(b"".join(pieces))
+    place, takes_all = 0, True
+    while takes_all and place < len(tail):
+        step = 2 if tail.startswith(b"\xff\0", place) else 1
+        takes_all = decoder.give(tail[place : place + step])
+        place += step
+    decoder.give(tail[place:])
     taken = [decoder.give(byte) for byte in _SPARE]
     if not all(taken[_AHEAD:]):
         what = "its codes end" if stretch.marker else "the file ends"

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from granpipe.errors import PhotoError
+from granpipe.photo.jpeg_header import open_plain
 from granpipe.photo.jpeg_integrity import decode_jpeg
 from granpipe.photo.png import check_rows, check_sums
 
@@ -66,20 +67,24 @@ def open_photo(file: bytes | BinaryIO, max_pixels: int = MAX_PIXELS) -> Image.Im
     PhotoError
         `unreadable`, `truncated`, `unsupported` or `too_large`.
     """
-    stream = BytesIO(file) if isinstance(file, bytes) else file
+    plain = open_plain(file) if isinstance(file, bytes) else None
+    image = plain or _open_by_pillow(BytesIO(file) if isinstance(file, bytes) else file)
+    if image.width * image.height > max_pixels:
+        raise PhotoError("too_large", f"{image.width} x {image.height} pixels")
+    return image
+
+
+def _open_by_pillow(stream: BinaryIO) -> Image.Image:
     head = stream.read(16)
     stream.seek(0)
     formats = (*_FORMATS, "HEIF") if head[4:8] == b"ftyp" and _reads_heic() else _FORMATS
     try:
         with _own_limit():
-            image = Image.open(stream, formats=formats)
+            return Image.open(stream, formats=formats)
     except UnidentifiedImageError as error:
         raise _not_opened(head) from error
     except Exception as error:  # Pillow's plugins raise nearly anything on hostile bytes
         raise PhotoError("truncated", one_line(error)) from error
-    if image.width * image.height > max_pixels:
-        raise PhotoError("too_large", f"{image.width} x {image.height} pixels")
-    return image
 
 
 @cache
@@ -124,9 +129,9 @@ def load(image: Image.Image) -> Image.Image:
     """
     size = image.size
     try:
-        _check_file(image)
-        with _own_limit():
-            _decode(image, bytes_of(image))
+        data = bytes_of(image)
+        if image.format not in JPEGS or not decode_jpeg(image, data):
+            _load_by_pillow(image, data)
         if image.size != size:
             raise PhotoError("truncated", f"has other sides than its header's {size}")  # noqa: TRY301
     except PhotoError as error:
@@ -143,8 +148,9 @@ def load(image: Image.Image) -> Image.Image:
     raise failure
 
 
-def _decode(image: Image.Image, data: bytes) -> None:
-    if image.format not in JPEGS or not decode_jpeg(image, data):
+def _load_by_pillow(image: Image.Image, data: bytes) -> None:
+    _check_file(image)
+    with _own_limit():
         image.load()
     if image.format == "PNG" and data:
         check_rows(image, data)
