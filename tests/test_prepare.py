@@ -26,7 +26,10 @@ HEADER = (
     "latitude,longitude,altitude,taken_at,utc_offset,flags,group,split,row"
 )
 # Put on PYTHONPATH, this ends every process that is about to decode a picture.
-NO_DECODER = "import os, PIL.Image\nPIL.Image.open = lambda *args, **options: os._exit(7)\n"
+NO_DECODER = """
+import os, PIL.ImageFile
+PIL.ImageFile.ImageFile.__init__ = lambda *args, **options: os._exit(7)
+"""
 
 
 @pytest.fixture(scope="module")

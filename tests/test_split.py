@@ -24,8 +24,8 @@ SIDES = {"train", "validation", "test"}
 SPLIT = ("--split", "60/20/20")
 # Ends every process that is about to decode a picture, and every search.
 NO_DECODER = """
-import os, PIL.Image
-PIL.Image.open = lambda *args, **options: os._exit(7)
+import os, PIL.ImageFile
+PIL.ImageFile.ImageFile.__init__ = lambda *args, **options: os._exit(7)
 """
 
 

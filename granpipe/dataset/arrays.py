@@ -8,7 +8,7 @@ import numpy as np
 
 from granpipe.dataset.names import SUMMARY
 from granpipe.errors import PhotoError
-from granpipe.photo.letterbox import Pixels
+from granpipe.photo.letterbox import Colour, Pixels
 from granpipe.stores.protocol import Store
 
 _MAGIC = b"\x93NUMPY\x01\0v\0"  # version 1.0, and 118 bytes of header after these ten
@@ -22,7 +22,7 @@ _PACK_HEADER = re.compile(_HEADER.pattern.replace(rb"\(([0-9]", rb"\(([0-9]{1,7}
 _HEADER_BYTES = 128
 
 
-def save_array(store: Store, path: str, data: bytes) -> str:
+def save_array(store: Store, path: str, data: bytes | bytearray) -> str:
     """Write an array, whole or not at all, and return the file's version.
 
     The dataset's summary is removed first: a dataset without it is being changed.
@@ -45,7 +45,7 @@ def save_array(store: Store, path: str, data: bytes) -> str:
     return store.write(path, data)
 
 
-def add_array(store: Store, path: str, data: bytes) -> str:
+def add_array(store: Store, path: str, data: bytes | bytearray) -> str:
     """Write an array that no table lists yet, so that dataset.json stays as true as it is."""
     return store.write(path, data)
 
@@ -59,6 +59,13 @@ def npy_bytes(array: Pixels) -> bytes:
     ((2, 2, 3), 12)
     """
     return b"".join([npy_header(array.shape), array.tobytes()])
+
+
+def blank_npy(size: int, fill: Colour) -> tuple[bytearray, Pixels]:
+    """Return the bytes of a .npy file that is all of one colour, and its pixels, to be drawn on."""
+    data = bytearray(npy_header((size, size, 3)))
+    data += bytes(fill) * (size * size)
+    return data, np.frombuffer(data, np.uint8, offset=_HEADER_BYTES).reshape(size, size, 3)
 
 
 @cache

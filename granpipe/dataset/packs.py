@@ -188,7 +188,7 @@ def is_sound(store: Store, path: str, rows: int, size: int) -> bool:
         return False
 
 
-def save_row(store: Store, slot: str, data: bytes) -> str:
+def save_row(store: Store, slot: str, data: bytes | bytearray) -> str:
     """Keep an array where its pack is being made, and return its place.
 
     Parameters

@@ -10,7 +10,7 @@ from typing import Any
 import PIL
 
 from granpipe import __version__
-from granpipe.dataset.arrays import npy_bytes, save_array
+from granpipe.dataset.arrays import blank_npy, save_array
 from granpipe.dataset.moments import sums
 from granpipe.dataset.names import array_path
 from granpipe.dataset.packs import find, place_of, save_row
@@ -20,7 +20,7 @@ from granpipe.engines.worker import allow_seconds
 from granpipe.errors import DatasetError, PhotoError
 from granpipe.jobs.read_off import read_off
 from granpipe.photo.exif import read_capture
-from granpipe.photo.letterbox import Colour, Pixels, letterbox
+from granpipe.photo.letterbox import Colour, letterbox
 from granpipe.photo.memory import MAX_MEMORY
 from granpipe.photo.opening import open_photo
 from granpipe.stores.protocol import Entry, Store
@@ -95,7 +95,7 @@ class Outcome:
 
 
 _Fetched = tuple[bytes, str] | PhotoError
-_Made = tuple[dict[str, Any], Pixels] | Outcome | PhotoError
+_Made = tuple[dict[str, Any], bytearray] | Outcome | PhotoError
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +123,7 @@ class PreparePhoto:
     writes: bool = True
     refusal: str = ""
     looks: bool = False
-    save: Callable[[Store, str, bytes], str] = save_array
+    save: Callable[[Store, str, bytearray], str] = save_array
 
     @property
     def ahead(self) -> int:
@@ -157,10 +157,10 @@ class PreparePhoto:
             if kept:
                 return kept
         try:
-            record, array = self._build(data)
+            record, file = self._build(data)
         except PhotoError as error:
             return error
-        return record | {"sha256": sha256, "version": version}, array
+        return record | {"sha256": sha256, "version": version}, file
 
     def _kept(self, job: Job, known: dict[str, Any], version: str) -> Outcome | None:
         """Return the known record, with the versions of today, where it still holds."""
@@ -177,15 +177,16 @@ class PreparePhoto:
                 record["place"] = str(place)
         return Outcome(known["sha256"], _json(record), is_kept=True)
 
-    def _build(self, data: bytes) -> tuple[dict[str, Any], Pixels]:
+    def _build(self, data: bytes) -> tuple[dict[str, Any], bytearray]:
         settings = self.settings
         image = open_photo(data, settings.max_pixels)
         pixels = image.width * image.height
         if pixels > _MANY_PIXELS:
             allow_seconds(TIME_LIMIT * pixels / _MANY_PIXELS)
         capture = read_capture(image, data)
-        array, box, (width, height), picture = letterbox(
-            image, settings.size, settings.fill, settings.max_memory
+        file, canvas = blank_npy(settings.size, settings.fill)
+        _, box, (width, height), picture = letterbox(
+            image, settings.size, settings.fill, settings.max_memory, canvas
         )
         position = capture.position
         record = {
@@ -206,15 +207,15 @@ class PreparePhoto:
             **sums(picture),
             **read_off(picture, (width, height), settings.size, looks=self.looks),
         }
-        return record, array
+        return record, file
 
     def keep(self, job: Job, made: _Made) -> Outcome | PhotoError:
         if isinstance(made, Outcome | PhotoError):
             return made
-        record, array = made
+        record, data = made
         if self.refusal:
             raise DatasetError(self.refusal)
-        data, version = npy_bytes(array), ""
+        version = ""
         record["array_sha256"] = hashlib.sha256(data).hexdigest()
         if self.writes and job.slot:
             version = job.array_version

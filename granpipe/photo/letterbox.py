@@ -86,6 +86,7 @@ def letterbox(
     size: int = 224,
     fill: Colour = (0, 0, 0),
     max_memory: int = MAX_MEMORY,
+    canvas: Pixels | None = None,
 ) -> tuple[Pixels, Box, tuple[int, int], Image.Image]:
     """Fit a photograph, turned upright and as sRGB, into a square.
 
@@ -99,6 +100,8 @@ def letterbox(
         Red, green and blue, 0 to 255, of the padding and behind transparent pixels.
     max_memory : int
         Bytes that decoding may take; see `granpipe.photo.memory.decoding_memory`.
+    canvas : ndarray of shape (size, size, 3), uint8, optional
+        All of the fill colour, to be drawn on and returned; a new one unless given.
 
     Returns
     -------
@@ -125,9 +128,10 @@ def letterbox(
         width, height = height, width
         box = Box(box.top, box.left, box.bottom, box.right)
     picture = _on(_turn(to_srgb(small, profile), orientation), fill)
-    canvas = Image.new("RGB", (size, size), fill)
-    canvas.paste(picture, (box.left, box.top))
-    return np.asarray(canvas), box, (width, height), picture
+    array = np.full((size, size, 3), fill, np.uint8) if canvas is None else canvas
+    pixels = np.frombuffer(picture.tobytes(), np.uint8)
+    array[box.top : box.bottom, box.left : box.right] = pixels.reshape(box.height, box.width, 3)
+    return array, box, (width, height), picture
 
 
 def _shrink(image: Image.Image, width: int, height: int, max_memory: int) -> Image.Image:

@@ -150,7 +150,7 @@ class Bucket:
         with self._answering(path):
             yield from map(bytes, obstore.get(self._objects, self._key(path)).stream(1 << 20))
 
-    def write(self, path: str, data: bytes) -> str:
+    def write(self, path: str, data: bytes | bytearray) -> str:
         """Write an object, by one PUT unless it is large."""
         import obstore  # noqa: PLC0415 - the extra s3
 

@@ -22,6 +22,9 @@ from granpipe.stores.walk import version_of, walk
 _SETTLED = 2_000_000_000
 _LONGEST_PATH = 3_999
 _TO_WRITE = os.O_WRONLY | os.O_CREAT | getattr(os, "O_BINARY", 0)
+# Without O_NONBLOCK, opening a pipe would wait for somebody to write.
+_TO_READ = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+_PIECE = 1 << 20
 _PROCESS = os.urandom(4).hex()
 
 
@@ -58,13 +61,19 @@ class Folder:
 
     def read(self, path: str) -> tuple[bytes, str]:
         """Return a file's bytes and version; none of what may change within its clock's tick."""
-        with self._open(path) as file:
-            before = os.fstat(file.fileno())
-            data = file.read()
-            after = os.fstat(file.fileno())
+        # By the system's calls: a file object takes as long as reading a photograph.
+        number = os.open(self.locate(path), _TO_READ)
+        try:
+            before = os.fstat(number)
+            _check_regular(before)
+            data = _read(number, before.st_size)
+            after = os.fstat(number)
+        finally:
+            os.close(number)
+        version = version_of(before)
         is_settled = time.time_ns() - before.st_mtime_ns > _SETTLED
-        is_same = version_of(before) == version_of(after) and len(data) == before.st_size
-        return data, version_of(before) if is_settled and is_same else ""
+        is_same = version == version_of(after) and len(data) == before.st_size
+        return data, version if is_settled and is_same else ""
 
     def head(self, path: str, size: int) -> bytes:
         """Return a file's first bytes."""
@@ -85,14 +94,11 @@ class Folder:
 
     @contextmanager
     def _open(self, path: str) -> Iterator[IO[bytes]]:
-        # Without O_NONBLOCK, opening a pipe would wait for somebody to write.
-        flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-        with open(os.open(self.locate(path), flags), "rb", buffering=0) as file:
-            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-                raise OSError(0, "is no regular file")
+        with open(os.open(self.locate(path), _TO_READ), "rb", buffering=0) as file:
+            _check_regular(os.fstat(file.fileno()))
             yield file
 
-    def write(self, path: str, data: bytes) -> str:
+    def write(self, path: str, data: bytes | bytearray) -> str:
         """Write a file under a temporary name, and rename it."""
         with self._replacing(path) as temporary:
             # By the system's calls: a file object takes as long as writing an array.
@@ -310,10 +316,8 @@ class Folder:
             shutil.rmtree(parent, ignore_errors=True)
 
     def _is_linked(self, path: str) -> bool:
-        parts = path.split("/")[:-1]
-        return any(
-            os.path.islink(self.locate("/".join(parts[: depth + 1]))) for depth in range(len(parts))
-        )
+        ends = (place for place, character in enumerate(path) if character == "/")
+        return any(os.path.islink(self.locate(path[:end])) for end in ends)
 
     def _name(self, path: str) -> str:
         return os.path.join(self.root, path)
@@ -328,7 +332,23 @@ class Folder:
             raise DatasetError(f"{self._name(path)}: {what}; {advice}, run again") from error
 
 
-def _write(number: int, data: bytes | memoryview) -> None:
+def _check_regular(status: os.stat_result) -> None:
+    if not stat.S_ISREG(status.st_mode):
+        raise OSError(0, "is no regular file")
+
+
+def _read(number: int, size: int) -> bytes:
+    """Return a file's bytes, in one call where it has the size that it should have."""
+    data = os.read(number, size + 1)
+    if len(data) == size:
+        return data
+    pieces = [data]
+    while pieces[-1]:
+        pieces.append(os.read(number, _PIECE))
+    return b"".join(pieces)
+
+
+def _write(number: int, data: bytes | bytearray | memoryview) -> None:
     rest = memoryview(data)
     while rest:
         rest = rest[os.write(number, rest) :]

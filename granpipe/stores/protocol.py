@@ -90,7 +90,7 @@ class Store(Protocol):
     def pieces(self, path: str) -> Iterator[bytes]:
         """Yield a large file's bytes, a megabyte or so at once. Raises as `read` does."""
 
-    def write(self, path: str, data: bytes) -> str:
+    def write(self, path: str, data: bytes | bytearray) -> str:
         """Write a file, whole or not at all, and return its version."""
 
     def create(self, path: str, data: bytes) -> str | None:
