@@ -28,6 +28,7 @@ LOOK = 0.5
 
 _BLOCKS = 4  # of 16 MB each, that Pillow keeps
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # glibc's mallopt(3)
+_PIECE = 1 << 20
 _MOST_BYTES_AHEAD = 64_000_000
 _BETWEEN_WORDS = 1.0  # seconds
 _BETWEEN_ANSWERS = 0.02  # seconds; a pipe and two changes of process cost as much as small items
@@ -140,6 +141,8 @@ def keep_memory() -> None:
     pillow = sys.modules.get("PIL.Image")
     if pillow:
         pillow.core.set_blocks_max(_BLOCKS)
+        # So much of a picture becomes bytes at once; several pieces would be copied together.
+        setattr(sys.modules["PIL.ImageFile"], "MAXBLOCK", _PIECE)  # noqa: B010
     if sys.platform == "linux":
         with suppress(AttributeError):  # a C library without
             mallopt = ctypes.CDLL(None).mallopt
