@@ -172,8 +172,13 @@ class Copier:
 
     def make(self, parameters: Parameters) -> Pixels:
         """Make one copy."""
-        box = self.box
         copy = self.array.copy()
+        self.draw(parameters, copy)
+        return copy
+
+    def draw(self, parameters: Parameters, copy: Pixels) -> None:
+        """Draw one copy over a copy of the photograph's array."""
+        box = self.box
         shown = copy[box.top : box.bottom, box.left : box.right]
         shown = shown[:, ::-1] if parameters.flip_horizontal else shown
         shown = shown[::-1] if parameters.flip_vertical else shown
@@ -184,7 +189,6 @@ class Copier:
             shown[:] = self.picture[::-1, ::-1]
         else:
             shown[:] = self.picture
-        return copy
 
 
 def sampling_matrix(box: Box, parameters: Parameters) -> Matrix:

@@ -65,7 +65,12 @@ def blank_npy(size: int, fill: Colour) -> tuple[bytearray, Pixels]:
     """Return the bytes of a .npy file that is all of one colour, and its pixels, to be drawn on."""
     data = bytearray(npy_header((size, size, 3)))
     data += bytes(fill) * (size * size)
-    return data, np.frombuffer(data, np.uint8, offset=_HEADER_BYTES).reshape(size, size, 3)
+    return data, pixels_in(data, size)
+
+
+def pixels_in(data: bytearray, size: int) -> Pixels:
+    """Return the pixels in the bytes of a .npy file of this side; both are one memory."""
+    return np.frombuffer(data, np.uint8, offset=_HEADER_BYTES).reshape(size, size, 3)
 
 
 @cache

@@ -8,7 +8,7 @@ from typing import Any
 
 from granpipe import __version__
 from granpipe.copies.transform import Copier, Parameters, Ranges, draw_parameters, generator
-from granpipe.dataset.arrays import npy_bytes, parse_array, save_array
+from granpipe.dataset.arrays import parse_array, pixels_in, save_array
 from granpipe.dataset.packs import Place, find, read_alone, read_place, save_row
 from granpipe.errors import DatasetError, PhotoError
 from granpipe.photo.letterbox import Box
@@ -143,8 +143,11 @@ class CopyPhoto:
                 continue
             rng = generator(self.seed, job.row["source"], copy)
             parameters = draw_parameters(rng, box, self.ranges)
-            record = {"key": key, "seed": self.seed, **asdict(parameters)}
-            made.append((record, copier.make(parameters)))
+            # In a quarter of the time that asdict takes.
+            columns = {name: getattr(parameters, name) for name in PARAMETER_COLUMNS}
+            data = bytearray(fetched[0])
+            copier.draw(parameters, pixels_in(data, self.size))
+            made.append(({"key": key, "seed": self.seed, **columns}, data))
         return made
 
     def key(self, row: Mapping[str, str], made_from: str, box: Box) -> str:
@@ -174,8 +177,7 @@ class CopyPhoto:
                 continue
             if self.refusal:
                 raise DatasetError(self.refusal)
-            record, array = one
-            data = npy_bytes(array)
+            record, data = one
             record |= {"array_sha256": hashlib.sha256(data).hexdigest(), "array_version": there}
             if slot:
                 record["place"] = save_row(self.output, slot, data)
