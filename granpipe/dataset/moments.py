@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-_LEVELS = np.arange(256)
+_LEVELS = np.arange(256.0)  # of sums below 2**53, float64 is exact, and multiplied faster
 _POWERS = np.stack([_LEVELS, _LEVELS**2], axis=1)
 
 
@@ -27,8 +27,8 @@ def sums(picture: Image.Image) -> dict[str, list[int]]:
         `sums` and `squares`, each for red, green and blue, in levels 0 to 255.
     """
     # Pillow counts levels in a third of the time that NumPy takes.
-    counts = np.array(picture.histogram()).reshape(3, 256)
-    totals, squares = (counts @ _POWERS).T.tolist()
+    counts = np.array(picture.histogram(), np.float64).reshape(3, 256)
+    totals, squares = (counts @ _POWERS).T.astype(np.int64).tolist()
     return {"sums": totals, "squares": squares}
 
 

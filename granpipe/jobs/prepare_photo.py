@@ -226,5 +226,4 @@ class PreparePhoto:
         return Outcome(record["sha256"], _json(record), is_kept=False)
 
 
-def _json(record: dict[str, Any]) -> str:
-    return json.dumps(record, separators=(",", ":"))
+_json: Callable[[dict[str, Any]], str] = json.JSONEncoder(separators=(",", ":")).encode

@@ -32,6 +32,7 @@ _BELOW_SEA_LEVEL = (1, 3)
 _NUMBER = re.compile(r"[+-]?[0-9]+(?:\.[0-9]*)?")
 _BETWEEN_NUMBERS = re.compile(r"(?:,?\s|[:;°'\"])+")
 _LONGEST_QUOTE = 60
+_PADDING = " \0\t\r\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,24 +113,22 @@ def _check_whole(tags: dict[str, Any], gps: dict[str, Any], block: bytes) -> Non
 
 
 def _position(gps: dict[str, Any]) -> Position:
-    given = [axis for axis in _REFS if _values(gps.get(axis.capitalize()))]
+    given = {axis: values for axis in _REFS if (values := _values(gps.get(axis.capitalize())))}
     if not given:
         raise _NoPosition("no_gps", "")
     if len(given) == 1:
-        raise _NoPosition("no_gps", f"there is a {given[0]} only")
+        raise _NoPosition("no_gps", f"there is a {min(given)} only")
     if text_of(gps.get("Status")).upper() == "V":
         raise _NoPosition("void_fix")
-    lat, lon = (_degrees(gps, axis) for axis in _REFS)
+    lat, lon = (_degrees(gps[axis.capitalize()], axis, values) for axis, values in given.items())
     if lat == 0 == lon:
         raise _NoPosition("null_island")
     lat, lon = _signed(gps, "latitude", lat), _signed(gps, "longitude", lon)
     return Position(lat, lon, _altitude(gps), _direction(gps))
 
 
-def _degrees(gps: dict[str, Any], axis: str) -> float:
+def _degrees(tag: Any, axis: str, given: list[float | None]) -> float:
     """Return degrees with the sign of the numbers; the reference has not been looked at."""
-    tag = gps[axis.capitalize()]
-    given = _values(tag)
     if len(given) == 3 and given[2] is None and _is_zero_over_zero(tag.values[2]):
         given = given[:2]
     values = [value for value in given if value is not None]
@@ -210,8 +209,10 @@ def _single(tag: Any) -> float | None:
 def text_of(tag: Any) -> str:
     """Return a tag's value as text without padding, or an empty text where there is none."""
     values = getattr(tag, "values", "")
+    if isinstance(values, str):  # as nearly always
+        return values.strip(_PADDING)
     if isinstance(values, list) and all(isinstance(value, int) for value in values):
         values = bytes(value & 255 for value in values)
     if isinstance(values, bytes):
         values = values.decode("utf-8", "replace")
-    return values.strip(" \0\t\r\n") if isinstance(values, str) else ""
+    return values.strip(_PADDING) if isinstance(values, str) else ""
