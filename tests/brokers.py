@@ -1,17 +1,16 @@
 """Stand-ins for Kafka and Elasticsearch: noida-db, which speaks to both clients."""
 
-import os
 import shutil
-import signal
 import socket
 import subprocess
 import sys
-import time
-from contextlib import closing, suppress
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+
+from harm import kill, until
 
 
 def free_ports(count: int) -> list[int]:
@@ -42,28 +41,23 @@ class Noida:
 
     def start(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
-        ports = ["--elasticsearch-port", self.search_port, "--kafka-port", self.kafka_port]
+        words = ["--elasticsearch-port", self.search_port, "--kafka-port", self.kafka_port]
         only = ["--only", "elasticsearch,kafka"]
-        with (self.folder / "log").open("ab") as log:
+        log = self.folder / "log"
+        with log.open("ab") as file:
             self.process = subprocess.Popen(
-                [_program(), "start", "--data-dir", str(self.folder), *only, *map(str, ports)],
+                [_program(), "start", "--data-dir", str(self.folder), *only, *map(str, words)],
                 stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
+                stdout=file,
+                stderr=file,
                 start_new_session=True,
             )
-        for _ in range(400):
-            if all(map(_listens, (self.kafka_port, self.search_port))):
-                return
-            time.sleep(0.05)
-        self.kill()
-        raise RuntimeError((self.folder / "log").read_text("utf-8", "replace")[-2000:])
+        ports = (self.kafka_port, self.search_port)
+        until(lambda: all(map(_listens, ports)), "the ports", process=self.process, log=log)
 
     def kill(self) -> None:
         if self.process:
-            with suppress(ProcessLookupError):
-                os.killpg(self.process.pid, signal.SIGKILL)
-            self.process.wait()
+            kill(self.process)
 
 
 def _program() -> str:
@@ -104,6 +98,8 @@ def events_waiting(servers: str) -> int:
 def noida(tmp_path):
     """Start a broker and a search server."""
     server = Noida(tmp_path / "noida", *free_ports(2))
-    server.start()
-    yield server
-    server.kill()
+    try:
+        server.start()
+        yield server
+    finally:
+        server.kill()

@@ -6,7 +6,6 @@ import shutil
 import socket
 import subprocess
 import sys
-import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import closing, suppress
@@ -19,6 +18,7 @@ import pytest
 
 from granpipe.stores.bucket import Bucket
 
+from harm import kill, until
 from proxies import Proxy
 
 KEY, SECRET = "granpipe-tests", "Zq81/never+shown/w0rd"
@@ -38,30 +38,28 @@ class Server:
 
     def start(self) -> None:
         """Start the program, and wait until it answers."""
-        with (self.folder / "log").open("ab") as log:
+        log = self.folder / "log"
+        with log.open("ab") as file:
             self.process = subprocess.Popen(
                 self.command,
                 stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
+                stdout=file,
+                stderr=file,
                 cwd=self.folder,
                 start_new_session=True,
             )
-        for _ in range(600):
-            with suppress(OSError):
-                urllib.request.urlopen(f"{self.endpoint}/healthz").close()
-                urllib.request.urlopen(f"{self.filer}/buckets/").close()
-                return
-            if self.process.poll() is not None:
-                break
-            time.sleep(0.05)
-        self.kill()
-        raise RuntimeError((self.folder / "log").read_text("utf-8", "replace")[-2000:])
+        until(self._answers, "the S3 server", process=self.process, log=log)
+
+    def _answers(self) -> bool:
+        with suppress(OSError):
+            urllib.request.urlopen(f"{self.endpoint}/healthz").close()
+            urllib.request.urlopen(f"{self.filer}/buckets/").close()
+            return True
+        return False
 
     def kill(self) -> None:
         """Kill the program, which may be started again on what it has written."""
-        self.process.kill()
-        self.process.wait()
+        kill(self.process)
 
     def make_bucket(self) -> "Lake":
         """Make a bucket of its own name."""
@@ -183,7 +181,11 @@ def start_server(folder: Path) -> Server:
     ports = [each for port in (s3, filer, master, volume, admin) for each in (port, port + 10_000)]
     addresses = f"http://127.0.0.1:{s3}", f"http://127.0.0.1:{filer}"
     server = Server(*addresses, ports, command, folder)
-    server.start()
+    try:
+        server.start()
+    except AssertionError:
+        server.kill()
+        raise
     return server
 
 

@@ -6,7 +6,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
@@ -16,9 +15,9 @@ from pathlib import Path
 import pytest
 
 from buckets import Server, variables
+from harm import until
 
 ROOT = Path(__file__).parent.parent
-PATIENCE = 90  # seconds, on a busy machine
 
 BRIEF = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
 """What Java does not do for those that live for a minute."""
@@ -105,13 +104,13 @@ class Cluster:
 
     def wait_for(self, name: str, sign: str) -> None:
         """Wait until a process has written a text into its log."""
-        for _ in range(20 * PATIENCE):
-            text = (self.folder / name).read_text("utf-8", "replace")
-            if sign in text:
-                return
-            assert self.processes[name].poll() is None, text[-2000:]
-            time.sleep(0.05)
-        raise AssertionError(f"{name}: no {sign!r} in {text[-2000:]}")
+        log = self.folder / name
+        until(
+            lambda: sign in log.read_text("utf-8", "replace"),
+            f"{name} wrote {sign!r}",
+            process=self.processes[name],
+            log=log,
+        )
 
     def driver(self, **settings: str) -> dict[str, str]:
         """Return the environment of a command that is to use the cluster.

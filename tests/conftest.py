@@ -19,6 +19,7 @@ from brokers import noida  # noqa: F401 - a fixture
 from buckets import lake, module_lake, proxy, server  # noqa: F401 - fixtures
 from clusters import cluster  # noqa: F401 - a fixture
 from drivers import driver, drivers  # noqa: F401 - fixtures
+from harm import injected, obeyed  # noqa: F401 - fixtures
 from online import online  # noqa: F401 - a fixture
 
 ROOT = Path(__file__).parent.parent

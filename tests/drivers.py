@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from clusters import PATIENCE, Cluster
+from clusters import Cluster
+from harm import PATIENCE
 
 # One session does for many commands: it takes long to start.
 DRIVER = """

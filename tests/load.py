@@ -16,7 +16,8 @@ from granpipe.service.events import Event
 from granpipe.service.queue import QueueFile
 
 from conftest import picture
-from online import Online, form, until
+from harm import until
+from online import Online, form
 
 CLIENTS = 16
 

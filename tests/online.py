@@ -5,10 +5,8 @@ import os
 import socket
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,22 +14,13 @@ from uuid import uuid4
 
 import pytest
 
-ROOT = Path(__file__).parent.parent
-PATIENCE = 60.0
+from harm import PATIENCE, ROOT, until
 
 
 def free_port() -> int:
     with closing(socket.socket()) as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
-
-
-def until(condition: Callable[[], object], what: str = "it", patience: float = PATIENCE) -> None:
-    """Wait until something holds."""
-    ends = time.monotonic() + patience
-    while not condition():
-        assert time.monotonic() < ends, f"waited in vain for {what}"
-        time.sleep(0.05)
 
 
 @dataclass(frozen=True)
@@ -86,14 +75,13 @@ class Online:
         )
 
     def started(self, process: subprocess.Popen) -> subprocess.Popen:
-        until(lambda: self._answers(process), "the web server")
+        until(self._answers, "the web server", process=process, log=process.log)
         return process
 
     def worker(self, *options: str) -> subprocess.Popen:
         return self.start("granpipe.service.worker", *options)
 
-    def _answers(self, process: subprocess.Popen) -> bool:
-        assert process.poll() is None, process.log.read_text()
+    def _answers(self) -> bool:
         try:
             self.ask("/is_alive")
         except OSError:

@@ -16,6 +16,8 @@ from granpipe.mapping.writers import WRITERS
 from granpipe.photo.exif import Capture
 from granpipe.photo.gps import Position
 
+from harm import until
+
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
 DESKTOP, PHONE = (1280, 800), (390, 844)
 TOUCH = {"has_touch": True, "is_mobile": True, "device_scale_factor": 2}
@@ -55,11 +57,7 @@ class Visit:
 
     def wait_for(self, condition: str) -> None:
         """Wait until something is so, without Playwright's way of it, which the page forbids."""
-        for _ in range(200):
-            if self.page.evaluate(condition):
-                return
-            self.page.wait_for_timeout(50)
-        raise AssertionError(f"never so: {condition}")
+        until(lambda: self.page.evaluate(condition), condition, 10)
 
     def at(self, lat: float, lon: float) -> tuple[float, float]:
         """Return where a place is on the screen, in CSS pixels."""

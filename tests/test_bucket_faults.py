@@ -19,6 +19,7 @@ from granpipe.stores.bucket import Bucket
 
 from buckets import KEY, READER_KEY, READER_SECRET, SECRET, Lake, variables
 from conftest import ROOT, picture, save, tree
+from harm import until
 from proxies import DROP, listing
 
 PHOTOGRAPHS = 16
@@ -146,8 +147,7 @@ def test_an_answer_that_is_lost_after_the_deed_costs_nothing(granpipe, full, pro
 
 def test_a_server_that_is_down_for_a_while_is_waited_for(granpipe, full, proxy, whole):
     def out_for_a_while():
-        while not proxy.keys("PUT"):
-            time.sleep(0.005)
+        until(lambda: proxy.keys("PUT"), every=0.005)
         proxy.down()
         time.sleep(1)
         proxy.up()

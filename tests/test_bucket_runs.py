@@ -1,10 +1,9 @@
 """Runs over a bucket, one after another and at once: what they ask for, and what they leave."""
 
-import os
 import random
-import signal
 import time
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -13,6 +12,7 @@ from granpipe.jobs.prepare import prepare
 
 from buckets import Lake, variables
 from conftest import picture, save, tree
+from harm import kill, until
 from proxies import Proxy
 
 PHOTOGRAPHS = 120
@@ -120,9 +120,8 @@ def test_after_kill_9_at_ten_random_moments_the_next_run_completes(granpipe, sta
         if number == 0:
             time.sleep(rng.uniform(0.1, 0.6))
         else:
-            wait_for(lambda name=name, goal=goal: count_arrays(full, name) >= goal, process)
-        os.killpg(process.pid, signal.SIGKILL)
-        process.communicate()
+            until(partial(has_arrays, full, name, goal), process=process, every=0.005)
+        kill(process)
         left = full.objects(name)
         in_the_middle += f"{name}/dataset.json" not in left and count_arrays(full, name) > 0
         mine = strangers if any("/parts/" in key for key in left) else {}
@@ -145,12 +144,8 @@ def count_arrays(lake: Lake, name: str) -> int:
     return sum(key.endswith(".npy") for key in lake.objects(name))
 
 
-def wait_for(condition, process) -> None:
-    for _ in range(5_000):
-        if condition() or process.poll() is not None:
-            return
-        time.sleep(0.005)
-    pytest.fail("waited in vain")
+def has_arrays(lake: Lake, name: str, goal: int) -> bool:
+    return count_arrays(lake, name) >= goal
 
 
 @pytest.mark.parametrize("name", ["corn/000.png.npy", "labels.csv", "dataset.json"])

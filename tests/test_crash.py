@@ -22,24 +22,15 @@ from granpipe.jobs.prepare import prepare
 from granpipe.stores.folder import Folder
 
 from conftest import ROOT, picture, rejects, rows, save, tree
+from harm import DEADLY_DECODER, handling, is_alive, kill, until, workers_of
 
-# Runs first in each process. Sizes tell what is to happen when a picture is decoded.
-HARMFUL_DECODER = """
-import os, resource, time
-from PIL import ImageFile
-
-load = ImageFile.ImageFile.load
-
-def harmful_load(self):
+# It takes so long that a run can be hit in the middle.
+HARMFUL_DECODER = f"""{DEADLY_DECODER}
+def slow_load(self):
     time.sleep(0.006)
-    if self.size == (13, 13):
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-        os.abort()
-    if self.size == (17, 17):
-        time.sleep(60)
-    return load(self)
+    return deadly_load(self)
 
-ImageFile.ImageFile.load = harmful_load
+ImageFile.ImageFile.load = slow_load
 """
 HALF_A_WRITE = """
 import os, signal
@@ -89,19 +80,6 @@ def out(tmp_path):
 
 
 @pytest.fixture
-def injected(start, tmp_path):
-    """Start granpipe with code of ours run first in each of its processes."""
-
-    def run(code: str, *args: object) -> subprocess.Popen:
-        (tmp_path / "inject").mkdir(exist_ok=True)
-        (tmp_path / "inject/sitecustomize.py").write_text(code)
-        path = os.pathsep.join([str(tmp_path / "inject"), str(ROOT)])
-        return start(*args, env=os.environ | {"PYTHONPATH": path})
-
-    return run
-
-
-@pytest.fixture
 def harmful(injected):
     """Start granpipe with a decoder that is slow, and deadly for some pictures."""
     return partial(injected, HARMFUL_DECODER)
@@ -111,30 +89,14 @@ def count_arrays(out: Path) -> int:
     return sum(1 for _ in out.glob("[!.]*/*.npy"))
 
 
-def wait_for(condition, process: subprocess.Popen | None = None) -> None:
-    """Wait until something holds, or the process has ended."""
-    for _ in range(30_000):
-        if condition() or (process and process.poll() is not None):
-            return
-        time.sleep(0.001)
-    pytest.fail("waited in vain")
+def until_arrays(out: Path, count: int, process: subprocess.Popen) -> None:
+    until(lambda: count_arrays(out) >= count, f"{count} arrays", process=process, every=0.001)
 
 
 def count_records(out: Path) -> int:
     """Count the arrays whose records a killed run has written, into its ledger's parts."""
     lines = [line for part in out.glob(f"{PARTS}/*") for line in part.read_text().splitlines()]
     return len({line.split(",")[0] for line in lines if "array_sha256" in line})
-
-
-def workers_of(parent: int) -> list[int]:
-    listing = subprocess.run(
-        ["ps", "-A", "-ww", "-o", "pid=,ppid=,args="], capture_output=True, text=True, check=True
-    )
-    processes = [line.split(maxsplit=2) for line in listing.stdout.splitlines()]
-    (own,) = [args for pid, _, args in processes if int(pid) == parent] or [""]
-    children = [(int(pid), args) for pid, ppid, args in processes if int(ppid) == parent]
-    # A fork goes by its parent's command line.
-    return [pid for pid, args in children if args == own or "import serve;" in args]
 
 
 def test_after_kill_9_at_six_moments_the_next_run_completes(granpipe, harmful, src, out, whole):
@@ -146,10 +108,9 @@ def test_after_kill_9_at_six_moments_the_next_run_completes(granpipe, harmful, s
     for number, moment in enumerate(moments):
         target = out / str(number)
         process = harmful("prepare", src, target)
-        wait_for(lambda target=target, moment=moment: count_arrays(target) >= moment, process)
+        until_arrays(target, moment, process)
         time.sleep(rng.uniform(0, 0.03))
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+        kill(process)
         in_the_middle += count_arrays(target) > 0 and not (target / "dataset.json").exists()
         granpipe("prepare", src, target)
         assert tree(target) == whole, f"killed at {moment} arrays"
@@ -160,9 +121,8 @@ def test_a_run_killed_again_and_again_gets_to_the_end(granpipe, harmful, src, ou
     recorded = 0
     for _ in range(2):
         process = harmful("prepare", src, out, "--workers", 1)
-        wait_for(lambda before=recorded: count_records(out) > before, process)
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+        until(lambda before=recorded: count_records(out) > before, process=process, every=0.001)
+        kill(process)
         recorded = count_records(out)
     result = granpipe("prepare", src, out)
     kept = int(re.search(r"\((\d+) of them up to date already\)", result.stdout)[1])
@@ -175,10 +135,9 @@ def test_a_run_with_other_settings_that_is_killed_is_completed_too(
 ):
     granpipe("prepare", src, out)
     process = harmful("prepare", src, out, "--fill", "#010203")
-    wait_for(lambda: not (out / "dataset.json").exists(), process)
+    until(lambda: not (out / "dataset.json").exists(), process=process, every=0.001)
     time.sleep(0.05)
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
+    kill(process)
     assert not (out / "dataset.json").exists()
     granpipe("prepare", src, out)
     assert tree(out) == whole
@@ -236,7 +195,7 @@ def test_an_error_here_ends_the_workers_at_once(src, out, command):
 
 def test_ctrl_c_is_one_line_and_exit_130_and_leaves_no_process(granpipe, harmful, src, out, whole):
     process = harmful("prepare", src, out)
-    wait_for(lambda: count_arrays(out) > 10, process)
+    until_arrays(out, 11, process)
     workers = workers_of(process.pid)
     os.killpg(process.pid, signal.SIGINT)
     _, errors = process.communicate(timeout=10)
@@ -262,7 +221,7 @@ def test_a_limit_on_the_size_of_files_is_one_line_and_costs_no_photograph(inject
 
 def test_a_worker_killed_in_the_middle_costs_one_photograph(granpipe, harmful, src, out, whole):
     process = harmful("prepare", src, out, "--workers", 2)
-    wait_for(lambda: count_arrays(out) > 10, process)
+    until_arrays(out, 11, process)
     os.kill(workers_of(process.pid)[0], signal.SIGKILL)
     _, errors = process.communicate()
     assert process.returncode == 0
@@ -281,7 +240,7 @@ def test_a_worker_killed_while_it_decodes_is_reported_and_repaired(granpipe, har
         save(tmp_path / f"src/corn/{number}.png")
     save(tmp_path / "src/corn/slow.png", picture(17, 17))
     process = harmful("prepare", tmp_path / "src", tmp_path / "out", "--workers", 1)
-    wait_for(lambda: count_arrays(tmp_path / "out") == 6, process)
+    until_arrays(tmp_path / "out", 6, process)
     time.sleep(0.1)
     (worker,) = workers_of(process.pid)
     os.kill(worker, signal.SIGKILL)
@@ -380,31 +339,22 @@ def test_a_disk_that_is_full_only_for_the_tables_is_one_line_too(granpipe, small
     assert tree(disk / "out") == whole
 
 
-def is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    state = Path(f"/proc/{pid}/stat")
-    return not state.exists() or state.read_text().rpartition(")")[2].split()[0] != "Z"
-
-
 def test_workers_leave_soon_after_their_parent_was_killed_alone(harmful, tmp_path):
     for number in range(4):  # each takes its worker a minute
         save(tmp_path / f"img/corn/{number}.png", picture(17, 17, number))
     process = harmful("prepare", tmp_path / "img", tmp_path / "out")
-    wait_for(lambda: len(workers_of(process.pid)) >= 2, process)
+    until(lambda: len(workers_of(process.pid)) >= 2, process=process)
     time.sleep(0.5)
     workers = workers_of(process.pid)
     process.kill()
     process.wait()
-    wait_for(lambda: not any(map(is_alive, workers)))
+    until(lambda: not any(map(is_alive, workers)))
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_a_polite_end_takes_the_workers_along(harmful, src, out, number):
     process = harmful("prepare", src, out)
-    wait_for(lambda: count_arrays(out) > 10, process)
+    until_arrays(out, 11, process)
     workers = workers_of(process.pid)
     process.send_signal(number)
     assert process.wait() == 128 + number
@@ -421,12 +371,9 @@ def test_what_a_worker_of_an_ended_run_still_wants_to_write_comes_to_nothing(src
 
 
 def test_a_run_under_nohup_goes_on_when_the_terminal_closes(harmful, src, out, whole):
-    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    try:
+    with handling(signal.SIGHUP, signal.SIG_IGN):
         process = harmful("prepare", src, out)
-    finally:
-        signal.signal(signal.SIGHUP, before)
-    wait_for(lambda: count_arrays(out) > 10, process)
+    until_arrays(out, 11, process)
     process.send_signal(signal.SIGHUP)
     assert process.wait() == 0
     assert tree(out) == whole
@@ -440,7 +387,7 @@ def test_a_run_that_was_stopped_for_a_while_loses_nothing(tmp_path):
     options = {"stdout": subprocess.PIPE, "text": True, "cwd": ROOT, "start_new_session": True}
     process = subprocess.Popen([sys.executable, "-c", code], **options)
     assert process.stdout.readline() == "started\n"
-    wait_for(lambda: len(workers_of(process.pid)) == 2, process)
+    until(lambda: len(workers_of(process.pid)) == 2, process=process)
     time.sleep(0.3)
     os.killpg(process.pid, signal.SIGSTOP)
     time.sleep(3)

@@ -20,16 +20,12 @@ from granpipe import __version__
 from granpipe.commands.group import cli
 
 from conftest import ROOT, picture, rejects, rows, save, tree
+from harm import NO_DECODER
 
 HEADER = (
     "path,label,label_index,source,sha256,width,height,left,top,right,bottom,"
     "latitude,longitude,altitude,taken_at,utc_offset,flags,group,split,row"
 )
-# Put on PYTHONPATH, this ends every process that is about to decode a picture.
-NO_DECODER = """
-import os, PIL.ImageFile
-PIL.ImageFile.ImageFile.__init__ = lambda *args, **options: os._exit(7)
-"""
 
 
 @pytest.fixture(scope="module")
@@ -76,12 +72,6 @@ def arrays(out: Path) -> list[str]:
 
 def closing_line(result) -> str:
     return next(line for line in result.stdout.splitlines() if "photographs found" in line)
-
-
-def without_decoder(tmp_path: Path) -> dict[str, str]:
-    (tmp_path / "inject").mkdir(exist_ok=True)
-    (tmp_path / "inject/sitecustomize.py").write_text(NO_DECODER)
-    return os.environ | {"PYTHONPATH": os.pathsep.join([str(tmp_path / "inject"), str(ROOT)])}
 
 
 # What is written
@@ -313,17 +303,17 @@ def test_a_second_run_rewrites_no_array_or_table_where_some_are_rejected(prepare
     assert tree(out) == bytes_before
 
 
-def test_a_second_run_decodes_nothing(prepare, start, src, out, tmp_path):
+def test_a_second_run_decodes_nothing(prepare, injected, src, out):
     (src / "corn/z.jpg").write_bytes((src / "corn/a.jpg").read_bytes())
     prepare(src, out)
     before = tree(out)
-    process = start("prepare", src, out, env=without_decoder(tmp_path))
+    process = injected(NO_DECODER, "prepare", src, out)
     stdout, _ = process.communicate()
     assert process.returncode == 0
     assert "4 photographs found: 3 prepared (3 of them up to date already)" in stdout
     assert tree(out) == before
     # The proof that no decoder was there:
-    start("prepare", src, out, "--force", env=without_decoder(tmp_path)).communicate()
+    injected(NO_DECODER, "prepare", src, out, "--force").communicate()
     assert set(rejects(out).values()) == {"crashed"}
 
 

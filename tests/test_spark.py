@@ -17,12 +17,15 @@ from functools import partial
 import pytest
 
 import exif_blocks as eb
-from clusters import PATIENCE
 from conftest import picture, save, tree
 from executor_harm import NOT_THERE, parent_of
+from harm import PATIENCE, until
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals")
 SPARK = ["--engine", "spark"]
+# Words of command lines: executors and what works for them, and a driver with all of its own.
+AT_WORK = ("CoarseGrained", "pyspark.daemon", "serve()")
+ALL = ("SparkSubmit", "CoarseGrained", "serve()")
 
 
 @pytest.fixture(autouse=True)
@@ -94,15 +97,6 @@ def corn(tmp_path_factory, lake, local) -> dict[str, bytes]:
     lake.upload(folder, "img")
     local("prepare", folder, folder.with_name("out"))
     return tree(folder.with_name("out"))
-
-
-def wait_until(is_so, driver=None) -> None:
-    for _ in range(20 * PATIENCE):
-        if is_so():
-            return
-        assert driver is None or driver.process.poll() is None
-        time.sleep(0.05)
-    raise AssertionError("it did not come to pass")
 
 
 def arrays(lake, prefix: str) -> int:
@@ -198,7 +192,7 @@ def test_a_source_that_executors_do_not_have_is_one_line(driver, lake, tmp_path)
 def test_whatever_is_killed_the_job_completes(driver, cluster, server, lake, corn):
     cluster.slow(0.2)
     driver.send("prepare", lake.url("img"), lake.url("killed"), *SPARK)
-    wait_until(lambda: arrays(lake, "killed") > 3, driver)
+    until(lambda: arrays(lake, "killed") > 3, process=driver.process)
     os.kill(cluster.pids("pyspark.daemon")[-1], signal.SIGKILL)  # the worker, or the daemon itself
     time.sleep(1)
     os.kill(cluster.pids("CoarseGrainedExecutorBackend")[0], signal.SIGKILL)
@@ -221,12 +215,12 @@ def test_nothing_runs_on_without_its_driver_and_the_next_run_does_the_rest(
     driver = drivers.own(cluster.driver())
     driver.send("prepare", lake.url("img"), lake.url("left"), *SPARK)
     # The plan, and what two chunks or more have brought.
-    wait_until(lambda: sum(key.startswith("parts/") for key in lake.own("left")) > 2, driver)
+    until(
+        lambda: sum(key.startswith("parts/") for key in lake.own("left")) > 2,
+        process=driver.process,
+    )
     driver.process.kill()
-    until = time.monotonic() + 10
-    while cluster.pids("CoarseGrained") + cluster.pids("pyspark.daemon") + cluster.pids("serve()"):
-        assert time.monotonic() < until
-        time.sleep(0.1)
+    until(lambda: not any(map(cluster.pids, AT_WORK)), "the end of the executors", 10)
     before = lake.objects("left/corn")
     printed = local("prepare", lake.url("img"), lake.url("left"))
     kept = int(re.search(r"\((\d+) of them up to date", printed)[1])
@@ -285,20 +279,17 @@ def test_ctrl_c_ends_all_in_one_line_and_the_next_run_does_the_rest(
     cluster.slow(0.1)
     words = ["prepare", lake.url("img"), lake.url("stopped"), *SPARK]
     for moment in ("Java starts", "arrays are written"):
-        wait_until(lambda: not cluster.pids("SparkSubmit"))  # of the driver before
+        until(lambda: not cluster.pids("SparkSubmit"))  # of the driver before
         screen = Screen(drivers, cluster.driver(), *words)
         if moment == "Java starts":
-            wait_until(lambda: cluster.pids("SparkSubmit"), screen.driver)
+            until(lambda: cluster.pids("SparkSubmit"), process=screen.driver.process)
         else:
-            wait_until(partial(screen.shows, rb" [1-9]\d*/80 \["), screen.driver)
+            until(partial(screen.shows, rb" [1-9]\d*/80 \["), process=screen.driver.process)
         screen.press(b"\x03")
         code, lines = screen.end()
         assert code == 130, lines
         assert lines[-2:] == ["granpipe: interrupted; the same command takes it up again", ""]
-        until = time.monotonic() + 10
-        while cluster.pids("SparkSubmit") + cluster.pids("CoarseGrained") + cluster.pids("serve()"):
-            assert time.monotonic() < until, moment
-            time.sleep(0.1)
+        until(lambda: not any(map(cluster.pids, ALL)), f"the end of all when {moment}", 10)
     drawn = [part for part in re.split(r"\r|\^C", lines[0]) if part]
     assert len(drawn) > 1
     assert [part for part in drawn if not BAR.fullmatch(part)] == []
@@ -310,11 +301,11 @@ def test_ctrl_c_ends_all_in_one_line_and_the_next_run_does_the_rest(
 
 def test_what_spark_tells_of_a_lost_executor_is_a_line_between_bars(drivers, cluster, lake, corn):
     drivers.leave()
-    wait_until(lambda: not cluster.pids("CoarseGrained"))
+    until(lambda: not cluster.pids("CoarseGrained"))
     cluster.slow(0.1)
     words = ["prepare", lake.url("img"), lake.url("lost"), *SPARK]
     screen = Screen(drivers, cluster.driver(), *words)
-    wait_until(partial(screen.shows, rb" [1-9]\d*/80 \["), screen.driver)
+    until(partial(screen.shows, rb" [1-9]\d*/80 \["), process=screen.driver.process)
     # One that works: of one that dies before it has reached its driver, Spark says nothing.
     at_work = set(map(parent_of, cluster.pids("pyspark.daemon")))
     os.kill(min(at_work.intersection(cluster.pids("CoarseGrained"))), signal.SIGKILL)

@@ -19,14 +19,10 @@ from granpipe.jobs import deal_sides
 
 from conftest import ROOT, rows, save, tree
 from exif_blocks import jpeg_at
+from harm import NO_DECODER, kill, until
 
 SIDES = {"train", "validation", "test"}
 SPLIT = ("--split", "60/20/20")
-# Ends every process that is about to decode a picture, and every search.
-NO_DECODER = """
-import os, PIL.ImageFile
-PIL.ImageFile.ImageFile.__init__ = lambda *args, **options: os._exit(7)
-"""
 
 
 def textured(seed: int, size: tuple[int, int] = (96, 72)) -> Image.Image:
@@ -167,18 +163,12 @@ def test_nonsense_gets_one_line_and_writes_nothing(prepare, src, out, options, w
     assert not out.exists()
 
 
-def without_decoder(tmp_path: Path) -> dict[str, str]:
-    (tmp_path / "inject").mkdir(exist_ok=True)
-    (tmp_path / "inject/sitecustomize.py").write_text(NO_DECODER)
-    return os.environ | {"PYTHONPATH": os.pathsep.join([str(tmp_path / "inject"), str(ROOT)])}
-
-
-def test_split_on_a_prepared_dataset_decodes_nothing(prepare, start, src, out, tmp_path):
+def test_split_on_a_prepared_dataset_decodes_nothing(prepare, injected, src, out):
     prepare(src, out, *SPLIT)
     expected = tree(out)
     shutil.rmtree(out)
     prepare(src, out)
-    process = start("prepare", src, out, *SPLIT, env=without_decoder(tmp_path))
+    process = injected(NO_DECODER, "prepare", src, out, *SPLIT)
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 0, errors
     assert tree(out) == expected
@@ -350,10 +340,8 @@ def test_a_killed_run_forgets_no_side(prepare, start, src, out):
     for number in range(40):
         save(src / f"corn/n{number:02}.png", textured(400 + number))
     process = start("prepare", src, out, "--workers", 1)
-    while (out / "dataset.json").exists() and process.poll() is None:
-        time.sleep(0.001)
-    process.kill()
-    process.wait()
+    until(lambda: not (out / "dataset.json").exists(), process=process, every=0.001)
+    kill(process)
     prepare(src, out)
     after = splits(out)
     assert {source: after[source] for source in before} == before

@@ -1,9 +1,8 @@
 """Two runs at once on one dataset: each ends well, or says in one line whom it waits for."""
 
 import os
-import signal
 import threading
-import time
+from functools import partial
 
 import pytest
 
@@ -11,7 +10,8 @@ from granpipe.dataset.names import OWN
 from granpipe.jobs.prepare import prepare
 from granpipe.stores.folder import Folder
 
-from conftest import ROOT, picture, save, tree
+from conftest import picture, save, tree
+from harm import kill, until
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals")
 
@@ -44,22 +44,13 @@ def out(tmp_path):
 
 
 @pytest.fixture
-def slowly(start, tmp_path):
+def slowly(injected):
     """Start a command that takes more than a second."""
-
-    def run(*args):
-        (tmp_path / "inject").mkdir(exist_ok=True)
-        (tmp_path / "inject/sitecustomize.py").write_text(SLOW)
-        path = os.pathsep.join([str(tmp_path / "inject"), str(ROOT)])
-        return start(*args, env=os.environ | {"PYTHONPATH": path})
-
-    return run
+    return partial(injected, SLOW)
 
 
 def wait_for_arrays(folder, process) -> None:
-    while sum(1 for _ in folder.glob("corn/*.npy")) < 3:
-        assert process.poll() is None, process.communicate()
-        time.sleep(0.01)
+    until(lambda: len([*folder.glob("corn/*.npy")]) >= 3, "arrays", process=process, every=0.01)
 
 
 def test_a_second_prepare_ends_at_once_and_names_the_first(granpipe, slowly, src, out):
@@ -117,8 +108,7 @@ def test_a_dry_run_takes_no_lock(granpipe, slowly, src, out):
 def test_a_killed_run_frees_the_lock_at_once(granpipe, slowly, src, out):
     first = slowly("prepare", src, out)
     wait_for_arrays(out, first)
-    os.killpg(first.pid, signal.SIGKILL)
-    first.wait()
+    kill(first)
     granpipe("prepare", src, out)
     assert (out / "dataset.json").exists()
 

@@ -13,6 +13,7 @@ from granpipe.engines.spark_session import _Log, told
 
 from clusters import free_port, skip_without_spark
 from conftest import picture, save
+from harm import until
 
 WORDS = ["prepare", "img", "out", "--engine", "spark"]
 
@@ -86,10 +87,7 @@ def test_of_what_spark_says_failures_are_passed_on():
     ]
     os.write(writer, "".join(f"{line}\n" for line in lines).encode())
     log.close_pipe()
-    for _ in range(100):
-        if len(heard) == 3:
-            break
-        time.sleep(0.05)
+    until(lambda: len(heard) >= 3, "three lines", 5)
     assert heard == [
         "Spark: ERROR TaskSchedulerImpl: Lost executor 1 on host: killed",
         "Spark: WARN TaskSchedulerImpl: Initial job has not accepted any resources;",

@@ -6,6 +6,7 @@ import time
 import pytest
 
 from brokers import mock_cluster
+from harm import until
 
 KINDS = ["file", "mock", "noida"]
 
@@ -45,9 +46,12 @@ def events(count: int):
 
 def take_all(queue, count: int) -> list:
     found: list = []
-    ends = time.monotonic() + 40
-    while len(found) < count and time.monotonic() < ends:
-        found += queue.take(20, 0.5)
+
+    def are_all() -> bool:
+        found.extend(queue.take(20, 0.5))
+        return len(found) >= count
+
+    until(are_all, f"{count} events", 40, every=0)
     return sorted(found, key=lambda event: event.size)
 
 

@@ -10,7 +10,7 @@ import pytest
 
 import exif_blocks as eb
 from conftest import ROOT, picture, rows, save, tree
-from online import until
+from harm import until
 
 IMG = sorted(path for path in (ROOT / "img").rglob("*") if path.is_file())
 

@@ -19,29 +19,12 @@ from PIL import Image
 import exif_blocks as eb
 import test_bad_input as bad
 from conftest import PHOTOS, picture, save
-from online import until
+from harm import DEADLY_DECODER, hooked, until
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals")
 
-# Runs first in each process; sizes tell what is to happen when a picture is decoded.
-HARMFUL = """
-import os, resource, time
-from PIL import ImageFile
-from granpipe.engines import processes
-
-load = ImageFile.ImageFile.load
-processes.run.__defaults__ = (2.0,)
-
-def harmful_load(self):
-    if self.size == (13, 13):
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-        os.abort()
-    if self.size == (17, 17):
-        time.sleep(60)
-    return load(self)
-
-ImageFile.ImageFile.load = harmful_load
-"""
+# A worker waits two seconds for a picture.
+HASTY = "from granpipe.engines import processes; processes.run.__defaults__ = (2.0,)\n"
 
 
 def jpeg(tmp_path: Path, number: int, size=(64, 48)) -> bytes:
@@ -64,8 +47,7 @@ def memory_of(pid: int) -> int:
 
 def test_a_poisonous_photograph_costs_itself(online, tmp_path):
     path = online()
-    (tmp_path / "inject").mkdir()
-    (tmp_path / "inject/sitecustomize.py").write_text(HARMFUL)
+    hooked(tmp_path / "inject", HASTY + DEADLY_DECODER)
     path.web()
     sizes = {1: (13, 13), 3: (17, 17)}
     photos = [jpeg(tmp_path, number, sizes.get(number, (64, 48))) for number in range(6)]

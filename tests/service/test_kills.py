@@ -16,7 +16,7 @@ import pytest
 import exif_blocks as eb
 from brokers import events_waiting
 from conftest import picture, rows
-from online import until
+from harm import kill, until
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals")
 
@@ -40,11 +40,6 @@ def post_all(path, photos, acknowledged: set[str]) -> None:
             except (OSError, HTTPException):
                 time.sleep(0.05)
         acknowledged.add(hashlib.sha256(photo).hexdigest())
-
-
-def kill(process) -> None:
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
 
 
 def waiting(path) -> int:
@@ -102,10 +97,8 @@ def test_web_worker_and_servers_killed_at_once_lose_and_double_nothing(online, n
     for goal in (60, 180):
         until(lambda goal=goal: len(acknowledged) >= goal and path.arrays() >= goal // 2, "posts")
         for process in processes:
-            os.killpg(process.pid, signal.SIGKILL)
+            kill(process)
         noida.kill()
-        for process in processes:
-            process.wait()
         noida.start()
         processes = [path.web(), path.worker()]
     phone.join()

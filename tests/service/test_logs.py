@@ -7,7 +7,8 @@ import re
 
 import exif_blocks as eb
 from conftest import picture
-from online import form, until
+from harm import until
+from online import form
 
 TOKEN = "s3cret-of-ours"
 LABEL, NAME = "sorghum", "holiday.jpg"

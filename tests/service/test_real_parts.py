@@ -4,13 +4,12 @@ import hashlib
 import json
 import os
 import threading
-import time
 
 import pytest
 
 import exif_blocks as eb
 from conftest import picture, rows
-from online import until
+from harm import until
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals")
 
@@ -79,10 +78,13 @@ def rejected_messages(noida) -> list[dict]:
     )
     consumer.subscribe(["photographs-rejected"])
     found: list[dict] = []
-    ends = time.monotonic() + 30
-    while not found and time.monotonic() < ends:
+
+    def is_some() -> bool:
         messages = consumer.consume(10, 0.5)
-        found += [json.loads(one.value()) for one in messages if not one.error()]
+        found.extend(json.loads(one.value()) for one in messages if not one.error())
+        return bool(found)
+
+    until(is_some, "a rejected one", 30, every=0)
     consumer.close()
     return found
 

@@ -11,7 +11,7 @@ import pytest
 
 from brokers import events_waiting, mock_cluster
 from conftest import save
-from online import until
+from harm import until
 
 
 @pytest.fixture

@@ -23,6 +23,7 @@ from granpipe.stores.owner import Owner, this_process
 
 from buckets import memory_bucket
 from conftest import picture, save
+from harm import until
 
 pytest.importorskip("obstore", reason="the extra s3 is not installed")
 
@@ -251,8 +252,9 @@ def test_ctrl_c_in_the_middle_gives_it_back(lake, start, tmp_path, granpipe):
     for number in range(40):
         save(tmp_path / f"img/corn/{number:02}.bmp", picture(500, 500, number))
     process = start("prepare", tmp_path / "img", lake.url("out"))
-    while not any(key.endswith(".npy") for key in lake.objects("out")):
-        time.sleep(0.02)
+    until(
+        lambda: any(key.endswith(".npy") for key in lake.objects("out")), "arrays", process=process
+    )
     os.killpg(process.pid, signal.SIGINT)
     _, errors = process.communicate(timeout=10)
     assert process.returncode == 130
