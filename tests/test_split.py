@@ -469,8 +469,11 @@ def test_a_fields_folder_keeps_together(prepare, src, out):
     assert len(groups) == 1
 
 
-def test_the_eight_orientations_are_one_group_and_ten_photographs_ten(prepare, photos, out):
-    prepare(photos, out, *SPLIT)
+def test_the_eight_orientations_are_one_group_and_ten_photographs_ten(prepare, photos, src, out):
+    shutil.rmtree(src)
+    for kind in ("orientation", "challenge"):
+        shutil.copytree(photos / kind, src / kind)
+    prepare(src, out, *SPLIT)
     groups = defaultdict(set)
     for source, (group, _) in columns(out).items():
         groups[source.split("/")[0]].add(group)

@@ -552,9 +552,9 @@ def assert_agrees(found: Capture, said: dict):
         assert ours == (theirs if theirs is None else pytest.approx(theirs, abs=1e-3))
 
 
-def real_photographs(folder):
+def real_photographs(*folders):
     """Yield each photograph that opens, with its capture."""
-    for path in sorted(folder.rglob("*.*")):
+    for path in sorted(path for folder in folders for path in folder.rglob("*.*")):
         if path.is_file():
             try:
                 yield path, capture(path.read_bytes())
@@ -563,7 +563,7 @@ def real_photographs(folder):
 
 
 def compare_with_exiftool(*folders) -> int:
-    captures = dict(pair for folder in folders for pair in real_photographs(folder))
+    captures = dict(real_photographs(*folders))
     told = exiftool(*captures)
     for found, said in zip(captures.values(), told, strict=True):
         if found.position:
@@ -574,7 +574,8 @@ def compare_with_exiftool(*folders) -> int:
 
 
 def test_exiftool_agrees_on_real_photographs(photos):
-    assert compare_with_exiftool(photos / "challenge", photos / "gps") >= 3
+    kinds = ("broken", "challenge", "gps", "orientation")
+    assert compare_with_exiftool(*(photos / kind for kind in kinds)) >= 3
 
 
 def test_exiftool_agrees_on_the_sample_pictures():

@@ -29,7 +29,8 @@ def drawn() -> list[Image.Image]:
 
 @pytest.fixture
 def real(photos) -> list[Image.Image]:
-    paths = sorted(path for kind in SOUND for path in (photos / kind).rglob("*.jpg"))
+    kinds = ("challenge", "gps", "orientation")
+    paths = sorted(path for kind in kinds for path in (photos / kind).rglob("*.jpg"))
     return [ImageOps.exif_transpose(Image.open(path)).convert("RGB") for path in paths]
 
 
