@@ -38,9 +38,14 @@ def pytest_xdist_auto_num_workers() -> int:
 
 @pytest.fixture
 def granpipe():
-    """Run granpipe in this process; expects exit code 0 unless told otherwise, None for any."""
+    """Run granpipe in this process; expects exit code 0 unless told otherwise, None for any.
+
+    It has one worker unless told otherwise, which starts sooner than two.
+    """
 
     def run(*args: object, code: int | None = 0) -> Result:
+        if args[:1] and args[0] in cli.commands and "--workers" not in args:
+            args = (*args, "--workers", 1)
         result = CliRunner().invoke(cli, [str(arg) for arg in args], catch_exceptions=False)
         assert code is None or result.exit_code == code, result.output
         return result
@@ -66,7 +71,7 @@ def start():
         process.communicate()
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def photos() -> Path:
     """Return the folder of real photographs, which is not part of this repository."""
     if not PHOTOS.is_dir():

@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import random
+import shutil
 import signal
 import time
 from contextlib import suppress
@@ -16,18 +17,27 @@ from PIL import Image
 from granpipe.copies.transform import make_copy
 from granpipe.jobs.augment_run import AUGMENTED_COLUMNS
 from granpipe.jobs.copy_photo import parameters_of
+from granpipe.jobs.prepare import prepare
 
 from conftest import picture, rejects, rows, save, tree
 
 
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory) -> Path:
+    """A folder with four photographs in two classes in `img`, prepared in `out`."""
+    folder = tmp_path_factory.mktemp("prepared")
+    save(folder / "img/corn/a.jpg", picture(90, 60, 1))
+    save(folder / "img/corn/b.png", picture(60, 90, 2))
+    save(folder / "img/wheat/c.jpg", picture(250, 50, 3))
+    save(folder / "img/wheat/d.jpg", picture(64, 64, 4))
+    prepare(folder / "img", folder / "out", workers=1)
+    return folder
+
+
 @pytest.fixture
-def dataset(granpipe, tmp_path):
-    """A prepared dataset of four photographs in two classes, in `out`."""
-    save(tmp_path / "img/corn/a.jpg", picture(90, 60, 1))
-    save(tmp_path / "img/corn/b.png", picture(60, 90, 2))
-    save(tmp_path / "img/wheat/c.jpg", picture(250, 50, 3))
-    save(tmp_path / "img/wheat/d.jpg", picture(64, 64, 4))
-    granpipe("prepare", tmp_path / "img", tmp_path / "out")
+def dataset(prepared, tmp_path) -> Path:
+    """A copy of the prepared dataset, in `out` beside its photographs."""
+    shutil.copytree(prepared, tmp_path, dirs_exist_ok=True)
     return tmp_path / "out"
 
 
@@ -153,7 +163,8 @@ def test_another_seed_changes_every_copy(granpipe, dataset, tmp_path):
     assert not any(first[name] == other[name] for name in first)
 
 
-def test_a_second_run_writes_nothing(granpipe, dataset):
+def test_a_second_run_writes_nothing(granpipe, dataset, tmp_path):
+    granpipe("prepare", tmp_path / "img", dataset)  # which records the copied files
     granpipe("augment", dataset)
     folder = dataset / "augmented"
     before = {path: path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()}

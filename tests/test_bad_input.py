@@ -31,7 +31,7 @@ def prepare(granpipe, tmp_path):
 
     def run(*options: object) -> tuple[dict[str, str], str]:
         out = tmp_path / "out"
-        result = granpipe("prepare", "--workers", 1, tmp_path / "src", out, *options)
+        result = granpipe("prepare", tmp_path / "src", out, *options)
         prepared, rejected = rows(out / "labels.csv"), rows(out / "rejected.csv")
         assert f"{len(prepared) + len(rejected)} photographs found" in result.stdout
         assert "corn/good.png" in {row["source"] for row in prepared}

@@ -40,8 +40,7 @@ def samples(tmp_path_factory) -> Path:
 
 @pytest.fixture
 def prepare(granpipe):
-    """Run prepare with one worker, which starts sooner than two."""
-    return partial(granpipe, "prepare", "--workers", 1)
+    return partial(granpipe, "prepare")
 
 
 @pytest.fixture

@@ -61,8 +61,7 @@ def out(tmp_path):
 
 @pytest.fixture
 def prepare(granpipe):
-    """Run prepare with one worker, which starts sooner than two."""
-    return partial(granpipe, "prepare", "--workers", 1)
+    return partial(granpipe, "prepare")
 
 
 def columns(out: Path) -> dict[str, tuple[str, str]]:
@@ -469,11 +468,12 @@ def test_a_fields_folder_keeps_together(prepare, src, out):
     assert len(groups) == 1
 
 
-def test_the_eight_orientations_are_one_group_and_ten_photographs_ten(prepare, photos, src, out):
-    shutil.rmtree(src)
+def test_the_eight_orientations_are_one_group_and_ten_photographs_ten(
+    prepare, photos, tmp_path, out
+):
     for kind in ("orientation", "challenge"):
-        shutil.copytree(photos / kind, src / kind)
-    prepare(src, out, *SPLIT)
+        shutil.copytree(photos / kind, tmp_path / "src" / kind)
+    prepare(tmp_path / "src", out, *SPLIT)
     groups = defaultdict(set)
     for source, (group, _) in columns(out).items():
         groups[source.split("/")[0]].add(group)

@@ -48,7 +48,7 @@ def prepared(granpipe, tmp_path):
 
     def run(name: str, *options: object) -> tuple[np.ndarray, dict[str, str]]:
         out = tmp_path / "out"
-        granpipe("prepare", tmp_path / "src", out, "--workers", 1, *options)
+        granpipe("prepare", tmp_path / "src", out, *options)
         row = next(row for row in rows(out / "labels.csv") if row["source"] == f"corn/{name}")
         return np.load(out / row["path"]), row
 
@@ -226,7 +226,7 @@ def test_every_orientation_is_turned_upright(granpipe, tmp_path, suffix, options
         exif[0x0112] = tag
         image = Image.fromarray(np.ascontiguousarray(stored(upright)))
         save(tmp_path / f"src/corn/{tag}.{suffix}", image, exif=exif, **options)
-    granpipe("prepare", tmp_path / "src", tmp_path / "out", "--workers", 1)
+    granpipe("prepare", tmp_path / "src", tmp_path / "out")
     exact = suffix not in {"jpg", "avif"}
     table = rows(tmp_path / "out/labels.csv")
     assert len(table) == 8
@@ -356,7 +356,7 @@ def test_a_profile_that_is_srgb_changes_nothing(corn, prepared):
 def test_32_bit_pixels_are_unsupported(granpipe, corn, tmp_path):
     save(corn / "a.tif", Image.new("F", (20, 20), 0.5))
     save(corn / "b.tif", Image.new("I", (20, 20), 70_000))
-    granpipe("prepare", tmp_path / "src", tmp_path / "out", "--workers", 1)
+    granpipe("prepare", tmp_path / "src", tmp_path / "out")
     assert set(rejects(tmp_path / "out").values()) == {"unsupported"}
 
 

@@ -27,7 +27,7 @@ def drawn() -> list[Image.Image]:
     return [ImageOps.exif_transpose(Image.open(path)).convert("RGB") for path in paths]
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def real(photos) -> list[Image.Image]:
     kinds = ("challenge", "gps", "orientation")
     paths = sorted(path for kind in kinds for path in (photos / kind).rglob("*.jpg"))
