@@ -2,6 +2,7 @@
 
 import csv
 import os
+import random
 import subprocess
 import sys
 import time
@@ -30,10 +31,39 @@ settings.register_profile("unhurried", deadline=None, suppress_health_check=[Hea
 settings.load_profile("unhurried")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--seed", type=int, metavar="N", help="Draw at random what this seed drew.")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Choose the seed of all that is drawn at random; pytest-xdist hands its processes options."""
+    if not hasattr(config.option, "drawn_from"):
+        given = config.option.seed
+        config.option.drawn_from = random.randrange(2**32) if given is None else given
+    if config.option.hypothesis_seed is None:
+        config.option.hypothesis_seed = config.option.drawn_from
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    return f"drawn at random: --seed {config.option.drawn_from}"
+
+
+def pytest_terminal_summary(terminalreporter, exitstatus: int, config: pytest.Config) -> None:
+    if exitstatus == pytest.ExitCode.TESTS_FAILED:
+        terminalreporter.write_line(f"to draw the same again: --seed {config.option.drawn_from}")
+
+
 def pytest_xdist_auto_num_workers() -> int:
     """Start half as many test processes again as there are cores: many tests wait for others."""
     cores = os.cpu_count() or 1
     return cores + cores // 2
+
+
+@pytest.fixture
+def rng(pytestconfig) -> random.Random:
+    """Draw at random, again the same with `--seed`."""
+    return random.Random(pytestconfig.option.drawn_from)
 
 
 @pytest.fixture

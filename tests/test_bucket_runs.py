@@ -1,6 +1,5 @@
 """Runs over a bucket, one after another and at once: what they ask for, and what they leave."""
 
-import random
 import time
 from contextlib import closing
 from functools import partial
@@ -101,14 +100,11 @@ def test_verify_reads_all_and_finds_an_array_that_somebody_replaced(granpipe, fu
     assert len(seen.keys("GET")) >= 2 * PHOTOGRAPHS
 
 
-def test_after_kill_9_at_ten_random_moments_the_next_run_completes(granpipe, start, full):
+def test_after_kill_9_at_ten_random_moments_the_next_run_completes(granpipe, start, full, rng):
     for key in sorted(full.objects("img"))[::4]:
         full.put(key.replace("img/", "quarter/"), full.get(key))
     granpipe("prepare", full.url("quarter"), full.url("whole"), "--size", 32)
     whole = full.tree("whole")
-    seed = time.time_ns()
-    print(f"seed {seed}")
-    rng = random.Random(seed)
     strangers = {"notes.txt": b"a", "corn/mine.npy": b"b", ".granpipe-old/x": b"c"}
     in_the_middle = 0
     for number in range(10):

@@ -1,7 +1,6 @@
 """Interrupted runs: killed, out of disk, with dying workers. The next run completes each."""
 
 import os
-import random
 import re
 import shutil
 import signal
@@ -99,10 +98,9 @@ def count_records(out: Path) -> int:
     return len({line.split(",")[0] for line in lines if "array_sha256" in line})
 
 
-def test_after_kill_9_at_six_moments_the_next_run_completes(granpipe, harmful, src, out, whole):
-    seed = time.time_ns()
-    print(f"seed {seed}")
-    rng = random.Random(seed)
+def test_after_kill_9_at_six_moments_the_next_run_completes(
+    granpipe, harmful, src, out, whole, rng
+):
     in_the_middle = 0
     moments = [0, *(rng.randrange(PHOTOGRAPHS) for _ in range(4)), PHOTOGRAPHS]
     for number, moment in enumerate(moments):

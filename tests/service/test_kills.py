@@ -2,7 +2,6 @@
 
 import hashlib
 import os
-import random
 import shutil
 import signal
 import sqlite3
@@ -70,12 +69,11 @@ def check(path, photos, granpipe) -> None:
     until(lambda: waiting(path) == 0, "the end of the queue")
 
 
-def test_killed_web_and_worker_lose_and_double_nothing(online, granpipe):
+def test_killed_web_and_worker_lose_and_double_nothing(online, granpipe, rng):
     path, photos, acknowledged = online(), drawn(), set()
     web, worker = path.web(), path.worker()
     phone = threading.Thread(target=post_all, args=(path, photos, acknowledged))
     phone.start()
-    rng = random.Random(1)
     for goal in (40, 120, 200):
         until(lambda goal=goal: len(acknowledged) >= goal, "posts")
         kill(web)
