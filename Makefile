@@ -7,16 +7,15 @@ SEED   ?= 0
 PORT   ?= 8000
 PYTHON ?= python3
 
-SERVERS := tests/test_spark.py tests/test_memory.py tests/service \
-	tests/stores/test_bucket.py tests/stores/test_lease.py \
-	tests/test_bucket_faults.py tests/test_bucket_runs.py tests/test_over_buckets.py
+# What `make test` leaves to `make test-all`; pyproject.toml says what the marks mean.
+LEFT := servers or spark or browser or slow
 
 BIN := .venv/bin
 ifeq ($(OS),Windows_NT)
 BIN := .venv/Scripts
 endif
 
-.PHONY: all prepare augment map test test-servers lint fuzz bench serve clean help
+.PHONY: all prepare augment map test test-all lint fuzz bench serve clean help
 .DEFAULT_GOAL := help
 
 all: prepare augment map  ## prepare, augment and map the photographs of SRC
@@ -30,12 +29,12 @@ augment: prepare  ## copies of the arrays in OUT
 map: .venv/installed  ## map of SRC
 	$(BIN)/granpipe map "$(SRC)" -o map.html --offline
 
-test: .venv/installed-dev  ## run the tests
-	$(BIN)/python -m pytest -n auto --dist loadfile $(SERVERS:%=--ignore %)
+test: .venv/installed-dev  ## run the tests that need neither servers nor a browser nor patience
+	$(BIN)/python -m pytest -n auto --dist loadfile --hypothesis-profile few -m "not ($(LEFT))"
 
-test-servers: .venv/installed-dev  ## run the tests of Spark, of memory, of buckets, and of the online path
+test-all: .venv/installed-dev  ## run all tests; those of Spark need Java, those of the page Chromium
 	$(BIN)/python -m pip install --quiet --editable '.[dev,heic,offline,s3,service,spark]' noida-db
-	$(BIN)/python -m pytest -n auto --dist loadfile tests/engines $(SERVERS)
+	$(BIN)/python -m pytest -n auto --dist loadfile
 
 lint: .venv/installed-dev  ## check style and types
 	$(BIN)/ruff check .

@@ -197,6 +197,7 @@ def test_a_damaged_copy_is_made_again(granpipe, dataset, damage):
     assert digests(dataset / "augmented") == before
 
 
+@pytest.mark.slow
 def test_runs_that_are_killed_are_taken_up_again(start, granpipe, tmp_path, rng):
     for number in range(40):
         save(tmp_path / f"img/corn/{number}.png", picture(80, 60, number))

@@ -98,6 +98,7 @@ def count_records(out: Path) -> int:
     return len({line.split(",")[0] for line in lines if "array_sha256" in line})
 
 
+@pytest.mark.slow
 def test_after_kill_9_at_six_moments_the_next_run_completes(
     granpipe, harmful, src, out, whole, rng
 ):
@@ -115,6 +116,7 @@ def test_after_kill_9_at_six_moments_the_next_run_completes(
     assert in_the_middle >= 3
 
 
+@pytest.mark.slow
 def test_a_run_killed_again_and_again_gets_to_the_end(granpipe, harmful, src, out, whole):
     recorded = 0
     for _ in range(2):

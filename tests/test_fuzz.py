@@ -8,6 +8,8 @@ import fuzz
 
 SEED = 20261124
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def rng(pytestconfig) -> random.Random:

@@ -6,7 +6,10 @@ import pytest
 
 from bench_spark import measured
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="/proc tells the most memory")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(sys.platform != "linux", reason="/proc tells the most memory"),
+]
 COUNT = 40_000
 # With 700 bytes for each further photograph, 300,000 of them take 250 MB.
 MOST = 64

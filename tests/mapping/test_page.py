@@ -505,14 +505,14 @@ def hosts(visit: Visit) -> set[str]:
 
 
 @pytest.fixture(scope="module")
-def online(season) -> Path:
+def linked(season) -> Path:
     """The page of `season` that links Leaflet."""
     map_photos(season.parent / "img", [season.parent / "online.html"])
     return season.parent / "online.html"
 
 
-def test_the_online_page_fetches_leaflet_and_satellite_tiles_only(visit, online):
-    visit = visit(online, offline=False, prepare=serve)
+def test_the_online_page_fetches_leaflet_and_satellite_tiles_only(visit, linked):
+    visit = visit(linked, offline=False, prepare=serve)
     visit.page.wait_for_selector(".leaflet-tile-loaded")
     assert hosts(visit) == {"cdn.jsdelivr.net", "server.arcgisonline.com"}
     assert len([url for url in visit.requests if "jsdelivr" in url]) == 2
@@ -524,10 +524,10 @@ def test_the_online_page_fetches_leaflet_and_satellite_tiles_only(visit, online)
     assert "OpenStreetMap contributors" in visit.texts(".leaflet-control-attribution")[0]
 
 
-def test_an_altered_leaflet_is_refused(visit, online):
+def test_an_altered_leaflet_is_refused(visit, linked):
     altered = (leaflet_folder() / "leaflet.js").read_bytes() + b"\nalert(1);"
     visit = visit(
-        *(online, DESKTOP, True), offline=False, prepare=lambda context: serve(context, altered)
+        *(linked, DESKTOP, True), offline=False, prepare=lambda context: serve(context, altered)
     )
     visit.page.wait_for_timeout(300)
     assert any("integrity" in message for message in visit.messages)

@@ -468,7 +468,7 @@ def test_random_tags_get_a_verdict(block):
     assert_sane(capture(eb.jpeg(block)))
 
 
-@settings(max_examples=300)
+@settings(max_examples=3 * settings().max_examples)
 @given(
     st.sampled_from([BLOCK, BIG_BLOCK]),
     st.dictionaries(st.integers(0, len(BLOCK) - 1), st.integers(0, 255), max_size=6),

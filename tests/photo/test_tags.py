@@ -92,7 +92,7 @@ def test_a_thumbnail_s_table_is_left_out():
     assert not [name for name in tags if name.startswith("Thumbnail")]
 
 
-@settings(max_examples=500)
+@settings(max_examples=5 * settings().max_examples)
 @given(
     st.dictionaries(st.integers(4, len(BLOCK) - 1), st.integers(0, 255), max_size=3),
     st.integers(8, len(BLOCK)),

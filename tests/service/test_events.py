@@ -8,7 +8,7 @@ import pytest
 from brokers import mock_cluster
 from harm import until
 
-KINDS = ["file", "mock", "noida"]
+KINDS = ["file", *(pytest.param(one, marks=pytest.mark.servers) for one in ("mock", "noida"))]
 
 
 @pytest.fixture(params=KINDS)
@@ -81,6 +81,7 @@ def test_to_commit_with_nothing_taken_is_no_error(opened):
     queue.commit()
 
 
+@pytest.mark.servers
 def test_a_message_that_is_no_event_is_passed_over():
     pytest.importorskip("confluent_kafka", reason="the extra service is not installed")
     from granpipe.service.events import Event, event_of
@@ -100,6 +101,7 @@ def test_a_message_that_is_no_event_is_passed_over():
     del keeper
 
 
+@pytest.mark.servers
 def test_a_broker_that_is_not_there_is_down_within_ten_seconds():
     pytest.importorskip("confluent_kafka", reason="the extra service is not installed")
     from granpipe.service.events import DownError

@@ -3,7 +3,7 @@
 import pytest
 
 
-@pytest.fixture(params=["file", "noida"])
+@pytest.fixture(params=["file", pytest.param("noida", marks=pytest.mark.servers)])
 def index(request, tmp_path):
     pytest.importorskip("elasticsearch", reason="the extra service is not installed")
     if request.param == "file":

@@ -197,6 +197,7 @@ def test_a_rejected_photograph_whose_event_comes_again_is_told_of_once(make):
     assert [(one.sha256, one.reason) for one in told] == [("a" * 64, "bad_name")]
 
 
+@pytest.mark.servers
 def test_messages_that_are_no_events_are_done_with_and_do_not_come_again(make):
     pytest.importorskip("confluent_kafka", reason="the extra service is not installed")
     from granpipe.service.kafka import TOPIC, KafkaEvents

@@ -24,7 +24,7 @@ def paths(bucket, folder="", **options) -> list[str]:
     return sorted(entry.path for entry in bucket.list(folder, **options))
 
 
-@pytest.fixture(params=["memory", "server"])
+@pytest.fixture(params=["memory", pytest.param("server", marks=pytest.mark.servers)])
 def bucket(request):
     """Return an empty bucket in memory, and one on a server."""
     if request.param == "memory":
@@ -370,6 +370,7 @@ class Listed:
             ]
 
 
+@pytest.mark.slow
 def test_a_key_that_is_listed_takes_at_most_300_bytes(monkeypatch):
     import tracemalloc
 
