@@ -82,6 +82,16 @@ def mock_cluster():
     return keeper, ",".join(f"{one.host}:{one.port}" for one in brokers.values())
 
 
+def send(servers: str, values: list[bytes]) -> None:
+    """Send messages to the topic of the photographs, whatever they are."""
+    from confluent_kafka import Producer
+
+    producer = Producer({"bootstrap.servers": servers})
+    for value in values:
+        producer.produce("photographs", value, b"key")
+    assert producer.flush(10) == 0
+
+
 def events_waiting(servers: str) -> int:
     """Return how many messages of a broker stand behind what the workers have committed."""
     from confluent_kafka import Consumer, TopicPartition

@@ -34,9 +34,13 @@ PLAIN_DECODER = """
 import sys
 import numpy as np
 from PIL import Image
-from granpipe.photo import letterbox, opening
+from granpipe.photo import letterbox
 
-opening._reads_heic()
+try:
+    import pillow_heif
+    pillow_heif.register_heif_opener()
+except ImportError:
+    pass
 Image.MAX_IMAGE_PIXELS = None
 size, target = int(sys.argv[1]), sys.argv[2]
 

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from brokers import mock_cluster
+from brokers import mock_cluster, send
 from harm import until
 
 KINDS = ["file", *(pytest.param(one, marks=pytest.mark.servers) for one in ("mock", "noida"))]
@@ -85,7 +85,7 @@ def test_to_commit_with_nothing_taken_is_no_error(opened):
 def test_a_message_that_is_no_event_is_passed_over():
     pytest.importorskip("confluent_kafka", reason="the extra service is not installed")
     from granpipe.service.events import Event, event_of
-    from granpipe.service.kafka import TOPIC, KafkaEvents
+    from granpipe.service.kafka import KafkaEvents
 
     keeper, servers = mock_cluster()
     lies = [b"", b"[]", b"null", b"\xff", b'{"sha256": 1}', b"[" * 100_000]
@@ -93,7 +93,7 @@ def test_a_message_that_is_no_event_is_passed_over():
     lies += [b'{"sha256": "a", "source": "corn/\\ud800.jpg", "size": 1}']
     assert [event_of(one) for one in lies] == [None] * len(lies)
     queue = KafkaEvents(servers)
-    queue._send(TOPIC, [("key", one) for one in lies])
+    send(servers, lies)
     queue.publish(Event("a", "corn/a.jpg", 1))
     assert take_all(queue, 1) == [Event("a", "corn/a.jpg", 1)]
     queue.commit()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from brokers import events_waiting, mock_cluster
+from brokers import events_waiting, mock_cluster, send
 from conftest import save
 from harm import until
 
@@ -99,7 +99,9 @@ def test_events_that_lead_elsewhere_and_names_that_are_not_utf_8_are_rejected(
     ]
     outside += ["augmented/a.jpg", "corn/" + "a" * 300 + ".jpg", "c:/a.jpg"]
     for number, source in enumerate(outside):
-        worker._do([Event(f"{number:064}", source, 5)])
+        worker.events.publish(Event(f"{number:064}", source, 5))
+    worker.work()
+    for number, source in enumerate(outside):
         assert worker.positions.get(f"{number:064}").facts["state"] == "rejected", source
     (photos / "corn").mkdir(parents=True)
     (photos / "corn/good.jpg").write_bytes(b"x")
@@ -188,23 +190,25 @@ def test_a_rejected_photograph_whose_event_comes_again_is_told_of_once(make):
         raise DownError("search server: ConnectionError")
 
     worker.events.reject = fail
+    worker.events.publish(event)
     with pytest.raises(DownError):
-        worker._do([event])
+        worker.work()
     assert worker.positions.get(event.sha256) is None
     worker.events.reject = told.extend
     for _ in range(3):
-        worker._do([event])
+        worker.work()
+        worker.events.publish(event)
     assert [(one.sha256, one.reason) for one in told] == [("a" * 64, "bad_name")]
 
 
 @pytest.mark.servers
 def test_messages_that_are_no_events_are_done_with_and_do_not_come_again(make):
     pytest.importorskip("confluent_kafka", reason="the extra service is not installed")
-    from granpipe.service.kafka import TOPIC, KafkaEvents
+    from granpipe.service.kafka import KafkaEvents
 
     (keeper, servers), worker = mock_cluster(), make()
     worker.events = KafkaEvents(servers)
-    worker.events._send(TOPIC, [("key", b"junk")] * 3)
+    send(servers, [b"junk"] * 3)
     assert events_waiting(servers) == 3
     until(lambda: worker.work() or events_waiting(servers) == 0, "the end of the queue")
     worker.events.close()
