@@ -183,7 +183,7 @@ def start_server(folder: Path) -> Server:
     server = Server(*addresses, ports, command, folder)
     try:
         server.start()
-    except AssertionError:
+    except pytest.fail.Exception:
         server.kill()
         raise
     return server

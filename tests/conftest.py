@@ -20,10 +20,9 @@ from brokers import noida  # noqa: F401 - a fixture
 from buckets import lake, module_lake, proxy, server  # noqa: F401 - fixtures
 from clusters import cluster  # noqa: F401 - a fixture
 from drivers import driver, drivers  # noqa: F401 - fixtures
-from harm import injected, obeyed  # noqa: F401 - fixtures
+from harm import ROOT, injected, signals_are_obeyed  # noqa: F401 - fixtures
 from online import online  # noqa: F401 - a fixture
 
-ROOT = Path(__file__).parent.parent
 PHOTOS = ROOT.parent / "shared" / "photos"
 
 # A machine that is slow for a moment is no defect.
@@ -47,12 +46,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
-    """Choose the seed of all that is drawn at random; pytest-xdist hands its processes options."""
-    if not hasattr(config.option, "drawn_from"):
-        given = config.option.seed
-        config.option.drawn_from = random.randrange(2**32) if given is None else given
+    """Choose the seed of all that is drawn at random; processes of pytest-xdist are given it."""
+    given = getattr(config, "workerinput", {}).get("seed", config.option.seed)
+    config.option.drawn_from = random.randrange(2**32) if given is None else given
     if config.option.hypothesis_seed is None:
         config.option.hypothesis_seed = config.option.drawn_from
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node) -> None:
+    node.workerinput["seed"] = node.config.option.drawn_from
 
 
 def pytest_report_header(config: pytest.Config) -> str:

@@ -78,14 +78,16 @@ def until(
     log : Path, optional
         A file whose end says why it was waited for in vain.
     """
-    ends = time.monotonic() + patience
+    ends, why = time.monotonic() + patience, ""
     while True:
-        has_ended = process is not None and process.poll() is not None
+        if process is not None and process.poll() is not None:
+            why = f"left with {process.returncode} before {what}"
+        elif time.monotonic() > ends:
+            why = f"waited in vain for {what}"
         if condition():
             return
-        said = log.read_text("utf-8", "replace")[-2000:] if log else ""
-        assert not has_ended, f"left with {process.returncode} before {what} {said}"
-        assert time.monotonic() < ends, f"waited in vain for {what} {said}"
+        if why:
+            pytest.fail(f"{why}\n{log.read_text('utf-8', 'replace')[-2000:] if log else ''}")
         time.sleep(every)
 
 
@@ -129,7 +131,7 @@ def handling(number: int, handler: object) -> Iterator[None]:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def obeyed() -> None:
+def signals_are_obeyed() -> None:
     """Let what tests start obey SIGINT and SIGHUP, also where these come ignored, as by nohup.
 
     What is ignored is inherited, and what is handled is not: with a handler that does nothing the
