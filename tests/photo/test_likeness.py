@@ -96,6 +96,7 @@ def test_a_drawn_picture_in_other_bytes_is_found(drawn, drawn_looks, distortion)
         assert distance(before, look(DISTORTIONS[distortion](image))) <= FARTHEST
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("distortion", DISTORTIONS)
 def test_a_photograph_in_other_bytes_is_found(real, real_looks, distortion):
     for image, before in zip(real, real_looks, strict=True):
