@@ -4,6 +4,7 @@ Contenders take turns. Each time is the median of their rounds, by the clock and
 of all their processes; a ratio to the table's first line is taken for each item and round, and its
 median is printed, since a machine's speed drifts. Every run writes into a new folder; all are
 removed at the end, until when a whole run takes 25 GB where TMPDIR says, --quick 2 GB.
+`--against REVISION` measures this tree beside another one instead, which may also be a path.
 
 For peers: pip install albumentations Augmentor opencv-python-headless pyvips; apt-get install
 libvips-tools imagemagick.
@@ -18,6 +19,7 @@ from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
 
+from bench_against import bench_against
 from bench_augment import bench_augment
 from bench_buckets import bench_buckets
 from bench_map import bench_map
@@ -71,6 +73,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("tables", nargs="*", metavar="TABLE", help=f"of {', '.join(TABLES)}; all")
     parser.add_argument("--quick", action="store_true", help="a tenth of the photographs")
+    parser.add_argument("--against", metavar="REVISION", help="another revision or tree instead")
     arguments = parser.parse_args()
     unknown = set(arguments.tables) - TABLES.keys()
     if unknown:
@@ -81,6 +84,9 @@ def main() -> None:
     )
     with tempfile.TemporaryDirectory(prefix="granpipe-bench-") as name:
         bench = Bench(Path(name), arguments.quick)
+        if arguments.against:
+            bench_against(bench, arguments.against)
+            return
         for table in arguments.tables or TABLES:
             TABLES[table](bench)
     print(f"\n{conditions()}")
