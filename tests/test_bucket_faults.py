@@ -15,7 +15,6 @@ from pathlib import Path
 import pytest
 
 from granpipe.jobs.prepare import prepare
-from granpipe.stores.bucket import Bucket
 
 from buckets import KEY, READER_KEY, READER_SECRET, SECRET, Lake, variables
 from conftest import ROOT, picture, save, tree
@@ -288,8 +287,7 @@ def test_a_signal_ends_a_run_that_waits_for_a_silent_server(server, number, code
 
 
 @pytest.mark.parametrize("prefix", ["img/wheat", "out/wheat"])
-def test_a_prefix_that_may_not_be_listed_is_named(granpipe, full, proxy, prefix, monkeypatch):
-    monkeypatch.setattr(Bucket, "_signs", False)  # folder after folder is listed
+def test_a_prefix_that_may_not_be_listed_is_named(granpipe, full, proxy, prefix):
 
     def rule(request):
         folder = request.key.rstrip("/") if request.is_list else ""

@@ -19,9 +19,14 @@ _STRANGER = {
 # How obstore tells of a connection that ended before the answer; one that was refused is another.
 _BROKEN = re.compile(r"kind: (Interrupted|Unknown),")
 
+# How it names the first key of a listing that it cannot represent.
+_BAD_KEY = re.compile(
+    r'Path "(?P<key>.*?)"(: Encountered illegal character| contained empty path segment)', re.S
+)
+
 
 class BadKeyError(Exception):
-    """A listing holds a key that obstore cannot represent."""
+    """A listing holds a key that obstore cannot represent; its words quote the key."""
 
 
 @contextmanager
@@ -46,8 +51,8 @@ def answering(url: str, path: str) -> Iterator[None]:
     except BaseError as error:
         if _code(error) in _DENIED and path:
             raise PermissionError(13, "access denied") from error
-        if _is_bad_key(error):
-            raise BadKeyError from error
+        if found := _BAD_KEY.search(str(error)):
+            raise BadKeyError(repr(found["key"])) from error
         fail(url, path, error)
     except OSError as error:
         if error.errno is None:  # obstore's writer has no other kind of error
@@ -109,11 +114,6 @@ def _code(error: Exception) -> str:
 def _has_no_credentials(error: Exception) -> bool:
     """Tell whether obstore, told of no keys, looked for those of a machine of Amazon's."""
     return "//169.254.169.254/" in str(error) or "Unauthenticated" in type(error).__name__
-
-
-def _is_bad_key(error: Exception) -> bool:
-    text = str(error)
-    return "illegal character sequence" in text or "empty path segment" in text
 
 
 def _cause(error: Exception) -> str:

@@ -9,16 +9,14 @@ from functools import cache, cached_property
 from typing import IO, Any, cast
 
 from granpipe.errors import DatasetError
-from granpipe.stores.answers import BadKeyError, answering, fail, insistently, writing
-from granpipe.stores.credentials import connection, retries, uses_hosts
+from granpipe.stores.answers import BadKeyError, answering, insistently, writing
+from granpipe.stores.credentials import connection, retries
 from granpipe.stores.lease import Lease
 from granpipe.stores.owner import owner_of
 from granpipe.stores.protocol import Entry, Held, Store
 
 _LONGEST_KEY = 1024
 _PART = 8 * 1024 * 1024
-_BAD_KEY = re.compile(r"(^|/)\.{0,2}(/|$)|[\x00-\x1f\x7f]")  # as object_store's Path::parse has it
-_BAD_KEY_PROBLEM = "cannot be asked for: its key has an empty part, a dot or a control character"
 
 
 @dataclass(frozen=True)
@@ -61,44 +59,20 @@ class Bucket:
         """Yield the objects below a prefix; a listing costs a request for every thousand."""
         import obstore  # noqa: PLC0415 - the extra s3
 
-        prefix, skipped = self._key(folder) or None, len(self.prefix) + bool(self.prefix)
+        if not deep:
+            yield from self._walk(folder, deep=False)
+            return
+        skipped = len(self.prefix) + bool(self.prefix)
         found = []
         try:
-            if not deep:
-                with self._answering(folder):
-                    listed = obstore.list_with_delimiter(self._objects, prefix)
-                found = [_entry(one, skipped) for one in listed["objects"]]
-            else:
-                with self._answering(folder):
-                    for chunk in obstore.list(self._objects, prefix):
-                        found += [_entry(one, skipped) for one in chunk]
-        except BadKeyError:
-            found = [*(self._by_hand(folder, deep) if self._signs else self._walk(folder, deep))]
-        except PermissionError:
-            found = [*self._walk(folder, deep)]
+            with self._answering(folder):
+                for chunk in obstore.list(self._objects, self._key(folder) or None):
+                    found += [_entry(listed_object, skipped) for listed_object in chunk]
+        except (BadKeyError, PermissionError):
+            found = [*self._walk(folder, deep=True)]
         yield from found
 
-    @property
-    def _signs(self) -> bool:
-        """Tell whether requests can be signed here: with keys that do not change, by path."""
-        return not self.client and "access_key_id" in connection() and not uses_hosts()
-
-    def _by_hand(self, folder: str, deep: bool) -> Iterator[Entry]:
-        """List without obstore: a key that it cannot take costs itself only."""
-        from granpipe.stores.listing import Listing  # noqa: PLC0415 - rare
-
-        prefix, skipped = self._key(folder), len(self.prefix) + bool(self.prefix)
-        listing = Listing(self.bucket, connection(), retries())
-        try:
-            for one in listing.keys(f"{prefix}/" if prefix else "", deep=deep):
-                key = one.key.removesuffix("/")  # as obstore does
-                problem = _BAD_KEY_PROBLEM if _BAD_KEY.search(key) else ""
-                version = _version({"e_tag": one.e_tag, "last_modified": one.last_modified})
-                yield Entry(key[skipped:], one.size, version, problem)
-        except OSError as error:
-            fail(self.url, folder, error)
-
-    def _walk(self, folder: str, deep: bool) -> Iterator[Entry]:
+    def _walk(self, folder: str, *, deep: bool) -> Iterator[Entry]:
         """List folder by folder: what cannot be listed costs its own folder only."""
         import obstore  # noqa: PLC0415 - the extra s3
 
@@ -109,18 +83,15 @@ class Bucket:
             try:
                 with self._answering(name):
                     listed = obstore.list_with_delimiter(self._objects, self._key(name) or None)
-            except BadKeyError:
-                why = "cannot list the folder: it holds a key with an empty part, a dot or a line"
+            except BadKeyError as error:
+                why = f"its key {error} has an empty part, a dot or a control character"
+                yield _unlisted(name, why)
             except PermissionError as error:
-                why = f"cannot list the folder: {error.strerror}"
+                yield _unlisted(name, f"{error.strerror}")
             else:
-                why = ""
-            if why:
-                yield Entry(name, 0, "", why, is_folder=True)
-                continue
-            yield from (_entry(one, skipped) for one in listed["objects"])
-            if deep:
-                folders += [prefix[skipped:] for prefix in listed["common_prefixes"]]
+                yield from (_entry(listed_object, skipped) for listed_object in listed["objects"])
+                if deep:
+                    folders += [prefix[skipped:] for prefix in listed["common_prefixes"]]
 
     def read(self, path: str) -> tuple[bytes, str]:
         """Return an object's bytes and etag, by one GET."""
@@ -336,6 +307,10 @@ def _connect(bucket: str, connection: tuple[tuple[str, str], ...], retries: int)
 
 def _entry(meta: Any, skipped: int) -> Entry:
     return Entry(meta["path"][skipped:], meta["size"], _version(meta))
+
+
+def _unlisted(folder: str, why: str) -> Entry:
+    return Entry(folder, 0, "", f"cannot list the folder: {why}", is_folder=True)
 
 
 def _version(meta: Any) -> str:

@@ -92,11 +92,6 @@ def be_patient() -> None:
     os.environ.setdefault("AWS_MAX_ATTEMPTS", str(_PATIENT_ATTEMPTS))
 
 
-def uses_hosts() -> bool:
-    """Tell whether the bucket is named in the server's host name, as obstore is told to."""
-    return _variable("AWS_VIRTUAL_HOSTED_STYLE_REQUEST").lower() in {"1", "true", "t", "yes", "on"}
-
-
 def _variable(name: str) -> str:
     return os.environ.get(name, "").strip()
 
