@@ -29,7 +29,7 @@ from granpipe.dataset.standing import Standing
 from granpipe.dataset.tables import Draft
 from granpipe.dataset.waiting import held
 from granpipe.engines.parcels import clear
-from granpipe.engines.processes import Lost
+from granpipe.engines.processes import WorkerCrashed
 from granpipe.engines.protocol import Engine, Item, Place, Result
 from granpipe.errors import DatasetError
 from granpipe.stores.protocol import Held, Store
@@ -191,7 +191,7 @@ class Build:
         items: Sequence[Item],
         engine: Engine,
         progress: Progress,
-        take: Callable[[Item, Result | Lost], None],
+        take: Callable[[Item, Result | WorkerCrashed], None],
     ) -> None:
         """Do a task for every item, and hand each item with its result to `take`, in order."""
         place = Place(self.store, DESK) if self._held else None

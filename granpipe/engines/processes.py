@@ -57,7 +57,7 @@ _COMMAND = [
 
 
 @dataclass(frozen=True, slots=True)
-class Lost:
+class WorkerCrashed:
     """Stands for the result of an item whose worker died while it ran; `cause` says how."""
 
     cause: str
@@ -68,7 +68,7 @@ def run(
     items: Sequence[Item],
     workers: int,
     time_limit: float = TIME_LIMIT,
-) -> Generator[Result | Lost, None, None]:
+) -> Generator[Result | WorkerCrashed, None, None]:
     """Yield `function(item)` for every item, in the order of the items.
 
     Parameters
@@ -86,7 +86,7 @@ def run(
     Yields
     ------
     object
-        What the function returned, or `Lost` where the worker died or hung.
+        What the function returned, or `WorkerCrashed` where the worker died or hung.
 
     Raises
     ------
@@ -117,9 +117,9 @@ class Pool(Generic[Item, Result]):
         self.time_limit = time_limit
         self.closed = False
 
-    def run(self, items: Sequence[Item]) -> Iterator[Result | Lost]:
+    def run(self, items: Sequence[Item]) -> Iterator[Result | WorkerCrashed]:
         """Yield the result of every item, in order; take all before the next call."""
-        pending: deque[Future[list[Result | Lost]]] = deque()
+        pending: deque[Future[list[Result | WorkerCrashed]]] = deque()
         for chunk in self._chunks(items):
             pending.append(self.threads.submit(self._run_chunk, chunk))
             if len(pending) > 3 * len(self.workers):
@@ -148,7 +148,9 @@ class Pool(Generic[Item, Result]):
         for worker in self.workers:
             worker.bury()
 
-    def _outcome(self, future: "Future[list[Result | Lost]]") -> list[Result | Lost]:
+    def _outcome(
+        self, future: "Future[list[Result | WorkerCrashed]]"
+    ) -> list[Result | WorkerCrashed]:
         while not wait([future], timeout=LOOK).done:
             for worker in self.workers:
                 # Looks are counted, not the clock, which runs on while Ctrl-Z stops us all.
@@ -159,10 +161,10 @@ class Pool(Generic[Item, Result]):
                     worker.stop(f"took longer than {limit:.0f} s")
         return future.result()
 
-    def _run_chunk(self, chunk: Sequence[Item]) -> list[Result | Lost]:
+    def _run_chunk(self, chunk: Sequence[Item]) -> list[Result | WorkerCrashed]:
         worker = self.idle.get()
-        results: list[Result | Lost] = []
-        lost: dict[int, Lost] = {}
+        results: list[Result | WorkerCrashed] = []
+        lost: dict[int, WorkerCrashed] = {}
         try:
             while len(results) < len(chunk) and not self.closed:
                 start = len(results)
@@ -174,7 +176,7 @@ class Pool(Generic[Item, Result]):
                 done, died_at = worker.run(chunk[start:stop])
                 results += done
                 if died_at is not None:
-                    lost[start + died_at] = Lost(worker.cause_of_death)
+                    lost[start + died_at] = WorkerCrashed(worker.cause_of_death)
         finally:
             self.idle.put(worker)
         return results

@@ -5,7 +5,7 @@ from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
-from granpipe.engines.processes import Lost
+from granpipe.engines.processes import WorkerCrashed
 from granpipe.stores.protocol import Store
 
 Item = TypeVar("Item")
@@ -28,11 +28,11 @@ class Engine(Protocol):
 
     def run(
         self, function: Callable[[Item], Result], items: Sequence[Item], place: Place | None
-    ) -> Generator[Result | Lost, None, None]:
+    ) -> Generator[Result | WorkerCrashed, None, None]:
         """Yield `function(item)` for every item, in the order of the items.
 
-        `Lost` stands for the result of an item that cost its process its life. The first error that
-        the function raises ends the run. Close the generator to end all work.
+        An item that cost its process its life has `WorkerCrashed` for its result. The first error
+        that the function raises ends the run. Close the generator to end all work.
 
         Parameters
         ----------

@@ -15,13 +15,13 @@ from typing import Any
 from uuid import uuid4
 
 from granpipe.engines.parcels import AbandonedError, Run, Watch
-from granpipe.engines.processes import Lost, Pool
+from granpipe.engines.processes import Pool, WorkerCrashed
 from granpipe.errors import DatasetError
 from granpipe.stores.credentials import be_patient
 from granpipe.stores.protocol import Store
 
 _BETWEEN_MARKS = 1.0  # seconds
-CRASHED = Lost("took its container down twice")
+CRASHED = WorkerCrashed("took its container down twice")
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,7 +39,7 @@ _has_more_time = False
 _tell: Callable[[object], None] = lambda message: None  # noqa: E731 - a worker has another
 
 
-def allow_seconds(seconds: float) -> None:
+def extend_deadline(seconds: float) -> None:
     """Let the item at hand take so long, if that is more than it may; called by its function."""
     global _has_more_time  # noqa: PLW0603 - one function at once
     _has_more_time = True

@@ -29,7 +29,7 @@ from granpipe.dataset.tables import (
     csv_lines,
     summary_lines,
 )
-from granpipe.engines.processes import Lost
+from granpipe.engines.processes import WorkerCrashed
 from granpipe.engines.protocol import Engine
 from granpipe.errors import DatasetError, PhotoError
 from granpipe.jobs.copy_photo import (
@@ -177,8 +177,8 @@ class AugmentRun:
             make_again(dict.fromkeys(broken, ""))
         raise DatasetError(f"{self.build.store.url}: somebody else writes packs here; end that")
 
-    def _take(self, job: Job, result: list[Copied] | PhotoError | Lost) -> None:
-        if isinstance(result, Lost):
+    def _take(self, job: Job, result: list[Copied] | PhotoError | WorkerCrashed) -> None:
+        if isinstance(result, WorkerCrashed):
             self.rejected[job.number] = PhotoError("crashed", f"the worker {result.cause}")
         elif isinstance(result, PhotoError):
             self.rejected[job.number] = result

@@ -30,9 +30,9 @@ from granpipe.dataset.packs import (
     read_place,
 )
 from granpipe.dataset.records import text_in, with_text
-from granpipe.engines.processes import Lost
+from granpipe.engines.processes import WorkerCrashed
 from granpipe.engines.protocol import Engine
-from granpipe.engines.worker import allow_seconds
+from granpipe.engines.worker import extend_deadline
 from granpipe.errors import DatasetError
 from granpipe.stores.protocol import Store
 
@@ -79,7 +79,7 @@ class CopyRows:
         if not move.is_pack:
             return self._set_alone(move)
         if rows := move.rows_there:
-            allow_seconds(_SECONDS_A_ROW * len(rows))
+            extend_deadline(_SECONDS_A_ROW * len(rows))
             close_up(self.store, move.path, rows, self.size)
             return [], ""
         return self._copy(move), ""
@@ -91,7 +91,7 @@ class CopyRows:
             file.write(npy_header(shape))
             for number, (place, digest, path) in enumerate(move.arrays):
                 if number % _ROWS_A_WORD == 0:
-                    allow_seconds(_SECONDS_A_ROW * _ROWS_A_WORD)
+                    extend_deadline(_SECONDS_A_ROW * _ROWS_A_WORD)
                 data = self._read(read_place(place), digest)
                 broken += [] if data else [path]
                 file.write(memoryview(data)[HEADER_BYTES:])
@@ -207,8 +207,8 @@ class Packing:
             raise DatasetError(self.build.refusal)
         broken: list[str] = []
 
-        def take(move: Move, result: tuple[list[str], str] | Lost) -> None:
-            if isinstance(result, Lost):
+        def take(move: Move, result: tuple[list[str], str] | WorkerCrashed) -> None:
+            if isinstance(result, WorkerCrashed):
                 raise DatasetError(f"{self.build.store.url}: a worker {result.cause}; run again")
             broken.extend(result[0])
             if not result[0]:

@@ -13,7 +13,7 @@ from granpipe.dataset.names import LABELS, Photo
 from granpipe.dataset.sources import Found, find_photos
 from granpipe.dataset.tables import rows_of
 from granpipe.engines.choice import choose
-from granpipe.engines.processes import Lost
+from granpipe.engines.processes import WorkerCrashed
 from granpipe.errors import DatasetError
 from granpipe.jobs.see_photo import Job, SeePhoto
 from granpipe.mapping.nearest import with_nearest
@@ -165,10 +165,12 @@ def _jobs(photos: Sequence[Entry], side: int) -> Iterator[Job]:
         yield Job(photo, 0 if step and number % step else side)
 
 
-def _sightings(found: Found, results: Iterator[tuple[Capture, str] | Lost]) -> list[Sighting]:
+def _sightings(
+    found: Found, results: Iterator[tuple[Capture, str] | WorkerCrashed]
+) -> list[Sighting]:
     sightings = [Sighting(Photo(name), Capture("unreadable", why)) for name, why in found.unlisted]
     for photo, result in zip(found.photos, results, strict=True):
-        if isinstance(result, Lost):
+        if isinstance(result, WorkerCrashed):
             capture, thumbnail = Capture("unreadable", f"its decoder {result.cause}"), ""
         else:
             capture, thumbnail = result

@@ -22,7 +22,7 @@ from granpipe.dataset.records import RecordsFile
 from granpipe.dataset.sources import find_photos, is_hidden
 from granpipe.dataset.tables import read_summary
 from granpipe.engines.parcels import clear
-from granpipe.engines.processes import Lost
+from granpipe.engines.processes import WorkerCrashed
 from granpipe.engines.protocol import Engine, Place
 from granpipe.errors import DatasetError, PhotoError, UnseenError
 from granpipe.jobs.prepare_photo import TWIN, Job, Outcome, PreparePhoto, Settings
@@ -211,8 +211,8 @@ class PrepareAhead:
                 yield Prepared(source_of(path), record, is_kept=True)
 
 
-def _taken(ledger: Ledger, source: str, result: Outcome | PhotoError | Lost) -> Prepared:
-    if isinstance(result, Lost):
+def _taken(ledger: Ledger, source: str, result: Outcome | PhotoError | WorkerCrashed) -> Prepared:
+    if isinstance(result, WorkerCrashed):
         return Prepared(source, {}, reason="crashed", detail=f"its decoder {result.cause}")
     if isinstance(result, PhotoError):
         return Prepared(source, {}, reason=result.reason, detail=result.detail)

@@ -16,7 +16,7 @@ from granpipe.dataset.names import array_path
 from granpipe.dataset.packs import find, place_of, save_row
 from granpipe.dataset.sources import read_photo
 from granpipe.engines.processes import TIME_LIMIT
-from granpipe.engines.worker import allow_seconds
+from granpipe.engines.worker import extend_deadline
 from granpipe.errors import DatasetError, PhotoError
 from granpipe.jobs.read_off import read_off
 from granpipe.photo.exif import read_capture
@@ -182,7 +182,7 @@ class PreparePhoto:
         image = open_photo(data, settings.max_pixels)
         pixels = image.width * image.height
         if pixels > _MANY_PIXELS:
-            allow_seconds(TIME_LIMIT * pixels / _MANY_PIXELS)
+            extend_deadline(TIME_LIMIT * pixels / _MANY_PIXELS)
         capture = read_capture(image, data)
         file, canvas = blank_npy(settings.size, settings.fill)
         _, box, (width, height), picture = letterbox(

@@ -32,7 +32,7 @@ from granpipe.dataset.tables import (
     Draft,
     read_summary,
 )
-from granpipe.engines.processes import Lost
+from granpipe.engines.processes import WorkerCrashed
 from granpipe.engines.protocol import Engine
 from granpipe.errors import DatasetError, PhotoError, UnseenError
 from granpipe.jobs.deal_sides import Sides, Wish, check_no_sides, plan_sides, settle_sides
@@ -250,9 +250,9 @@ class PrepareRun:
         files = self.packing.files(paths)
         self.build.check(files) if self.options.dry_run else self.build.plan(files)
 
-    def _take(self, job: Job, result: Outcome | PhotoError | Lost) -> None:
+    def _take(self, job: Job, result: Outcome | PhotoError | WorkerCrashed) -> None:
         source = job.photo.path
-        if isinstance(result, Lost):
+        if isinstance(result, WorkerCrashed):
             self.roll.reject(source, PhotoError("crashed", f"its decoder {result.cause}"))
         elif isinstance(result, UnseenError) and self._stands(job):
             self._admit(source, json.loads(job.known)["sha256"], job.known, is_kept=True)
@@ -304,7 +304,7 @@ class PrepareRun:
         todo = [path for path in map(array_path, untold) if path in records]
         astray = []
 
-        def take(item: tuple[str, str], told: str | Lost) -> None:
+        def take(item: tuple[str, str], told: str | WorkerCrashed) -> None:
             if isinstance(told, str) and told:
                 self.build.add(item[0], told, is_written=False)
                 self._learn(source_of(item[0]), told)

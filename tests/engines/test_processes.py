@@ -15,8 +15,8 @@ from subprocess import PIPE
 import pytest
 
 from granpipe.engines import processes as parallel
-from granpipe.engines.processes import Lost, run
-from granpipe.engines.worker import allow_seconds
+from granpipe.engines.processes import WorkerCrashed, run
+from granpipe.engines.worker import extend_deadline
 from granpipe.errors import DatasetError, PhotoError
 
 
@@ -33,7 +33,7 @@ def work(item: object) -> object:
     if item == "hang":
         time.sleep(60)
     if item == "long, and says so":
-        allow_seconds(30)
+        extend_deadline(30)
         time.sleep(4)
     if item == "print":
         os.write(1, b"a library prints\n")
@@ -47,7 +47,7 @@ def work(item: object) -> object:
         with suppress(BrokenPipeError):
             os.write(writer, b"x")
     if item == "says it may take long":
-        allow_seconds(30)
+        extend_deadline(30)
     if item == "fail":
         raise PhotoError("unreadable", "on purpose")
     if item == "quit":
@@ -74,7 +74,7 @@ def in_a_process_of_its_own(code: str) -> str:
 
 
 def values(results) -> list[object]:
-    return [result if isinstance(result, Lost) else result[0] for result in results]
+    return [result if isinstance(result, WorkerCrashed) else result[0] for result in results]
 
 
 ANOTHER_THREAD = "threading.Thread(target=time.sleep, args=(9,), daemon=True).start()\n"
@@ -100,8 +100,12 @@ for program, files, handlers in run(look, [0, 1], 2):
 def test_workers_of_either_kind_may_die_and_print(before):
     items = [1, "exit", "kill", "hang", "print", "interrupt", "quit", 2]
     told = in_a_process_of_its_own(f"{before}print(values(run(work, {items}, 2, time_limit=1)))")
-    lost = [Lost("left with 3"), Lost("was ended by signal 9"), Lost("took longer than 1 s")]
-    assert told == f"{[1, *lost, 'print', 'interrupt', Lost('left with 1'), 2]}\n"
+    lost = [
+        WorkerCrashed("left with 3"),
+        WorkerCrashed("was ended by signal 9"),
+        WorkerCrashed("took longer than 1 s"),
+    ]
+    assert told == f"{[1, *lost, 'print', 'interrupt', WorkerCrashed('left with 1'), 2]}\n"
 
 
 def test_what_the_parent_has_open_is_out_of_reach_of_its_forks(tmp_path):
@@ -120,12 +124,12 @@ print(values(run(work, {items}, 1)))
 def test_more_time_is_for_the_item_that_asked_for_it_also_among_quick_ones():
     items = [0, "says it may take long", "hang", *range(1, 40)]
     told = in_a_process_of_its_own(f"print(values(run(work, {items}, 1, time_limit=1)))")
-    assert told == f"{[*items[:2], Lost('took longer than 1 s'), *items[3:]]}\n"
+    assert told == f"{[*items[:2], WorkerCrashed('took longer than 1 s'), *items[3:]]}\n"
 
 
 def test_what_works_in_steps_is_no_fork_and_loses_the_item_that_kills():
     told = in_a_process_of_its_own("print(list(run(Deadly(), range(40), 1)))")
-    assert told == f"{[*range(7), Lost('left with 3'), *range(8, 40)]}\n"
+    assert told == f"{[*range(7), WorkerCrashed('left with 3'), *range(8, 40)]}\n"
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="forks on Linux only")
@@ -185,7 +189,7 @@ def test_a_function_that_does_not_pickle_is_an_error_here():
 )
 def test_a_dying_worker_costs_the_item_that_killed_it(harm, cause):
     items = [*range(40), harm, *range(41, 80)]
-    assert values(run(work, items, 2)) == [*range(40), Lost(cause), *range(41, 80)]
+    assert values(run(work, items, 2)) == [*range(40), WorkerCrashed(cause), *range(41, 80)]
 
 
 def test_workers_leave_ctrl_c_to_their_parent():
@@ -193,13 +197,13 @@ def test_workers_leave_ctrl_c_to_their_parent():
 
 
 def test_every_item_may_cost_a_worker_its_life():
-    assert values(run(work, ["exit"] * 12, 2)) == [Lost("left with 3")] * 12
+    assert values(run(work, ["exit"] * 12, 2)) == [WorkerCrashed("left with 3")] * 12
 
 
 def test_a_hanging_item_is_ended_at_the_time_limit():
     start = time.monotonic()
     results = values(run(work, [1, "hang", 3], 1, time_limit=1))
-    assert results == [1, Lost("took longer than 1 s"), 3]
+    assert results == [1, WorkerCrashed("took longer than 1 s"), 3]
     assert time.monotonic() - start < 20
 
 
@@ -256,14 +260,14 @@ def test_one_that_starts_slowly_after_a_hanging_item_is_not_ended_too(monkeypatc
     slow = [*options, f"import time; time.sleep(0.9); {program}"]
     monkeypatch.setattr(parallel, "_COMMAND", slow)
     results = values(run(work, [1, "hang", 3], 1, time_limit=1))
-    assert results == [1, Lost("took longer than 1 s"), 3]
+    assert results == [1, WorkerCrashed("took longer than 1 s"), 3]
 
 
 def test_an_item_may_ask_for_more_seconds_for_itself_alone():
     items = [1, "long, and says so", "hang", 2]
     kept, long, lost, last = values(run(work, items, 1, time_limit=2.0))
     assert (kept, long, last) == (1, "long, and says so", 2)
-    assert lost == Lost("took longer than 2 s")
+    assert lost == WorkerCrashed("took longer than 2 s")
 
 
 class Distant:
