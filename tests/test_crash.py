@@ -31,6 +31,23 @@ def slow_load(self):
 
 ImageFile.ImageFile.load = slow_load
 """
+KILLED_DECODER = """
+import os, signal
+from pathlib import Path
+from PIL import ImageFile
+
+load = ImageFile.ImageFile.load
+kills = Path(__file__).with_name("kills")
+
+def killed_load(self):
+    if self.size == (17, 17) and (not kills.exists() or kills.stat().st_size < {}):
+        with kills.open("a") as file:
+            file.write(".")
+        os.kill(os.getpid(), signal.SIGKILL)
+    return load(self)
+
+ImageFile.ImageFile.load = killed_load
+"""
 HALF_A_WRITE = """
 import os, signal
 from granpipe.stores.folder import Folder
@@ -235,21 +252,20 @@ def test_a_worker_killed_in_the_middle_costs_one_photograph(granpipe, harmful, s
     assert tree(out) == whole
 
 
-def test_a_worker_killed_while_it_decodes_is_reported_and_repaired(granpipe, harmful, tmp_path):
+@pytest.mark.parametrize("kills", [1, 2])
+def test_a_worker_killed_while_it_decodes_is_tried_once_more(granpipe, injected, tmp_path, kills):
     for number in range(6):
-        save(tmp_path / f"src/corn/{number}.png")
-    save(tmp_path / "src/corn/slow.png", picture(17, 17))
-    process = harmful("prepare", tmp_path / "src", tmp_path / "out", "--workers", 1)
-    until_arrays(tmp_path / "out", 6, process)
-    time.sleep(0.1)
-    (worker,) = workers_of(process.pid)
-    os.kill(worker, signal.SIGKILL)
+        save(tmp_path / f"src/corn/{number}.png", picture(seed=number))
+    save(tmp_path / "src/corn/large.png", picture(17, 17))
+    process = injected(KILLED_DECODER.format(kills), "prepare", tmp_path / "src", tmp_path / "out")
     _, errors = process.communicate()
     assert process.returncode == 0
-    assert rejects(tmp_path / "out") == {"corn/slow.png": "crashed"}
-    assert errors.count("\n") == 1
-    assert "corn/slow.png: crashed: its decoder was ended by signal 9" in errors
-    granpipe("prepare", tmp_path / "src", tmp_path / "out")
+    if kills == 2:
+        assert rejects(tmp_path / "out") == {"corn/large.png": "crashed"}
+        assert errors.count("\n") == 1
+        assert "corn/large.png: crashed: its decoder was ended by signal 9" in errors
+        granpipe("prepare", tmp_path / "src", tmp_path / "out")
+    assert rejects(tmp_path / "out") == {}
     granpipe("prepare", tmp_path / "src", tmp_path / "fresh")
     assert tree(tmp_path / "out") == tree(tmp_path / "fresh")
 

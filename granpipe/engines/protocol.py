@@ -31,14 +31,14 @@ class Engine(Protocol):
     ) -> Generator[Result | WorkerCrashed, None, None]:
         """Yield `function(item)` for every item, in the order of the items.
 
-        An item that cost its process its life has `WorkerCrashed` for its result. The first error
-        that the function raises ends the run. Close the generator to end all work.
+        An item whose process died or hung twice has `WorkerCrashed` for its result. The first
+        error that the function raises ends the run. Close the generator to end all work.
 
         Parameters
         ----------
         function : callable
-            Must pickle: an instance of a class of a module, which may be one of
-            `granpipe.engines.worker.Steps`.
+            Must pickle: a function of a module, or an instance of a class of a module, which may be
+            one of `granpipe.engines.worker.Steps`. It may be called for one item more than once.
         items : sequence
             What to work on; each item must pickle.
         place : Place or None

@@ -9,41 +9,42 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence, Set
+from collections.abc import Callable, Collection, Generator, Iterator, Sequence, Set
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from functools import partial
-from mmap import mmap
 from pathlib import Path
-from struct import Struct
-from typing import Any, BinaryIO, NoReturn, Protocol
+from typing import Any, BinaryIO, NamedTuple, NoReturn, Protocol
 
-READY = "ready"
-BEGUN, DONE, ERROR, MORE_TIME, WAITING = "begun", "done", "error", "more time", "waiting"
-ITEM = Struct("I")
-"""How a worker that was forked writes which item it is at."""
-
-LOOK = 0.5
-"""Seconds between two looks at whether the other side is still alive."""
+CHECK_EVERY = 0.5
+"""Seconds between two checks whether the other side is still alive."""
 
 _BLOCKS = 4  # of 16 MB each, that Pillow keeps
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # glibc's mallopt(3)
 _PIECE = 1 << 20
 _MOST_BYTES_AHEAD = 64_000_000
-_BETWEEN_WORDS = 1.0  # seconds
-_BETWEEN_ANSWERS = 0.02  # seconds; a pipe and two changes of process cost as much as small items
-_Messages = Iterator[tuple[str, Any]]
+_BETWEEN_BEATS = 1.0  # seconds
+_BETWEEN_ANSWERS = 0.1  # seconds; a pipe and two changes of process cost as much as small items
+_Batches = Iterator[list[Any]]  # results in order; empty lists say that the process is alive
 
 
-_has_more_time = False
-_tell: Callable[[object], None] = lambda message: None  # noqa: E731 - a worker has another
+class Answer(NamedTuple):
+    """What a worker sends to its parent; an empty one says that it is alive."""
+
+    results: Sequence[Any] = ()
+    """Of the next items, in order."""
+    seconds: float = 0.0
+    """How long the item at hand may take, if that is more than any may."""
+    error: Exception | None = None
+    """What the function raised."""
+
+
+_send: Callable[[Answer], None] = lambda answer: None  # noqa: E731 - a worker has another
 
 
 def extend_deadline(seconds: float) -> None:
-    """Let the item at hand take so long, if that is more than it may; called by its function."""
-    global _has_more_time  # noqa: PLW0603 - one function at once
-    _has_more_time = True
-    _tell((MORE_TIME, seconds))
+    """Let the item at hand take so long, if that is more than any may; called by its function."""
+    _send(Answer(seconds=seconds))
 
 
 class Steps(Protocol):
@@ -70,27 +71,23 @@ class Steps(Protocol):
         """Return the result."""
 
 
-def is_ahead(function: Callable[[Any], Any]) -> bool:
-    """Tell whether a function works in `Steps` that overlap."""
+def overlaps(function: Callable[[Any], Any]) -> bool:
+    """Return whether a function works in `Steps` that overlap."""
     return bool(getattr(function, "ahead", 0))
 
 
-def serve_forked(place: mmap, signals: Set[int]) -> NoReturn:
+def serve_as_fork(signals: Set[int]) -> NoReturn:
     """Be a worker in a process that `subprocess` forked, and that runs no other program.
 
-    It writes into the memory, which it shares with its parent, which item of a chunk it is at. So
-    it need not answer after each. Signals are blocked until it has none of its parent's handlers.
+    Signals are blocked until it has none of its parent's handlers; then as before.
     """
-    code = 1
     try:
         _forget_parent()
         signal.pthread_sigmask(signal.SIG_SETMASK, signals)
         with open(0, "rb", closefd=False) as calls:
-            pickle.load(calls)  # noqa: S301 - the places to import from, which are known here
-            serve(calls, place)
-        code = 0
+            serve(calls)
     finally:
-        os._exit(code)
+        os._exit(1)
 
 
 def _forget_parent() -> None:
@@ -108,32 +105,35 @@ def _forget_parent() -> None:
             os.dup2(nothing, int(file.name))
 
 
-def serve(calls: BinaryIO, place: mmap | None = None) -> None:
+def serve(calls: BinaryIO) -> None:
     """Be a worker, until there are no more calls."""
-    global _tell  # noqa: PLW0603 - set once, when the process begins
-    threading.Thread(target=_leave_with, args=(os.getppid(),), daemon=True).start()
+    global _send  # noqa: PLW0603 - set once, when the process begins
+    threading.Thread(target=_exit_after, args=(os.getppid(),), daemon=True).start()
     # Ctrl-C reaches the whole process group; the parent ends its workers itself.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    results = os.fdopen(os.dup(1), "wb")
+    _send = partial(_write, os.fdopen(os.dup(1), "wb"))
     # A C library that prints must not write into the results.
     os.dup2(2, 1)
     function = pickle.load(calls)  # noqa: S301
     keep_memory()
-    messages: Callable[[Sequence[Any]], _Messages] = partial(_one_by_one, function, place)
-    if is_ahead(function):
-        messages = _Overlapping(function)
-    _tell = partial(_reply, results)
-    _tell(READY)
-    while True:
-        try:
-            items = pickle.load(calls)  # noqa: S301
-        except EOFError:
-            return
-        try:
-            for message in messages(items):
-                _tell(message)
-        except Exception as error:
-            _tell((ERROR, error))
+    batches = _Overlapping(function) if overlaps(function) else partial(_one_by_one, function)
+    _send(Answer())
+    with suppress(EOFError):
+        while True:
+            _answer(batches, pickle.load(calls))  # noqa: S301
+
+
+def _answer(batches: Callable[[Sequence[Any]], _Batches], items: Sequence[Any]) -> None:
+    try:
+        for results in batches(items):
+            _send(Answer(results))
+    except Exception as error:
+        _send(Answer(error=error))
+
+
+def _write(stream: BinaryIO, answer: Answer) -> None:
+    stream.write(pickle.dumps(answer))
+    stream.flush()
 
 
 def keep_memory() -> None:
@@ -150,25 +150,15 @@ def keep_memory() -> None:
             mallopt(_TRIM_THRESHOLD, 64 << 20)
 
 
-def _one_by_one(
-    function: Callable[[Any], Any], place: mmap | None, items: Sequence[Any]
-) -> _Messages:
-    global _has_more_time
-    results, answered = [], time.monotonic()
-    for number, item in enumerate(items):
-        if place:
-            ITEM.pack_into(place, 0, number)
-        try:
-            results.append(function(item))
-        except Exception:
-            yield DONE, results
-            raise
-        now = time.monotonic()
-        if not place or _has_more_time or now - answered > _BETWEEN_ANSWERS:
-            yield DONE, results
-            results, answered, _has_more_time = [], now, False
+def _one_by_one(function: Callable[[Any], Any], items: Sequence[Any]) -> _Batches:
+    results, answered_at = [], time.monotonic()
+    for item in items:
+        results.append(function(item))
+        if time.monotonic() - answered_at > _BETWEEN_ANSWERS:
+            yield results
+            results, answered_at = [], time.monotonic()
     if results:
-        yield DONE, results
+        yield results
 
 
 class _Overlapping:
@@ -178,51 +168,37 @@ class _Overlapping:
         self.steps = steps
         self.threads = ThreadPoolExecutor(2 * steps.ahead)
 
-    def __call__(self, items: Sequence[Any]) -> _Messages:
-        """Yield which item is being worked on, and each result in order."""
-        kept: deque[Future[Any]] = deque()
-        for number, (item, future) in enumerate(self._fetching(items)):
-            yield from _waiting(future)
-            yield BEGUN, number
-            made = self.steps.work(item, future.result())
-            kept.append(self.threads.submit(self.steps.keep, item, made))
-            while kept and (kept[0].done() or len(kept) > self.steps.ahead):
-                yield from _waiting(kept[0])
-                yield DONE, [kept.popleft().result()]
-        while kept:
-            yield from _waiting(kept[0])
-            yield DONE, [kept.popleft().result()]
-
-    def _fetching(self, items: Sequence[Any]) -> Iterator[tuple[Any, Future[Any]]]:
-        """Yield items with what is being fetched for them, a few and not too many bytes ahead."""
-        waiting: deque[tuple[Any, Future[Any]]] = deque()
+    def __call__(self, items: Sequence[Any]) -> _Batches:
         upcoming = deque(items)
-        weight = 0
-        while upcoming or waiting:
-            while upcoming and (
-                not waiting or (len(waiting) < self.steps.ahead and weight < _MOST_BYTES_AHEAD)
-            ):
+        fetching: deque[tuple[Any, Future[Any]]] = deque()
+        keeping: deque[Future[Any]] = deque()
+        while upcoming or fetching or keeping:
+            while upcoming and self._has_room(fetching):
                 item = upcoming.popleft()
-                weight += self.steps.weight(item)
-                waiting.append((item, self.threads.submit(self.steps.fetch, item)))
-            item, future = waiting.popleft()
-            yield item, future
-            weight -= self.steps.weight(item)
+                fetching.append((item, self.threads.submit(self.steps.fetch, item)))
+            if fetching:
+                item, fetched = fetching.popleft()
+                made = self.steps.work(item, (yield from _wait_for(fetched)))
+                keeping.append(self.threads.submit(self.steps.keep, item, made))
+            is_last = not upcoming and not fetching
+            while keeping and (is_last or keeping[0].done() or len(keeping) > self.steps.ahead):
+                yield [(yield from _wait_for(keeping.popleft()))]
+
+    def _has_room(self, fetching: Collection[tuple[Any, Future[Any]]]) -> bool:
+        """Return whether one more item may be fetched, after these few and not too many bytes."""
+        weight = sum(self.steps.weight(item) for item, _ in fetching)
+        return not fetching or (len(fetching) < self.steps.ahead and weight < _MOST_BYTES_AHEAD)
 
 
-def _waiting(future: Future[Any]) -> _Messages:
-    """Say now and then that a network is waited for, which has limits of its own."""
-    while not wait([future], _BETWEEN_WORDS).done:
-        yield WAITING, None
+def _wait_for(future: Future[Any]) -> Generator[list[Any], None, Any]:
+    """Return a future's result; until then, yield now and then: a network has its own limits."""
+    while not wait([future], _BETWEEN_BEATS).done:
+        yield []
+    return future.result()
 
 
-def _leave_with(parent: int) -> None:
+def _exit_after(parent: int) -> None:
     """End this worker soon after its parent was killed, not only when it has nothing left to do."""
     while os.getppid() == parent:
-        time.sleep(LOOK)
+        time.sleep(CHECK_EVERY)
     os._exit(1)
-
-
-def _reply(results: BinaryIO, message: object) -> None:
-    pickle.dump(message, results)
-    results.flush()
