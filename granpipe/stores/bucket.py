@@ -4,13 +4,12 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
-from functools import cache, cached_property
+from functools import cached_property
 from typing import IO, Any, cast
 
 from granpipe.errors import DatasetError
 from granpipe.stores.answers import BadKeyError, answering, insistently, writing
-from granpipe.stores.credentials import connection, retries
+from granpipe.stores.credentials import client
 from granpipe.stores.lease import Lease
 from granpipe.stores.owner import owner_of
 from granpipe.stores.protocol import Entry, Held, Store
@@ -50,7 +49,7 @@ class Bucket:
 
     @cached_property
     def _objects(self) -> Any:
-        return self.client or _connect(self.bucket, tuple(connection().items()), retries())
+        return self.client or client(self.bucket)
 
     def _key(self, path: str) -> str:
         return "/".join(part for part in (self.prefix, path) if part)
@@ -276,33 +275,6 @@ class Bucket:
 
     def _writing(self, path: str) -> AbstractContextManager[None]:
         return writing(self.url, path)
-
-
-@cache
-def _connect(bucket: str, connection: tuple[tuple[str, str], ...], retries: int) -> Any:
-    """Return a client; made once in each process, since it must not cross a fork."""
-    from obstore.exceptions import BaseError  # noqa: PLC0415 - the extra s3
-    from obstore.store import S3Store  # noqa: PLC0415
-
-    options: Any = dict(connection)
-    is_plain = str(options.get("endpoint", "")).startswith("http://")
-    try:
-        return S3Store(
-            bucket,
-            **options,
-            client_options={
-                "allow_http": is_plain,
-                "connect_timeout": "5s",
-                # A large photograph may take its time, as long as its bytes keep coming.
-                "read_timeout": "60s",
-                "timeout": "1h",
-            },
-            retry_config={"max_retries": retries, "retry_timeout": timedelta(seconds=60)},
-        )
-    except BaseError as error:
-        raise DatasetError(
-            f"s3://{bucket}: a variable AWS_... holds what obstore does not understand; see env"
-        ) from error
 
 
 def _entry(meta: Any, skipped: int) -> Entry:

@@ -1,9 +1,12 @@
-"""How to reach S3: from the AWS variables, or a profile in ~/.aws with static keys."""
+"""How S3 is reached: by the AWS variables, or a profile in ~/.aws with static keys."""
 
 import configparser
 import os
 import re
+from datetime import timedelta
+from functools import cache
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from granpipe.errors import DatasetError
@@ -90,6 +93,38 @@ def be_patient() -> None:
     Of many machines at work for hours, one sees an outage; a person at a terminal wants to know.
     """
     os.environ.setdefault("AWS_MAX_ATTEMPTS", str(_PATIENT_ATTEMPTS))
+
+
+def client(bucket: str) -> Any:
+    """Return obstore's client of a bucket, as the AWS variables are now."""
+    return _connect(bucket, tuple(connection().items()), retries())
+
+
+@cache
+def _connect(bucket: str, connection: tuple[tuple[str, str], ...], retries: int) -> Any:
+    """Return a client; made once in each process, since it must not cross a fork."""
+    from obstore.exceptions import BaseError  # noqa: PLC0415 - the extra s3
+    from obstore.store import S3Store  # noqa: PLC0415
+
+    options: Any = dict(connection)
+    is_plain = str(options.get("endpoint", "")).startswith("http://")
+    try:
+        return S3Store(
+            bucket,
+            **options,
+            client_options={
+                "allow_http": is_plain,
+                "connect_timeout": "5s",
+                # A large photograph may take its time, as long as its bytes keep coming.
+                "read_timeout": "60s",
+                "timeout": "1h",
+            },
+            retry_config={"max_retries": retries, "retry_timeout": timedelta(seconds=60)},
+        )
+    except BaseError as error:
+        raise DatasetError(
+            f"s3://{bucket}: a variable AWS_... holds what obstore does not understand; see env"
+        ) from error
 
 
 def _variable(name: str) -> str:
