@@ -14,7 +14,7 @@ from granpipe.errors import DatasetError, GranpipeError, PhotoError
 
 if TYPE_CHECKING:
     from granpipe.copies.transform import make_copy
-    from granpipe.dataset.packs import load_array
+    from granpipe.dataset.arrays import load_array
     from granpipe.dataset.tables import read_table
     from granpipe.jobs.augment import augment
     from granpipe.jobs.copy_photo import parameters_of
@@ -38,7 +38,7 @@ __version__ = "0.2.0"
 
 _HOMES = {
     "augment": "granpipe.jobs.augment",
-    "load_array": "granpipe.dataset.packs",
+    "load_array": "granpipe.dataset.arrays",
     "make_copy": "granpipe.copies.transform",
     "map_photos": "granpipe.jobs.photomap",
     "parameters_of": "granpipe.jobs.copy_photo",

@@ -23,12 +23,13 @@ from bench_against import bench_against
 from bench_augment import bench_augment
 from bench_buckets import bench_buckets
 from bench_map import bench_map
+from bench_memory import bench_memory
 from bench_photos import FOR_SPARK, SMALL, photographs_of
 from bench_prepare import bench_prepare
 from bench_rounds import CORES, Bench, Contender, granpipe, python
 from bench_scaling import bench_scaling
 from bench_service import bench_service
-from bench_spark import bench_memory, bench_spark
+from bench_spark import bench_spark
 from bench_split import bench_split
 
 PACKAGES = ("Pillow", "numpy", "opencv-python-headless", "pyvips", "albumentations")

@@ -1,29 +1,14 @@
 """Measure the engine of Spark beside the local one, and the memory of a driver."""
 
-import base64
-import hashlib
-import json
 import os
-import resource
 import subprocess
 import sys
-import tempfile
-import time
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
-from typing import Any, ClassVar
-from unittest import mock
+from typing import Any
 
 import pytest
-
-from granpipe.jobs import prepare as job
-from granpipe.jobs.packing import CopyRows
-from granpipe.jobs.prepare_photo import Outcome
-from granpipe.photo.likeness import BYTES, WINDOWS
-from granpipe.stores.folder import Folder
-from granpipe.stores.protocol import Entry, Held
 
 import buckets
 import clusters
@@ -119,152 +104,3 @@ RUNS = [
     ("Spark, two workers of one core", "spark", "2"),
     ("Spark, one of them", "spark", "1"),
 ]
-
-
-class Source(Folder):
-    """Photographs that are nowhere."""
-
-    count = 0
-
-    def list(self, folder: str = "", *, deep: bool = True) -> Iterator[Entry]:
-        for number in range(self.count):
-            yield Entry(source(number), 100_000 + number, digest(number)[:32])
-
-
-class Target(Folder):
-    """A dataset whose arrays and packs are nowhere."""
-
-    made = 0
-    packs: ClassVar[set[str]] = set()
-
-    def move(self, path: str, target: str) -> str:
-        self.packs.add(target)
-        return target
-
-    def list(self, folder: str = "", *, deep: bool = True) -> Iterator[Entry]:
-        if not folder:
-            yield from (Entry(pack, 1, pack) for pack in sorted(self.packs))
-        if not folder.startswith("crop"):
-            yield from super().list(folder, deep=deep)
-            return
-        for number in range(Target.made):
-            if source(number).startswith(f"{folder}/"):
-                yield Entry(f"{source(number)}.npy", 150_656, digest(number)[32:])
-
-    @contextmanager
-    def hold(self, folder: str, say: Any) -> Iterator[Held]:
-        yield Held(self, lambda: None, lambda: None)
-
-
-class Engine:
-    """Tells of arrays without a pixel."""
-
-    def open(self, url: str) -> Folder:
-        return Source("nowhere") if url == "nowhere" else Target(url)
-
-    def run(self, function: Any, items: Any, place: object) -> Iterator[Outcome]:
-        if isinstance(function, CopyRows):
-            yield from (([], "") for _ in items)
-            return
-        for item in items:
-            number = int(item.photo.path[-11:-4])
-            whole = record(function.settings, number) | {"version": item.photo.version}
-            whole |= {"look": look(number)} if function.looks else {}
-            whole |= {"place": item.slot} if item.slot else {}
-            Target.made += not item.slot
-            yield Outcome(whole["sha256"], json.dumps(whole, separators=(",", ":")), False)
-
-
-def source(number: int) -> str:
-    return f"crop {number // 50 % 7}/IMG_{number:07}.jpg"
-
-
-def digest(number: int) -> str:
-    return hashlib.sha256(str(number).encode()).hexdigest()
-
-
-def record(settings: Any, number: int) -> dict[str, Any]:
-    sums = {"sum": [4_412_312] * 3, "sum_of_squares": [612_341_234] * 3}
-    row, column = divmod(number // 5, 1_000)  # five photographs a field, a kilometre apart
-    place = {"latitude": 40.000001 + row / 100, "longitude": 8.000001 + column / 64}
-    place |= {"altitude": 500.0}
-    moment = {"taken_at": "2024-06-01T10:30:00", "utc_offset": "+02:00", "camera": "Drawn Phone 1"}
-    size = {"width": 4000, "height": 3000, "left": 0, "top": 28, "right": 224, "bottom": 196}
-    known = {"recipe": settings.recipe, "max_memory": settings.max_memory, "flags": ""}
-    arrays = {"array_sha256": digest(number), "array_version": digest(number)[32:]}
-    return known | size | place | moment | sums | arrays | {"sha256": digest(number)}
-
-
-def look(number: int) -> str:
-    """Return hashes of a photograph that is like no other, as a record has them."""
-    bits = hashlib.shake_256(str(number).encode()).digest((1 + WINDOWS) * BYTES)
-    return base64.b64encode(bits).decode()
-
-
-class NoMoments:
-    """Means of no pixel."""
-
-    def add(self, *words: object) -> None:
-        """Take nothing in."""
-
-    def mean(self) -> list[float]:
-        return [0.5] * 3
-
-    std = mean
-
-
-def bench_memory(count: int) -> None:
-    """Print what a driver takes for so many photographs, in first runs and in one after those."""
-    print(f"\n{f'prepare {count:,} records, no pixels':<46}{'CPU s':>8}{'memory':>19}")
-    with tempfile.TemporaryDirectory() as name:
-        for number, (what, words) in enumerate(MEMORY):
-            out = f"{name}/{number if words else 'out'}"
-            seconds, taken = measured(count, out, *words)
-            print(f"  {what:<44}{seconds:>8.1f}{taken:>16,.0f} MB", flush=True)
-
-
-def measured(count: int, out: str, *words: str) -> tuple[float, float]:
-    """Return the CPU seconds and megabytes of a run in a process of its own."""
-    command = [sys.executable, __file__, str(count), out, *words]
-    told = subprocess.run(command, capture_output=True, check=True, cwd=ROOT)
-    seconds, taken = map(float, told.stdout.split())
-    return seconds, taken
-
-
-MEMORY: list[tuple[str, list[str]]] = [
-    ("first run", []),
-    ("second run, nothing changed", []),
-    ("first run with --pack 1000", ["pack", "1000"]),
-    ("first run with --split, by place", ["split", "80/10/10", "together", "place:200,burst"]),
-    ("first run with --split, by likeness, too", ["split", "80/10/10"]),
-]
-
-
-def measure(count: int, out: str, *words: str) -> None:
-    """Prepare, and print seconds and megabytes beyond those of the interpreter."""
-    options: dict[str, Any] = dict(zip(words[::2], words[1::2], strict=True))
-    options |= {"pack": int(options["pack"])} if "pack" in options else {}
-    Source.count = count
-    Target.made = count if Path(out).exists() else 0
-    before = peak()
-    start = time.process_time()
-    with (
-        mock.patch.object(job, "choose", lambda *words: Engine()),
-        mock.patch("granpipe.jobs.prepare_tables.Moments", NoMoments),
-    ):
-        job.prepare("nowhere", out, **options)
-    print(time.process_time() - start, peak() - before)
-
-
-def peak() -> float:
-    """Return the most memory that this process has had, in megabytes."""
-    try:
-        told = Path("/proc/self/status").read_text()
-    except OSError:
-        # Of a process that was started by a larger one, this may be what that one had.
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
-    return int(told.partition("VmHWM:")[2].split()[0]) * 1024 / 1e6
-
-
-if __name__ == "__main__":
-    measure(int(sys.argv[1]), *sys.argv[2:])

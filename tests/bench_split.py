@@ -9,9 +9,10 @@ from hashlib import sha256
 import numpy as np
 
 from granpipe.dataset.facts import Facts, FactsTable
-from granpipe.dataset.groups import group, parse_together
+from granpipe.dataset.groups import group
 from granpipe.dataset.names import label_of
 from granpipe.dataset.sides import Member, deal, parse_shares
+from granpipe.dataset.together import parse_together
 from granpipe.photo.likeness import BYTES, WINDOWS
 
 from bench_rounds import Bench, cpu_seconds

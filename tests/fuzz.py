@@ -324,7 +324,7 @@ def fuzz_ledger(folder: Path, rounds: int, rng: random.Random) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(np.full((9, 12, 3), 20 * number, np.uint8)).save(path)
     granpipe("prepare", img, out, "--size", 16, "-q")
-    ledger, before = out / ".granpipe/ledger.jsonl", contents(out)
+    ledger, before = out / ".granpipe/ledger.sqlite", contents(out)
     for _ in range(rounds):
         whole = ledger.read_bytes()
         ledger.write_bytes(mutant(whole, rng))

@@ -14,7 +14,11 @@ ROOT = Path(__file__).parent.parent
 PATIENCE = 90.0  # seconds, on a busy machine
 
 # Code for `hooked` and `injected`. No picture can be opened:
-NO_DECODER = "import os, PIL.Image\nPIL.Image.open = lambda *args, **options: os._exit(7)\n"
+NO_DECODER = """
+import os, PIL.ImageFile
+
+PIL.ImageFile.ImageFile.__init__ = lambda *args, **options: os._exit(7)
+"""
 # The sides of a picture tell what happens when it is decoded:
 DEADLY_DECODER = """
 import os, resource, time

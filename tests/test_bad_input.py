@@ -403,7 +403,7 @@ def test_hostile_folder_names_are_harmless_in_every_message(granpipe, tmp_path):
     stale = granpipe("prepare", source, output)
     assert_clean(stale.stdout, 5)
     assert_clean(granpipe("prepare", source, source / "in", code=1).stderr, 1)
-    for name in (".granpipe/ledger.jsonl", "dataset.json", "labels.csv"):
+    for name in (".granpipe/ledger.sqlite", "dataset.json", "labels.csv"):
         (output / name).unlink()
     assert_clean(granpipe("prepare", source, output, code=1).stderr, 1)
 

@@ -132,7 +132,7 @@ def test_a_fault_for_a_while_costs_nothing(granpipe, full, proxy, whole, fault):
     proxy.rule = rule
     granpipe("prepare", full.url("img"), full.url("out"))
     assert full.tree("out") == whole
-    assert full.own("out") == {"ledger.jsonl"}
+    assert full.own("out") == {"ledger.sqlite"}
     assert len(seen) > 2 * PHOTOGRAPHS
 
 
@@ -140,7 +140,7 @@ def test_an_answer_that_is_lost_after_the_deed_costs_nothing(granpipe, full, pro
     proxy.lose = {"PUT", "DELETE"}
     granpipe("prepare", full.url("img"), full.url("out"))
     assert full.tree("out") == whole
-    assert full.own("out") == {"ledger.jsonl"}
+    assert full.own("out") == {"ledger.sqlite"}
     assert proxy.lost > PHOTOGRAPHS
 
 
@@ -175,7 +175,7 @@ def test_a_server_that_goes_down_for_good_is_one_line_and_the_next_run_completes
     granpipe("prepare", full.url("img"), full.url("out"))
     assert full.tree("out") == whole
     # A run that need not write takes no lock, so that a dead one's may stay.
-    assert full.own("out") - {"lock"} == {"ledger.jsonl"}
+    assert full.own("out") - {"lock"} == {"ledger.sqlite"}
 
 
 def test_copies_survive_the_same(granpipe, full, proxy, monkeypatch):

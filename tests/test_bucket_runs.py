@@ -65,7 +65,7 @@ def test_requests_are_few_and_a_second_run_lists_only(granpipe, full, seen, whol
     result = granpipe(*command)
     assert f"({PHOTOGRAPHS} of them up to date already)" in result.stdout
     assert seen.counts().keys() == {"LIST", "GET"}
-    few = {"few/.granpipe/ledger.jsonl", "few/dataset.json", "few/augmented/dataset.json"}
+    few = {"few/.granpipe/ledger.sqlite", "few/dataset.json", "few/augmented/dataset.json"}
     assert set(seen.keys("GET")) <= few
     assert seen.counts().total() < 15
     assert full.objects("few") == before
@@ -132,7 +132,7 @@ def test_after_kill_9_at_ten_random_moments_the_next_run_completes(granpipe, sta
         assert files == whole, f"killed at {goal} arrays"
         # Killed after its last table, it leaves its lock to the next run that has to write.
         lock = {"lock"} if f"{name}/dataset.json" in left else set()
-        assert full.own(name) - lock == {"ledger.jsonl"}
+        assert full.own(name) - lock == {"ledger.sqlite"}
     assert in_the_middle >= 5
 
 

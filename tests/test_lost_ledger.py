@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+import ledgers
 from conftest import picture, rows, save, tree
 
 
@@ -24,13 +25,7 @@ def out(granpipe, src, tmp_path):
 
 @pytest.fixture
 def ledger(out):
-    return out / ".granpipe/ledger.jsonl"
-
-
-def change(ledger, old: str, new: str) -> None:
-    text = ledger.read_text()
-    assert old in text
-    ledger.write_text(text.replace(old, new, 1))
+    return out / ".granpipe/ledger.sqlite"
 
 
 def delete(ledger) -> None:
@@ -41,37 +36,50 @@ def cut(ledger) -> None:
     ledger.write_bytes(ledger.read_bytes()[: ledger.stat().st_size // 2])
 
 
-def cut_between_lines(ledger) -> None:
-    ledger.write_text("".join(ledger.read_text().splitlines(keepends=True)[:-3]))
+def cut_last_page(ledger) -> None:
+    ledger.write_bytes(ledger.read_bytes()[:-5000])
 
 
-def cut_first_line(ledger) -> None:
-    ledger.write_text(ledger.read_text().partition("\n")[2])
+def zero_first_page(ledger) -> None:
+    ledger.write_bytes(bytes(4096) + ledger.read_bytes()[4096:])
+
+
+def empty(ledger) -> None:
+    ledger.write_bytes(b"")
 
 
 def change_a_number(ledger) -> None:
-    change(ledger, '"width":64', '"width":65')
+    ledgers.edit(ledger, "UPDATE records SET width = 65 WHERE name = 'corn/0.png'")
 
 
 def set_null(ledger) -> None:
-    change(ledger, '"height":48', '"height":null')
+    ledgers.edit(ledger, "UPDATE records SET height = NULL")
 
 
-def nest(ledger) -> None:
-    change(ledger, '"sums":[', '"sums":' + "[" * 100_000)
+def set_bytes(ledger) -> None:
+    ledgers.edit(ledger, "UPDATE records SET recipe = x'ff00'")
 
 
 def name_another(ledger) -> None:
-    change(ledger, '["corn/0.png.npy"', '["../../escape.npy"')
+    ledgers.edit(ledger, "UPDATE records SET name = '../../escape' WHERE name = 'corn/0.png'")
 
 
 def name_too_long(ledger) -> None:
-    change(ledger, '["corn/0.png.npy"', f'["corn/{"x" * 5000}.npy"')
+    ledgers.edit(ledger, f"UPDATE records SET name = 'corn/{'x' * 5000}' WHERE name = 'corn/0.png'")
+
+
+def drop(ledger) -> None:
+    ledgers.edit(ledger, "DROP TABLE records")
+
+
+def put_a_view_there(ledger) -> None:
+    view = "CREATE VIEW records AS SELECT * FROM notes"
+    ledgers.edit(ledger, "DROP TABLE records", view)
 
 
 DAMAGES = [
-    *(delete, cut, cut_between_lines, cut_first_line),
-    *(change_a_number, set_null, nest, name_another, name_too_long),
+    *(delete, cut, cut_last_page, zero_first_page, empty, drop, put_a_view_there),
+    *(change_a_number, set_null, set_bytes, name_another, name_too_long),
 ]
 
 
@@ -120,7 +128,7 @@ def test_a_file_in_an_arrays_place_that_no_table_lists_is_not_overwritten(
 def test_the_copies_ledger_is_made_again_too(granpipe, out):
     granpipe("augment", out, "--copies", 2)
     before = tree(out)
-    delete(out / "augmented/.granpipe/ledger.jsonl")
+    delete(out / "augmented/.granpipe/ledger.sqlite")
     result = granpipe("augment", out, "--copies", 2)
     assert result.stderr.count("\n") == 1
     assert tree(out) == before
@@ -130,7 +138,7 @@ def test_a_ledger_of_another_command_is_still_refused(granpipe, src, out):
     granpipe("augment", out, "--copies", 1)
     result = granpipe("prepare", src, out / "augmented", code=1)
     assert "did not write" in result.stderr
-    (out / "augmented/.granpipe/ledger.jsonl").unlink()
+    (out / "augmented/.granpipe/ledger.sqlite").unlink()
     granpipe("prepare", src, out / "augmented", code=1)
     assert json.loads((out / "augmented/dataset.json").read_text())["copies"] == 6
 
@@ -167,7 +175,7 @@ def test_what_stands_in_the_ledgers_place_is_named_and_heals_once_moved(
 ):
     words = ("prepare", src, out) if command == "prepare" else ("augment", out, "--copies", 2)
     granpipe(*words)
-    place = ledger if command == "prepare" else out / "augmented/.granpipe/ledger.jsonl"
+    place = ledger if command == "prepare" else out / "augmented/.granpipe/ledger.sqlite"
     before = tree(out)
     place.unlink()
     place.mkdir()
@@ -176,7 +184,7 @@ def test_what_stands_in_the_ledgers_place_is_named_and_heals_once_moved(
     place.rmdir()
     place.symlink_to(out / "nowhere")
     link = granpipe(*words, code=1)
-    assert f"{place}: a link that leads nowhere, or just gone; remove it" in link.stderr
+    assert f"{place}: a link that leads nowhere; remove it" in link.stderr
     place.unlink()
     granpipe(*words)
     assert tree(out) == before

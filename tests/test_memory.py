@@ -1,24 +1,28 @@
-"""The memory of a run grows by no more than a small row for each photograph."""
+"""The memory of a run grows by next to nothing for a photograph."""
 
 import sys
 
 import pytest
 
-from bench_spark import measured
+from bench_memory import measured
 
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(sys.platform != "linux", reason="/proc tells the most memory"),
 ]
-COUNT = 40_000
-# With 700 bytes for each further photograph, 300,000 of them take 250 MB.
-MOST = 64
 
 
-@pytest.mark.parametrize("words", [(), ("pack", "1000")], ids=["files", "packs"])
-def test_300_000_photographs_will_fit(tmp_path, words):
-    _, first = measured(COUNT, str(tmp_path / "out"), *words)
-    assert 0 < first < MOST
-    if not words:
-        _, second = measured(COUNT, str(tmp_path / "out"))
-        assert 0 < second < MOST
+@pytest.mark.parametrize(
+    "words", [[], ["split", "80/10/10", "together", "place:200,burst"]], ids=["plain", "by place"]
+)
+def test_prepare_keeps_its_index_in_a_file(tmp_path, words):
+    for _ in ("a first run", "one that has nothing to do"):
+        _, megabytes = measured("prepare", 40_000, str(tmp_path / "out"), *words)
+        assert 0 < megabytes < 50
+
+
+def test_augment_keeps_its_index_in_a_file(tmp_path):
+    measured("prepare", 10_000, str(tmp_path / "out"))
+    for _ in ("a first run", "one that has nothing to do"):
+        _, megabytes = measured("augment", 10_000, str(tmp_path / "out"))
+        assert 0 < megabytes < 50

@@ -19,12 +19,13 @@ from PIL import Image, ImageOps
 from granpipe import __version__
 from granpipe.commands.group import cli
 
+import ledgers
 from conftest import ROOT, picture, rejects, rows, save, tree
 from harm import NO_DECODER
 
 HEADER = (
     "path,label,label_index,source,sha256,width,height,left,top,right,bottom,"
-    "latitude,longitude,altitude,taken_at,utc_offset,flags,group,split,row"
+    "latitude,longitude,altitude,taken_at,utc_offset,flags,group,split"
 )
 
 
@@ -298,7 +299,7 @@ def test_a_second_run_rewrites_no_array_or_table_where_some_are_rejected(prepare
     prepare(src, out)
     after = stamps(out)
     changed = {name for name in after if after[name] != before[name]}
-    assert changed <= {".granpipe/ledger.jsonl", ".granpipe/lock"}
+    assert changed <= {".granpipe/ledger.sqlite", ".granpipe/lock"}
     assert tree(out) == bytes_before
 
 
@@ -381,12 +382,12 @@ def test_harmed_tables_are_written_again(prepare, src, out):
 
 
 @pytest.mark.parametrize(
-    "line", ["", "{", "[]", '["corn/a.jpg.npy"]', '["corn/a.jpg.npy", 5]', '["a", {}]', "\0\0\0"]
+    "line", ["", "{", "[]", '["corn/a.jpg"]', '["corn/a.jpg", 5]', '["a", {}]', "\0\0\0"]
 )
 def test_a_harmed_ledger_line_costs_no_more_than_its_array(prepare, src, out, line):
     prepare(src, out)
-    before, ledger = tree(out), out / ".granpipe/ledger.jsonl"
-    ledger.write_text(ledger.read_text() + line + "\n")
+    before = tree(out)
+    ledgers.part(out, line)
     prepare(src, out)
     assert tree(out) == before
 
@@ -394,10 +395,11 @@ def test_a_harmed_ledger_line_costs_no_more_than_its_array(prepare, src, out, li
 def test_a_ledger_that_speaks_of_files_elsewhere_deletes_none(prepare, src, out, tmp_path):
     prepare(src, out)
     (tmp_path / "mine.npy").write_bytes(b"mine")
-    ledger = out / ".granpipe/ledger.jsonl"
-    for name in ("../mine.npy", str(tmp_path / "mine.npy"), "corn/../../mine.npy"):
-        ledger.write_text(ledger.read_text() + json.dumps([name, None]) + "\n")
-    prepare(src, out)
+    for name in ("../mine", str(tmp_path / "mine"), "corn/../../mine"):
+        statement = f"INSERT INTO planned VALUES ('{name}')"
+        ledgers.edit(out / ledgers.LEDGER, statement, is_sealed=True)
+        ledgers.part(out, json.dumps([name, None]))
+        prepare(src, out)
     assert (tmp_path / "mine.npy").read_bytes() == b"mine"
 
 
@@ -525,8 +527,8 @@ def test_a_folder_or_lock_of_ours_that_is_a_link_is_refused(prepare, src, out, t
 def test_a_ledger_that_is_a_link_is_replaced_and_what_it_leads_to_stays(prepare, src, out):
     prepare(src, out)
     elsewhere = out.with_name("elsewhere.jsonl")
-    (out / ".granpipe/ledger.jsonl").rename(elsewhere)
-    (out / ".granpipe/ledger.jsonl").symlink_to(elsewhere)
+    (out / ".granpipe/ledger.sqlite").rename(elsewhere)
+    (out / ".granpipe/ledger.sqlite").symlink_to(elsewhere)
     before = elsewhere.read_bytes()
     save(src / "corn/new.jpg")
     prepare(src, out)
@@ -792,13 +794,12 @@ def test_a_file_of_the_users_in_the_place_of_an_array_is_neither_overwritten_nor
         assert (tmp_path / "out/corn/b.jpg.npy").read_text() == "mine"
 
 
-@pytest.mark.parametrize("record", ['{"recipe": 1}', "{}", "7", '{"array_sha256": "x"}'])
-def test_a_damaged_record_of_the_ledger_is_made_again(granpipe, tmp_path, record):
+@pytest.mark.parametrize("change", ["recipe = 1", "width = NULL", "sha256 = 'x'", "checksum = ''"])
+def test_a_damaged_record_of_the_ledger_is_made_again(granpipe, tmp_path, change):
     save(tmp_path / "img/corn/a.jpg")
     granpipe("prepare", tmp_path / "img", tmp_path / "out")
     before = tree(tmp_path / "out")
-    ledger = tmp_path / "out/.granpipe/ledger.jsonl"
-    ledger.write_text(ledger.read_text() + f'["corn/a.jpg.npy", {record}]\n')
+    ledgers.edit(tmp_path / "out" / ledgers.LEDGER, f"UPDATE records SET {change}")
     granpipe("prepare", tmp_path / "img", tmp_path / "out")
     assert tree(tmp_path / "out") == before
 
@@ -827,8 +828,10 @@ def test_a_class_may_not_take_the_name_of_a_file_of_ours(granpipe, tmp_path, lab
 def test_arrays_are_made_again_with_another_pillow(granpipe, tmp_path):
     save(tmp_path / "img/corn/a.jpg")
     granpipe("prepare", tmp_path / "img", tmp_path / "out")
-    ledger = tmp_path / "out/.granpipe/ledger.jsonl"
-    ledger.write_text(ledger.read_text().replace(f"pillow {PIL.__version__}", "pillow 1.0"))
+    change = (
+        f"UPDATE records SET recipe = replace(recipe, 'pillow {PIL.__version__}', 'pillow 1.0')"
+    )
+    ledgers.edit(tmp_path / "out" / ledgers.LEDGER, change, is_sealed=True)
     output = granpipe("prepare", tmp_path / "img", tmp_path / "out").output
     assert "1 prepared (0 of them up to date already)" in output
 

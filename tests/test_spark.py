@@ -82,7 +82,7 @@ def kinds(tmp_path_factory, lake, local) -> dict[str, bytes]:
 def three_commands(source, out, *words):
     maps = [word for name in ("m.html", "m.csv", "m.kml") for word in ("-o", f"{out}/maps/{name}")]
     return [
-        ["prepare", source, out, "--split", "50/50", "--pack", 4, *words],
+        ["prepare", source, out, "--split", "50/50", *words],
         ["augment", out, "--copies", 2, *words],
         ["map", source, *maps, "--links", "https://host/", *words],
     ]
@@ -118,7 +118,7 @@ def test_three_commands_give_the_bytes_of_the_local_engine(driver, lake, kinds):
             assert re.search("21 photographs found: 14 prepared", printed), printed
     assert {f"out/{path}": data for path, data in lake.tree("kinds/out").items()} == kinds
     assert b"label_conflict" in lake.get("kinds/out/rejected.csv")
-    assert lake.own("kinds/out") == {"ledger.jsonl"}
+    assert lake.own("kinds/out") == {"ledger.sqlite"}
 
 
 def test_a_decoder_that_aborts_hangs_or_kills_its_container_costs_itself(
@@ -227,7 +227,7 @@ def test_nothing_runs_on_without_its_driver_and_the_next_run_does_the_rest(
     assert 10 <= kept < 80
     assert sum(lake.objects("left/corn")[key] == of for key, of in before.items()) >= kept
     assert lake.tree("left") == corn
-    assert lake.own("left") == {"ledger.jsonl"}
+    assert lake.own("left") == {"ledger.sqlite"}
 
 
 class Screen:

@@ -14,9 +14,10 @@ import pytest
 from PIL import Image
 
 from granpipe.dataset.alike import FARTHEST
-from granpipe.dataset.groups import parse_together
+from granpipe.dataset.together import parse_together
 from granpipe.jobs import deal_sides
 
+import ledgers
 from conftest import ROOT, rows, save, tree
 from exif_blocks import jpeg_at
 from harm import NO_DECODER, kill, until
@@ -108,14 +109,14 @@ def test_the_summary_counts_groups_and_sides(prepare, src, out):
     assert ["wheat", "3", *(str(counts[side]) for side in ("train", "validation", "test"))] in lines
     text = prepare(src, out).stdout
     assert "4 photographs have no position, time or twin" in text
-    assert "Sides 60/20/20 of 10 groups by place:200,burst,likeness, seed 0." in text
+    assert "Split 60/20/20 of 10 groups by place:200,burst,likeness, seed 0." in text
     assert "Too few groups" not in text
     assert "One group holds" not in text
 
 
 def test_classes_with_too_few_groups_are_named(prepare, src, out):
     save(src / "rye/a.png", textured(200))
-    assert "Too few groups for every side: rye." in prepare(src, out, *SPLIT).stdout
+    assert "Too few groups for every split: rye." in prepare(src, out, *SPLIT).stdout
 
 
 def test_a_group_of_over_a_third_is_told_with_what_helps(prepare, tmp_path, out):
@@ -191,21 +192,9 @@ def test_an_array_that_was_altered_is_made_again_before_it_is_judged(prepare, sr
 def test_records_of_before_are_completed(prepare, src, out):
     prepare(src, out, *SPLIT)
     expected = tree(out)
-    ledger = deal_sides_ledger(out)
-    for path, record in list(ledger.records.items()):
-        fields = json.loads(record)
-        del fields["flags"], fields["look"]
-        ledger.records[path] = json.dumps(fields)
-    ledger.compact()
+    ledgers.edit(out / ledgers.LEDGER, "UPDATE records SET phash = NULL", is_sealed=True)
     prepare(src, out)
     assert tree(out) == expected
-
-
-def deal_sides_ledger(out: Path):
-    from granpipe.dataset.ledger import Ledger
-    from granpipe.stores.urls import open_store
-
-    return Ledger(open_store(out), "prepare")
 
 
 def test_an_unchanged_dataset_keeps_its_columns_without_any_search(prepare, src, out, monkeypatch):
@@ -286,7 +275,7 @@ def set_sides(out: Path, sides: dict[str, str]) -> None:
     for number, line in enumerate(lines):
         for start, side in sides.items():
             if line.startswith(start):
-                lines[number] = ",".join([*line.split(",")[:-2], side, ""])
+                lines[number] = ",".join([*line.split(",")[:-1], side])
     (out / "labels.csv").write_text("\n".join(lines) + "\n")
 
 
@@ -554,7 +543,7 @@ def test_other_arrays_under_the_same_labels_make_copies_stale(granpipe, prepare,
 
 def test_where_nothing_is_for_training_augment_says_so(granpipe, prepare, src, out):
     prepare(src, out, *SPLIT)
-    text = (out / "labels.csv").read_text().replace(",train,", ",test,")
+    text = (out / "labels.csv").read_text().replace(",train\n", ",test\n")
     (out / "labels.csv").write_text(text)
     assert "no photograph is for training" in granpipe("augment", out, code=1).stderr
 
@@ -590,6 +579,6 @@ def test_help_groups_the_options(granpipe):
     headings = [
         line for line in text.splitlines() if line.rstrip().endswith(":") and line[0] != " "
     ]
-    assert headings == ["Everyday:", "Sides:", "Scale:"]
-    assert text.index("Sides:") < text.index("--split SHARES") < text.index("Scale:")
+    assert headings == ["Everyday:", "Split:", "Scale:"]
+    assert text.index("Split:") < text.index("--split SHARES") < text.index("Scale:")
     assert str(parse_together("place,burst,likeness")) in text

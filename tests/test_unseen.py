@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+import ledgers
 from conftest import ROOT, picture, rejects, rows, save, tree
 from proxies import listing
 
@@ -204,13 +205,12 @@ def test_photographs_that_became_unreadable_count_as_gone(granpipe, many):
 
 def test_with_a_damaged_ledger_too_it_stops_before_it_deletes(granpipe, img, tmp_path, hide):
     granpipe("prepare", img, tmp_path / "out")
-    ledger = tmp_path / "out/.granpipe/ledger.jsonl"
-    whole, before = ledger.read_text(), tree(tmp_path / "out")
+    ledger = tmp_path / "out/.granpipe/ledger.sqlite"
+    before = tree(tmp_path / "out")
     hide(img / "rye")
-    for damaged in (None, whole.replace('["rye/1.png.npy", {', '["rye/1.png.npy", { ')):
-        ledger.unlink(missing_ok=True)
-        if damaged:
-            ledger.write_text(damaged)
+    change = "UPDATE records SET width = 1 WHERE name = 'rye/1.png'"
+    for damage in (lambda: ledgers.edit(ledger, change), ledger.unlink):
+        damage()
         result = granpipe("prepare", img, tmp_path / "out", code=1)
         assert "the ledger does not tell what came from it" in result.stderr
         assert tree(tmp_path / "out") == before

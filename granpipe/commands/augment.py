@@ -37,11 +37,14 @@ if TYPE_CHECKING:
     "--seed", type=int, default=0, show_default=True, metavar="N", help="Another, other copies."
 )
 @click.option(
+    "--split-only",
     "--side",
+    "side",
+    cls=options.Renamed,
     type=click.Choice(["train", "all"]),
     default="train",
     show_default=True,
-    help="Whose copies, where DATASET has sides.",
+    help="Make copies of the training split alone, or of all.",
 )
 @click.option(
     "--flip-horizontal",
@@ -77,7 +80,6 @@ if TYPE_CHECKING:
 )
 @options.workers
 @options.engine
-@options.pack
 @options.verify
 @options.preview
 @options.strict

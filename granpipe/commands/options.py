@@ -27,9 +27,6 @@ _Param = click.Parameter | None
 _Context = click.Context | None
 
 
-_LARGEST_PACK = 1_000_000
-
-
 class Command(click.Command):
     """A command that can be ended while it waits for a server, and fails where a pipe is closed."""
 
@@ -85,19 +82,16 @@ class Fill(click.ParamType):  # type: ignore[type-arg,unused-ignore]
         return self.fail(f"{value!r} is no grey level 0 to 255 and no #rrggbb.", param, ctx)
 
 
-class Pack(click.ParamType):  # type: ignore[type-arg,unused-ignore]
-    """How many arrays share a file; 0 or `none` for a file each."""
+class Renamed(click.Option):
+    """An option whose former names, which follow the first, still work and are not shown."""
 
-    name = "number"
-
-    def convert(self, value: Any, param: _Param, ctx: _Context) -> int:
-        if value == "none":
-            return 0
-        if re.fullmatch(r"[0-9]{1,7}", str(value), re.ASCII) and int(value) <= _LARGEST_PACK:
-            return int(value)
-        return self.fail(
-            f"{value!r} is no number up to {_LARGEST_PACK:,}, and not none.", param, ctx
-        )
+    def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
+        names = self.opts
+        self.opts = names[:1]
+        try:
+            return super().get_help_record(ctx)
+        finally:
+            self.opts = names
 
 
 class Sections(Command):
@@ -135,12 +129,6 @@ engine = click.option(
     default="local",
     show_default=True,
     help="This machine's processes, or Apache Spark (extra: spark).",
-)
-pack = click.option(
-    "--pack",
-    type=Pack(),
-    metavar="N",
-    help="Write N arrays to a file, arrays-00000.npy; none for a file each.  [default: as before]",
 )
 verify = click.option(
     "--verify", is_flag=True, help="Read all again, whatever size and time say of it."

@@ -24,11 +24,10 @@ _MISSING_IN_PANDAS = frozenset(
 
 _SECTIONS = {
     "Everyday": (),
-    "Sides": ("split", "together", "seed"),
+    "Split": ("split", "together", "seed"),
     "Scale": (
         "workers",
         "engine",
-        "pack",
         "max_pixels",
         "max_memory",
         "force",
@@ -78,15 +77,17 @@ _SECTIONS = {
     "keeps its sides where this is not given.",
 )
 @click.option(
+    "--keep-together",
     "--together",
+    "together",
+    cls=options.Renamed,
     metavar="RULES",
-    help="What stands on one side: place:METRES, burst, likeness, folder.  "
+    help="What is never split: place:METRES, burst, likeness, folder.  "
     "[default: place:200,burst,likeness]",
 )
 @click.option("--seed", type=int, metavar="N", help="Another, dealt otherwise.  [default: 0]")
 @options.workers
 @options.engine
-@options.pack
 @click.option("--force", is_flag=True, help="Decode again also what is up to date.")
 @options.verify
 @click.option(

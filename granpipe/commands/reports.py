@@ -85,13 +85,12 @@ def print_flags(flags: Counter[str]) -> None:
 
 def print_sides(sides: "Sides", alike: str) -> None:
     """Print how many groups and photographs of each class stand where, and what to look at."""
-    plan, counts = sides.plan, sides.counts()
+    plan, counts = sides.plan, sides.counts
     echo(f"{'class':<24}{'groups':>9}" + "".join(f"{side:>12}" for side in SIDES))
-    for label, groups in sorted(sides.groups_of().items()):
+    for label, groups in sorted(sides.labels.items()):
         numbers = "".join(f"{counts[label, side]:>12}" for side in SIDES)
-        echo(f"{printable(label):<24}{len(groups):>9}{numbers}")
-    total = len(set(sides.groups.values()))
-    echo(f"Sides {plan.shares} of {total} groups by {plan.together}, seed {plan.seed}.")
+        echo(f"{printable(label):<24}{groups:>9}{numbers}")
+    echo(f"Split {plan.shares} of {sides.groups} groups by {plan.together}, seed {plan.seed}.")
     if sides.conflicts:
         echo(
             f"{sides.conflicts} pairs look alike under two classes, of which one may be wrong: "
@@ -103,11 +102,13 @@ def print_sides(sides: "Sides", alike: str) -> None:
         )
     if sides.scarce:
         labels = ", ".join(map(printable, sides.scarce[:MOST_LINES]))
-        echo(f"Too few groups for every side: {labels}.")
-    if 3 * sides.largest > len(sides.groups) and total > 1:
+        echo(f"Too few groups for every split: {labels}.")
+    photographs = counts.total()
+    if 3 * sides.largest > photographs and sides.groups > 1:
         echo(
-            f"One group holds {sides.largest} of {len(sides.groups)} photographs: put fields into "
-            "folders, <class>/<field>/, for --together folder,burst,likeness, or name fewer metres."
+            f"One group holds {sides.largest} of {photographs} photographs: put fields into "
+            "folders, <class>/<field>/, for --keep-together folder,burst,likeness, or name fewer "
+            "metres."
         )
 
 

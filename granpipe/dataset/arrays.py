@@ -1,15 +1,19 @@
 """The arrays of a dataset as the bytes of .npy files."""
 
 import hashlib
+import os
 import re
+from collections.abc import Mapping
 from functools import cache
+from typing import Any
 
 import numpy as np
 
-from granpipe.dataset.names import SUMMARY
+from granpipe.dataset.names import SUMMARY, is_array_path
 from granpipe.errors import PhotoError
 from granpipe.photo.letterbox import Colour, Pixels
 from granpipe.stores.protocol import Store
+from granpipe.stores.urls import open_store
 
 _MAGIC = b"\x93NUMPY\x01\0v\0"  # version 1.0, and 118 bytes of header after these ten
 # NumPy's own reader raises nearly anything on damaged headers, and believes the lengths in them.
@@ -18,7 +22,6 @@ _HEADER = re.compile(
     + rb"\{'descr': '\|u1', 'fortran_order': False, 'shape': \(([0-9]{1,5}), ([0-9]{1,5}), 3\), \}"
     rb" +\n"
 )
-_PACK_HEADER = re.compile(_HEADER.pattern.replace(rb"\(([0-9]", rb"\(([0-9]{1,7}), ([0-9]", 1))
 _HEADER_BYTES = 128
 
 
@@ -81,16 +84,6 @@ def npy_header(shape: tuple[int, ...]) -> bytes:
     return _MAGIC + padded.encode()
 
 
-def shape_of(header: bytes) -> tuple[int, ...]:
-    """Return the shape that a pack's first bytes tell; empty where they are no pack's.
-
-    >>> shape_of(npy_header((1000, 224, 224, 3)))
-    (1000, 224, 224, 3)
-    """
-    found = _PACK_HEADER.match(header)
-    return (*map(int, found.groups()), 3) if found and found.end() == _HEADER_BYTES else ()
-
-
 @cache
 def begin_change(store: Store) -> None:
     """Remove dataset.json; once in each process of a run, since nothing brings it back before."""
@@ -103,6 +96,36 @@ def array_digest(store: Store, path: str) -> str:
         return hashlib.sha256(store.read(path)[0]).hexdigest()
     except OSError:
         return ""
+
+
+def load_array(dataset: str | os.PathLike[str] | Store, row: Mapping[str, Any]) -> Pixels:
+    """Return the array of a row of labels.csv.
+
+    Parameters
+    ----------
+    dataset : str, Path or Store
+        What `granpipe prepare` or `granpipe augment` wrote.
+    row : mapping
+        A row of its labels.csv, as `read_table` returns it.
+
+    Returns
+    -------
+    ndarray of shape (size, size, 3), uint8
+        Rows from the top, channels R G B.
+
+    Raises
+    ------
+    PhotoError
+        `unreadable` where the array is missing, damaged or of another shape or type.
+    """
+    store = open_store(dataset) if isinstance(dataset, str | os.PathLike) else dataset
+    if not is_array_path(row.get("path")):
+        raise PhotoError("unreadable", "its row of labels.csv is damaged")
+    try:
+        return parse_array(store.read(row["path"])[0])
+    except OSError as error:
+        why = error.strerror or str(error)
+        raise PhotoError("unreadable", f"its array cannot be read: {why}") from error
 
 
 def parse_array(data: bytes, size: int | None = None) -> Pixels:

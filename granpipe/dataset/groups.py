@@ -1,6 +1,5 @@
 """Which photographs belong together, and must stand on one side of a split."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -11,58 +10,10 @@ from granpipe.dataset.alike import find_alike
 from granpipe.dataset.facts import FactsTable
 from granpipe.dataset.forest import Forest, Links, Numbers, links
 from granpipe.dataset.places import link_places
-from granpipe.errors import DatasetError
+from granpipe.dataset.together import Together
 
 BURST = 10
 """Seconds between two photographs of a burst, at most."""
-
-RULES = ("place", "burst", "likeness", "folder")
-"""What may keep photographs together."""
-
-
-@dataclass(frozen=True, slots=True)
-class Together:
-    """What keeps photographs together.
-
-    Attributes
-    ----------
-    rules : tuple of str
-        Some of `RULES`, in their order.
-    metres : float
-        How far apart two photographs of one place may be.
-    """
-
-    rules: tuple[str, ...] = ("place", "burst", "likeness")
-    metres: float = 200.0
-
-    def __str__(self) -> str:
-        place = f"place:{self.metres:.12g}"
-        return ",".join(place if rule == "place" else rule for rule in self.rules)
-
-
-def parse_together(text: str) -> Together:
-    """Return what a text such as place:200,burst,likeness says.
-
-    Raises
-    ------
-    DatasetError
-        It says nothing that can be done.
-
-    Examples
-    --------
-    >>> str(parse_together("folder,place:50"))
-    'place:50,folder'
-    """
-    words = [word.strip() for word in text.split(",")]
-    names = [word.partition(":")[0] if word.startswith("place:") else word for word in words]
-    metres = next((word[6:] for word in words if word.startswith("place:")), "200")
-    is_known = set(names) <= set(RULES) and len(set(names)) == len(names)
-    if not is_known or not re.fullmatch(r"[0-9]{1,8}([.][0-9]{1,3})?", metres) or not float(metres):
-        raise DatasetError(
-            f"{text!r} does not say what belongs together; name some of place:METRES, burst, "
-            "likeness and folder, with commas between them"
-        )
-    return Together(tuple(rule for rule in RULES if rule in names), float(metres))
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,9 +8,9 @@ from granpipe.errors import PhotoError
 
 LABELS, REJECTED, SUMMARY, AUGMENTED = "labels.csv", "rejected.csv", "dataset.json", "augmented"
 ALIKE = "alike.csv"
-STATE, SIDES, PAST, PACK = "state", "sides", "past", "pack"
-"""What the ledger calls its lines on what tables were made of, on sides of today and before, and on
-how many photographs share a file."""
+STATE, SIDES, PAST, SETTINGS = "state", "sides", "past", "settings"
+"""What the ledger calls its notes on what tables were made of, on sides of today and before, and on
+how arrays are made."""
 
 OWN = ".granpipe"
 """The folder in each dataset that holds granpipe's own files."""
@@ -73,7 +73,7 @@ def check_name(source: str) -> None:
     folder, slash, name = source.rpartition("/")
     if not slash:
         raise PhotoError("no_label", "is in no class folder")
-    if not _is_utf8(source):
+    if not is_utf8(source):
         raise PhotoError("bad_name", "the name is not UTF-8")
     if not is_sound(source):
         raise PhotoError("bad_name", "the path has a backslash, a NUL or an empty part")
@@ -139,7 +139,8 @@ def _bytes_of(part: str) -> int:
     return len(part.encode("utf-8", "replace"))
 
 
-def _is_utf8(name: str) -> bool:
+def is_utf8(name: str) -> bool:
+    """Return whether a name is UTF-8, and not other bytes."""
     try:
         name.encode()
     except UnicodeEncodeError:

@@ -1,72 +1,85 @@
-"""What can be known of a dataset whose ledger was lost or damaged."""
+"""What is left of a dataset whose ledger is lost or damaged, or of an earlier version."""
 
 import hashlib
-from collections.abc import Callable, Mapping
+import json
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from typing import Any
 
+from granpipe.dataset.arrays import array_digest
 from granpipe.dataset.ledger import Ledger
-from granpipe.dataset.names import LABELS, PACK, SIDES, is_array_path
-from granpipe.dataset.packs import Place, at_home, digest_at, read_place
-from granpipe.dataset.tables import read_summary, rows_of
+from granpipe.dataset.ledger_file import FORMER
+from granpipe.dataset.ledger_lines import checked
+from granpipe.dataset.names import LABELS, PAST, SIDES, is_array_path, source_of
+from granpipe.dataset.tables import each_row, read_summary
 from granpipe.errors import DatasetError
 from granpipe.stores.protocol import Store
 
-_LARGEST_SIZE = 4096
-
 
 def recover(ledger: Ledger, say: Callable[[str], None]) -> None:
-    """Tell a damaged ledger which arrays are ours, going by labels.csv and dataset.json.
+    """Note in a damaged ledger which arrays are ours; all of them are made again.
 
-    All of them are made again. Where the one digest in dataset.json stands for the arrays that are
-    there, they are provably ours, and those whose photographs are gone can be deleted, too.
+    An earlier version's ledger names them. Else labels.csv does: where the one digest in
+    dataset.json stands for the arrays that are there, they are provably ours, and those whose
+    photographs are gone can be deleted, too.
     """
     if ledger.is_whole:
         return
     store = ledger.store
-    say(f"{store.url}: its ledger is lost or damaged; making it again from the photographs")
-    places = _listed(store)
-    paths = sorted({place.path for place in places.values()})
-    summary = read_summary(store) or {}
-    settings = summary.get("settings")
-    if SIDES not in ledger.tables and (note := _sides(settings)):
-        ledger.tables[SIDES] = note
-    settings = settings if isinstance(settings, dict) else {}
-    if PACK not in ledger.tables and type(count := settings.get("pack")) is int and count > 0:
-        ledger.tables[PACK] = [str(count)]
-    size = settings.get("size")
-    if paths and summary.get("arrays_sha256") == _digest(store, places, size):
-        for path in paths:
-            ledger.records.setdefault(path, "")
-    else:
-        ledger.replaceable.update(paths)
+    former = dict(_former(store))
+    why = "was written by an earlier version" if former else "its ledger is lost or damaged"
+    say(f"{store.url}: {why}; making it again from the photographs")
+    # An array in a pack, which earlier versions had, was no file of its own.
+    names = [path for path, record in former.items() if not (record or {}).get("place")]
+    for note in (SIDES, PAST):
+        if note in former and not ledger.noted(note):
+            ledger.note(note, former[note])
+    paths, summary = _listed(store), read_summary(store) or {}
+    if not ledger.noted(SIDES) and (sides := _sides(summary.get("settings"))):
+        ledger.note(SIDES, sides)
+    is_ours = bool(paths) and summary.get("arrays_sha256") == _digest(store, paths)
+    _load(ledger, "planned", [*names, *(paths if is_ours else ())])
+    _load(ledger, "replaceable", paths)
+    ledger.index.execute("DELETE FROM planned WHERE name IN (SELECT name FROM records)")
 
 
-def _listed(store: Store) -> dict[str, Place]:
-    """Return where arrays stand, by what they would be called if they stood alone."""
+def _load(ledger: Ledger, table: str, paths: Iterable[str]) -> None:
+    rows = ((source_of(path),) for path in paths if is_array_path(path))
+    ledger.index.load(f"INSERT OR IGNORE INTO {table} VALUES (?)", rows)
+
+
+def _former(store: Store) -> Iterator[tuple[str, Any]]:
+    """Yield what the ledger of an earlier version holds: path or name of a note, and value."""
+    with suppress(OSError):
+        for line in store.read(FORMER)[0].decode("utf-8", "replace").splitlines():
+            body, holds = checked(line)
+            if holds:
+                with suppress(ValueError, RecursionError):
+                    path, value = json.loads(body + "]")
+                    yield path, value
+
+
+def _listed(store: Store) -> list[str]:
+    """Return the paths of the arrays that labels.csv lists; none where it cannot be read."""
     try:
-        rows = rows_of(store, LABELS)
-    except DatasetError:
-        return {}
-    homes = [at_home(row) for row in rows if is_array_path(row.get("path") or "")]
-    return {row["path"]: read_place(row["place"] or row["path"]) for row in homes if "place" in row}
+        rows = list(each_row(store, LABELS, ("path",)))
+    except (DatasetError, FileNotFoundError):
+        return []
+    return [row["path"] for row in rows if is_array_path(row["path"])]
 
 
-def _digest(store: Store, places: Mapping[str, Place], size: object) -> str:
-    """Return what `Ledger.arrays_digest` did when dataset.json was written."""
+def _digest(store: Store, paths: Iterable[str]) -> str:
+    """Return what stood for all arrays when dataset.json was written."""
     digest = hashlib.sha256()
-    side = size if isinstance(size, int) and 0 < size <= _LARGEST_SIZE else 1
-    for path, place in places.items():
-        digest.update(f"{digest_at(store, place, side)}  {path}\n".encode())
+    for path in paths:
+        digest.update(f"{array_digest(store, path)}  {path}\n".encode())
     return digest.hexdigest()
 
 
-def _sides(settings: object) -> list[str]:
-    """Return how the sides were dealt, as the ledger noted it but for the photographs."""
+def _sides(settings: Any) -> list[str]:
+    """Return how the split was asked for, as the ledger notes it but for the photographs."""
     if not isinstance(settings, dict) or "split" not in settings:
         return []
     seed = settings.get("seed")
-    return [
-        str(settings["split"]),
-        str(settings.get("together")),
-        str(seed if isinstance(seed, int) else 0),
-        "",
-    ]
+    together = str(settings.get("together"))
+    return [str(settings["split"]), together, str(seed if isinstance(seed, int) else 0), ""]

@@ -7,8 +7,8 @@ from typing import TypeVar
 
 from PIL import Image, ImageDraw, ImageFont, PngImagePlugin
 
+from granpipe.dataset.arrays import load_array
 from granpipe.dataset.names import LABELS
-from granpipe.dataset.packs import load_array
 from granpipe.dataset.tables import rows_of
 from granpipe.photo.letterbox import Pixels
 from granpipe.stores.protocol import Store

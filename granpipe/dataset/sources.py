@@ -1,6 +1,6 @@
 """Find the photographs of a store, and read one."""
 
-from collections.abc import Iterator, MutableMapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from granpipe.dataset.names import OWN
@@ -27,54 +27,9 @@ class Found:
     unlisted: list[tuple[str, str]] = field(default_factory=list)
     ignored: int = 0
 
-    def hides(self, source: str) -> bool:
-        """Tell whether a photograph of this path may stand in a folder that was not listed."""
-        return any(source.startswith(f"{folder}/") for folder, _ in self.unlisted)
 
-
-class Photos(MutableMapping[str, Entry]):
-    """Entries by path in a third of their memory, each made anew when it is asked for.
-
-    >>> photos = Photos()
-    >>> photos["corn/a.jpg"] = Entry("corn/a.jpg", 123, "4f-2")
-    >>> photos["corn/a.jpg"].size, photos.version("corn/a.jpg")
-    (123, '4f-2')
-    """
-
-    def __init__(self) -> None:
-        self._told: dict[str, str | Entry] = {}
-
-    def __getitem__(self, path: str) -> Entry:
-        told = self._told[path]
-        if isinstance(told, Entry):
-            return told
-        size, _, version = told.partition(" ")
-        return Entry(path, int(size), version)
-
-    def version(self, path: str) -> str:
-        """Return the version of an entry, without making it."""
-        told = self._told[path]
-        return told.version if isinstance(told, Entry) else told.partition(" ")[2]
-
-    def __setitem__(self, path: str, entry: Entry) -> None:
-        has_more = entry.problem or entry.is_folder
-        self._told[path] = entry if has_more else f"{entry.size} {entry.version}"
-
-    def __delitem__(self, path: str) -> None:
-        del self._told[path]
-
-    def __contains__(self, path: object) -> bool:
-        return path in self._told
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._told)
-
-    def __len__(self) -> int:
-        return len(self._told)
-
-
-def find_photos(store: Store) -> Found:
-    """Find every photograph of a store.
+class Search:
+    """Every photograph of a store, as it is listed, in no order; to be iterated over once.
 
     Names that begin with a dot, or stand below one, and names without an ending of a photograph
     are ignored and counted, but for granpipe's own. A folder below the first level that is named
@@ -85,40 +40,66 @@ def find_photos(store: Store) -> Found:
     store : Store
         Where to look.
 
-    Returns
-    -------
-    Found
-        Photographs in the order of their sources.
+    Attributes
+    ----------
+    unlisted, ignored
+        As in `Found`; complete when the iteration is.
 
     Raises
     ------
     DatasetError
         The store itself cannot be listed, or holds nothing that looks like a photograph.
     """
-    found = Found()
-    markers = []
-    for entry in store.list():
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self.unlisted: list[tuple[str, str]] = []
+        self.ignored = 0
+        self._markers: list[str] = []
+        self._folders: set[str] = set()
+
+    def __iter__(self) -> Iterator[Entry]:
+        for entry in self.store.list():
+            if self._is_photo(entry):
+                self._folders.add(entry.path.rpartition("/")[0])
+                yield entry
+        yield from _misnamed_folders(self._folders)
+        self.unlisted.sort()
+        self.ignored -= _count_folders(self._markers, self._folders) if self._markers else 0
+        if not self._folders and not self.unlisted:
+            raise DatasetError(
+                f"{self.store.url}: no such folder, or no photographs in it; name a folder that "
+                "has some as <class>/<photograph>.jpg"
+            )
+
+    def _is_photo(self, entry: Entry) -> bool:
         if entry.is_folder:
             if not entry.path:
-                raise DatasetError(f"{store.url}: {entry.problem}; name a folder of photographs")
-            found.unlisted.append((entry.path, entry.problem))
-        elif entry.path.startswith(f"{OWN}/"):
-            continue  # what the intake notes
-        elif is_hidden(entry.path) or not is_photo(entry.path):
-            found.ignored += 1
-            markers += [entry.path] if not entry.size else []
-        else:
-            found.photos.append(entry)
-    found.photos += _misnamed_folders(found.photos)
-    found.photos.sort(key=lambda photo: photo.path)
-    found.unlisted.sort()
-    found.ignored -= _count_folders(markers, found.photos) if markers else 0
-    if not found.photos and not found.unlisted:
-        raise DatasetError(
-            f"{store.url}: no such folder, or no photographs in it; name a folder that has some as "
-            "<class>/<photograph>.jpg"
-        )
-    return found
+                raise DatasetError(
+                    f"{self.store.url}: {entry.problem}; name a folder of photographs"
+                )
+            self.unlisted.append((entry.path, entry.problem))
+            return False
+        if entry.path.startswith(f"{OWN}/"):
+            return False  # what the intake notes
+        if is_hidden(entry.path) or not is_photo(entry.path):
+            self.ignored += 1
+            self._markers += [entry.path] if not entry.size else []
+            return False
+        return True
+
+
+def find_photos(store: Store) -> Found:
+    """Find every photograph of a store, as `Search` does.
+
+    Returns
+    -------
+    Found
+        Photographs in the order of their sources.
+    """
+    search = Search(store)
+    photos = sorted(search, key=lambda photo: photo.path)
+    return Found(photos, search.unlisted, search.ignored)
 
 
 def is_hidden(path: str) -> bool:
@@ -129,9 +110,9 @@ def is_hidden(path: str) -> bool:
     return any(part.startswith(".") and part not in {".", ".."} for part in path.split("/"))
 
 
-def _misnamed_folders(photos: list[Entry]) -> list[Entry]:
+def _misnamed_folders(folders: set[str]) -> list[Entry]:
     misnamed = set()
-    for folder in {photo.path.rpartition("/")[0] for photo in photos}:
+    for folder in folders:
         first, *parts = folder.split("/")
         for depth, part in enumerate(parts, start=1):
             if is_photo(part):
@@ -139,10 +120,11 @@ def _misnamed_folders(photos: list[Entry]) -> list[Entry]:
     return [Entry(path, 0, "", "is a folder, though named like a photograph") for path in misnamed]
 
 
-def _count_folders(markers: list[str], photos: list[Entry]) -> int:
+def _count_folders(markers: list[str], found: set[str]) -> int:
     """Count the empty objects that consoles write into a bucket for a folder's sake."""
-    folders = {photo.path.rpartition("/")[0] for photo in photos}
-    folders |= {"/".join(folder.split("/")[:depth]) for folder in folders for depth in range(1, 9)}
+    folders = found | {
+        "/".join(folder.split("/")[:depth]) for folder in found for depth in range(1, 9)
+    }
     return sum(marker in folders for marker in markers)
 
 

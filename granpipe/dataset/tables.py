@@ -32,7 +32,7 @@ REASONS = {
 PREPARED_COLUMNS = [
     *("path", "label", "label_index", "source", "sha256", "width", "height"),
     *("left", "top", "right", "bottom", "latitude", "longitude", "altitude", "taken_at"),
-    *("utc_offset", "flags", "group", "split", "row"),
+    *("utc_offset", "flags", "group", "split"),
 ]
 """Header of labels.csv."""
 
@@ -131,11 +131,11 @@ def read_table(url: str | os.PathLike[str]) -> list[dict[str, str]]:
         There is no such table, or it is not UTF-8.
     """
     store, name = open_file(url)
-    return rows_of(store, name)
+    return list(rows_of(store, name))
 
 
-def rows_of(store: Store, name: str) -> list[dict[str, str]]:
-    """Return the rows of a CSV table of a store.
+def rows_of(store: Store, name: str) -> Iterator[dict[str, str]]:
+    """Yield the rows of a CSV table of a store, which was prepared.
 
     Raises
     ------
@@ -143,7 +143,7 @@ def rows_of(store: Store, name: str) -> list[dict[str, str]]:
         As `read_table` does.
     """
     try:
-        return list(each_row(store, name))
+        yield from each_row(store, name)
     except FileNotFoundError as error:
         place = join(store.url, name)
         raise DatasetError(f"{place}: not there; run granpipe prepare first") from error
@@ -166,8 +166,10 @@ def each_row(store: Store, name: str, needed: Iterable[str] = ()) -> Iterator[di
         It is not UTF-8, cannot be read, or has not the columns.
     """
     try:
-        text = io.StringIO(store.read(name)[0].decode("utf-8-sig"), newline="")
-        yield from _reader(text, set(needed))
+        with io.TextIOWrapper(
+            io.BufferedReader(_Pieces(store.pieces(name))), "utf-8-sig", newline=""
+        ) as text:
+            yield from _reader(text, set(needed))
     except FileNotFoundError:
         raise
     except (OSError, ValueError, csv.Error) as error:
@@ -175,7 +177,24 @@ def each_row(store: Store, name: str, needed: Iterable[str] = ()) -> Iterator[di
         raise DatasetError(f"{place}: damaged ({error}); run granpipe prepare again") from error
 
 
-def _reader(text: io.StringIO, needed: set[str]) -> "csv.DictReader[str]":
+class _Pieces(io.RawIOBase):
+    """A file that is read in pieces, so that it is never in memory as a whole."""
+
+    def __init__(self, pieces: Iterator[bytes]) -> None:
+        self._pieces = pieces
+        self._rest = b""
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        self._rest = self._rest or next(self._pieces, b"")
+        size = min(len(buffer), len(self._rest))
+        buffer[:size], self._rest = self._rest[:size], self._rest[size:]
+        return size
+
+
+def _reader(text: io.TextIOBase, needed: set[str]) -> "csv.DictReader[str]":
     reader = csv.DictReader(text)
     if missing := needed - set(reader.fieldnames or ()):
         raise ValueError(f"no column {min(missing)}")

@@ -12,7 +12,7 @@ _BETWEEN_LOOKS = 0.1  # seconds; the online path pauses for longer between two b
 
 
 @contextmanager
-def held(store: Store, say: Callable[[str], None]) -> Generator[Held, None, None]:
+def acquire(store: Store, say: Callable[[str], None]) -> Generator[Held, None, None]:
     """Hold a dataset, after a run that will be done soon; BusyError where it will not be."""
     with ExitStack() as stack:
         is_told = False

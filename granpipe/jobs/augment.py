@@ -1,27 +1,22 @@
 """A prepared dataset -> flipped, turned and cropped copies of every photograph."""
 
-import hashlib
 import os
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from granpipe.copies.transform import Ranges
-from granpipe.dataset.build import Build, Progress, Say, run_build
-from granpipe.dataset.names import AUGMENTED, LABELS, OWN
-from granpipe.dataset.packs import at_home
-from granpipe.dataset.tables import PREPARED_COLUMNS, Rejection, csv_lines, read_summary, rows_of
+from granpipe.dataset.names import AUGMENTED, OWN
+from granpipe.dataset.tables import Rejection, read_summary
 from granpipe.engines.choice import choose
 from granpipe.errors import BusyError, DatasetError
 from granpipe.jobs.augment_run import AugmentRun
 from granpipe.jobs.copy_photo import CopyPhoto
+from granpipe.jobs.run import Progress, Run, Say, run_again
 from granpipe.stores.protocol import Store
 from granpipe.stores.urls import join
 
 _LARGEST_SIZE = 4096
-
-_Row = dict[str, str]
 
 
 @dataclass(slots=True)
@@ -58,7 +53,6 @@ def augment(
     seed: int = 0,
     side: str = "train",
     ranges: Ranges = Ranges(),  # noqa: B008 - frozen
-    pack: int | None = None,
     workers: int | None = None,
     engine: str = "local",
     verify: bool = False,
@@ -81,8 +75,6 @@ def augment(
         `train`: where the dataset has sides, photographs of that side alone have copies; or `all`.
     ranges : Ranges
         What flips, angles and crops are drawn from.
-    pack : int, optional
-        How many copies share a file; 0 for a file each. Unless given, as before.
     workers : int, optional
         Number of processes; one a core unless given.
     engine : str
@@ -108,30 +100,26 @@ def augment(
     source = workplace.open(dataset)
     target = workplace.open(output or join(os.fspath(dataset), AUGMENTED))
     summary = _check_dataset(source)
-    rows = sorted(rows_of(source, LABELS), key=lambda row: row.get("source") or "")
-    _check_columns(source, rows)
-    _check_count(source, rows, summary)
-    chosen, settings = _chosen(rows, side)
-    made_from = _digest(rows)
 
-    def work(build: Build) -> Report:
+    def work(run: Run) -> Report:
         task = CopyPhoto(source, target, int(summary["settings"]["size"]), seed, ranges)
-        run = AugmentRun(build, task, [*map(at_home, chosen)], copies, settings, pack)
-        run.plan(verify=verify)
-        run.make(workplace, progress)
+        steps = AugmentRun(run, task, copies, side)
+        steps.labels.read(summary.get("prepared"))
+        steps.plan(verify=verify)
+        steps.make(workplace, progress)
         _check_same(source, summary)
         report = Report(
-            build.store.url,
-            run.counts(),
-            run.rejections(),
-            run.kept,
-            len(run.unwanted()),
-            len(rows) - len(chosen),
+            run.store.url,
+            steps.counts(),
+            steps.rejections(),
+            steps.kept(),
+            run.count_unwanted(),
+            steps.labels.held_out,
         )
-        run.finish(made_from, str(summary.get("arrays_sha256")))
+        steps.finish(str(summary.get("arrays_sha256")))
         return report
 
-    return run_build(target, "augment", say, work)
+    return run_again(target, "augment", say, work)
 
 
 def _check_dataset(dataset: Store) -> dict[str, Any]:
@@ -148,42 +136,6 @@ def _check_dataset(dataset: Store) -> dict[str, Any]:
             f"{dataset.url} first"
         )
     return summary
-
-
-def _check_columns(dataset: Store, rows: Sequence[dict[str, str]]) -> None:
-    place = join(dataset.url, LABELS)
-    if not rows:
-        raise DatasetError(f"{place}: holds no photographs; see rejected.csv beside it")
-    missing = [column for column in PREPARED_COLUMNS if column not in rows[0]]
-    if missing:
-        raise DatasetError(f"{place}: has no column {missing[0]}; run granpipe prepare again")
-
-
-def _check_count(dataset: Store, rows: Sequence[dict[str, str]], summary: dict[str, Any]) -> None:
-    if summary.get("prepared", len(rows)) != len(rows):
-        raise DatasetError(
-            f"{join(dataset.url, LABELS)}: has {len(rows)} rows, dataset.json promises "
-            f"{summary['prepared']}; run granpipe prepare again"
-        )
-
-
-def _chosen(rows: Sequence[_Row], side: str) -> tuple[Sequence[_Row], dict[str, str]]:
-    """Return the rows that are to have copies, and what the summary tells of the choice."""
-    if not any(row["split"] for row in rows):
-        return rows, {}
-    # A damaged row is for the run to reject.
-    chosen = [row for row in rows if side in {"all", row["split"]} or None in row.values()]
-    if not chosen:
-        raise DatasetError("no photograph is for training; say --side all for copies of all")
-    return chosen, {"side": side}
-
-
-def _digest(rows: Sequence[_Row]) -> str:
-    """Return the SHA-256 of labels.csv as prepare writes it, in whatever order the rows came."""
-    digest = hashlib.sha256()
-    for line in csv_lines(PREPARED_COLUMNS, rows):
-        digest.update(line.encode())
-    return digest.hexdigest()
 
 
 def _check_same(dataset: Store, summary: dict[str, Any]) -> None:

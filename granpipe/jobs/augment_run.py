@@ -3,25 +3,22 @@
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from dataclasses import asdict, replace
 from typing import Any
 
 import PIL
 
 from granpipe import __version__
-from granpipe.dataset.build import Build, Progress
+from granpipe.dataset.index import Items, Row
 from granpipe.dataset.names import (
     LABELS,
-    PACK,
     REJECTED,
     STATE,
     SUMMARY,
     array_path,
-    is_array_path,
-    label_of,
 )
-from granpipe.dataset.packs import pack_path
+from granpipe.dataset.record import CopyRecord
 from granpipe.dataset.tables import (
     PREPARED_COLUMNS,
     REJECTED_COLUMNS,
@@ -32,16 +29,11 @@ from granpipe.dataset.tables import (
 from granpipe.engines.processes import WorkerCrashed
 from granpipe.engines.protocol import Engine
 from granpipe.errors import DatasetError, PhotoError
-from granpipe.jobs.copy_photo import (
-    PARAMETER_COLUMNS,
-    Copied,
-    CopyPhoto,
-    Job,
-    box_in,
-    copy_path,
-)
-from granpipe.jobs.packing import Packing, chosen_count
-from granpipe.stores.protocol import Store
+from granpipe.jobs.copy_photo import PARAMETER_COLUMNS, Copied, CopyPhoto, Job, copy_name
+from granpipe.jobs.labels_rows import LabelsRows
+from granpipe.jobs.run import Progress, Run
+from granpipe.jobs.settle import settle
+from granpipe.photo.letterbox import Box
 
 ADVICE = {
     "unreadable": "run granpipe prepare again",
@@ -55,243 +47,202 @@ AUGMENTED_COLUMNS = [*PREPARED_COLUMNS, "copy", "seed", *PARAMETER_COLUMNS]
 """Header of an augmented labels.csv."""
 
 _COPIES_A_JOB = 10
-_MOST_ROUNDS = 3
-
-_Row = dict[str, str]
+_SCHEMA = """
+CREATE TABLE copies (name TEXT PRIMARY KEY, photo INTEGER, copy INTEGER, is_made INTEGER)
+    WITHOUT ROWID;
+CREATE TABLE todo (number INTEGER PRIMARY KEY, photo INTEGER, first INTEGER);
+CREATE VIEW wanted AS SELECT name FROM copies JOIN photos ON number = photo WHERE reason = '';
+"""
+_NOT_AS_RECORDED = """
+SELECT photo, copy FROM copies JOIN photos ON photos.number = photo
+    LEFT JOIN records USING (name) LEFT JOIN listed ON path = fold(copies.name || '.npy')
+    WHERE reason = '' AND NOT (is_trusted AND ifnull(records.key = photos.key, 0)
+        AND ifnull(array_version <> '' AND listed.version = array_version, 0))
+"""
 
 
 class AugmentRun:
-    """One run of `augment`: the rows that have their copies, and those that are rejected."""
+    """One run of `augment`."""
 
-    def __init__(
-        self,
-        build: Build,
-        task: CopyPhoto,
-        rows: Sequence[_Row],
-        copies: int,
-        settings: Mapping[str, Any],
-        pack: int | None,
-    ) -> None:
-        self.build = build
-        self.ledger = build.ledger
+    def __init__(self, run: Run, task: CopyPhoto, copies: int, side: str) -> None:
+        self.run = run
+        self.index = run.index
+        self.labels = LabelsRows(run, task, copies, side)
+        self.index.create(_SCHEMA)
         self.task = task
-        self.rows = rows
         self.copies = copies
-        self.settings = settings
-        self.rejected: dict[int, PhotoError] = {}
-        self.kept = 0
-        self.jobs: list[Job] = []
-        self.todo: list[Job] = []
-        count = chosen_count(pack, self.ledger.tables.get(PACK, []))
-        paths = (path for row in rows for path in self._paths(row))
-        ranks = {path: rank for rank, path in enumerate(paths)} if count else {}
-        self.packing = Packing(build, task.size, count, ranks)
 
     def plan(self, *, verify: bool) -> None:
-        """Learn which copies are not there as recorded."""
-        self.build.verifies = verify
-        self._check_rows()
-        rows = {n: row for n, row in enumerate(self.rows) if n not in self.rejected}
-        self._check_space(len(rows) * self.copies - len(self.ledger.records))
-        packs = [pack_path(0)] if self.packing.count else []
-        self.build.look([*(row["path"] for row in rows.values()), *packs])
-        digests, untouched = _recorded(self.task.dataset, rows.values())
-        self.jobs = [
-            job
-            for number, row in rows.items()
-            for job in self._jobs(number, row, digests.get(row["path"], ""))
-        ]
-        known = set() if verify else untouched
-        self.todo = [
-            job for job in self.jobs if job.row["path"] not in known or not self._holds(job)
-        ]
-
-    def _check_rows(self) -> None:
-        paths: set[str] = set()
-        for number, row in enumerate(self.rows):
-            path = row["path"]
-            if None in row.values() or not is_array_path(path) or path != array_path(row["source"]):
-                self.rejected[number] = PhotoError("unreadable", "its row of labels.csv is damaged")
-            elif row["label"] != label_of(row["source"]):
-                self.rejected[number] = PhotoError(
-                    "unreadable", "its row has another class's label"
-                )
-            elif path in paths:
-                self.rejected[number] = PhotoError("duplicate", "another row has the same path")
-            elif why := self.build.store.refusal(copy_path(path, self.copies)):
-                self.rejected[number] = PhotoError("bad_name", why)
-            else:
-                paths.add(path)
+        """Learn which copies are not there as recorded; with `verify`, read all arrays."""
+        self.run.verifies = verify
+        self.index.create("CREATE TABLE numbers (copy INTEGER PRIMARY KEY);")
+        numbers = ((copy,) for copy in range(1, self.copies + 1))
+        self.index.load("INSERT INTO numbers VALUES (?)", numbers)
+        self.index.execute(
+            """INSERT INTO copies SELECT source || '.' || copy, number, copy, 0
+            FROM photos, numbers WHERE reason = ''"""
+        )
+        missing = "SELECT count(*) FROM wanted WHERE name NOT IN (SELECT name FROM records)"
+        self._check_space(int(self.index.value(missing)))
+        self.run.look()
+        self._recall(verify=verify)
 
     def _check_space(self, arrays: int) -> None:
-        needed, free = arrays * (self.task.size**2 * 3 + 128), self.build.store.free()
+        needed, free = arrays * (self.task.size**2 * 3 + 128), self.run.store.free()
         if free is not None and needed > free:
             raise DatasetError(
-                f"{self.build.store.url}: {arrays:,} arrays need {needed / 1e6:,.1f} MB, "
+                f"{self.run.store.url}: {arrays:,} arrays need {needed / 1e6:,.1f} MB, "
                 f"{free / 1e6:,.1f} MB are free; ask for fewer --copies"
             )
 
-    def _jobs(self, number: int, row: _Row, made_from: str) -> Iterator[Job]:
-        for first in range(1, self.copies + 1, _COPIES_A_JOB):
-            copies = range(first, min(first + _COPIES_A_JOB, self.copies + 1))
-            paths = [copy_path(row["path"], copy) for copy in copies]
-            known = [self.ledger.records.get(path, "") for path in paths]
-            versions = list(map(self.build.own_version, paths))
-            slots = list(map(self.packing.slot, paths)) if self.packing.count else None
-            yield Job(number, row, copies, known, versions, made_from, slots)
-
-    def _holds(self, job: Job) -> bool:
-        """Tell whether the copies stand there as recorded, made from the array that is there."""
-        if not all(job.known):
-            return False
+    def _recall(self, *, verify: bool) -> None:
+        """Take from prepare's ledger which bytes arrays have, and which are there untouched."""
         try:
-            key = self.task.key(job.row, job.made_from, box_in(job.row, self.task.size))
-        except PhotoError:
-            return False
-        for path, known in zip(_paths(job), map(json.loads, job.known), strict=True):
-            if known.get("key") != key or not self.build.holds(path, known):
-                return False
-        self.kept += len(job.copies)
-        return True
+            prepared = Run(self.task.dataset, "prepare", lambda line: None)
+        except DatasetError:  # a copy of it without its ledger: then the arrays are believed
+            return
+        try:
+            prepared.look("SELECT name FROM records")
+            records = """SELECT array_sha256, ifnull(listed.version = array_version, 0), name
+                FROM records LEFT JOIN listed ON path = fold(name || '.npy')
+                WHERE array_version <> ''"""
+            self.index.create("CREATE INDEX by_source ON photos (source);")
+            self.index.load(
+                "UPDATE photos SET made_from = ?, is_trusted = ? WHERE source = ?",
+                prepared.index.rows(records),
+            )
+        finally:
+            prepared.close()
+        if verify:
+            self.index.execute("UPDATE photos SET is_trusted = 0")
+        query = """SELECT number, source, made_from, left, top, right, bottom FROM photos
+            WHERE is_trusted AND reason = ''"""
+        keys = (
+            (self.task.key(source, made_from, Box(*box)), number)
+            for number, source, made_from, *box in list(self.index.rows(query))
+        )
+        self.index.load("UPDATE photos SET key = ? WHERE number = ?", keys)
 
     def make(self, engine: Engine, progress: Progress) -> None:
-        """Make them, and see that all copies are there as recorded."""
+        """Make the copies that are not there, and see that all are there as recorded."""
 
-        def work(jobs: Sequence[Job]) -> None:
-            if not jobs:
+        def work(copies: str) -> None:
+            self.index.execute("DELETE FROM todo")
+            first = f"(copy - 1) / {_COPIES_A_JOB} * {_COPIES_A_JOB} + 1"
+            count = self.index.execute(
+                f"""INSERT INTO todo SELECT row_number() OVER (ORDER BY photo, first) - 1, *
+                FROM (SELECT DISTINCT photo, {first} AS first FROM ({copies}))"""
+            )
+            if not count:
                 return
-            self.build.plan(self.packing.files([path for job in jobs for path in _paths(job)]))
-            task = replace(self.task, output=self.build.store, refusal=self.build.refusal)
-            self.build.work(task, jobs, engine, progress, self._take)
+            self.run.plan(
+                f"""SELECT name FROM copies JOIN todo USING (photo)
+                WHERE copy >= first AND copy < first + {_COPIES_A_JOB}"""
+            )
+            items = Items(self.index, "SELECT * FROM todo", count, self._job)
+            task = replace(self.task, output=self.run.store, refusal=self.run.refusal)
+            self.run.work(task, items, engine, progress, self._take)
 
-        def make_again(astray: Mapping[str, str]) -> None:
-            jobs = [job for job in self.jobs if not astray.keys().isdisjoint(_paths(job))]
-            work([replace(job, known=[""] * len(job.copies)) for job in jobs])
+        work(_NOT_AS_RECORDED)
+        self.run.verify(lambda: work("SELECT photo, copy FROM mismatched JOIN copies USING (name)"))
 
-        work(self.todo)
-        self.build.settle(self._versions, make_again)
-        for _ in range(_MOST_ROUNDS):
-            broken = self.packing.arrange(self._arrays(), engine, progress)
-            if not broken:
-                return
-            make_again(dict.fromkeys(broken, ""))
-        raise DatasetError(f"{self.build.store.url}: somebody else writes packs here; end that")
+    def _job(self, row: Row) -> Job:
+        _, photo, first = row
+        query = "SELECT source, made_from, left, top, right, bottom FROM photos WHERE number = ?"
+        source, made_from, *box = next(self.index.rows(query, (photo,)))
+        columns = ", ".join(f"records.{column}" for column in CopyRecord.columns())
+        query = f"""SELECT copy, listed.version, {columns} FROM copies
+            LEFT JOIN records USING (name) LEFT JOIN listed ON path = fold(copies.name || '.npy')
+            WHERE copies.name = ?"""
+        copies: list[tuple[int, CopyRecord | None, str]] = []
+        for number in range(first, min(first + _COPIES_A_JOB, self.copies + 1)):
+            copy, version, *values = next(self.index.rows(query, (copy_name(source, number),)))
+            record = CopyRecord.from_values(values) if values[0] is not None else None
+            copies.append((copy, record, (record and version) or ""))
+        return Job(photo, source, Box(*box), copies, made_from)
 
     def _take(self, job: Job, result: list[Copied] | PhotoError | WorkerCrashed) -> None:
         if isinstance(result, WorkerCrashed):
-            self.rejected[job.number] = PhotoError("crashed", f"the worker {result.cause}")
+            self._reject(job.number, PhotoError("crashed", f"the worker {result.cause}"))
         elif isinstance(result, PhotoError):
-            self.rejected[job.number] = result
+            self._reject(job.number, result)
         else:
-            for path, known, copied in zip(_paths(job), job.known, result, strict=True):
-                self.kept += copied.is_kept
-                if copied.record != known:
-                    is_written = not (copied.is_kept or job.slots)
-                    self.build.add(path, copied.record, is_written=is_written)
+            for (copy, record, _), copied in zip(job.copies, result, strict=True):
+                name = copy_name(job.source, copy)
+                is_made = (int(not copied.is_kept), name)
+                self.index.execute("UPDATE copies SET is_made = ? WHERE name = ?", is_made)
+                if copied.record != record:
+                    self.run.add(name, copied.record, is_written=not copied.is_kept)
 
-    def _versions(self) -> Iterator[tuple[str, object]]:
-        for path in self._arrays():
-            record = self.ledger.get(path)
-            if not record.get("place"):
-                yield path, record.get("array_version")
-
-    def _done(self) -> list[_Row]:
-        return [row for number, row in enumerate(self.rows) if number not in self.rejected]
-
-    def _paths(self, row: _Row) -> list[str]:
-        return [copy_path(row["path"] or "", copy) for copy in range(1, self.copies + 1)]
-
-    def _arrays(self) -> list[str]:
-        return [path for row in self._done() for path in self._paths(row)]
+    def _reject(self, number: int, error: PhotoError) -> None:
+        values = (error.reason, error.detail, number)
+        self.index.execute("UPDATE photos SET reason = ?, detail = ? WHERE number = ?", values)
 
     def counts(self) -> Counter[str]:
         """Return how many copies there are of each label."""
-        photographs = Counter(row["label"] for row in self._done())
-        return Counter({label: count * self.copies for label, count in photographs.items()})
+        query = "SELECT label, count(*) FROM photos WHERE reason = '' GROUP BY label"
+        return Counter({label: count * self.copies for label, count in self.index.rows(query)})
+
+    def kept(self) -> int:
+        """Return how many copies were there already."""
+        query = "SELECT count(*) FROM wanted JOIN copies USING (name) WHERE NOT is_made"
+        return int(self.index.value(query))
 
     def rejections(self) -> list[Rejection]:
         """Return the rows of rejected.csv."""
-        return [
-            Rejection(
-                self.rows[number]["source"] or f"row {number + 2}", error.reason, error.detail
-            )
-            for number, error in sorted(self.rejected.items())
-        ]
+        query = "SELECT source, reason, detail FROM photos WHERE reason <> '' ORDER BY number"
+        return [Rejection(*row) for row in self.index.rows(query)]
 
-    def unwanted(self) -> list[str]:
-        """Return the arrays that `finish` deletes."""
-        return self.build.gone(set(self._arrays()))
-
-    def finish(self, made_from: str, arrays_made_from: str) -> None:
+    def finish(self, arrays_made_from: str) -> None:
         """Bring tables and arrays in line.
 
         Parameters
         ----------
-        made_from, arrays_made_from : str
-            Digests of the dataset's labels.csv, and of all its arrays.
+        arrays_made_from : str
+            Digest of all arrays of the dataset.
         """
-        arrays = self._arrays()
+        rejected = [asdict(one) for one in self.rejections()]
         tables = {
             LABELS: csv_lines(AUGMENTED_COLUMNS, self._table()),
-            REJECTED: csv_lines(REJECTED_COLUMNS, map(asdict, self.rejections())),
-            SUMMARY: summary_lines(lambda: self._summary(arrays, made_from, arrays_made_from)),
+            REJECTED: csv_lines(REJECTED_COLUMNS, rejected),
+            SUMMARY: summary_lines(lambda: self._summary(arrays_made_from)),
         }
-        about = [
-            self._settings(),
-            made_from,
-            arrays_made_from,
-            [asdict(one) for one in self.rejections()],
-        ]
+        about = [self._settings(), self.labels.made_from, arrays_made_from, rejected]
         state = hashlib.sha256(json.dumps(about).encode()).hexdigest()
-        notes = {STATE: [state], **self.packing.note}
-        self.build.finish(self.packing.files(arrays), set(arrays), tables, notes)
+        settle(self.run, tables, {STATE: state})
 
     def _settings(self) -> dict[str, Any]:
         ranges = asdict(self.task.ranges)
-        return {
-            "copies": self.copies,
-            "seed": self.task.seed,
-            **ranges,
-            **self.settings,
-        } | self.packing.settings
+        side = {"side": self.labels.side} if self.labels.has_sides else {}
+        return {"copies": self.copies, "seed": self.task.seed, **ranges, **side}
+
+    def _copies(self, columns: str) -> Iterator[Row]:
+        """Yield columns of every copy, in the order of photographs and copies."""
+        return self.index.rows(
+            f"""SELECT {columns} FROM copies JOIN photos ON photos.number = photo
+            JOIN records USING (name) WHERE reason = '' ORDER BY photo, copy"""
+        )
 
     def _table(self) -> Iterator[dict[str, Any]]:
-        for row in self._done():
-            for copy, path in enumerate(self._paths(row), start=1):
-                record = self.ledger.get(path)
-                flips = {name: int(record[name]) for name in PARAMETER_COLUMNS[:2]}
-                yield row | record | flips | self.packing.columns(path) | {"copy": copy}
+        names = CopyRecord.columns()
+        columns = ", ".join(f"records.{name}" for name in names)
+        for name, copy, cells, *values in self._copies(f"name, copy, cells, {columns}"):
+            row: dict[str, Any] = json.loads(cells)
+            row |= dict(zip(names, values, strict=True))
+            yield row | {"path": array_path(name), "copy": copy}
 
-    def _summary(
-        self, arrays: Sequence[str], made_from: str, arrays_made_from: str
-    ) -> dict[str, Any]:
-        counts = self.counts()
+    def _summary(self, arrays_made_from: str) -> dict[str, Any]:
+        counts, digest = self.counts(), hashlib.sha256()
+        for array, name in self._copies("array_sha256, name"):
+            digest.update(f"{array}  {array_path(name)}\n".encode())
         return {
             "granpipe": __version__,
             "pillow": PIL.__version__,
             "settings": self._settings(),
             "classes": dict(sorted(counts.items())),
             "copies": counts.total(),
-            "rejected": len(self.rejected),
-            "made_from": made_from,
+            "rejected": len(self.rejections()),
+            "made_from": self.labels.made_from,
             "arrays_made_from": arrays_made_from,
-            "arrays_sha256": self.ledger.arrays_digest(arrays),
+            "arrays_sha256": digest.hexdigest(),
         }
-
-
-def _recorded(dataset: Store, rows: Iterable[_Row]) -> tuple[dict[str, str], set[str]]:
-    """Return the digests of arrays as prepare recorded them, and which stand there untouched."""
-    try:
-        prepared = Build(dataset, "prepare", lambda line: None)
-    except DatasetError:  # a copy of it without its ledger: then the arrays are believed
-        return {}, set()
-    paths = [row["path"] for row in rows]
-    prepared.look([*paths, pack_path(0)])
-    records = {path: record for path in paths if (record := prepared.ledger.get(path))}
-    digests = {path: record["array_sha256"] for path, record in records.items()}
-    untouched = {path for path, record in records.items() if prepared.holds(path, record)}
-    return digests, untouched
-
-
-def _paths(job: Job) -> list[str]:
-    return [copy_path(job.row["path"], copy) for copy in job.copies]

@@ -1,245 +1,162 @@
-"""Sides for a dataset: settled by options and memory, dealt anew or kept, and told of."""
+"""Sides for a dataset: settled by options and memory, dealt anew or kept, and counted."""
 
-import base64
 import math
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from hashlib import sha256
-from typing import Any
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
-from granpipe.dataset import names
-from granpipe.dataset.build import Build
 from granpipe.dataset.facts import Facts, FactsTable
-from granpipe.dataset.groups import Together, group, parse_together
-from granpipe.dataset.ledger import Ledger
+from granpipe.dataset.groups import group
+from granpipe.dataset.index import Index
 from granpipe.dataset.made import Made
-from granpipe.dataset.names import ALIKE, LABELS, array_path, label_of
-from granpipe.dataset.records import text_in
-from granpipe.dataset.sides import SIDES, Member, Shares, deal, parse_shares
+from granpipe.dataset.names import ALIKE, LABELS, PAST, label_of
+from granpipe.dataset.names import SIDES as NOTE
+from granpipe.dataset.sides import SIDES, Member, deal
 from granpipe.dataset.tables import ALIKE_COLUMNS, each_row
 from granpipe.errors import DatasetError
+from granpipe.jobs.run import Run
+from granpipe.jobs.split_plan import Plan
 from granpipe.photo.likeness import BYTES
 from granpipe.stores.files import check_free
 from granpipe.stores.protocol import Store
 
-
-@dataclass(frozen=True, slots=True)
-class Wish:
-    """What was asked for; None where nothing was: then a dataset keeps what it has."""
-
-    split: str | None = None
-    together: str | None = None
-    seed: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """How sides are dealt."""
-
-    shares: Shares
-    together: Together
-    seed: int
-
-    @property
-    def settings(self) -> dict[str, Any]:
-        """What dataset.json tells of it."""
-        return {"split": str(self.shares), "together": str(self.together), "seed": self.seed}
-
-    def note(self, recipe: str, photos: Iterable[Facts]) -> list[str]:
-        """Return the ledger's line: the settings, and a digest of all that decides on groups."""
-        digest = sha256(recipe.encode())
-        for photo in photos:
-            digest.update(f"{photo.sha256} {photo.source}\n".encode())
-        return [str(self.shares), str(self.together), str(self.seed), digest.hexdigest()]
-
-
-def plan_sides(wish: Wish, noted: Sequence[str]) -> Plan | None:
-    """Return how sides are dealt, by what is wished and by the ledger's line; None for no sides.
-
-    Raises
-    ------
-    DatasetError
-        The wish makes no sense.
-    """
-    others = [name for name in ("together", "seed") if getattr(wish, name) is not None]
-    shares = wish.split if wish.split is not None else (noted[0] if noted else "none")
-    if shares == "none":
-        if others:
-            raise DatasetError(f"--{others[0]} is for a dataset with sides; add --split 80/10/10")
-        return None
-    former = noted[1:3] or [str(Together()), "0"]
-    together = former[0] if wish.together is None else wish.together
-    seed = int(former[1]) if wish.seed is None else wish.seed
-    return Plan(parse_shares(shares), parse_together(together), seed)
-
-
-@dataclass(frozen=True, slots=True)
-class Alike:
-    """A row of alike.csv."""
-
-    source: str
-    other: str
-    distance: int
-    label: str
-    other_label: str
+_SCHEMA = """
+CREATE TABLE split (name TEXT PRIMARY KEY, grp TEXT, split TEXT) WITHOUT ROWID;
+CREATE TABLE alike (source TEXT, other TEXT, distance INTEGER);
+CREATE TABLE former_bytes (sha256 TEXT PRIMARY KEY, split TEXT) WITHOUT ROWID;
+CREATE TABLE former_names (name TEXT PRIMARY KEY, split TEXT) WITHOUT ROWID;
+"""
+_PHOTOS = "FROM wanted JOIN records USING (name)"
 
 
 @dataclass(frozen=True, slots=True)
 class Sides:
-    """Groups and sides of a dataset.
+    """Groups and sides of a dataset, counted; the index's table `split` has those of each.
 
     Attributes
     ----------
     plan : Plan
-    note : list of str
-        What the ledger is to keep of it.
-    groups, splits : dict of str to str
-        Of each photograph, by source.
-    alike : list of Alike
-    past : list of str
-        Digests and former sides, in turn, of photographs that are not there today.
+    note, past : list of str
+        What the ledger is to keep of it: settings and a digest; digests and former sides, in turn,
+        of photographs that are not there today.
+    labels : dict of str to int
+        The groups that each label has a photograph in.
+    counts : Counter
+        Photographs by label and side.
+    groups, largest : int
+        All groups; the photographs of the largest one.
+    conflicts : int
+        Links of likeness between two labels.
     unknown : int
-        Photographs without a position, a time, a twin, and where it counts a field's folder.
+        Photographs without a position, a time, a near-duplicate, and where it counts a field's
+        folder.
     """
 
     plan: Plan
     note: list[str]
-    groups: dict[str, str]
-    splits: dict[str, str]
-    alike: list[Alike]
-    past: Sequence[str] = ()
-    unknown: int = 0
-
-    def columns(self, source: str) -> dict[str, str]:
-        """Return what labels.csv tells of a photograph."""
-        return {"group": self.groups[source], "split": self.splits[source]}
-
-    def groups_of(self) -> dict[str, set[str]]:
-        """Return the groups that each label has a photograph in."""
-        groups = defaultdict(set)
-        for source, name in self.groups.items():
-            groups[label_of(source)].add(name)
-        return groups
-
-    def counts(self) -> Counter[tuple[str, str]]:
-        """Return how many photographs each label has on each side."""
-        return Counter((label_of(source), side) for source, side in self.splits.items())
-
-    @property
-    def largest(self) -> int:
-        """Photographs of the largest group."""
-        return max(Counter(self.groups.values()).values(), default=0)
+    past: list[str]
+    labels: dict[str, int]
+    counts: Counter[tuple[str, str]]
+    groups: int
+    largest: int
+    conflicts: int
+    unknown: int
 
     @property
     def scarce(self) -> list[str]:
         """The labels with fewer groups than there are sides."""
         wanted = len(self.plan.shares.sides)
-        return sorted(label for label, own in self.groups_of().items() if len(own) < wanted)
-
-    @property
-    def conflicts(self) -> int:
-        """Links of likeness between two labels."""
-        return sum(one.label != one.other_label for one in self.alike)
+        return sorted(label for label, groups in self.labels.items() if groups < wanted)
 
 
-def _facts_of(ledger: Ledger, sources: Sequence[str]) -> FactsTable:
-    """Return what the records of the ledger tell of photographs and their groups."""
-
-    def facts(source: str) -> Facts:
-        record = ledger.get(array_path(source))
-        lat, lon = (math.nan if record[name] is None else record[name] for name in _POSITION)
-        camera = record.get("camera", "")
-        return Facts(source, record["sha256"], lat, lon, record["taken_at"], camera)
-
-    def look(source: str) -> bytes:
-        hashes = base64.b64decode(text_in(ledger.records[array_path(source)], "look"))
-        return hashes[: len(hashes) // BYTES * BYTES]
-
-    return FactsTable.of(map(facts, sources), Made(sources, look))
-
-
-_POSITION = ("latitude", "longitude")
-
-
-def settle_sides(
-    build: Build, plan: Plan, recipe: str, sources: Sequence[str], rows: object
-) -> Sides:
+def settle_sides(run: Run, plan: Plan, recipe: str, rows: object) -> Sides:
     """Keep the sides that the tables hold where nothing has changed, and deal them otherwise.
 
     Photographs keep their sides where shares and seed are as before.
+
+    Parameters
+    ----------
+    run : Run
+    plan : Plan
+    recipe : str
+        How arrays are made.
+    rows : int or None
+        How many rows dataset.json promises of labels.csv.
 
     Raises
     ------
     DatasetError
         Another's file has the place of alike.csv, or the table with the sides is damaged.
     """
-    photos = _facts_of(build.ledger, sources)
-    noted, note = build.ledger.tables.get(names.SIDES, []), plan.note(recipe, photos)
-    past = build.ledger.tables.get(names.PAST, [])
-    if ALIKE not in build.ledger.tables:
-        check_free(build.store, ALIKE, ",".join(ALIKE_COLUMNS).encode())
-    if noted == note and build.has_table(LABELS) and build.has_table(ALIKE):
-        kept = _kept(build.store, plan, note)
-        if kept and kept.groups.keys() == set(sources):
-            return _with_unknown(replace(kept, past=past), photos)
-    is_known = noted or build.ledger.is_whole
-    is_same = not is_known or noted[:1] + noted[2:3] == note[:1] + note[2:3]
-    former = Former.of(build.store, past, rows) if is_same else Former({}, {})
-    sides = replace(_dealt(photos, plan, former, note), past=former.without(photos))
-    return _with_unknown(sides, photos)
+    index, ledger = run.index, run.ledger
+    index.create(_SCHEMA)
+    photos = index.rows(f"SELECT sha256, name {_PHOTOS} ORDER BY name")
+    noted, note = ledger.noted(NOTE) or [], plan.note(recipe, photos)
+    past = ledger.noted(PAST) or []
+    if ALIKE not in (ledger.noted("tables") or {}):
+        check_free(run.store, ALIKE, ",".join(ALIKE_COLUMNS).encode())
+    is_same = noted == note and run.has_table(LABELS) and run.has_table(ALIKE)
+    if not (is_same and _keep(index, run.store)):
+        is_known = noted or ledger.is_whole
+        if not is_known or noted[:1] + noted[2:3] == note[:1] + note[2:3]:
+            _load_former(index, run.store, past, rows)
+        _deal(index, plan)
+        past = _past(index)
+    return _counted(index, plan, note, past)
 
 
-@dataclass(frozen=True, slots=True)
-class Former:
-    """The sides that photographs had: by the SHA-256 of their bytes, and by their sources.
+def _keep(index: Index, store: Store) -> bool:
+    """Take groups and sides from the tables; return False where they are damaged all the same."""
+    try:
+        rows = ((row["source"], row["group"], row["split"]) for row in each_row(store, LABELS))
+        index.load("INSERT INTO split VALUES (?, ?, ?)", rows)
+        pairs = (
+            (row["source"], row["other"], int(row["distance"])) for row in each_row(store, ALIKE)
+        )
+        index.load("INSERT INTO alike VALUES (?, ?, ?)", pairs)
+        if not index.value(
+            "SELECT 1 WHERE EXISTS (SELECT name FROM wanted EXCEPT SELECT name FROM split)"
+            " OR EXISTS (SELECT name FROM split EXCEPT SELECT name FROM wanted)"
+        ):
+            return True
+    except (DatasetError, OSError, KeyError, TypeError, ValueError):
+        pass
+    for table in ("split", "alike"):
+        index.execute(f"DELETE FROM {table}")
+    return False
+
+
+def _load_former(index: Index, store: Store, past: Sequence[str], rows: object) -> None:
+    """Load the sides that photographs had: by the SHA-256 of their bytes, and by their names.
 
     A photograph whose bytes were rewritten, as by a tool that mends its EXIF, keeps its place.
+    Those of today are in labels.csv, and those that are gone in what the ledger keeps.
+
+    Raises
+    ------
+    DatasetError
+        The table is damaged or gone: what was tested on might be trained on.
     """
+    index.load("INSERT INTO former_bytes VALUES (?, ?)", zip(past[::2], past[1::2], strict=False))
+    count = 0
 
-    by_digest: Mapping[str, str]
-    by_source: Mapping[str, str]
+    def former() -> Iterator[tuple[str, str, str]]:
+        nonlocal count
+        for row in each_row(store, LABELS, ("source", "sha256", "split")):
+            count += 1
+            if row["split"] in SIDES:
+                yield row["sha256"], row["source"], row["split"]
 
-    @classmethod
-    def of(cls, store: Store, past: Sequence[str], rows: object) -> "Former":
-        """Return what labels.csv tells, and what the ledger keeps of photographs not in it.
-
-        Parameters
-        ----------
-        store : Store
-        past : sequence of str
-            Digests and sides, in turn.
-        rows : int or None
-            How many dataset.json promises.
-
-        Raises
-        ------
-        DatasetError
-            The table is damaged or gone: what was tested on might be trained on.
-        """
-        by_digest = dict(zip(past[::2], past[1::2], strict=False))
-        by_source: dict[str, str] = {}
-        count = 0
-        try:
-            for row in each_row(store, LABELS, ("source", "sha256", "split")):
-                count += 1
-                if row["split"] in SIDES:
-                    by_digest[row["sha256"]] = by_source[row["source"]] = row["split"]
-        except (DatasetError, FileNotFoundError):
-            raise _damaged(store) from None
-        if rows is not None and count != rows:
-            raise _damaged(store)
-        return cls(by_digest, by_source)
-
-    def side_of(self, photo: Facts) -> str:
-        """Return a photograph's side, or an empty text."""
-        return self.by_digest.get(photo.sha256) or self.by_source.get(photo.source, "")
-
-    def without(self, photos: Iterable[Facts]) -> list[str]:
-        """Return digests and sides, in turn, of the photographs that are not there today."""
-        here = {photo.sha256 for photo in photos if photo.sha256 in self.by_digest}
-        gone = sorted(pair for pair in self.by_digest.items() if pair[0] not in here)
-        return [text for pair in gone for text in pair]
+    try:
+        for digest, name, side in former():
+            index.execute("INSERT OR REPLACE INTO former_bytes VALUES (?, ?)", (digest, side))
+            index.execute("INSERT OR REPLACE INTO former_names VALUES (?, ?)", (name, side))
+    except FileNotFoundError:
+        raise _damaged(store) from None
+    except DatasetError:
+        raise _damaged(store) from None
+    if rows is not None and count != rows:
+        raise _damaged(store)
 
 
 def _damaged(store: Store) -> DatasetError:
@@ -249,59 +166,73 @@ def _damaged(store: Store) -> DatasetError:
     )
 
 
-def _dealt(photos: FactsTable, plan: Plan, former: Former, note: list[str]) -> Sides:
-    groups = group(photos, plan.together)
-    members = (
-        Member(label_of(one.source), groups.names[one.source], former.side_of(one))
-        for one in photos
+def _deal(index: Index, plan: Plan) -> None:
+    """Group the photographs by what is recorded of them, and deal the groups."""
+    groups = group(_facts(index), plan.together)
+    index.load("INSERT INTO split VALUES (?, ?, '')", groups.names.items())
+    index.load("INSERT INTO alike VALUES (?, ?, ?)", groups.alike)
+    del groups
+    members = index.rows(
+        """SELECT split.name, grp, coalesce(one.split, other.split, '')
+        FROM split JOIN records USING (name)
+        LEFT JOIN former_bytes AS one ON one.sha256 = records.sha256
+        LEFT JOIN former_names AS other ON other.name = split.name"""
     )
-    sides = deal(members, plan.shares, plan.seed)
-    splits = {source: sides[name] for source, name in groups.names.items()}
-    alike = [
-        Alike(source, other, distance, label_of(source), label_of(other))
-        for source, other, distance in groups.alike
-    ]
-    return Sides(plan, note, groups.names, splits, alike)
-
-
-def _with_unknown(sides: Sides, photos: Iterable[Facts]) -> Sides:
-    twins = {source for one in sides.alike for source in (one.source, one.other)}
-    by_folder = "folder" in sides.plan.together.rules
-    unknown = sum(
-        math.isnan(photo.lat)
-        and not photo.taken_at
-        and photo.source not in twins
-        and not (by_folder and photo.source.count("/") > 1)
-        for photo in photos
+    sides = deal(
+        (Member(label_of(name), grp, former) for name, grp, former in members),
+        plan.shares,
+        plan.seed,
     )
-    return replace(sides, unknown=unknown)
+    index.create("CREATE TABLE dealt (grp TEXT PRIMARY KEY, side TEXT) WITHOUT ROWID;")
+    index.load("INSERT INTO dealt VALUES (?, ?)", sides.items())
+    index.execute("UPDATE split SET split = (SELECT side FROM dealt WHERE dealt.grp = split.grp)")
 
 
-def _kept(store: Store, plan: Plan, note: list[str]) -> Sides | None:
-    """Return what the tables hold, or None where they are damaged all the same."""
-    groups, splits = {}, {}
-    try:
-        for row in each_row(store, LABELS):
-            groups[row["source"]], splits[row["source"]] = row["group"], row["split"]
-        alike = [
-            Alike(
-                one["source"], one["other"], int(one["distance"]), one["label"], one["other_label"]
-            )
-            for one in each_row(store, ALIKE)
-        ]
-    except (DatasetError, OSError, KeyError, TypeError, ValueError):
-        return None
-    return Sides(plan, note, groups, splits, alike)
+def _facts(index: Index) -> FactsTable:
+    """Return what is recorded of photographs and may say which belong together."""
 
-
-def check_no_sides(store: Store) -> None:
-    """Raise DatasetError where a table holds sides and nothing tells how they were dealt."""
-    try:
-        has_sides = any(row["split"] in SIDES for row in each_row(store, LABELS, ("split",)))
-    except (DatasetError, FileNotFoundError):
-        return
-    if has_sides:
-        raise DatasetError(
-            f"{store.url}: has sides, but the ledger that tells their --split is lost; say --split "
-            "as before, or --split none"
+    def facts() -> Iterator[Facts]:
+        query = (
+            f"SELECT name, sha256, latitude, longitude, taken_at, camera {_PHOTOS} ORDER BY name"
         )
+        for name, digest, lat, lon, taken_at, camera in index.rows(query):
+            position = [math.nan if degrees is None else degrees for degrees in (lat, lon)]
+            yield Facts(name, digest, position[0], position[1], taken_at, camera)
+
+    def look(name: str) -> bytes:
+        hashes: bytes = index.value("SELECT phash FROM records WHERE name = ?", (name,)) or b""
+        return hashes[: len(hashes) // BYTES * BYTES]
+
+    sources = [name for (name,) in index.rows("SELECT name FROM wanted ORDER BY name")]
+    return FactsTable.of(facts(), Made(sources, look))
+
+
+def _past(index: Index) -> list[str]:
+    """Return digests and sides, in turn, of the photographs that are not there today."""
+    query = f"""SELECT sha256, split FROM former_bytes
+        WHERE sha256 NOT IN (SELECT sha256 {_PHOTOS}) ORDER BY sha256"""
+    return [text for pair in index.rows(query) for text in pair]
+
+
+def _counted(index: Index, plan: Plan, note: list[str], past: list[str]) -> Sides:
+    label = "substr(name, 1, instr(name, '/') - 1)"
+    by_label = f"SELECT {label}, count(DISTINCT grp) FROM split GROUP BY 1"
+    by_side = f"SELECT {label}, split, count(*) FROM split GROUP BY 1, 2"
+    largest = "SELECT max(size) FROM (SELECT count(*) AS size FROM split GROUP BY grp)"
+    labels = [label.replace("name", column) for column in ("source", "other")]
+    unlike = f"SELECT count(*) FROM alike WHERE {labels[0]} <> {labels[1]}"
+    unknown = f"""SELECT count(*) {_PHOTOS} WHERE latitude IS NULL AND taken_at = ''
+        AND name NOT IN (SELECT source FROM alike UNION SELECT other FROM alike)"""
+    if "folder" in plan.together.rules:
+        unknown += " AND name NOT LIKE '%/%/%'"
+    return Sides(
+        plan,
+        note,
+        past,
+        dict(index.rows(by_label)),
+        Counter({(name, side): count for name, side, count in index.rows(by_side)}),
+        groups=index.value("SELECT count(DISTINCT grp) FROM split"),
+        largest=index.value(largest) or 0,
+        conflicts=index.value(unlike),
+        unknown=index.value(unknown),
+    )

@@ -8,13 +8,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import quote
 
-from granpipe.dataset.build import Progress, Say
 from granpipe.dataset.names import LABELS, Photo
 from granpipe.dataset.sources import Found, find_photos
 from granpipe.dataset.tables import rows_of
 from granpipe.engines.choice import choose
 from granpipe.engines.processes import WorkerCrashed
 from granpipe.errors import DatasetError
+from granpipe.jobs.run import Progress, Say
 from granpipe.jobs.see_photo import Job, SeePhoto
 from granpipe.mapping.nearest import with_nearest
 from granpipe.mapping.page import leaflet_folder

@@ -3,18 +3,22 @@
 import os
 from collections import Counter
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from granpipe.dataset.build import Build, Progress, Say, run_build
-from granpipe.dataset.sources import find_photos
+from granpipe.dataset.sources import Search
 from granpipe.dataset.tables import Rejection
 from granpipe.engines.choice import choose
 from granpipe.errors import DatasetError
-from granpipe.jobs.deal_sides import Sides, Wish
 from granpipe.jobs.prepare_photo import Settings
 from granpipe.jobs.prepare_run import Options, PrepareRun
+from granpipe.jobs.run import Progress, Run, Say, run_again
+from granpipe.jobs.split_plan import Wish
 from granpipe.photo.letterbox import Colour
 from granpipe.photo.memory import MAX_MEMORY
 from granpipe.photo.opening import MAX_PIXELS
+
+if TYPE_CHECKING:
+    from granpipe.jobs.deal_sides import Sides
 
 
 @dataclass(slots=True)
@@ -37,7 +41,7 @@ class Report:
     flags : Counter
         Photographs with each flag; of a dry run, those that are up to date.
     sides : Sides or None
-        Groups and sides, where the dataset has them; None for a dry run.
+        Groups and splits, where the dataset has them.
     """
 
     prepared: Counter[str] = field(default_factory=Counter)
@@ -48,7 +52,7 @@ class Report:
     unseen: list[str] = field(default_factory=list)
     stale: bool = False
     flags: Counter[str] = field(default_factory=Counter)
-    sides: Sides | None = None
+    sides: "Sides | None" = None
 
     @property
     def found(self) -> int:
@@ -66,7 +70,6 @@ def prepare(
     split: str | None = None,
     together: str | None = None,
     seed: int | None = None,
-    pack: int | None = None,
     workers: int | None = None,
     engine: str = "local",
     force: bool = False,
@@ -99,8 +102,6 @@ def prepare(
         What keeps photographs on one side; place:200,burst,likeness unless given now or before.
     seed : int, optional
         Another one deals otherwise; 0 unless given now or before.
-    pack : int, optional
-        How many photographs share a file; 0 for a file each. Unless given, as before.
     workers : int, optional
         Number of processes; one a core unless given.
     engine : str
@@ -134,31 +135,30 @@ def prepare(
         raise DatasetError(f"{output}: lies in {source}; choose an output outside the photographs")
     settings = Settings(size, fill, max_pixels, max_memory)
     wish = Wish(split, together, seed)
-    options = Options(workplace, force, verify, allow_deletions, dry_run, wish, pack)
+    options = Options(workplace, force, verify, allow_deletions, dry_run, wish)
 
-    def work(build: Build) -> Report:
-        found = find_photos(photos)
-        run = PrepareRun(build, photos, settings, options, progress)
-        run.plan(found)
-        run.decode()
-        run.reject_twins()
-        run.check_deletions()
-        run.complete()
-        run.pack()
-        run.deal()
+    def work(run: Run) -> Report:
+        search = Search(photos)
+        steps = PrepareRun(run, photos, settings, options, progress)
+        steps.plan(search)
+        steps.decode()
+        steps.reject_duplicates()
+        steps.check_deletions()
+        steps.complete()
+        steps.deal()
         report = Report(
-            run.roll.counts(),
-            run.roll.rejections(),
-            kept=run.roll.kept,
-            deleted=len(run.unwanted()),
-            ignored=found.ignored,
-            unseen=[*(f"{folder}: {why}" for folder, why in found.unlisted), *run.unseen],
-            flags=run.flags(),
-            sides=run.sides,
+            steps.photos.counts(),
+            steps.rejections(),
+            kept=steps.photos.kept(),
+            deleted=run.count_unwanted(),
+            ignored=search.ignored,
+            unseen=[*(f"{folder}: {why}" for folder, why in search.unlisted), *steps.unseen],
+            flags=steps.photos.flags(),
+            sides=steps.sides,
         )
         if not dry_run:
-            run.finish(found.ignored)
-        report.stale = run.has_stale_copies()
+            steps.finish(search.ignored)
+        report.stale = steps.has_stale_copies()
         return report
 
-    return run_build(dataset, "prepare", say, work)
+    return run_again(dataset, "prepare", say, work)

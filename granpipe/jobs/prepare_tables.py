@@ -1,4 +1,4 @@
-"""What the tables of a prepared dataset tell: labels, rejects, likenesses, and the summary."""
+"""The tables of a prepared dataset: labels, rejects, near-duplicates, and the summary."""
 
 import hashlib
 import json
@@ -9,21 +9,21 @@ from typing import Any
 import PIL
 
 from granpipe import __version__
-from granpipe.dataset.ledger import Ledger
-from granpipe.dataset.moments import Moments
+from granpipe.dataset.index import Index, Row
+from granpipe.dataset.moments import mean_and_std
 from granpipe.dataset.names import ALIKE, LABELS, REJECTED, SUMMARY, array_path, label_of
-from granpipe.dataset.roll import Roll
 from granpipe.dataset.tables import (
     ALIKE_COLUMNS,
     PREPARED_COLUMNS,
     REJECTED_COLUMNS,
+    Rejection,
     csv_lines,
     summary_lines,
 )
-from granpipe.jobs.deal_sides import Sides
-from granpipe.jobs.packing import Packing
 from granpipe.jobs.prepare_photo import Settings
-from granpipe.photo.letterbox import Box
+
+_PHOTOS = "FROM wanted JOIN records USING (name)"
+_SUMS = ("red", "green", "blue", "red_squares", "green_squares", "blue_squares")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,31 +32,30 @@ class PrepareTables:
 
     Attributes
     ----------
-    ledger, roll, settings, packing : Ledger, Roll, Settings, Packing
-        What is known of the arrays; which photographs are in; how and where arrays were made.
+    index : Index
+        Its tables wanted, outcomes and records, and with sides split and alike.
+    settings : Settings
     side_settings : mapping
         How sides were asked for; empty where there are none.
-    sides : Sides or None
+    has_sides : bool
     ignored : int
         Files that are no photographs.
     """
 
-    ledger: Ledger
-    roll: Roll
+    index: Index
     settings: Settings
-    packing: Packing
     side_settings: Mapping[str, Any]
-    sides: Sides | None
+    has_sides: bool
     ignored: int
 
     def tables(self) -> dict[str, Iterator[str]]:
         """Return the lines of each table by its name; dataset.json last."""
         tables = {
             LABELS: self.labels(),
-            REJECTED: csv_lines(REJECTED_COLUMNS, map(asdict, self.roll.rejections())),
+            REJECTED: csv_lines(REJECTED_COLUMNS, map(asdict, self._rejections())),
         }
-        if self.sides:
-            tables[ALIKE] = csv_lines(ALIKE_COLUMNS, map(asdict, self.sides.alike))
+        if self.has_sides:
+            tables[ALIKE] = csv_lines(ALIKE_COLUMNS, alike_rows(self.index))
         return tables | {SUMMARY: summary_lines(self._summary)}
 
     def labels(self) -> Iterator[str]:
@@ -64,41 +63,61 @@ class PrepareTables:
         return csv_lines(PREPARED_COLUMNS, self._rows())
 
     def digest(self) -> str:
-        """Return a digest of all that the tables tell beside the records of the photographs."""
-        rejections = [asdict(one) for one in self.roll.rejections()]
-        about = json.dumps([self._settings(), self.ignored, rejections])
+        """Return a digest of all that the tables say beside the records."""
+        about = json.dumps([self._settings(), self.ignored, *self._counts()])
         digest = hashlib.sha256(about.encode())
-        for source in self.roll.sources:  # one by one: a text of all takes memory
-            digest.update(json.dumps(source).encode())
+        for rejection in self._rejections():
+            digest.update(json.dumps(asdict(rejection)).encode())
         return digest.hexdigest()
 
+    def _rejections(self) -> Iterator[Rejection]:
+        return rejections(self.index)
+
+    def _labels(self) -> dict[str, int]:
+        """Return how many photographs each label has, in the order of the labels."""
+        query = "SELECT substr(name, 1, instr(name, '/') - 1), count(*) FROM wanted GROUP BY 1"
+        return dict(sorted(self.index.rows(query)))
+
     def _rows(self) -> Iterator[dict[str, Any]]:
-        labels = {label: index for index, label in enumerate(sorted(self.roll.counts()))}
-        for source in self.roll.sources:
-            label = label_of(source)
-            about = {"label": label, "label_index": labels[label], "source": source}
-            sides = self.sides.columns(source) if self.sides else {}
-            place = self.packing.columns(array_path(source))
-            yield self.ledger.get(array_path(source)) | about | sides | place
+        numbers = {label: number for number, label in enumerate(self._labels())}
+        split = "LEFT JOIN split USING (name)" if self.has_sides else ""
+        sides = "grp, split" if self.has_sides else "'', ''"
+        columns = self.index.columns
+        query = f"SELECT name, {sides}, {columns} {_PHOTOS} {split} ORDER BY name"
+        names = columns.split(", ")
+        for name, grp, side, *values in self.index.rows(query):
+            label = label_of(name)
+            yield dict(zip(names, values, strict=True)) | {
+                "path": array_path(name),
+                "label": label,
+                "label_index": numbers[label],
+                "source": name,
+                "group": grp,
+                "split": side,
+            }
+
+    def _counts(self) -> Row:
+        query = "SELECT count(*) - total(reason <> ''), total(reason <> '') FROM outcomes"
+        return tuple(map(int, next(self.index.rows(query))))
 
     def _summary(self) -> dict[str, Any]:
-        sources, moments = self.roll.sources, Moments()
-        for source in sources:
-            record = self.ledger.get(array_path(source))
-            box = Box(*(record[side] for side in ("left", "top", "right", "bottom")))
-            moments.add(record, box.width * box.height)
+        prepared, rejected = self._counts()
+        sums = ", ".join(f"sum({name})" for name in _SUMS)
+        query = f"SELECT sum((right - left) * (bottom - top)), {sums} {_PHOTOS}"
+        pixels, *totals = (value or 0 for value in next(self.index.rows(query)))
+        mean, std = mean_and_std(pixels, totals[:3], totals[3:])
         return {
             "granpipe": __version__,
             "pillow": PIL.__version__,
             "settings": self._settings(),
-            "classes": dict(sorted(self.roll.counts().items())),
-            "found": len(sources) + len(self.roll.rejected),
-            "prepared": len(sources),
-            "rejected": len(self.roll.rejected),
+            "classes": self._labels(),
+            "found": prepared + rejected,
+            "prepared": prepared,
+            "rejected": rejected,
             "ignored": self.ignored,
-            "mean": moments.mean(),
-            "std": moments.std(),
-            "arrays_sha256": self.ledger.arrays_digest(map(array_path, sources)),
+            "mean": mean,
+            "std": std,
+            "arrays_sha256": arrays_digest(self.index),
         }
 
     def _settings(self) -> dict[str, Any]:
@@ -108,5 +127,29 @@ class PrepareTables:
             "max_pixels": self.settings.max_pixels,
             "max_memory": self.settings.max_memory,
             **self.side_settings,
-            **self.packing.settings,
         }
+
+
+def arrays_digest(index: Index) -> str:
+    """Return one SHA-256 for the bytes and places of all arrays."""
+    digest = hashlib.sha256()
+    for array, name in index.rows(f"SELECT array_sha256, name {_PHOTOS} ORDER BY name"):
+        digest.update(f"{array}  {array_path(name)}\n".encode())
+    return digest.hexdigest()
+
+
+def rejections(index: Index) -> Iterator[Rejection]:
+    """Yield the rows of rejected.csv; names that are no UTF-8 as they are shown."""
+    query = """SELECT CAST(name AS BLOB), reason, detail FROM outcomes
+        WHERE reason <> '' ORDER BY name"""
+    for name, reason, detail in index.rows(query):
+        yield Rejection(name.decode("utf-8", "backslashreplace"), reason, detail)
+
+
+def alike_rows(index: Index) -> Iterator[dict[str, Any]]:
+    """Yield the rows of alike.csv."""
+    for source, other, distance in index.rows(
+        "SELECT * FROM alike ORDER BY source, other, distance"
+    ):
+        pair = {"source": source, "other": other, "distance": distance}
+        yield pair | {"label": label_of(source), "other_label": label_of(other)}

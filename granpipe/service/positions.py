@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from granpipe.dataset.names import array_path, label_of, shown
-from granpipe.dataset.packs import place_of
-from granpipe.jobs.prepare_ahead import Prepared
+from granpipe.jobs.prepare_online import Prepared
 
 _NUMBERS = ("left", "top", "right", "bottom")
 _PLACE = ("latitude", "longitude", "altitude")
@@ -47,13 +46,12 @@ class Known:
 def known_of(prepared: Prepared, sha256: str) -> Known:
     """Return what is to be remembered of a photograph; `sha256` counts where it is rejected."""
     record = prepared.record
-    if prepared.is_rejected:
+    if prepared.is_rejected or not record:
         why = {"reason": prepared.reason, "detail": prepared.detail}
         return Known(sha256, shown(prepared.source), {"state": "rejected"} | why)
-    place = place_of(array_path(prepared.source), record)
-    facts: dict[str, Any] = {"state": "prepared", "path": place.path, "row": place.row}
-    facts |= {name: record[name] for name in (*_NUMBERS, *_PLACE, *_TEXTS) if name in record}
-    return Known(str(record["sha256"]), prepared.source, facts)
+    facts: dict[str, Any] = {"state": "prepared", "path": array_path(prepared.source)}
+    facts |= {name: getattr(record, name) for name in (*_NUMBERS, *_PLACE, *_TEXTS)}
+    return Known(record.sha256, prepared.source, facts)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 from granpipe.engines.choice import choose
 from granpipe.errors import DatasetError, GranpipeError
-from granpipe.jobs.prepare_ahead import PrepareAhead, Prepared
+from granpipe.jobs.prepare_online import OnlinePreparer, Prepared
 from granpipe.service.events import DownError, Event, Events, Refusal
 from granpipe.service.journal import Journal
 from granpipe.service.parts import open_events, open_positions
@@ -29,16 +29,16 @@ class Worker:
 
     Parameters
     ----------
-    ahead : PrepareAhead
+    preparer : OnlinePreparer
     events : Events
     positions : Positions
     journal : Journal
     """
 
     def __init__(
-        self, ahead: PrepareAhead, events: Events, positions: Positions, journal: Journal
+        self, preparer: OnlinePreparer, events: Events, positions: Positions, journal: Journal
     ) -> None:
-        self.ahead = ahead
+        self.preparer = preparer
         self.events = events
         self.positions = positions
         self.journal = journal
@@ -98,7 +98,7 @@ class Worker:
     def _prepare(self, entries: Sequence[Entry], digests: dict[str, str]) -> None:
         """Prepare photographs, then tell whoever reads of the rejected ones, then the index."""
         began = time.monotonic()
-        done = self.ahead.run(entries)
+        done = self.preparer.run(entries)
         known = [known_of(one, digests[one.source]) for one in done]
         rejected = [one for one in known if one.facts["state"] == "rejected"]
         # What the index knows was told: an event may come again, or after a sweep.
@@ -121,9 +121,9 @@ class Worker:
 
         A broker may have lost its memory, and so may an index.
         """
-        for part in in_parts(self.ahead.recorded()):
+        for part in in_parts(self.preparer.recorded()):
             self._index(part, everything=reindex)
-        for entries in in_parts(self.ahead.missing(), _LARGEST_BATCH):
+        for entries in in_parts(self.preparer.missing(), _LARGEST_BATCH):
             digests = digests_of(entries)
             new = self.positions.lacking(list(digests.values()))
             untold = [entry for entry in entries if reindex or digests[entry.path] in new]
@@ -149,8 +149,8 @@ def make_worker(settings: Settings) -> Worker:
     """Return a worker on the parts of the settings."""
     journal = Journal(as_json=settings.logs_json)
     engine = choose(settings.engine, None, lambda line: journal.note("engine", told=line))
-    ahead = PrepareAhead(engine.open(settings.source), engine.open(settings.output), engine)
-    return Worker(ahead, open_events(settings), open_positions(settings), journal)
+    preparer = OnlinePreparer(engine.open(settings.source), engine.open(settings.output), engine)
+    return Worker(preparer, open_events(settings), open_positions(settings), journal)
 
 
 def main() -> int:

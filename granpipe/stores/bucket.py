@@ -162,36 +162,6 @@ class Bucket:
             return None
         return version if there == data else None
 
-    def part(self, path: str, start: int, size: int) -> bytes:
-        """Return bytes from the middle of an object, by one GET of a range."""
-        import obstore  # noqa: PLC0415 - the extra s3
-
-        try:
-            with self._answering(path):
-                options: Any = {"range": (start, start + size)}
-                answer = obstore.get(self._objects, self._key(path), options=options)
-                return bytes(answer.bytes())
-        except DatasetError as error:
-            if re.search("invalid ?range|416", str(error.__cause__), re.I):  # behind its end
-                return b""
-            raise
-
-    def fill(
-        self, path: str, start: int, data: bytes | memoryview, *, is_end: bool = False
-    ) -> bool:
-        """No object can be written into."""
-        return False
-
-    def move(self, path: str, target: str) -> str:
-        """Copy an object inside the bucket, and delete the first."""
-        import obstore  # noqa: PLC0415 - the extra s3
-
-        with self._writing(target):
-            obstore.copy(self._objects, self._key(path), self._key(target))
-            version = _version(obstore.head(self._objects, self._key(target)))
-        self.delete(path)
-        return version
-
     @contextmanager
     def writer(self, path: str) -> Iterator[IO[bytes]]:
         """Write a large object part by part; it is there when the last part is."""

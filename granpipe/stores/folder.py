@@ -86,12 +86,6 @@ class Folder:
             while piece := file.read(1 << 20):
                 yield piece
 
-    def part(self, path: str, start: int, size: int) -> bytes:
-        """Return bytes from the middle of a file."""
-        with self._open(path) as file:
-            file.seek(start)
-            return file.read(size)
-
     @contextmanager
     def _open(self, path: str) -> Iterator[IO[bytes]]:
         with open(os.open(self.locate(path), _TO_READ), "rb", buffering=0) as file:
@@ -117,42 +111,9 @@ class Folder:
             file.flush()
             os.fsync(file.fileno())
 
-    def fill(
-        self, path: str, start: int, data: bytes | memoryview, *, is_end: bool = False
-    ) -> bool:
-        """Write into a file, made where it is missing; what lies before may be a hole."""
-        with self._written(path):
-            target = self._own(path)
-            try:
-                number = os.open(target, _TO_WRITE, 0o666)
-            except FileNotFoundError:
-                os.makedirs(os.path.dirname(target), exist_ok=True)
-                number = os.open(target, _TO_WRITE, 0o666)
-            try:
-                os.lseek(number, start, os.SEEK_SET)
-                _write(number, data)
-                if is_end:
-                    os.truncate(number, start + len(data))
-            finally:
-                os.close(number)
-        return True
-
-    def move(self, path: str, target: str) -> str:
-        """Rename a file."""
-        with self._written(target):
-            os.replace(self._own(path), self._own(target))
-            with suppress(OSError):  # not empty
-                os.removedirs(os.path.dirname(self.locate(path)))
-            return version_of(os.stat(self.locate(target)))
-
     def _check_run(self) -> None:
         if self.scratch and not os.path.isdir(self.locate(self.scratch)):
             raise DatasetError(f"{self.root}: another run has begun here")
-
-    def _own(self, path: str) -> bytes:
-        """Return where a file is that this run may write, if it has not ended."""
-        self._check_run()
-        return self._unlinked(path)
 
     def _unlinked(self, path: str) -> bytes:
         if self._is_linked(path):

@@ -102,20 +102,6 @@ class Store(Protocol):
     def writer(self, path: str) -> AbstractContextManager[IO[bytes]]:
         """Write a large file by and by; it appears, whole, when the block ends without an error."""
 
-    def part(self, path: str, start: int, size: int) -> bytes:
-        """Return so many bytes of a file from a place on, fewer at its end. Raises as `read`."""
-
-    def fill(
-        self, path: str, start: int, data: bytes | memoryview, *, is_end: bool = False
-    ) -> bool:
-        """Write bytes into a file at a place, and end it there; False where no store like this can.
-
-        The file is there and not whole before it is moved: so keep it in a folder of one's own.
-        """
-
-    def move(self, path: str, target: str) -> str:
-        """Move a file in place of another, whole or not at all, and return its version."""
-
     def delete(self, path: str) -> None:
         """Delete a file, and the folders that it leaves empty."""
 

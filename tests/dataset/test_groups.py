@@ -6,8 +6,9 @@ import random
 import pytest
 
 from granpipe.dataset.facts import Facts, FactsTable
-from granpipe.dataset.groups import Groups, Together, parse_together
+from granpipe.dataset.groups import Groups
 from granpipe.dataset.groups import group as group_table
+from granpipe.dataset.together import Together, parse_together
 from granpipe.errors import DatasetError
 
 NOWHERE = (math.nan, math.nan)

@@ -552,9 +552,9 @@ def assert_agrees(found: Capture, said: dict):
         assert ours == (theirs if theirs is None else pytest.approx(theirs, abs=1e-3))
 
 
-def real_photographs(*folders):
+def real_photographs(folder):
     """Yield each photograph that opens, with its capture."""
-    for path in sorted(path for folder in folders for path in folder.rglob("*.*")):
+    for path in sorted(folder.rglob("*.*")):
         if path.is_file():
             try:
                 yield path, capture(path.read_bytes())
@@ -563,7 +563,7 @@ def real_photographs(*folders):
 
 
 def compare_with_exiftool(*folders) -> int:
-    captures = dict(real_photographs(*folders))
+    captures = dict(pair for folder in folders for pair in real_photographs(folder))
     told = exiftool(*captures)
     for found, said in zip(captures.values(), told, strict=True):
         if found.position:

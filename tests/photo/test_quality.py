@@ -9,8 +9,6 @@ from granpipe.photo.quality import FLAGS, flags, sharpness
 
 from conftest import ROOT
 
-SOUND = ("challenge", "gps", "orientation")
-
 
 def flags_of(image: Image.Image, size: int = 224) -> list[str]:
     array, box, (width, height), _ = letterbox(image, size)

@@ -89,11 +89,8 @@ def test_flasks_own_server_and_a_gunicorn_without_threads_take_photographs_and_e
     assert "Traceback" not in path.log()
 
 
-@pytest.mark.parametrize("pack", [(), ("--pack", 2)])
-def test_an_array_that_comes_after_prepare_leaves_dataset_json_as_it_is(
-    online, granpipe, tmp_path, pack
-):
-    path, settings = online(), ["--size", 64, "--fill", "#102030", *pack]
+def test_an_array_that_comes_after_prepare_leaves_dataset_json_as_it_is(online, granpipe, tmp_path):
+    path, settings = online(), ["--size", 64, "--fill", "#102030"]
     for number in range(3):
         save(path.source / f"corn/{number}.jpg", picture(seed=10 + number))
     granpipe("prepare", path.source, path.output, *settings)

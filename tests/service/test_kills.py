@@ -184,7 +184,7 @@ def test_a_lost_ledger_is_left_to_prepare_and_the_worker_waits_for_it(online, gr
     path.worker()
     check(path, photos[:3], granpipe)
     before = (path.output / "dataset.json").read_bytes()
-    (path.output / ".granpipe/ledger.jsonl").unlink()
+    (path.output / ".granpipe/ledger.sqlite").unlink()
     post_all(path, photos[3:], set())
     until(lambda: "run granpipe prepare" in path.log(), "a line of the worker")
     assert (path.arrays(), (path.output / "dataset.json").read_bytes()) == (3, before)

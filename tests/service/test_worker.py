@@ -18,7 +18,7 @@ from harm import until
 def make(tmp_path):
     """Return a function that makes a worker, with an engine that does nothing unless given one."""
     pytest.importorskip("flask", reason="the extra service is not installed")
-    from granpipe.jobs.prepare_ahead import PrepareAhead
+    from granpipe.jobs.prepare_online import OnlinePreparer
     from granpipe.service.journal import Journal
     from granpipe.service.queue import QueueFile
     from granpipe.service.rtree import IndexFile
@@ -28,8 +28,9 @@ def make(tmp_path):
     def make_one(source=None, engine=None) -> Worker:
         state = str(tmp_path / "state")
         source = source or open_store(str(tmp_path / "photographs"))
-        ahead = PrepareAhead(source, open_store(str(tmp_path / "arrays")), engine or Idle())
-        return Worker(ahead, QueueFile(state), IndexFile(state), Journal(as_json=True))
+        output = open_store(str(tmp_path / "arrays"))
+        preparer = OnlinePreparer(source, output, engine or Idle())
+        return Worker(preparer, QueueFile(state), IndexFile(state), Journal(as_json=True))
 
     return make_one
 
@@ -38,12 +39,18 @@ class Idle:
     """An engine that says of every photograph that it is prepared."""
 
     def run(self, task, items, place):
+        from granpipe.dataset.record import Record
         from granpipe.jobs.prepare_photo import Outcome
 
+        texts = {"recipe": "x" * 300, "version": "", "array_sha256": "a" * 64, "array_version": ""}
+        texts |= {"taken_at": "", "utc_offset": "", "camera": "", "flags": ""}
+        sides = {"width": 4, "height": 3, "left": 0, "top": 28, "right": 224, "bottom": 196}
+        sums = dict.fromkeys(["red", "green", "blue"], 1)
+        sums |= dict.fromkeys(["red_squares", "green_squares", "blue_squares"], 1)
+        place = dict.fromkeys(["latitude", "longitude", "altitude"])
         for job in items:
-            record = {"sha256": job.photo.path[5:69], "width": 4, "height": 3, "max_memory": 1}
-            record |= {"left": 0, "top": 28, "right": 224, "bottom": 196, "array_sha256": "a" * 64}
-            yield Outcome(record["sha256"], json.dumps(record | {"filler": "x" * 300}), False)
+            about = texts | sides | sums | place | {"sha256": job.photo.path[5:69]}
+            yield Outcome(Record(**about, max_memory=1), is_kept=False)
 
 
 class Here:
@@ -226,10 +233,17 @@ def flaky(root: Path, failing: set[str]):
                 return iter([Entry(folder, 0, "", "does not answer", is_folder=True)])
             return super().list(folder, deep=deep)
 
-        def _open(self, path):
+        def read(self, path):
+            self.check(path)
+            return super().read(path)
+
+        def head(self, path, size):
+            self.check(path)
+            return super().head(path, size)
+
+        def check(self, path):
             if failing & {"", path}:
                 raise OSError(5, "Input/output error")
-            return super()._open(path)
 
     return Flaky(str(root))
 

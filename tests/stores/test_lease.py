@@ -208,7 +208,7 @@ def test_a_run_that_lost_its_lease_stops_writes_no_tables_and_deletes_nothing(
     assert len(taken) < 20
     after = lake.objects("out")
     assert json.loads(lake.get("out/.granpipe/lock"))["lease"] == "theirs"
-    for name in ("labels.csv", "rejected.csv", "corn/00.png.npy", ".granpipe/ledger.jsonl"):
+    for name in ("labels.csv", "rejected.csv", "corn/00.png.npy", ".granpipe/ledger.sqlite"):
         assert after[f"out/{name}"] == before[f"out/{name}"]
     assert "out/dataset.json" not in after
 

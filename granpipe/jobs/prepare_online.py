@@ -1,7 +1,6 @@
 """Prepare photographs as they arrive, ahead of the `prepare` that will write the tables."""
 
-import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from typing import Any
@@ -11,21 +10,21 @@ from granpipe.dataset.ledger import Ledger, MovedError
 from granpipe.dataset.names import (
     DESK,
     OWN,
+    SETTINGS,
     array_path,
     check_name,
     is_array_path,
+    is_utf8,
     label_of,
     source_of,
 )
-from granpipe.dataset.packs import is_pack
-from granpipe.dataset.records import RecordsFile
+from granpipe.dataset.record import DUPLICATE, Record
 from granpipe.dataset.sources import find_photos, is_hidden
-from granpipe.dataset.tables import read_summary
 from granpipe.engines.parcels import clear
 from granpipe.engines.processes import WorkerCrashed
 from granpipe.engines.protocol import Engine, Place
 from granpipe.errors import DatasetError, PhotoError, UnseenError
-from granpipe.jobs.prepare_photo import TWIN, Job, Outcome, PreparePhoto, Settings
+from granpipe.jobs.prepare_photo import Job, Outcome, PreparePhoto, Settings
 from granpipe.photo.memory import MAX_MEMORY
 from granpipe.photo.opening import MAX_PIXELS, is_photo
 from granpipe.stores.protocol import Entry, Held, Store
@@ -41,8 +40,8 @@ class Prepared:
     ----------
     source : str
         Its path among the photographs.
-    record : dict
-        What the ledger records of it; empty where it is rejected.
+    record : Record or None
+        What the ledger records of it; None where it is rejected.
     is_kept : bool
         It was prepared before, and nothing was done.
     reason, detail : str
@@ -50,7 +49,7 @@ class Prepared:
     """
 
     source: str
-    record: dict[str, Any]
+    record: Record | None
     is_kept: bool = False
     reason: str = ""
     detail: str = ""
@@ -60,7 +59,7 @@ class Prepared:
         return bool(self.reason)
 
 
-class PrepareAhead:
+class OnlinePreparer:
     """Batches of photographs -> arrays, and parts of the ledger.
 
     Arrays that a table may list already are left alone, so dataset.json stays as true as it is.
@@ -83,7 +82,7 @@ class PrepareAhead:
         self.source = source
         self.output = output
         self.engine = engine
-        self._known: Ledger | None = None
+        self._last: Ledger | None = None
         self._foreign: dict[str, set[str]] = {}
 
     def run(self, photos: Sequence[Entry]) -> list[Prepared]:
@@ -98,12 +97,12 @@ class PrepareAhead:
         """
         with self.output.hold(OWN, lambda line: None, is_brief=True) as lock:
             ledger = self._ledger(lock.store)
-            settings, looks = _settings_of(lock.store)
+            settings, hashes = _settings_of(ledger)
             done: dict[str, Prepared | None] = {
                 photo.path: self._judge(ledger, photo.path, settings) for photo in photos
             }
             jobs = [Job(photo) for photo in photos if not done[photo.path]]
-            task = PreparePhoto(self.source, lock.store, settings, looks=looks, save=add_array)
+            task = PreparePhoto(self.source, lock.store, settings, hashes=hashes, save=add_array)
             try:
                 for made in self._work(ledger, lock, task, jobs):
                     done[made.source] = made
@@ -117,31 +116,32 @@ class PrepareAhead:
 
     def _ledger(self, held: Store) -> Ledger:
         """Return the ledger, read again where another run has written it."""
-        if self._known:
-            self._known.store = held
-        if not self._known or self._known.has_moved():
-            # A worker lives for months, while its dataset grows: none of it stays in memory.
-            self._known, self._foreign = Ledger(held, "prepare", RecordsFile()), {}
-        if not self._known.is_whole:
+        if self._last:
+            self._last.store = held
+            if self._last.has_moved():
+                self._last.close()
+                self._last = None
+        if not self._last:
+            self._last, self._foreign = Ledger(held, "prepare"), {}
+        if not self._last.is_whole:
             # Nobody knows then which arrays a table lists; prepare finds out, and starts afresh.
             raise DatasetError(f"{self.output.url}: its ledger is damaged; run granpipe prepare")
-        return self._known
+        return self._last
 
     def _judge(self, ledger: Ledger, source: str, settings: Settings) -> Prepared | None:
         """Return what is to be said without decoding anything; None for what is to be prepared."""
-        path = array_path(source)
         try:
             self._check(source)
         except PhotoError as error:
-            return Prepared(source, {}, reason=error.reason, detail=error.detail)
-        record = ledger.get(path)
-        if record and record["array_sha256"] == TWIN:
-            return Prepared(source, {}, reason="duplicate", detail="its twin is in")
+            return Prepared(source, None, reason=error.reason, detail=error.detail)
+        record: Record | None = ledger.index.record(source)
+        if record and record.array_sha256 == DUPLICATE:
+            return Prepared(source, None, reason="duplicate", detail="its twin is in")
         if record and settings.allows(record):
             return Prepared(source, record, is_kept=True)
-        if path in self._foreign_in(ledger, label_of(source)):
+        if source in self._foreign_in(ledger, label_of(source)):
             why = "a file that granpipe did not write has the place of its array"
-            return Prepared(source, {}, reason="bad_name", detail=why)
+            return Prepared(source, None, reason="bad_name", detail=why)
         return None
 
     def _check(self, source: str) -> None:
@@ -154,11 +154,13 @@ class PrepareAhead:
             raise PhotoError("bad_name", why)
 
     def _foreign_in(self, ledger: Ledger, label: str) -> set[str]:
-        """Return what stood in a class folder of the dataset and is not in the ledger."""
+        """Return the names of what stood in a class folder and is not in the ledger."""
         if label not in self._foreign:
-            there = (entry.path for entry in self.output.list(label))
-            known = (ledger.records, ledger.replaceable)
-            self._foreign[label] = {path for path in there if not any(path in one for one in known)}
+            ours = """SELECT 1 FROM records WHERE name = ?1
+                UNION SELECT 1 FROM planned WHERE name = ?1
+                UNION SELECT 1 FROM replaceable WHERE name = ?1"""
+            names = (source_of(entry.path) for entry in self.output.list(label))
+            self._foreign[label] = {one for one in names if not ledger.index.value(ours, (one,))}
         return self._foreign[label]
 
     def _work(
@@ -166,7 +168,7 @@ class PrepareAhead:
     ) -> Iterator[Prepared]:
         if not jobs:
             return
-        ledger.plan([array_path(job.photo.path) for job in jobs])
+        ledger.plan_names([job.photo.path for job in jobs])
         clear(lock.store, DESK)  # of a worker that was killed
         with closing(self.engine.run(task, jobs, Place(lock.store, DESK))) as results:
             for job, result in zip(jobs, results, strict=True):
@@ -187,53 +189,52 @@ class PrepareAhead:
         if is_back or (first and first.is_folder and first.problem):
             raise DatasetError(f"{self.source.url}: {error.detail}") from error
 
-    def _records(self) -> Mapping[str, str]:
+    def _read_ledger(self) -> Ledger:
         while True:
             with suppress(MovedError):
-                return Ledger(self.output, "prepare", RecordsFile()).records
+                return Ledger(self.output, "prepare")
 
     def missing(self) -> list[Entry]:
-        """Return the photographs of the source that the ledger does not know; none if empty."""
-        records = self._records()
+        """Return the photographs of the source that the ledger does not record; none if empty."""
         try:
             found = find_photos(self.source)
         except DatasetError:
             # An empty source is no error here; one that does not answer says so again.
             next(iter(self.source.list()), None)
             return []
-        return [photo for photo in found.photos if not records.get(array_path(photo.path))]
+        query = "SELECT 1 FROM records WHERE name = ?"
+        with closing(self._read_ledger()) as ledger:
+            return [
+                photo
+                for photo in found.photos
+                if not is_utf8(photo.path) or not ledger.index.value(query, (photo.path,))
+            ]
 
     def recorded(self) -> Iterator[Prepared]:
         """Yield every photograph that the ledger records."""
-        for path, text in self._records().items():
-            record = json.loads(text) if text and not is_pack(path) else {}
-            if record and record["array_sha256"] != TWIN:
-                yield Prepared(source_of(path), record, is_kept=True)
+        with closing(self._read_ledger()) as ledger:
+            index = ledger.index
+            query = f"SELECT name, {index.columns} FROM records ORDER BY name"
+            for name, *values in index.rows(query):
+                record = Record.from_values(values)
+                if record.array_sha256 != DUPLICATE:
+                    yield Prepared(name, record, is_kept=True)
 
 
 def _taken(ledger: Ledger, source: str, result: Outcome | PhotoError | WorkerCrashed) -> Prepared:
     if isinstance(result, WorkerCrashed):
-        return Prepared(source, {}, reason="crashed", detail=f"its decoder {result.cause}")
+        return Prepared(source, None, reason="crashed", detail=f"its decoder {result.cause}")
     if isinstance(result, PhotoError):
-        return Prepared(source, {}, reason=result.reason, detail=result.detail)
-    ledger.add(array_path(source), result.record)
-    return Prepared(source, json.loads(result.record))
+        return Prepared(source, None, reason=result.reason, detail=result.detail)
+    ledger.add(source, result.record)
+    return Prepared(source, result.record)
 
 
-def _settings_of(output: Store) -> tuple[Settings, bool]:
-    """Return how the dataset was prepared, else the defaults; and whether records tell looks."""
-    told = (read_summary(output) or {}).get("settings")
-    told = told if isinstance(told, dict) else {}
-    values = [told.get(name) for name in ("size", "max_pixels", "max_memory")]
-    fill = told.get("fill")
-    is_sound = isinstance(fill, list) and len(fill) == 3 and _are_numbers([*values, *fill])
-    if not is_sound:
+def _settings_of(ledger: Ledger) -> tuple[Settings, bool]:
+    """Return how the dataset is prepared, else the defaults; and whether records have hashes."""
+    noted: dict[str, Any] | None = ledger.noted(SETTINGS)
+    if not noted:
         return Settings(224, (0, 0, 0), MAX_PIXELS, MAX_MEMORY), False
-    size, max_pixels, max_memory = (int(value) for value in values if value is not None)
-    red, green, blue = (int(channel) for channel in fill or ())
-    looks = "likeness" in str(told.get("together", ""))
-    return Settings(size, (red, green, blue), max_pixels, max_memory), looks
-
-
-def _are_numbers(values: Iterable[object]) -> bool:
-    return all(isinstance(value, int) and value >= 0 for value in values)
+    red, green, blue = noted["fill"]
+    settings = Settings(noted["size"], (red, green, blue), noted["max_pixels"], noted["max_memory"])
+    return settings, noted["hashes"]

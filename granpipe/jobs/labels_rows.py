@@ -1,0 +1,135 @@
+"""The rows of labels.csv whose photographs are to have copies, in the index of a run."""
+
+import hashlib
+import json
+from collections.abc import Iterator
+
+from granpipe.dataset.index import Row
+from granpipe.dataset.names import LABELS, array_path, is_array_path, label_of
+from granpipe.dataset.tables import PREPARED_COLUMNS, csv_lines, rows_of
+from granpipe.errors import DatasetError, PhotoError
+from granpipe.jobs.copy_photo import CopyPhoto, box_in, copy_name
+from granpipe.jobs.run import Run
+from granpipe.photo.letterbox import Box
+from granpipe.stores.urls import join
+
+# A photograph is a row of labels.csv; it has copies unless `reason` says why not.
+_SCHEMA = """
+CREATE TABLE cells (number INTEGER PRIMARY KEY, source TEXT, cells TEXT);
+CREATE TABLE photos (number INTEGER PRIMARY KEY, source TEXT, label TEXT, cells TEXT,
+    reason TEXT, detail TEXT, made_from TEXT, is_trusted INTEGER, key TEXT,
+    left INTEGER, top INTEGER, right INTEGER, bottom INTEGER);
+"""
+
+
+class LabelsRows:
+    """The table `photos` of an augment run.
+
+    Parameters
+    ----------
+    run : Run
+    task : CopyPhoto
+    copies : int
+        Copies of each photograph.
+    side : str
+        `train`, or `all`, for a dataset with sides.
+
+    Attributes
+    ----------
+    made_from : str
+        SHA-256 of labels.csv as prepare writes it.
+    has_sides : bool
+    held_out : int
+        Photographs of validation and test.
+    """
+
+    def __init__(self, run: Run, task: CopyPhoto, copies: int, side: str) -> None:
+        self.run = run
+        self.index = run.index
+        self.index.create(_SCHEMA)
+        self.task = task
+        self.copies = copies
+        self.side = side
+        self.has_sides = False
+        self.held_out = 0
+        self.made_from = ""
+
+    def read(self, count: object) -> None:
+        """Read labels.csv, in whatever order its rows are.
+
+        Parameters
+        ----------
+        count : int or None
+            How many rows dataset.json promises.
+
+        Raises
+        ------
+        DatasetError
+            The table is not as prepare wrote it, or no photograph is to have copies.
+        """
+        place = join(self.task.dataset.url, LABELS)
+        self.index.load(
+            "INSERT INTO cells VALUES (?, ?, ?)",
+            (
+                (number, row.get("source") or "", json.dumps(row))
+                for number, row in enumerate(rows_of(self.task.dataset, LABELS))
+            ),
+        )
+        first = next(self._rows(), None)
+        if not first:
+            raise DatasetError(f"{place}: holds no photographs; see rejected.csv beside it")
+        if missing := [column for column in PREPARED_COLUMNS if column not in first]:
+            raise DatasetError(f"{place}: has no column {missing[0]}; run granpipe prepare again")
+        found = self.index.value("SELECT count(*) FROM cells")
+        if count is not None and count != found:
+            raise DatasetError(
+                f"{place}: has {found} rows, dataset.json promises {count}; run granpipe prepare "
+                "again"
+            )
+        digest = hashlib.sha256()
+        for line in csv_lines(PREPARED_COLUMNS, self._rows()):
+            digest.update(line.encode())
+        self.made_from = digest.hexdigest()
+        self.has_sides = any(row["split"] for row in self._rows())
+        marks = ", ".join("?" * 13)
+        self.index.load(f"INSERT INTO photos VALUES ({marks})", self._photos())
+        self.held_out = found - self.index.value("SELECT count(*) FROM photos")
+        if self.held_out == found:
+            raise DatasetError(
+                "no photograph is for training; say --split-only all for copies of all"
+            )
+
+    def _rows(self) -> Iterator[dict[str, str]]:
+        """Yield the rows of labels.csv in the order of their sources."""
+        for (cells,) in self.index.rows("SELECT cells FROM cells ORDER BY source, number"):
+            yield json.loads(cells)
+
+    def _photos(self) -> Iterator[Row]:
+        """Yield a row of the table `photos` for each photograph that is to have copies."""
+        side, before = self.side if self.has_sides else "all", ""
+        # A damaged row is to be rejected.
+        rows = (
+            row for row in self._rows() if side in {"all", row["split"]} or None in row.values()
+        )
+        for number, row in enumerate(rows):
+            try:
+                box = self._check(row, before)
+                before, reason, detail = row["path"], "", ""
+            except PhotoError as error:
+                box, reason, detail = Box(0, 0, 0, 0), error.reason, error.detail
+            source = row["source"] or f"row {number + 2}"
+            about = (number, source, row["label"], json.dumps(row), reason, detail, "", 0, "")
+            yield (*about, box.left, box.top, box.right, box.bottom)
+
+    def _check(self, row: dict[str, str], before: str) -> Box:
+        """Return a row's content box; PhotoError where there can be no copies of it."""
+        path = row["path"]
+        if None in row.values() or not is_array_path(path) or path != array_path(row["source"]):
+            raise PhotoError("unreadable", "its row of labels.csv is damaged")
+        if row["label"] != label_of(row["source"]):
+            raise PhotoError("unreadable", "its row has another class's label")
+        if path == before:  # rows come in order
+            raise PhotoError("duplicate", "another row has the same path")
+        if why := self.run.store.refusal(array_path(copy_name(row["source"], self.copies))):
+            raise PhotoError("bad_name", why)
+        return box_in(row, self.task.size)

@@ -1,0 +1,132 @@
+"""What a run of `prepare` knows of photographs: which there are, and what came of each."""
+
+from collections import Counter
+
+from granpipe.dataset.index import Row
+from granpipe.dataset.names import array_path, check_name
+from granpipe.dataset.record import DUPLICATE, Record
+from granpipe.dataset.sources import Search
+from granpipe.errors import DatasetError, PhotoError
+from granpipe.jobs.run import Run
+from granpipe.stores.protocol import Entry
+
+# Every photograph is in `outcomes` in the end: without a reason it has an array.
+_SCHEMA = """
+CREATE TABLE photos (name TEXT PRIMARY KEY, size INTEGER, version TEXT, problem TEXT)
+    WITHOUT ROWID;
+CREATE TABLE outcomes (name TEXT PRIMARY KEY, reason TEXT, detail TEXT, is_kept INTEGER)
+    WITHOUT ROWID;
+CREATE TABLE duplicates (name TEXT PRIMARY KEY) WITHOUT ROWID;
+CREATE TABLE todo (number INTEGER PRIMARY KEY, name TEXT);
+CREATE VIEW wanted AS SELECT name FROM outcomes WHERE reason = '';
+"""
+
+
+class PhotoIndex:
+    """The tables that prepare adds to a run's index."""
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+        self.index = run.index
+        self.index.create(_SCHEMA)
+
+    def load(self, search: Search) -> None:
+        """Take in every photograph that is found; reject those that cannot have an array."""
+        photos = filter(None, map(self._row, search))
+        self.index.load("INSERT OR REPLACE INTO photos VALUES (?, ?, ?, ?)", photos)
+        for folder, cause in search.unlisted:
+            self.reject(folder, PhotoError("unreadable", cause))
+        if self.run.ignores_case:
+            self._reject_same_files()
+
+    def _row(self, photo: Entry) -> Row | None:
+        """Return a photograph's row of the index; None where its name is rejected."""
+        try:
+            check_name(photo.path)
+            if why := self.run.store.refusal(array_path(photo.path)):
+                raise PhotoError("bad_name", why)  # noqa: TRY301
+        except PhotoError as error:
+            self.reject(photo.path, error)
+            return None
+        return photo.path, photo.size, photo.version, photo.problem
+
+    def _reject_same_files(self) -> None:
+        """Reject names that are one file where the disk ignores case."""
+        query = """SELECT name FROM photos WHERE fold(name) IN
+            (SELECT fold(name) FROM photos GROUP BY fold(name) HAVING count(*) > 1)"""
+        for (name,) in list(self.index.rows(query)):
+            error = PhotoError("bad_name", "differs from another in letter case only")
+            self.reject(name, error)
+            self.index.execute("DELETE FROM photos WHERE name = ?", (name,))
+
+    def keep_unseen(self, folder: str, cause: str, recipe: str) -> None:
+        """Leave alone what stands in the dataset from a folder that could not be listed.
+
+        Parameters
+        ----------
+        folder, cause : str
+        recipe : str
+            How arrays are made now.
+
+        Raises
+        ------
+        DatasetError
+            What came from it is not known, or would be lost.
+        """
+        query = """SELECT name FROM (SELECT name FROM records UNION SELECT name FROM planned
+            UNION SELECT name FROM replaceable) WHERE name > ? AND name < ?"""
+        for (name,) in list(self.index.rows(query, (f"{folder}/", f"{folder}0"))):
+            record: Record | None = self.index.record(name)
+            if not record:
+                if self._version(name):
+                    raise DatasetError(
+                        f"{folder}: {cause}; mend that: the ledger does not tell what came from it"
+                    )
+            elif record.recipe != recipe:
+                raise DatasetError(
+                    f"{folder}: {cause}; mend that: with other settings its arrays would be lost"
+                )
+            elif record.array_sha256 == DUPLICATE:
+                self.index.execute("INSERT OR IGNORE INTO duplicates VALUES (?)", (name,))
+            elif self.has_array(name, record):
+                self.admit(name, is_kept=True)
+
+    def _version(self, name: str) -> str:
+        """Return the version in which an array stands there; empty where there is none."""
+        query = "SELECT version FROM listed WHERE path = fold(? || '.npy')"
+        return self.index.value(query, (name,)) or ""
+
+    def has_array(self, name: str, record: Record) -> bool:
+        """Return whether the array of a record stands there as recorded."""
+        if record.array_version and self._version(name) == record.array_version:
+            return True
+        return self.run.has_bytes(name, record.array_sha256)
+
+    def admit(self, name: str, *, is_kept: bool) -> None:
+        """Take a photograph for prepared."""
+        self.index.execute("INSERT OR REPLACE INTO outcomes VALUES (?, '', '', ?)", (name, is_kept))
+
+    def reject(self, name: str, error: PhotoError) -> None:
+        """Note why a photograph has no array."""
+        # A name may be other bytes than UTF-8.
+        values = (name.encode("utf-8", "surrogateescape"), error.reason, error.detail)
+        query = "INSERT OR REPLACE INTO outcomes VALUES (CAST(? AS TEXT), ?, ?, 0)"
+        self.index.execute(query, values)
+
+    def counts(self) -> Counter[str]:
+        """Return how many photographs of each label have an array."""
+        query = "SELECT substr(name, 1, instr(name, '/') - 1), count(*) FROM wanted GROUP BY 1"
+        return Counter(dict(self.index.rows(query)))
+
+    def kept(self) -> int:
+        """Return how many of them were not decoded again."""
+        return int(self.index.value("SELECT count(*) FROM outcomes WHERE is_kept AND reason = ''"))
+
+    def flags(self) -> Counter[str]:
+        """Return how many photographs have each flag."""
+        query = """SELECT flags, count(*) FROM wanted JOIN records USING (name)
+            WHERE flags <> '' GROUP BY flags"""
+        found: Counter[str] = Counter()
+        for words, count in self.index.rows(query):
+            found.update(dict.fromkeys(words.split(), count))
+        return found

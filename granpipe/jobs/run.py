@@ -1,0 +1,268 @@
+"""One run: it brings the arrays of a dataset in line with what is wanted.
+
+prepare, augment and the online worker are such runs. Each looks at what stands in OUTPUT, plans,
+works, takes the results into the ledger, verifies that every array stands as recorded, and
+finishes: deletes what is not wanted, writes the tables, and last dataset.json.
+"""
+
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager, nullcontext
+from typing import Any
+
+from granpipe.dataset.arrays import array_digest
+from granpipe.dataset.index import Index
+from granpipe.dataset.ledger import Ledger, MovedError
+from granpipe.dataset.names import ALIKE, DESK, LABELS, REJECTED, SUMMARY, array_path, is_utf8
+from granpipe.dataset.record import ArrayRecord
+from granpipe.dataset.recovery import recover
+from granpipe.dataset.waiting import acquire
+from granpipe.engines.parcels import clear
+from granpipe.engines.processes import WorkerCrashed
+from granpipe.engines.protocol import Engine, Item, Place, Result
+from granpipe.errors import DatasetError
+from granpipe.stores.protocol import Held, Store
+from granpipe.stores.urls import join
+
+Progress = Callable[[Iterator[Any], int], Iterator[Any]]
+"""Wraps an iterator over results; takes it and their number."""
+
+Say = Callable[[str], None]
+"""Called with a line on what the run waits for."""
+
+_TABLES = (LABELS, REJECTED, ALIKE, SUMMARY)
+_MOST_ROUNDS = 3
+# Of our own: what the ledger records, or announces.
+OURS = "SELECT name FROM records UNION SELECT name FROM planned"
+UNWANTED = f"""SELECT name FROM ({OURS})
+    WHERE fold(name) NOT IN (SELECT fold(name) FROM wanted)
+    AND fold(name || '.npy') IN (SELECT path FROM listed)"""
+
+_MISMATCHED = """INSERT INTO mismatched SELECT wanted.name FROM wanted JOIN records USING (name)
+    LEFT JOIN listed_again ON path = fold(wanted.name || '.npy')
+    WHERE listed_again.version IS NOT records.array_version"""
+_NOW_LISTED = """INSERT OR REPLACE INTO listed SELECT listed_again.* FROM mismatched
+    JOIN listed_again ON path = fold(name || '.npy')"""
+
+
+class Run:
+    """One run.
+
+    Parameters
+    ----------
+    store : Store
+        The dataset, which may not exist yet.
+    command : str
+        Who writes here, `prepare` or `augment`.
+    say : callable
+        Called with a line on whom the run waits for.
+    lock : Held, optional
+        Where the run has the lock already.
+
+    Attributes
+    ----------
+    ledger : Ledger
+    index : Index
+        The ledger's. Its table `wanted` names the arrays that are to stand there in the end.
+    store : Store
+        The dataset; held by this run alone from `plan` on.
+    verifies : bool
+        Tables are hashed, whatever size and time say of them.
+    refusal : str
+        Why nothing can be written, where a lock cannot be had; empty otherwise.
+
+    Raises
+    ------
+    DatasetError
+        The store holds files and is not one that this command wrote.
+    """
+
+    def __init__(self, store: Store, command: str, say: Say, lock: Held | None = None) -> None:
+        self._say = say
+        self._stack = ExitStack()
+        self.lock = lock
+        self.store = store
+        self.ledger = Ledger(store, command)
+        self.index: Index = self.ledger.index
+        self.refusal = ""
+        self.verifies = False
+        self.has_written = False
+        self.ignores_case = store.ignores_case()
+        if self.ignores_case:
+            self.index.ignore_case()
+        try:
+            recover(self.ledger, say)
+        except BaseException:
+            self.ledger.close()
+            raise
+
+    def close(self) -> None:
+        """Keep what was done, and let go of the lock."""
+        try:
+            if self.lock:
+                self.ledger.flush()
+        finally:
+            self._stack.close()
+            self.ledger.close()
+
+    # What stands there
+
+    def look(self, wanted: str = "SELECT name FROM wanted", table: str = "listed") -> None:
+        """List the folders of the arrays of a query, and of all that are recorded."""
+        self.index.execute(f"DELETE FROM {table}")
+        names = f"{wanted} UNION {OURS}"
+        first = "substr(name, 1, max(0, instr(name, '/') - 1))"
+        for (folder,) in sorted(self.index.rows(f"SELECT DISTINCT {first} FROM ({names})")):
+            self.index.load(
+                f"INSERT OR REPLACE INTO {table} VALUES (fold(?), ?)", self._listed(folder)
+            )
+
+    def _listed(self, folder: str) -> Iterator[tuple[str, str]]:
+        for entry in self.store.list(folder, deep=bool(folder)):
+            if entry.is_folder:
+                raise DatasetError(f"{self.store.url}/{entry.path}: {entry.problem}")
+            if entry.path.endswith(".npy") and is_utf8(entry.path):
+                yield entry.path, entry.version
+
+    def count_standing(self) -> int:
+        """Return how many arrays of ours stood there before the run."""
+        query = f"SELECT count(*) FROM ({OURS}) JOIN listed ON path = fold(name || '.npy')"
+        return int(self.index.value(query))
+
+    def count_unwanted(self) -> int:
+        """Return how many arrays of ours stand there that are not wanted."""
+        return int(self.index.value(f"SELECT count(*) FROM ({UNWANTED})"))
+
+    def has_bytes(self, name: str, sha256: str) -> bool:
+        """Return whether an array stands there with these bytes."""
+        return array_digest(self.store, array_path(name)) == sha256
+
+    def unwanted(self) -> list[str]:
+        """Return their names."""
+        return [name for (name,) in self.index.rows(f"{UNWANTED} ORDER BY name")]
+
+    # Working
+
+    def plan(self, names: str, *notes: str) -> None:
+        """Take the lock, and note that the arrays of a query may be written.
+
+        Where no lock can be had, `refusal` says why, and the run may go on without writing.
+
+        Parameters
+        ----------
+        names : str
+            Selects them.
+        *notes : str
+            Names of notes that are to outlive a kill, too.
+
+        Raises
+        ------
+        DatasetError
+            A file that granpipe did not write has an array's place, or another run is writing.
+        """
+        self.check(names)
+        if self.open():
+            self.ledger.plan(names, notes)
+
+    def check(self, names: str) -> None:
+        """Raise DatasetError where a file that granpipe did not write has an array's place."""
+        ours = f"{OURS} UNION SELECT name FROM replaceable"
+        query = f"""SELECT name FROM ({names}) JOIN listed ON path = fold(name || '.npy')
+            WHERE fold(name) NOT IN (SELECT fold(name) FROM ({ours})) ORDER BY name LIMIT 1"""
+        if name := self.index.value(query):
+            place = join(self.store.url, array_path(name))
+            raise DatasetError(f"{place}: was not written by granpipe; move it away")
+
+    def open(self) -> bool:
+        """Take the lock; return whether this run may write."""
+        if self.lock or self.refusal:
+            return not self.refusal
+        try:
+            self.lock = self._stack.enter_context(acquire(self.store, self._say))
+        except OSError as error:
+            self.refusal = f"{self.store.url}: {error.strerror or error}; mend that, run again"
+            return False
+        if self.ledger.has_moved():
+            raise MovedError
+        self.store = self.ledger.store = self.lock.store
+        clear(self.store, DESK)  # of a run that was killed
+        return True
+
+    def work(
+        self,
+        task: Callable[[Item], Result],
+        items: Sequence[Item],
+        engine: Engine,
+        progress: Progress,
+        take: Callable[[Item, Result | WorkerCrashed], None],
+    ) -> None:
+        """Do a task for every item, and hand each item with its result to `take`, in order."""
+        place = Place(self.store, DESK) if self.lock else None
+        # Closed at once when an error or Ctrl-C ends the loop, so that no worker writes on.
+        with closing(engine.run(task, items, place)) as results:
+            for item, result in zip(items, progress(results, len(items)), strict=True):
+                take(item, result)
+
+    def add(self, name: str, record: ArrayRecord, *, is_written: bool) -> None:
+        """Record an array, and whether this run has written it."""
+        if is_written:
+            self.has_written = True
+            self.index.execute("INSERT OR IGNORE INTO written VALUES (?)", (name,))
+        if self.lock:
+            self.lock.watch()
+        self.ledger.add(name, record, is_held=self.lock is not None)
+
+    def verify(self, make_again: Callable[[], None]) -> None:
+        """Look whether every wanted array stands there as recorded, if this run wrote any.
+
+        A worker of an ended run, or somebody else, may have written one in the meantime.
+
+        Parameters
+        ----------
+        make_again : callable
+            Sees to the arrays that the index's table `mismatched` names.
+        """
+        for _ in range(_MOST_ROUNDS):
+            if not self.has_written:
+                return
+            self.look(table="listed_again")
+            self.index.execute("DELETE FROM mismatched")
+            if not self.index.execute(_MISMATCHED):
+                return
+            self.index.execute(_NOW_LISTED)
+            make_again()
+        raise DatasetError(f"{self.store.url}: somebody else writes arrays here; end that")
+
+    def has_table(self, name: str) -> bool:
+        """Return whether a table stands there as the last run wrote it."""
+        version = self.table_versions().get(name, "")
+        noted = self.ledger.noted("tables") or {}
+        return bool(version) and noted.get(name, [""])[0] == version
+
+    def table_versions(self) -> dict[str, str]:
+        return {
+            entry.path: entry.version
+            for entry in self.store.list(deep=False)
+            if entry.path in _TABLES
+        }
+
+
+def run_again(store: Store, command: str, say: Say, work: Callable[[Run], Result]) -> Result:
+    """Do the work of a run, again from the start where another run came in between."""
+    is_held = False
+    while True:
+        try:
+            with _opened(store, command, say, is_held=is_held) as run:
+                return work(run)
+        except MovedError:
+            # Where one batch follows another, only who has the lock already can read in peace.
+            is_held = True
+
+
+@contextmanager
+def _opened(store: Store, command: str, say: Say, *, is_held: bool) -> Generator[Run, None, None]:
+    with acquire(store, say) if is_held else nullcontext() as lock:
+        run = Run(lock.store if lock else store, command, say, lock)
+        try:
+            yield run
+        finally:
+            run.close()

@@ -1,0 +1,84 @@
+"""How a dataset is to be split: by what is asked for, and by what the ledger keeps."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any
+
+from granpipe.dataset.names import LABELS
+from granpipe.dataset.sides import SIDES, Shares, parse_shares
+from granpipe.dataset.tables import each_row
+from granpipe.dataset.together import Together, parse_together
+from granpipe.errors import DatasetError
+from granpipe.stores.protocol import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What was asked for; None where nothing was: then a dataset keeps what it has."""
+
+    split: str | None = None
+    together: str | None = None
+    seed: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How sides are dealt."""
+
+    shares: Shares
+    together: Together
+    seed: int
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What dataset.json tells of it."""
+        return {"split": str(self.shares), "together": str(self.together), "seed": self.seed}
+
+    def note(self, recipe: str, photos: Iterable[tuple[str, str]]) -> list[str]:
+        """Return what the ledger keeps: the settings, and a digest of all that decides on groups.
+
+        Parameters
+        ----------
+        recipe : str
+        photos : iterable of tuple
+            SHA-256 and name of each photograph, in order.
+        """
+        digest = sha256(recipe.encode())
+        for photo in photos:
+            digest.update("{} {}\n".format(*photo).encode())
+        return [str(self.shares), str(self.together), str(self.seed), digest.hexdigest()]
+
+
+def plan_sides(wish: Wish, noted: Sequence[str]) -> Plan | None:
+    """Return how sides are dealt, by what is wished and by the ledger's line; None for no sides.
+
+    Raises
+    ------
+    DatasetError
+        The wish makes no sense.
+    """
+    names = {"--keep-together": wish.together, "--seed": wish.seed}
+    others = [name for name, value in names.items() if value is not None]
+    shares = wish.split if wish.split is not None else (noted[0] if noted else "none")
+    if shares == "none":
+        if others:
+            raise DatasetError(f"{others[0]} is for a dataset with a split; add --split 80/10/10")
+        return None
+    former = noted[1:3] or [str(Together()), "0"]
+    together = former[0] if wish.together is None else wish.together
+    seed = int(former[1]) if wish.seed is None else wish.seed
+    return Plan(parse_shares(shares), parse_together(together), seed)
+
+
+def check_no_sides(store: Store) -> None:
+    """Raise DatasetError where a table holds sides and nothing tells how they were dealt."""
+    try:
+        has_sides = any(row["split"] in SIDES for row in each_row(store, LABELS, ("split",)))
+    except (DatasetError, FileNotFoundError):
+        return
+    if has_sides:
+        raise DatasetError(
+            f"{store.url}: has sides, but the ledger that tells their --split is lost; say --split "
+            "as before, or --split none"
+        )

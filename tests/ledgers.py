@@ -1,0 +1,41 @@
+"""Look into a dataset's ledger, and harm it."""
+
+import hashlib
+import sqlite3
+import tempfile
+from contextlib import closing
+from pathlib import Path
+
+LEDGER = ".granpipe/ledger.sqlite"
+_DIGEST_BYTES = 32
+
+
+def edit(ledger: Path, *statements: str, is_sealed: bool = False) -> None:
+    """Change a ledger's database; unless it is sealed again, its digest does not hold any more."""
+    data = ledger.read_bytes()
+    body, digest = data[:-_DIGEST_BYTES], data[-_DIGEST_BYTES:]
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, "ledger.sqlite")
+        file.write_bytes(body)
+        with closing(sqlite3.connect(file)) as connection, connection:
+            for statement in statements:
+                connection.execute(statement)
+        body = file.read_bytes()
+    ledger.write_bytes(body + (hashlib.sha256(body).digest() if is_sealed else digest))
+
+
+def names(ledger: Path) -> list[str]:
+    """Return the names of the arrays that a ledger records."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, "ledger.sqlite")
+        file.write_bytes(ledger.read_bytes()[:-_DIGEST_BYTES])
+        with closing(sqlite3.connect(file)) as connection:
+            return [name for (name,) in connection.execute("SELECT name FROM records")]
+
+
+def part(out: Path, *lines: str) -> None:
+    """Put a part beside a dataset's ledger, as a run writes it that is killed."""
+    folder = out / ".granpipe/parts"
+    folder.mkdir(exist_ok=True)
+    text = "".join(f"{line}\n" for line in ['{"granpipe": "prepare", "records": 2}', *lines])
+    (folder / "000001-00000000-000000.jsonl").write_text(text)
