@@ -17,7 +17,7 @@ _STRANGER = {
 }
 
 # How obstore tells of a connection that ended before the answer; one that was refused is another.
-_BROKEN = re.compile(r"kind: (Interrupted|Unknown),")
+_BROKEN = re.compile(r"kind: (Interrupted|Unknown),|response body error")
 
 # How it names the first key of a listing that it cannot represent.
 _BAD_KEY = re.compile(
@@ -94,7 +94,8 @@ def fail(url: str, path: str, error: Exception) -> NoReturn:
 def insistently(ask: Callable[[], Any]) -> Any:
     """Ask again, a few times, where a server was busy, had a mishap, or went away meanwhile.
 
-    For what obstore does not ask twice by itself, as it may have been done the first time.
+    For what obstore does not ask twice by itself: it may have been done the first time, or the
+    answer had begun.
     """
     for pause in (0.2, 1.0, 3.0):
         try:

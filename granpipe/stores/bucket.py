@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import IO, Any, cast
 
 from granpipe.errors import DatasetError
@@ -62,11 +62,14 @@ class Bucket:
             yield from self._walk(folder, deep=False)
             return
         skipped = len(self.prefix) + bool(self.prefix)
-        found = []
+
+        def listed() -> list[Entry]:
+            chunks = obstore.list(self._objects, self._key(folder) or None)
+            return [_entry(listed_object, skipped) for chunk in chunks for listed_object in chunk]
+
         try:
             with self._answering(folder):
-                for chunk in obstore.list(self._objects, self._key(folder) or None):
-                    found += [_entry(listed_object, skipped) for listed_object in chunk]
+                found = insistently(listed)
         except (BadKeyError, PermissionError):
             found = [*self._walk(folder, deep=True)]
         yield from found
@@ -81,7 +84,8 @@ class Bucket:
             name = folders.pop()
             try:
                 with self._answering(name):
-                    listed = obstore.list_with_delimiter(self._objects, self._key(name) or None)
+                    key = self._key(name) or None
+                    listed = insistently(partial(obstore.list_with_delimiter, self._objects, key))
             except BadKeyError as error:
                 why = f"its key {error} has an empty part, a dot or a control character"
                 yield _unlisted(name, why)
