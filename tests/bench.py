@@ -13,6 +13,7 @@ libvips-tools imagemagick.
 import argparse
 import os
 import platform
+import signal
 import tempfile
 from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
@@ -79,10 +80,9 @@ def main() -> None:
     unknown = set(arguments.tables) - TABLES.keys()
     if unknown:
         parser.error(f"no such table: {', '.join(sorted(unknown))}")
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that its folder is removed
     print(conditions())
-    print(
-        "x clock, x CPU: what an item takes, as a multiple of the first line's; medians of rounds"
-    )
+    print("x clock, x CPU: what an item takes, as a multiple of the first line's; medians")
     with tempfile.TemporaryDirectory(prefix="granpipe-bench-") as name:
         bench = Bench(Path(name), arguments.quick)
         if arguments.against:

@@ -85,7 +85,7 @@ def compare(bench: Bench, title: str, runs: dict[Tree, Callable[..., None]], cou
         print(f"  {name}, x {statistics.median(ratios):.3f}; of the rounds {rounds}")
     count, names = differences(this.turns[0].folder, other.turns[0].folder)
     listed = ", ".join(names[:MOST_NAMED]) + ", ..." * (len(names) > MOST_NAMED)
-    print(f"  files that differ: {len(names):,} of {count:,}  {listed}", flush=True)
+    print(f"  files that differ: {len(names):,} of {count:,} {listed}".rstrip(), flush=True)
 
 
 def differences(this: Path, other: Path) -> tuple[int, list[str]]:

@@ -118,9 +118,10 @@ def print_table(title: str, contenders: Sequence[Contender], column: Column | No
             continue
         seconds, cpu, system = map(contender.median, ("seconds", "cpu", "system"))
         clock, work = (statistics.median(contender.ratios(first, x)) for x in ("seconds", "cpu"))
-        print(f"  {contender.name:<44}{seconds:>8.3f}{cpu:>7.2f}{system:>7.2f}", end="")
-        print(f"{contender.items / seconds:>8,.0f}{clock:>8.2f}{work:>6.2f}", end="")
-        print(f"{column.text(contender):>10}" if column else "", flush=True)
+        line = f"  {contender.name:<44}{seconds:>8.3f}{cpu:>7.2f}{system:>7.2f}"
+        line += f"{contender.items / seconds:>8,.0f}{clock:>8.2f}{work:>6.2f}"
+        line += f"{column.text(contender):>10}" if column else ""
+        print(line.rstrip(), flush=True)
 
 
 def cpu_seconds() -> tuple[float, float]:
