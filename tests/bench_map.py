@@ -85,7 +85,7 @@ def compare_pages(count: int, bench: Bench, *, with_markers: bool) -> None:
 
 
 def by_granpipe(features: Sequence[Sighting], _: Path) -> str:
-    return WRITERS[".html"].write(features, Options("img", "./img/"))
+    return "".join(WRITERS[".html"].write(features, Options("img", "./img/")))
 
 
 def by_cluster(features: Sequence[Sighting], _: Path) -> str:

@@ -143,7 +143,7 @@ def write_page(folder: Path, sightings: list[Sighting], **options: Any) -> Path:
     """Write the page of photographs that need no files."""
     told = {"links": "./img/", "offline": True} | options
     in_order = sorted(sightings, key=lambda one: one.photo.source)
-    text = WRITERS[".html"].write(in_order, Options("img", **told))
+    text = "".join(WRITERS[".html"].write(in_order, Options("img", **told)))
     (folder / "map.html").write_text(text, "utf-8")
     return folder / "map.html"
 

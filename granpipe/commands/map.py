@@ -1,6 +1,7 @@
 """`granpipe map`."""
 
 from functools import partial
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -100,18 +101,19 @@ def map_command(source: str, outputs: tuple[str, ...], quiet: bool, **settings: 
 
 
 def _print(report: "Report") -> None:
-    unmapped = [one for one in report.sightings if one.capture.position is None]
-    for one in unmapped[:MOST_LINES]:
+    total = report.verdicts.total()
+    unmapped = total - report.mapped
+    missing = (one for one in report.sightings if one.capture.position is None)
+    for one in islice(missing, min(unmapped, MOST_LINES)):
         detail = f" ({one.capture.detail})" if one.capture.detail else ""
         reports.echo(printable(f"{one.photo.source}: {one.capture.verdict}{detail}"), err=True)
-    if len(unmapped) > MOST_LINES:
-        reports.echo(f"... and {len(unmapped) - MOST_LINES} more not on the map", err=True)
+    if unmapped > MOST_LINES:
+        reports.echo(f"... and {unmapped - MOST_LINES} more not on the map", err=True)
     reports.echo(f"{'verdict':<24}{'photographs':>12}")
     for verdict, count in sorted(report.verdicts.items()):
         reports.echo(f"{verdict:<24}{count:>12}")
-    total = len(report.sightings)
     reports.echo(
-        f"{total} photographs found: {total - len(unmapped)} on the map, {len(unmapped)} not; "
+        f"{total} photographs found: {report.mapped} on the map, {unmapped} not; "
         f"{report.ignored} other files ignored."
     )
     if report.matched is not None:

@@ -5,20 +5,11 @@ What is to do, is gone, or is a duplicate are queries, so that memory does not g
 of photographs. An array goes by its name: its path without .npy, which is its photograph's.
 """
 
-import os
-import sqlite3
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
-from pathlib import Path
-from tempfile import gettempdir, mkstemp
-from typing import Any, Generic, TypeVar, overload
+from typing import Any
 
+from granpipe.dataset.database import Database, index_errors, temporary_file
 from granpipe.dataset.names import folded
 from granpipe.dataset.record import ArrayRecord
-from granpipe.errors import DatasetError
-
-Item = TypeVar("Item")
-Row = tuple[Any, ...]
 
 # The first three stand in the ledger, too; `planned` are arrays that a run was about to write,
 # `replaceable` those that are ours by all appearance: they may be written again, and not deleted.
@@ -36,15 +27,9 @@ CREATE TABLE listed_again (path TEXT PRIMARY KEY, version TEXT) WITHOUT ROWID;
 CREATE TABLE written (name TEXT PRIMARY KEY) WITHOUT ROWID;
 CREATE TABLE mismatched (name TEXT PRIMARY KEY) WITHOUT ROWID;
 """
-_DISK_ERRORS = {
-    *(sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY),
-    *(sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_CORRUPT),
-}
-_AT_ONCE = 500
-_CACHE_KB = 8_000
 
 
-class Index:
+class Index(Database):
     """A run's database.
 
     Parameters
@@ -59,24 +44,10 @@ class Index:
     def __init__(self, kind: type[ArrayRecord], file: str = "") -> None:
         self.kind = kind
         self.columns = ", ".join(kind.columns())
-        self._file = file or temporary_file()
         marks = ", ".join("?" * (len(kind.columns()) + 2))
         self._put = f"INSERT OR REPLACE INTO records VALUES ({marks})"
         self._folds = False
-        # Engines ask for items in threads of their own.
-        self._connection = sqlite3.connect(
-            self._file, isolation_level=None, check_same_thread=False
-        )
-        self.execute("PRAGMA trusted_schema = OFF")
-        # Nobody else reads it, and nobody after this run.
-        self._connection.executescript(
-            f"PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA locking_mode = EXCLUSIVE;"
-            f"PRAGMA cache_size = -{_CACHE_KB}; PRAGMA temp_store = FILE;"
-        )
-        # All that a run does is one transaction, which nothing ends but other tables.
-        self._connection.execute("BEGIN")
-        self.create(_SCHEMA.format(place="", columns=kind.declarations()) + _RUN_SCHEMA)
-        self._remove()  # a kill leaves nothing behind where an open file may have no name
+        super().__init__(_SCHEMA.format(place="", columns=kind.declarations()) + _RUN_SCHEMA, file)
 
     def ignore_case(self) -> None:
         """Take names that differ in letter case alone for one file, from now on."""
@@ -86,43 +57,6 @@ class Index:
     def _sql(self, query: str) -> str:
         """Return a query without fold(), where names are files of their own, so that keys help."""
         return query if self._folds else query.replace("fold(", "(")
-
-    def close(self) -> None:
-        """Let go of the database, which is gone then."""
-        self._connection.close()
-        self._remove()
-
-    def _remove(self) -> None:
-        with suppress(OSError):
-            Path(self._file).unlink()
-
-    def create(self, script: str) -> None:
-        """Create tables, in SQL."""
-        with index_errors():
-            self._connection.executescript(script)  # which ends the transaction
-            self._connection.execute("BEGIN")
-
-    def execute(self, query: str, values: Sequence[object] = ()) -> int:
-        """Change rows; return how many."""
-        try:  # a context manager takes as long as the query
-            return self._connection.execute(self._sql(query), values).rowcount
-        except sqlite3.Error as error:
-            raise _index_error(error) from error
-
-    def load(self, query: str, rows: Iterable[Sequence[object]]) -> None:
-        """Do the same change with each row of values."""
-        with index_errors():
-            self._connection.executemany(self._sql(query), rows)
-
-    def rows(self, query: str, values: Sequence[object] = ()) -> Iterator[Row]:
-        """Yield the rows of a query, which reads no table that changes meanwhile."""
-        with index_errors():
-            yield from self._connection.execute(self._sql(query), values)
-
-    def value(self, query: str, values: Sequence[object] = ()) -> Any:
-        """Return the first value of a query's first row; None where there is none."""
-        row = next(self.rows(query, values), None)
-        return row[0] if row else None
 
     def record(self, name: str) -> Any:
         """Return an array's record; None where there is none."""
@@ -150,73 +84,3 @@ class Index:
             self._connection.execute("DETACH saved")
             self._connection.execute("BEGIN")
         return file
-
-
-class Items(Sequence[Item], Generic[Item]):
-    """What is made of the rows of a table, whose column `number` counts them from 0.
-
-    Parameters
-    ----------
-    index : Index
-    query : str
-        Selects the rows, without a condition or an order.
-    make : callable
-        Returns the item of a row.
-    """
-
-    def __init__(self, index: Index, query: str, count: int, make: Callable[[Row], Item]) -> None:
-        self._index = index
-        self._query = f"{query} WHERE number >= ? AND number < ? ORDER BY number"
-        self._count = count
-        self._make = make
-
-    def __len__(self) -> int:
-        return self._count
-
-    @overload
-    def __getitem__(self, place: int) -> Item: ...
-
-    @overload
-    def __getitem__(self, place: slice) -> list[Item]: ...
-
-    def __getitem__(self, place: int | slice) -> Item | list[Item]:
-        if isinstance(place, slice):
-            start, stop, _ = place.indices(self._count)
-            return list(map(self._make, list(self._index.rows(self._query, (start, stop)))))
-        return self[range(self._count)[place] : range(self._count)[place] + 1][0]
-
-    def __iter__(self) -> Iterator[Item]:
-        for start in range(0, self._count, _AT_ONCE):
-            yield from self[start : start + _AT_ONCE]
-
-
-def temporary_file() -> str:
-    """Return the name of a new, empty file in the temporary folder."""
-    try:
-        number, name = mkstemp(".sqlite", "granpipe-")
-    except OSError as error:
-        raise _no_index(error.strerror or str(error)) from error
-    os.close(number)
-    return name
-
-
-@contextmanager
-def index_errors() -> Generator[None, None, None]:
-    """Turn what a disk does to the database into one line."""
-    try:
-        yield
-    except sqlite3.Error as error:
-        raise _index_error(error) from error
-
-
-def _index_error(error: sqlite3.Error) -> Exception:
-    if error.sqlite_errorcode & 0xFF not in _DISK_ERRORS:
-        return error
-    return _no_index(str(error))
-
-
-def _no_index(why: str) -> DatasetError:
-    return DatasetError(
-        f"{gettempdir()}: the run's index cannot be kept there: {why}; make space, or set TMPDIR "
-        "to another folder"
-    )

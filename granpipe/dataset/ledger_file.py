@@ -7,7 +7,8 @@ from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 
-from granpipe.dataset.index import Index, temporary_file
+from granpipe.dataset.database import temporary_file
+from granpipe.dataset.index import Index
 from granpipe.dataset.ledger_lines import line_of
 from granpipe.dataset.names import OWN, is_array_path
 from granpipe.dataset.record import ArrayRecord

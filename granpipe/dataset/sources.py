@@ -1,31 +1,12 @@
 """Find the photographs of a store, and read one."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from granpipe.dataset.names import OWN
 from granpipe.errors import DatasetError, PhotoError, UnseenError
 from granpipe.photo.opening import is_photo
 from granpipe.stores.protocol import Entry, Store
-
-
-@dataclass(slots=True)
-class Found:
-    """What a search found: photographs by sorted source, and what is no photograph.
-
-    Attributes
-    ----------
-    photos : list of Entry
-        The photographs; those with a `problem` cannot be read.
-    unlisted : list of tuple
-        The folders that could not be listed, each with the cause: nobody knows what is in them.
-    ignored : int
-        Files that are no photographs.
-    """
-
-    photos: list[Entry] = field(default_factory=list)
-    unlisted: list[tuple[str, str]] = field(default_factory=list)
-    ignored: int = 0
 
 
 class Search:
@@ -42,8 +23,11 @@ class Search:
 
     Attributes
     ----------
-    unlisted, ignored
-        As in `Found`; complete when the iteration is.
+    unlisted : list of tuple
+        The folders that could not be listed, each with the cause: nobody knows what is in them.
+        Sorted, and complete, when the iteration is.
+    ignored : int
+        Files that are no photographs; complete when the iteration is.
 
     Raises
     ------
@@ -87,19 +71,6 @@ class Search:
             self._markers += [entry.path] if not entry.size else []
             return False
         return True
-
-
-def find_photos(store: Store) -> Found:
-    """Find every photograph of a store, as `Search` does.
-
-    Returns
-    -------
-    Found
-        Photographs in the order of their sources.
-    """
-    search = Search(store)
-    photos = sorted(search, key=lambda photo: photo.path)
-    return Found(photos, search.unlisted, search.ignored)
 
 
 def is_hidden(path: str) -> bool:

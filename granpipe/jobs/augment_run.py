@@ -10,7 +10,7 @@ from typing import Any
 import PIL
 
 from granpipe import __version__
-from granpipe.dataset.index import Items, Row
+from granpipe.dataset.database import Items, Row
 from granpipe.dataset.names import (
     LABELS,
     REJECTED,

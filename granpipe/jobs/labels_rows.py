@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections.abc import Iterator
 
-from granpipe.dataset.index import Row
+from granpipe.dataset.database import Row
 from granpipe.dataset.names import LABELS, array_path, is_array_path, label_of
 from granpipe.dataset.tables import PREPARED_COLUMNS, csv_lines, rows_of
 from granpipe.errors import DatasetError, PhotoError

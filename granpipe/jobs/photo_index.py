@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from granpipe.dataset.index import Row
+from granpipe.dataset.database import Row
 from granpipe.dataset.names import array_path, check_name
 from granpipe.dataset.record import DUPLICATE, Record
 from granpipe.dataset.sources import Search

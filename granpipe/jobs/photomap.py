@@ -2,55 +2,62 @@
 
 import os
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from heapq import merge
 from pathlib import Path
 from urllib.parse import quote
 
-from granpipe.dataset.names import LABELS, Photo
-from granpipe.dataset.sources import Found, find_photos
-from granpipe.dataset.tables import rows_of
+from granpipe.dataset.names import Photo
+from granpipe.dataset.sources import Search
 from granpipe.engines.choice import choose
 from granpipe.engines.processes import WorkerCrashed
 from granpipe.errors import DatasetError
+from granpipe.jobs.map_index import MapIndex
 from granpipe.jobs.run import Progress, Say
 from granpipe.jobs.see_photo import Job, SeePhoto
-from granpipe.mapping.nearest import with_nearest
 from granpipe.mapping.page import leaflet_folder
-from granpipe.mapping.sighting import SIDE_COLUMNS, Options, Sighting
+from granpipe.mapping.sighting import Options, Sighting
 from granpipe.mapping.writers import WRITERS
 from granpipe.photo.exif import Capture
 from granpipe.photo.gps import Position
 from granpipe.stores.files import check_free
 from granpipe.stores.folder import Folder
-from granpipe.stores.protocol import Entry, Store
+from granpipe.stores.protocol import Store
 from granpipe.stores.urls import open_file, open_store
-
-THUMBNAIL_BYTES = 16_000_000
-"""What the thumbnails of one page may take, about; then only some photographs have one."""
 
 _Path = str | os.PathLike[str]
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What `map_photos` found: a sighting for every photograph, in the order of the sources.
+    """What `map_photos` found.
 
-    `unseen` names the folders that could not be listed, with the cause. `matched` counts those
-    that a dataset with sides has, too, and `elsewhere` those that it has and the folder does not;
-    both are None without one.
+    Attributes
+    ----------
+    sightings : sequence of Sighting
+        One for every photograph, in the order of the sources; each is made when asked for.
+    verdicts : Counter
+        How many photographs have which verdict.
+    mapped : int
+        How many have a position.
+    ignored : int
+        Files that are no photographs.
+    unseen : list of str
+        The folders that could not be listed, with the cause.
+    matched, elsewhere : int or None
+        How many photographs a dataset with sides has, too, and how many it has and the folder does
+        not; None without one.
     """
 
-    sightings: list[Sighting]
+    sightings: Sequence[Sighting] = field(repr=False)
+    verdicts: Counter[str]
+    mapped: int
     ignored: int
     unseen: list[str]
     matched: int | None = None
     elsewhere: int | None = None
-
-    @property
-    def verdicts(self) -> Counter[str]:
-        return Counter(sighting.capture.verdict for sighting in self.sightings)
 
 
 def map_photos(
@@ -113,69 +120,55 @@ def map_photos(
     has_page = any(_suffix(name) == ".html" for _, name in files)
     if has_page and offline:
         leaflet_folder()
-    sides = _sides(dataset) if dataset is not None else None
-    found = find_photos(photos)
-    jobs = list(_jobs(found.photos, thumbnails if has_page else 0))
-    results = workplace.run(SeePhoto(photos), jobs, None)
-    with closing(results):
-        sightings = _sightings(found, progress(results, len(jobs)))
-    if sides is not None:
-        sightings = with_nearest([_with_side(sighting, sides) for sighting in sightings])
-    if redact is not None:
-        sightings = [_redacted(sighting, redact) for sighting in sightings]
+    index, search = MapIndex(), Search(photos)
+    if dataset is not None:
+        index.load_sides(open_store(dataset))
+    index.load(search)
+    jobs = index.jobs(thumbnails if has_page else 0)
+    verdicts: Counter[str] = Counter()
+    mapped = 0
+
+    def seen() -> Iterator[Sighting]:
+        nonlocal mapped
+        with closing(workplace.run(SeePhoto(photos), jobs, None)) as results:
+            for one in _sightings(search, jobs, progress(results, len(jobs))):
+                verdicts[one.capture.verdict] += 1
+                mapped += one.capture.position is not None
+                yield one if redact is None else _redacted(one, redact)
+
+    sightings = index.keep(seen())
+    if redact is None and index.sides:
+        index.measure(sightings)
     for store, name in files:
         options = Options(
-            _title(photos), offline=offline, redact=redact, has_sides=sides is not None
+            _title(photos), offline=offline, redact=redact, has_sides=index.sides is not None
         )
         if redact is None:
             folder = None if links else _folder(photos, store)
             options = replace(options, links=_link_prefix(photos, store, links), folder=folder)
-        store.write(name, WRITERS[_suffix(name)].write(sightings, options).encode())
-    unseen = [f"{folder}: {why}" for folder, why in found.unlisted]
-    if sides is None:
-        return Report(sightings, found.ignored, unseen)
-    matched = sum(sighting.photo.source in sides for sighting in sightings)
-    return Report(sightings, found.ignored, unseen, matched, len(sides) - matched)
-
-
-def _sides(dataset: _Path) -> dict[str, tuple[str, str]]:
-    """Return group and side of every photograph of a dataset, by source."""
-    store = open_store(dataset)
-    sides = {
-        row["source"]: (row["group"] or "", row["split"] or "")
-        for row in rows_of(store, LABELS)
-        if row.keys() >= {"source", *SIDE_COLUMNS} and row["source"]
-    }
-    if not any(split for _, split in sides.values()):
-        raise DatasetError(
-            f"{store.url}: has no sides; run granpipe prepare --split 80/10/10 first"
-        )
-    return sides
-
-
-def _with_side(sighting: Sighting, sides: Mapping[str, tuple[str, str]]) -> Sighting:
-    group, split = sides.get(sighting.photo.source, ("", ""))
-    return replace(sighting, group=group, split=split)
-
-
-def _jobs(photos: Sequence[Entry], side: int) -> Iterator[Job]:
-    """Yield each photograph and the side of its thumbnail, 0 for none, within the budget."""
-    step = -(-len(photos) * side**2 // (2 * THUMBNAIL_BYTES))
-    for number, photo in enumerate(photos):
-        yield Job(photo, 0 if step and number % step else side)
+        with store.writer(name) as file:
+            for text in WRITERS[_suffix(name)].write(sightings, options):
+                file.write(text.encode())
+    unseen = [f"{folder}: {why}" for folder, why in search.unlisted]
+    report = Report(sightings, verdicts, mapped, search.ignored, unseen)
+    if index.sides is None:
+        return report
+    return replace(report, matched=index.matched, elsewhere=index.sides - index.matched)
 
 
 def _sightings(
-    found: Found, results: Iterator[tuple[Capture, str] | WorkerCrashed]
-) -> list[Sighting]:
-    sightings = [Sighting(Photo(name), Capture("unreadable", why)) for name, why in found.unlisted]
-    for photo, result in zip(found.photos, results, strict=True):
-        if isinstance(result, WorkerCrashed):
-            capture, thumbnail = Capture("unreadable", f"its decoder {result.cause}"), ""
-        else:
-            capture, thumbnail = result
-        sightings.append(Sighting(Photo(photo.path), capture, thumbnail))
-    return sorted(sightings, key=lambda sighting: sighting.photo.source)
+    search: Search, jobs: Sequence[Job], results: Iterator[tuple[Capture, str] | WorkerCrashed]
+) -> Iterator[Sighting]:
+    """Yield what was seen of each photograph, and the folders that could not be listed."""
+    unlisted = (Sighting(Photo(name), Capture("unreadable", why)) for name, why in search.unlisted)
+    seen = (_sighting(job, result) for job, result in zip(jobs, results, strict=True))
+    return merge(unlisted, seen, key=lambda one: one.photo.source)
+
+
+def _sighting(job: Job, result: tuple[Capture, str] | WorkerCrashed) -> Sighting:
+    if isinstance(result, WorkerCrashed):
+        result = Capture("unreadable", f"its decoder {result.cause}"), ""
+    return Sighting(Photo(job.photo.path), *result)
 
 
 def check_output(output: _Path) -> tuple[Store, str]:
@@ -232,7 +225,7 @@ def _redacted(sighting: Sighting, digits: int) -> Sighting:
     rounded = position and Position(_rounded(position.lat, digits), _rounded(position.lon, digits))
     # A detail may quote coordinates that were not understood.
     capture = replace(sighting.capture, position=rounded, detail="")
-    return replace(sighting, capture=capture, nearest_training=None)
+    return replace(sighting, capture=capture)
 
 
 def _rounded(degrees: float, digits: int) -> float:

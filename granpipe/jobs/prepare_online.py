@@ -19,8 +19,7 @@ from granpipe.dataset.names import (
     source_of,
 )
 from granpipe.dataset.record import DUPLICATE, Record
-from granpipe.dataset.sources import find_photos, is_hidden
-from granpipe.engines.parcels import clear
+from granpipe.dataset.sources import Search, is_hidden
 from granpipe.engines.processes import WorkerCrashed
 from granpipe.engines.protocol import Engine, Place
 from granpipe.errors import DatasetError, PhotoError, UnseenError
@@ -169,7 +168,6 @@ class OnlinePreparer:
         if not jobs:
             return
         ledger.plan_names([job.photo.path for job in jobs])
-        clear(lock.store, DESK)  # of a worker that was killed
         with closing(self.engine.run(task, jobs, Place(lock.store, DESK))) as results:
             for job, result in zip(jobs, results, strict=True):
                 lock.watch()
@@ -196,19 +194,19 @@ class OnlinePreparer:
 
     def missing(self) -> list[Entry]:
         """Return the photographs of the source that the ledger does not record; none if empty."""
-        try:
-            found = find_photos(self.source)
-        except DatasetError:
-            # An empty source is no error here; one that does not answer says so again.
-            next(iter(self.source.list()), None)
-            return []
         query = "SELECT 1 FROM records WHERE name = ?"
         with closing(self._read_ledger()) as ledger:
-            return [
-                photo
-                for photo in found.photos
-                if not is_utf8(photo.path) or not ledger.index.value(query, (photo.path,))
-            ]
+            try:
+                missing = [
+                    photo
+                    for photo in Search(self.source)
+                    if not is_utf8(photo.path) or not ledger.index.value(query, (photo.path,))
+                ]
+            except DatasetError:
+                # An empty source is no error here; one that does not answer says so again.
+                next(iter(self.source.list()), None)
+                return []
+        return sorted(missing, key=lambda photo: photo.path)
 
     def recorded(self) -> Iterator[Prepared]:
         """Yield every photograph that the ledger records."""

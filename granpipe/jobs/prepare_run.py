@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
-from granpipe.dataset.index import Items, Row
+from granpipe.dataset.database import Items, Row
 from granpipe.dataset.names import (
     AUGMENTED,
     LABELS,

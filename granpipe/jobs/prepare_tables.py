@@ -9,7 +9,8 @@ from typing import Any
 import PIL
 
 from granpipe import __version__
-from granpipe.dataset.index import Index, Row
+from granpipe.dataset.database import Row
+from granpipe.dataset.index import Index
 from granpipe.dataset.moments import mean_and_std
 from granpipe.dataset.names import ALIKE, LABELS, REJECTED, SUMMARY, array_path, label_of
 from granpipe.dataset.tables import (

@@ -1,5 +1,6 @@
 """Which part of the earth a map of some positions shows at first."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,12 +33,12 @@ class Extent:
     outliers: list[int]
 
 
-def extent(lats: list[float], lons: list[float]) -> Extent | None:
+def extent(lats: Sequence[float], lons: Sequence[float]) -> Extent | None:
     """Return the smallest window that holds all positions but far outliers.
 
     Parameters
     ----------
-    lats, lons : list of float
+    lats, lons : sequence of float
         Decimal degrees.
 
     Returns

@@ -1,6 +1,7 @@
 """The map as GeoJSON (RFC 7946): a point for every photograph with a position."""
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 from granpipe.mapping.sighting import Options, Sightings, fields_of
@@ -10,14 +11,17 @@ SIGNATURE = '{"type": "FeatureCollection", "generator": "granpipe", '
 """What every such file begins with."""
 
 
-def write_geojson(sightings: Sightings, options: Options) -> str:
-    """Return the file's text."""
-    features = ",\n".join(
-        json.dumps({"type": "Feature", "geometry": geometry, "properties": fields_of(one, options)})
-        for one in sightings
-        if (geometry := _geometry(one.capture.position))
-    )
-    return f'{SIGNATURE}"features": [\n{features}\n]}}\n'
+def write_geojson(sightings: Sightings, options: Options) -> Iterator[str]:
+    """Yield the file's text."""
+    yield f'{SIGNATURE}"features": [\n'
+    comma = ""
+    for one in sightings:
+        if geometry := _geometry(one.capture.position):
+            properties = fields_of(one, options)
+            feature = {"type": "Feature", "geometry": geometry, "properties": properties}
+            yield comma + json.dumps(feature)
+            comma = ",\n"
+    yield "\n]}\n"
 
 
 def _geometry(position: Position | None) -> dict[str, Any] | None:

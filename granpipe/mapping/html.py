@@ -1,90 +1,112 @@
 """The map as an HTML page: what the page is told of the photographs."""
 
 import re
+from array import array
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from granpipe.mapping.colours import COLOURS
 from granpipe.mapping.extent import extent
 from granpipe.mapping.land import outlines
-from granpipe.mapping.page import SIGNATURE, render_page
-from granpipe.mapping.sighting import Options, Sighting, Sightings
+from granpipe.mapping.page import SIGNATURE, front_coded, render_page
+from granpipe.mapping.sighting import Options, Sightings
 from granpipe.photo.exif import Capture
-from granpipe.photo.gps import VERDICTS, Position
+from granpipe.photo.gps import VERDICTS
 
 __all__ = ["SIGNATURE", "write_html"]
 
 _SIDES = ("train", "validation", "test")
 
 
-def write_html(sightings: Sightings, options: Options) -> str:
-    """Return the page's text."""
-    on_map = [one for one in sightings if one.capture.position]
-    positions = [one.capture.position for one in on_map if one.capture.position]
-    lats, lons = [place.lat for place in positions], [place.lon for place in positions]
+def write_html(sightings: Sightings, options: Options) -> Iterator[str]:
+    """Yield the page's text."""
     names = _Names(sightings)
-    totals = Counter(one.photo.label for one in sightings)
-    window = extent(lats, lons)
+    window = extent(names.lats, names.lons)
     data = {
         "title": options.title,
         "colours": COLOURS,
         "labels": list(names.labels),
-        "totals": [totals[label] for label in names.labels],
+        "totals": list(names.totals.values()),
         "zones": list(names.zones),
         "cameras": list(names.cameras),
         "sides": list(names.sides),
         "groups": list(names.groups),
-        "points": [names.point(one, at) for one, at in zip(on_map, positions, strict=True)],
-        "missing": [
-            [
-                *(one.photo.source, names.labels[one.photo.label]),
-                *(one.capture.verdict, one.capture.detail),
-            ]
-            for one in sightings
-            if one.capture.position is None
-        ],
+        "points": front_coded(names.points(sightings)),
+        "missing": names.missing(sightings),
         "reasons": VERDICTS,
         "links": options.links,
         "bounds": window and [[window.south, window.west], [window.north, window.east]],
         "outliers": window.outliers if window else [],
         "digits": options.redact,
-        "land": outlines(lats, lons),
+        "land": outlines(names.lats, names.lons),
     }
-    return render_page(data, offline=options.offline)
+    yield from render_page(data, offline=options.offline)
 
 
 class _Names:
-    """Names that many photographs share, each with the number that stands for it in the page."""
+    """Names that many photographs share, each with the number that stands for it in the page.
+
+    Attributes
+    ----------
+    labels, zones, cameras, sides, groups : dict
+    totals : dict
+        Photographs of each label.
+    lats, lons : array of float
+        Of all positions, in the order of the photographs.
+    """
 
     def __init__(self, sightings: Sightings) -> None:
-        on_map = [one for one in sightings if one.capture.position]
-        members = Counter(one.group for one in on_map if one.group)
-        self.labels = _numbered(one.photo.label for one in sightings)
-        self.cameras = _numbered(_camera(one.capture) for one in on_map)
-        self.zones = _numbered(_digits_and_zone(one.capture)[1] for one in on_map)
-        self.groups = _numbered(group for group, count in members.items() if count > 1)
-        sides = {one.split for one in on_map}
+        self.lats, self.lons = array("d"), array("d")
+        totals: Counter[str] = Counter()
+        members: Counter[str] = Counter()
+        cameras, zones, sides = set(), set(), set()
+        for one in sightings:
+            totals[one.photo.label] += 1
+            if place := one.capture.position:
+                self.lats.append(place.lat)
+                self.lons.append(place.lon)
+                cameras.add(_camera(one.capture))
+                zones.add(_digits_and_zone(one.capture)[1])
+                sides.add(one.split)
+                members[one.group] += 1
+        self.totals = dict(sorted(totals.items()))
+        self.labels = _numbered(totals)
+        self.cameras = _numbered(cameras)
+        self.zones = _numbered(zones)
+        self.groups = _numbered(group for group, count in members.items() if group and count > 1)
         self.sides = {side: k for k, side in enumerate(_in_order(sides))} if sides - {""} else {}
 
-    def point(self, one: Sighting, place: Position) -> list[Any]:
-        altitude = None if place.altitude is None else round(place.altitude, 1)
-        direction = None if place.direction is None else round(place.direction) % 360
-        nearest = None if one.nearest_training is None else round(one.nearest_training)
-        digits, zone = _digits_and_zone(one.capture)
-        point = [
-            *(round(place.lat, 6), round(place.lon, 6)),
-            *(self.labels[one.photo.label], one.photo.source, digits, self.zones[zone]),
-            *(self.cameras[_camera(one.capture)], altitude, direction, one.thumbnail or None),
-            *(self.sides.get(one.split), self.groups.get(one.group), nearest),
-        ]
-        while point[-1] is None:
-            point.pop()
-        return point
+    def points(self, sightings: Sightings) -> Iterator[list[Any]]:
+        """Yield what the page is told of each photograph with a position."""
+        for one in sightings:
+            capture, place = one.capture, one.capture.position
+            if place is None:
+                continue
+            altitude = None if place.altitude is None else round(place.altitude, 1)
+            direction = None if place.direction is None else round(place.direction) % 360
+            nearest = None if one.nearest_training is None else round(one.nearest_training)
+            digits, zone = _digits_and_zone(capture)
+            point = [
+                *(round(place.lat, 6), round(place.lon, 6)),
+                *(self.labels[one.photo.label], one.photo.source, digits, self.zones[zone]),
+                *(self.cameras[_camera(capture)], altitude, direction, one.thumbnail or None),
+                *(self.sides.get(one.split), self.groups.get(one.group), nearest),
+            ]
+            while point[-1] is None:
+                point.pop()
+            yield point
+
+    def missing(self, sightings: Sightings) -> Iterator[list[Any]]:
+        """Yield what the page is told of each photograph without a position."""
+        for one in sightings:
+            if one.capture.position is None:
+                told = one.capture.verdict, one.capture.detail
+                yield [one.photo.source, self.labels[one.photo.label], *told]
 
 
 def _numbered(names: Iterable[str]) -> dict[str, int]:
-    return {name: number for number, name in enumerate(sorted(set(names)))}
+    return {name: number for number, name in enumerate(sorted(names))}
 
 
 def _in_order(sides: set[str]) -> list[str]:

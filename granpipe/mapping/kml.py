@@ -6,7 +6,6 @@ A class without any position has an empty folder. Elements stand in the order of
 import html
 import re
 from collections.abc import Iterable, Iterator
-from itertools import groupby
 
 from granpipe.dataset.names import shown
 from granpipe.mapping.colours import COLOURS
@@ -19,31 +18,42 @@ SIGNATURE = (
 )
 """What every such file begins with."""
 
+_AT_ONCE = 500  # photographs
 _NUMBERS = ("latitude", "longitude", "altitude", "direction")
 _TOLD = ("label", "split", "taken_at", "utc_offset", "make", "model", "altitude", "direction")
 # XML 1.0, section 2.2: these can be written in no way.
 _NO_XML = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
-def write_kml(sightings: Sightings, options: Options) -> str:
-    """Return the file's text."""
-    by_label = sorted(sightings, key=lambda one: (one.photo.label, one.photo.source))
-    folders = [
-        (label, list(members)) for label, members in groupby(by_label, lambda one: one.photo.label)
-    ]
-    lines = [
-        "<Document>",
-        f"<name>{_text(options.title)}</name>",
-        *(_style(number) for number in range(min(len(folders), len(COLOURS)))),
-        _schema(options),
-        *(
-            line
-            for number, (label, members) in enumerate(folders)
-            for line in _folder(number, label, members, options)
-        ),
-        "</Document>\n</kml>\n",
-    ]
-    return SIGNATURE + "\n".join(lines)
+def write_kml(sightings: Sightings, options: Options) -> Iterator[str]:
+    """Yield the file's text."""
+    yield SIGNATURE
+    for line in _lines(sightings, options):
+        yield f"{line}\n"
+
+
+def _lines(sightings: Sightings, options: Options) -> Iterator[str]:
+    folders = sorted(_by_label(sightings).items())
+    yield "<Document>"
+    yield f"<name>{_text(options.title)}</name>"
+    yield from (_style(number) for number in range(min(len(folders), len(COLOURS))))
+    yield _schema(options)
+    for number, (label, runs) in enumerate(folders):
+        members = (one for run in runs for one in sightings[run.start : run.stop])
+        yield from _folder(number, label, members, options)
+    yield "</Document>\n</kml>"
+
+
+def _by_label(sightings: Sightings) -> dict[str, list[range]]:
+    """Return where the photographs of each label stand, in runs of at most so many."""
+    runs: dict[str, list[range]] = {}
+    for number, one in enumerate(sightings):
+        known = runs.setdefault(one.photo.label, [])
+        if known and known[-1].stop == number and len(known[-1]) < _AT_ONCE:
+            known[-1] = range(known[-1].start, number + 1)
+        else:
+            known.append(range(number, number + 1))
+    return runs
 
 
 def _style(number: int) -> str:

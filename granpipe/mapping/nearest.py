@@ -1,8 +1,8 @@
 """How far a photograph that is held out stands from the nearest one of training."""
 
 import math
-from collections.abc import Sequence
-from dataclasses import replace
+from array import array
+from collections.abc import Iterable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,26 +13,26 @@ from granpipe.mapping.sighting import Sighting
 _AT_ONCE = 4_000_000  # products
 
 
-def with_nearest(sightings: Sequence[Sighting]) -> list[Sighting]:
-    """Return the sightings with `nearest_training`, in metres along the ground.
+def nearest_training(sightings: Iterable[Sighting]) -> dict[int, float]:
+    """Return the distance to the nearest photograph of training, in metres along the ground.
 
-    Only those that have a position and stand on another side than train get one, where any of
-    training has a position.
+    Of those, by their number, that have a position and stand on another side than train, where
+    any of training has a position.
     """
-    placed = [number for number, one in enumerate(sightings) if one.capture.position]
-    training = [number for number in placed if sightings[number].split == "train"]
-    held_out = [number for number in placed if sightings[number].split in {"validation", "test"}]
-    told = list(sightings)
-    if training:
-        distances = _nearest(_points(sightings, held_out), _points(sightings, training))
-        for number, metres in zip(held_out, distances, strict=True):
-            told[number] = replace(sightings[number], nearest_training=metres)
-    return told
+    numbers = array("q")
+    places: dict[bool, array[float]] = {True: array("d"), False: array("d")}
+    for number, one in enumerate(sightings):
+        if (place := one.capture.position) and one.split in {"train", "validation", "test"}:
+            is_training = one.split == "train"
+            places[is_training].extend((place.lat, place.lon))
+            numbers.extend(() if is_training else (number,))
+    if not places[True]:
+        return {}
+    return dict(zip(numbers, _nearest(_points(places[False]), _points(places[True])), strict=True))
 
 
-def _points(sightings: Sequence[Sighting], numbers: Sequence[int]) -> NDArray[np.float64]:
-    places = [place for number in numbers if (place := sightings[number].capture.position)]
-    lat, lon = np.array([(place.lat, place.lon) for place in places], float).reshape(-1, 2).T
+def _points(places: "array[float]") -> NDArray[np.float64]:
+    lat, lon = np.array(places).reshape(-1, 2).T
     return points(lat, lon) / EARTH
 
 

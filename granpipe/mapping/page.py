@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata, resources
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,7 @@ SIGNATURE = (
 )
 """What every page begins with."""
 
+_AT_ONCE = 500  # points
 MAX_ZOOM = 22  # beyond the tiles' own, so that the photographs of one plot come apart
 
 
@@ -53,21 +55,21 @@ class Part:
     tag: str
 
 
-def render_page(data: Mapping[str, Any], *, offline: bool) -> str:
-    """Write the map of the photographs as one HTML page.
+def render_page(data: Mapping[str, Any], *, offline: bool) -> Iterator[str]:
+    """Write the map of the photographs as one HTML page, part by part.
 
     Parameters
     ----------
     data : mapping
-        What the page shows; web/data.js lists the keys, and `points` hold whole sources here.
+        What the page shows; web/data.js lists the keys. Lists may be iterators.
     offline : bool
         Carry Leaflet inside the page and start without tiles, so that the page makes no request
         until a tile layer is chosen. Otherwise link Leaflet and start with satellite tiles.
 
-    Returns
-    -------
+    Yields
+    ------
     str
-        The page, to be written as UTF-8. The same data give the same page.
+        The page's text, to be written as UTF-8. The same data give the same page.
 
     Raises
     ------
@@ -76,7 +78,7 @@ def render_page(data: Mapping[str, Any], *, offline: bool) -> str:
 
     Examples
     --------
-    >>> page = render_page({"title": "</script>"}, offline=False)
+    >>> page = "".join(render_page({"title": "</script>"}, offline=False))
     >>> page.count("<script") == page.count("</script>")
     True
     """
@@ -86,7 +88,7 @@ def render_page(data: Mapping[str, Any], *, offline: bool) -> str:
         _inline("style", _packaged("page.css")),
         _inline("script", _script(wiring), ' type="module"'),
     ]
-    return "\n".join(
+    yield "\n".join(
         [
             f'{SIGNATURE}<meta charset="utf-8">',
             _policy(parts),
@@ -97,12 +99,11 @@ def render_page(data: Mapping[str, Any], *, offline: bool) -> str:
             "<body>",
             _packaged("page.html"),
             f"<main>\n{_packaged('no_leaflet.html')}{ground}\n</main>",
-            f'<script type="application/json" id="granpipe-data">{_inert_json(data)}</script>',
-            "</body>",
-            "</html>",
-            "",
+            '<script type="application/json" id="granpipe-data">',
         ]
     )
+    yield from _inert_json(data)
+    yield "</script>\n</body>\n</html>\n"
 
 
 def _ground(*, satellite: bool) -> tuple[str, str]:
@@ -226,21 +227,36 @@ def _policy(parts: Sequence[Part]) -> str:
     return f'<meta http-equiv="Content-Security-Policy" content="{"; ".join(rules)}">'
 
 
-def _inert_json(data: Mapping[str, Any]) -> str:
-    """JSON in ASCII that no HTML parser can take for markup."""
-    points = list(_front_coded(data.get("points", ())))
-    text = json.dumps({**data, "points": points}, separators=(",", ":"), allow_nan=False)
+def _inert_json(data: Mapping[str, Any]) -> Iterator[str]:
+    """Yield JSON in ASCII that no HTML parser can take for markup."""
+    for number, (key, value) in enumerate(data.items()):
+        yield f"{',' if number else '{'}{_inert(key)}:"
+        if isinstance(value, Iterator):
+            yield "["
+            comma = ""
+            while some := list(islice(value, _AT_ONCE)):
+                yield comma + _inert(some)[1:-1]
+                comma = ","
+            yield "]"
+        else:
+            yield _inert(value)
+    yield "}"
+
+
+def _inert(value: object) -> str:
+    text = json.dumps(value, separators=(",", ":"), allow_nan=False)
     return text.translate({ord(sign): f"\\u{ord(sign):04x}" for sign in "<>&"})
 
 
-def _front_coded(points: Iterable[Sequence[Any]]) -> Iterator[list[Any]]:
+def front_coded(points: Iterable[list[Any]]) -> Iterator[list[Any]]:
     """Write of each source how much it shares with the one before, and the rest: a fifth less."""
     before = ""
-    for lat, lon, label, source, *others in points:
+    for point in points:
+        source = point[3]
         shared = _shared(before, source)
         # JavaScript counts UTF-16 units, Python code points.
-        units = len(source[:shared].encode("utf-16-le", "surrogatepass")) // 2
-        yield [lat, lon, label, [units, source[shared:]], *others]
+        point[3] = [len(source[:shared].encode("utf-16-le", "surrogatepass")) // 2, source[shared:]]
+        yield point
         before = source
 
 

@@ -1,5 +1,7 @@
 """The map as a CSV table: a row for every photograph, with or without a position."""
 
+from collections.abc import Iterator
+
 from granpipe.dataset.tables import csv_lines
 from granpipe.mapping.sighting import Options, Sightings, fields_of
 
@@ -9,13 +11,13 @@ SIGNATURE = "source,label,verdict,detail,latitude,longitude,altitude,direction,t
 _FORMULA_STARTS = tuple("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")  # the last four: full-width
 
 
-def write_csv(sightings: Sightings, options: Options) -> str:
-    """Return the table's text."""
+def write_csv(sightings: Sightings, options: Options) -> Iterator[str]:
+    """Yield the table's text."""
     rows = (
         {name: _inert(value) for name, value in fields_of(one, options).items()}
         for one in sightings
     )
-    return "".join(csv_lines(options.columns, rows))
+    yield from csv_lines(options.columns, rows)
 
 
 def _inert(value: object) -> object:

@@ -1,6 +1,6 @@
 """Which kind of file is written for which suffix."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from granpipe.mapping import geojson, html, kml, table
@@ -9,9 +9,9 @@ from granpipe.mapping.sighting import Options, Sightings
 
 @dataclass(frozen=True, slots=True)
 class Writer:
-    """How a kind of file is written, and what every such file of ours begins with."""
+    """How the text of a kind of file is written, and what every such file of ours begins with."""
 
-    write: Callable[[Sightings, Options], str]
+    write: Callable[[Sightings, Options], Iterator[str]]
     signature: str
 
 

@@ -41,7 +41,7 @@ def sighting_of(known: Known) -> Sighting:
 def geojson(positions: Positions, window: Window, label: str) -> str:
     """Return the photographs of a window."""
     seen = [sighting_of(known) for known in positions.within(window, label)]
-    return write_geojson(seen, Options(_TITLE))
+    return "".join(write_geojson(seen, Options(_TITLE)))
 
 
 def window_of(text: str) -> Window:
@@ -84,7 +84,7 @@ class Atlas:
             if not is_young and (stamp := self._positions.stamp()) != self._stamp:
                 seen = [sighting_of(known) for known in self._positions.all()]
                 options = Options(_TITLE, offline=_has_leaflet())
-                self._page = write_html(seen, options).encode()
+                self._page = "".join(write_html(seen, options)).encode()
                 self._stamp, self._drawn = stamp, self._clock()
             return self._page
 

@@ -4,7 +4,8 @@ import sys
 
 import pytest
 
-from granpipe.dataset.index import Index, Items
+from granpipe.dataset.database import Items
+from granpipe.dataset.index import Index
 from granpipe.dataset.record import CopyRecord
 
 RECORD = CopyRecord("key", 7, 1, 0, -3.5, 0.1, 0.2, 223.9, 224.0, "aa", "1-2")

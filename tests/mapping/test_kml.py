@@ -35,7 +35,7 @@ SIGHTINGS = [
 
 
 def read(sightings=SIGHTINGS, **options) -> ET.Element:
-    return ET.fromstring(write_kml(sightings, Options("img", **options)).encode())
+    return ET.fromstring("".join(write_kml(sightings, Options("img", **options))).encode())
 
 
 def texts(root: ET.Element, path: str) -> list[str]:

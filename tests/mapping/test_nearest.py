@@ -3,7 +3,7 @@
 import pytest
 
 from granpipe.dataset.names import Photo
-from granpipe.mapping.nearest import with_nearest
+from granpipe.mapping.nearest import nearest_training
 from granpipe.mapping.sighting import Sighting
 from granpipe.photo.exif import Capture
 from granpipe.photo.gps import Position
@@ -15,7 +15,8 @@ def seen(split: str, lat: float | None = None, lon: float = 0.0) -> Sighting:
 
 
 def distances(*sightings: Sighting) -> list[float | None]:
-    return [one.nearest_training for one in with_nearest(sightings)]
+    found = nearest_training(sightings)
+    return [found.get(number) for number in range(len(sightings))]
 
 
 def test_a_degree_along_a_meridian_is_111_kilometres():

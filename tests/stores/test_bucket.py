@@ -312,14 +312,14 @@ class Listed:
 def test_a_key_that_is_listed_takes_at_most_300_bytes(monkeypatch):
     import tracemalloc
 
-    from granpipe.dataset.sources import find_photos
+    from granpipe.dataset.sources import Search
 
     monkeypatch.setattr(obstore, "list", Listed(100_000).list)
     tracemalloc.start()
-    found = find_photos(Bucket("memory", "img", client=SimpleNamespace()))
+    found = list(Search(Bucket("memory", "img", client=SimpleNamespace())))
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert len(found.photos) == 100_000
+    assert len(found) == 100_000
     assert peak / 100_000 <= 300
 
 
