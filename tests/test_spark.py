@@ -18,7 +18,7 @@ import pytest
 
 import exif_blocks as eb
 from conftest import picture, save, tree
-from executor_harm import NOT_THERE, parent_of
+from executor_harm import NOT_THERE
 from harm import PATIENCE, until
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals")
@@ -214,7 +214,7 @@ def test_nothing_runs_on_without_its_driver_and_the_next_run_does_the_rest(
     cluster.slow(0.1)
     driver = drivers.own(cluster.driver())
     driver.send("prepare", lake.url("img"), lake.url("left"), *SPARK)
-    # The plan, and what two chunks or more have brought.
+    # The plan, and what two jobs or more have brought.
     until(
         lambda: sum(key.startswith("parts/") for key in lake.own("left")) > 2,
         process=driver.process,
@@ -299,27 +299,35 @@ def test_ctrl_c_ends_all_in_one_line_and_the_next_run_does_the_rest(
     assert lake.tree("stopped") == corn
 
 
-def test_what_spark_tells_of_a_lost_executor_is_a_line_between_bars(drivers, cluster, lake, corn):
+def test_a_lost_executor_tears_no_bar(drivers, cluster, lake, corn):
     drivers.leave()
     until(lambda: not cluster.pids("CoarseGrained"))
     cluster.slow(0.1)
     words = ["prepare", lake.url("img"), lake.url("lost"), *SPARK]
     screen = Screen(drivers, cluster.driver(), *words)
     until(partial(screen.shows, rb" [1-9]\d*/80 \["), process=screen.driver.process)
-    # One that works: of one that dies before it has reached its driver, Spark says nothing.
-    at_work = set(map(parent_of, cluster.pids("pyspark.daemon")))
-    os.kill(min(at_work.intersection(cluster.pids("CoarseGrained"))), signal.SIGKILL)
+    os.kill(cluster.pids("CoarseGrained")[0], signal.SIGKILL)
     code, lines = screen.end()
     assert code == 0, lines
     end = next(number for number, line in enumerate(lines) if line.startswith("class "))
     parts = [part for line in lines[:end] for part in line.split("\r") if part.strip()]
-    told = [part for part in parts if not BAR.fullmatch(part)]
-    lost = r"granpipe: Spark: ERROR TaskSchedulerImpl: Lost executor \d+ on 127.0.0.1: .+"
-    assert any(re.fullmatch(lost, line) for line in told), lines
-    assert [line for line in told if not line.startswith("granpipe: Spark: ERROR ")] == []
-    assert set(told) <= {line.split("\r")[-1] for line in lines}
+    assert [part for part in parts if not BAR.fullmatch(part)] == []
     assert BAR.fullmatch(parts[-1])[2] == "80"
     assert lake.tree("lost") == corn
+
+
+def test_where_spark_gives_no_executor_it_is_said(drivers, cluster, lake, corn):
+    driver = cluster.driver(spark__executor__memory="900g")
+    command = [sys.executable, "-m", "granpipe", "prepare", lake.url("img"), lake.url("no")]
+    process = drivers.popen([*command, *SPARK], driver).process
+    said = process.stderr.readline()
+    assert said == (
+        "granpipe: Spark gives no executor: are its cores or its memory all taken?\n"
+    ), said
+    process.send_signal(signal.SIGINT)
+    assert process.communicate(timeout=PATIENCE)[1].splitlines()[-1] == (
+        "granpipe: interrupted; the same command takes it up again"
+    )
 
 
 def test_executors_that_are_taken_away_change_nothing_and_a_log_tells_how_far(

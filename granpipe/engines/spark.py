@@ -1,33 +1,25 @@
 """The engine of Apache Spark: the same functions on any number of machines.
 
-Numbers of chunks are all that passes through Spark: what is to be done stands in a folder of the
-output, and so do the results, which the driver reads in order while the job runs.
+Items and results travel through Spark; arrays are written and photographs read by executors alone.
 """
 
 import os
-import pickle
-import secrets
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import ExitStack
-from dataclasses import replace
 from typing import Any
 from uuid import uuid4
 
-from granpipe.engines.parcels import Run
+from granpipe.engines.heartbeat import Heartbeat
 from granpipe.engines.protocol import Place
-from granpipe.engines.spark_direct import through_spark
-from granpipe.engines.spark_jobs import LOOK, SCHEMA, Jobs, task_of, versions
-from granpipe.engines.spark_session import STARVES, check_extra, start_session, told
+from granpipe.engines.spark_chunks import in_chunks
+from granpipe.engines.spark_jobs import Jobs, told
+from granpipe.engines.spark_session import check_extra, start_session
 from granpipe.engines.spark_task import Order
 from granpipe.errors import DatasetError
 from granpipe.stores.credentials import be_patient
 from granpipe.stores.folder import Folder
 from granpipe.stores.protocol import Store
 from granpipe.stores.urls import open_store
-
-LARGEST_CHUNK = 1_000
-_CHUNKS_A_CORE = 4
-_MOST_PARTITIONS = 4_096
 
 
 class Spark:
@@ -38,7 +30,7 @@ class Spark:
     workers : int, optional
         Processes of each task; as many as it has cores unless given.
     say : callable
-        Told, in a line, of failures that Spark tells of.
+        Told, in a line, what goes on.
     """
 
     def __init__(self, workers: int | None, say: Callable[[str], None]) -> None:
@@ -46,7 +38,6 @@ class Spark:
         be_patient()
         self.workers = workers or 0
         self.say = say
-        self.is_quiet = False
         self.session: Any = None
         self.cores = 0
         self.probed: set[type] = set()
@@ -60,10 +51,9 @@ class Spark:
     def run(
         self, function: Callable[[Any], Any], items: Sequence[Any], place: Place | None
     ) -> Generator[Any, None, None]:
-        """Yield every result, read from the place, or from Spark where there is none."""
-        if items:  # at once: what is said of it would tear a bar that stands there already
-            self._hush(False)
-            self.session = self.session or start_session(self._pass_on)
+        """Yield every result; the place has signs of life of this driver meanwhile."""
+        if items:  # at once: a bar that stands there already would tell of a start as of work
+            self.session = self.session or start_session()
         return self._run(function, items, place)
 
     def _run(
@@ -72,48 +62,28 @@ class Spark:
         if not items:
             return
         with ExitStack() as stack:
-            run = _run_in(place) if place else None
-            if run:
-                stack.enter_context(run.alive())
+            heartbeat = None
+            if place:
+                heartbeat = Heartbeat(place.store, f"{place.folder}/pulse", uuid4().hex)
+                stack.enter_context(heartbeat.beating())
             sample = _sample(function, items)
-            order = Order(function, self.workers, run, sample=sample, copies=self._copies())
-            self._probe(order)
-            size = self._size(len(items))
-            chunks = [range(start, start + size) for start in range(0, len(items), size)]
-            jobs = stack.enter_context(Jobs(self.session, self._hush))
-            if run:
-                yield from self._through_store(jobs, order, run, items, chunks)
-            else:
-                width = _CHUNKS_A_CORE * self.cores
-                yield from through_spark(jobs, order, items, chunks, width)
+            order = Order(function, self.workers, heartbeat, sample, self._copies())
+            jobs = stack.enter_context(Jobs(self.session, self.say))
+            self._probe(jobs, order)
+            yield from in_chunks(jobs, order, items, self.cores)
 
-    def _pass_on(self, line: str) -> None:
-        """Say what Spark says, but for its errors where they are told otherwise."""
-        if not self.is_quiet or STARVES in line:
-            self.say(line)
-
-    def _hush(self, is_quiet: bool) -> None:
-        self.is_quiet = is_quiet
-
-    def _size(self, count: int) -> int:
-        return max(1, min(LARGEST_CHUNK, -(-count // (_CHUNKS_A_CORE * self.cores))))
-
-    def _probe(self, order: Order) -> None:
+    def _probe(self, jobs: Jobs, order: Order) -> None:
         """Look whether executors have what it takes, before they do any work."""
         if type(order.function) in self.probed:
             return
-        task = task_of(pickle.dumps(order), versions(), probes=True)
-        self._hush(True)  # what is wrong is told in one line, below
-        try:
-            frame = self.session.range(0, _MOST_PARTITIONS).mapInArrow(task, SCHEMA)
-            rows = frame.collect()
-        except Exception as error:
-            raise DatasetError(f"Spark: {told(error)}") from error
-        self._hush(False)
-        for row in rows:
-            if row.told:
-                raise DatasetError(f"Spark: {bytes(row.told).decode()}")
-        self.cores = max(1, len(rows), self._parallelism())
+        job = jobs.probe(order)
+        jobs.wait(job)
+        if job.error:
+            raise DatasetError(f"Spark: {told(job.error)}") from job.error
+        for _, why in job.rows:
+            if why:
+                raise DatasetError(f"Spark: {bytes(why).decode()}")
+        self.cores = max(1, len(job.rows), self._parallelism())
         self.probed.add(type(order.function))
 
     def _copies(self) -> int:
@@ -124,51 +94,6 @@ class Spark:
             return int(self.session.sparkContext.defaultParallelism)
         except Exception:  # a client of Spark Connect has no context
             return 1
-
-    def _through_store(
-        self,
-        jobs: Jobs,
-        order: Order,
-        run: Run,
-        items: Sequence[Any],
-        chunks: Sequence[range],
-    ) -> Iterator[Any]:
-        for number, chunk in enumerate(chunks):
-            run.put(f"plan-{number:06}", items[chunk.start : chunk.stop])
-        job = jobs.start(replace(order, numbers=range(len(chunks))))
-        failures = 0
-        for number in range(len(chunks)):
-            while (results := _part(run, number)) is None:
-                if not job.wait(LOOK):
-                    continue
-                if (results := _part(run, number)) is not None:
-                    break
-                failures += 1
-                job.check(failures)
-                job = jobs.start(replace(order, numbers=_left(run)))
-            failures = 0
-            run.delete(f"plan-{number:06}")
-            run.delete(f"part-{number:06}")
-            yield from results
-
-
-def _part(run: Run, number: int) -> list[Any] | None:
-    try:
-        results: list[Any] = run.get(f"part-{number:06}")
-    except FileNotFoundError:
-        return None
-    return results
-
-
-def _left(run: Run) -> list[int]:
-    """Return which chunks have no part yet."""
-    names = run.names("")
-    done = {name[5:] for name in names if name.startswith("part-")}
-    return [int(name[5:]) for name in names if name.startswith("plan-") and name[5:] not in done]
-
-
-def _run_in(place: Place) -> Run:
-    return Run(place.store, f"{place.folder}/{uuid4().hex}", secrets.token_bytes(32))
 
 
 def _sample(function: Any, items: Sequence[Any]) -> tuple[Store, str] | tuple[()]:

@@ -1,89 +1,144 @@
-"""Jobs of Spark: how one is started and ended, and what each of its tasks runs."""
+"""Jobs of Spark: how one is started and ended, what its tasks run, and what ended it in a line."""
 
 import pickle
+import re
+import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from importlib import metadata
 from typing import Any
 from uuid import uuid4
 
 import granpipe
-from granpipe.engines.spark_session import is_own, told
 from granpipe.engines.spark_task import Order
-from granpipe.errors import DatasetError
 
-LOOK = 0.2  # seconds
-SCHEMA = "place long, told binary"
+_MOST_EXECUTORS = 4_096
+_LOOK = 0.2  # seconds
+_STARVING = 20.0  # seconds without a task at work, after which it is said
 _FAREWELL = 3.0  # seconds for jobs to end in, less than a person at a terminal waits
-_MOST_FAILURES = 12  # of jobs, one after another, without a finished chunk in between
-MOST_OWN = 1  # of those for which granpipe itself had a reason, such as a full disk
+_SCHEMA = "number long, told binary"
 _SAME = ("pillow", "pillow-heif", "numpy")
 """Packages that decide on bytes: an executor must have the driver's versions."""
+_OWN = re.compile(r"granpipe\.errors\.\w*Error: (.+)")
+CAUSE = re.compile(r"(?:Error|Exception)\b|cannot|unable|refused", re.IGNORECASE)
+"""In a line that tells why something went wrong."""
+_MEANINGS = {
+    "PYTHON_VERSION_MISMATCH": "the executors run another Python than this one, "
+    f"{sys.version_info.major}.{sys.version_info.minor}; set PYSPARK_PYTHON to one of that version",
+    "No module named '?granpipe": "the executors have no granpipe; install it there, ship it, or "
+    "set PYSPARK_PYTHON to the Python there that has it",
+    "No module named '?(pyarrow|pandas)": "the executors lack pyarrow or pandas; "
+    "pip install 'granpipe[spark]' there, ship them, or set PYSPARK_PYTHON to the Python there "
+    "that has them",
+    "Cannot run program": "the executors cannot start Python; set PYSPARK_PYTHON to what they have",
+}
 
 
 class Jobs:
     """The jobs of one run, which end with it."""
 
-    def __init__(self, session: Any, hush: Callable[[bool], None]) -> None:
+    def __init__(self, session: Any, say: Callable[[str], None]) -> None:
         self.session = session
-        self.hush = hush
         self.tag = f"granpipe-{uuid4().hex}"
-        self.all: list[Job] = []
+        self._say = say
+        self._fed = 0.0  # when a task was last seen at work
+        self._all: list[Job] = []
 
     def __enter__(self) -> "Jobs":
         return self
 
-    def __exit__(self, kind: object, *error: object) -> None:
-        if kind is None and self.all:  # its last part was read a moment before it ends
-            self.all[-1].wait(_FAREWELL)
-        if any(not job.wait(0) for job in self.all):
-            self.hush(True)
+    def __exit__(self, *error: object) -> None:
+        if any(job.thread.is_alive() for job in self._all):
             self.session.interruptTag(self.tag)
             deadline = time.monotonic() + _FAREWELL
-            for job in self.all:
-                job.wait(max(0.0, deadline - time.monotonic()))
+            for job in self._all:
+                job.thread.join(max(0.0, deadline - time.monotonic()))
 
-    def start(self, order: Order) -> "Job":
-        self.all = [job for job in self.all if not job.wait(0)]
-        job = Job(self, order)
-        self.all.append(job)
+    def probe(self, order: Order) -> "Job":
+        """Have all executors tell what they lack for an order, or an empty text."""
+        task = task_of(pickle.dumps(order), None, versions())
+        return self._start(Job(self, task, (), self.session.range(0, _MOST_EXECUTORS)))
+
+    def start(self, order: Order, numbers: Sequence[int]) -> "Job":
+        """Have these of an order's chunks done."""
+        task = task_of(pickle.dumps(order), numbers, versions())
+        places = self.session.range(0, len(numbers), 1, len(numbers))
+        return self._start(Job(self, task, numbers, places))
+
+    def _start(self, job: "Job") -> "Job":
+        self._all = [job for job in self._all if job.thread.is_alive()]
+        self._all.append(job)
+        job.thread.start()
         return job
+
+    def wait(self, job: "Job") -> None:
+        """Wait until a job has ended, and say so where no executor works on any."""
+        self._fed = max(self._fed, time.monotonic())
+        while job.thread.is_alive():
+            job.thread.join(_LOOK)
+            if time.monotonic() < self._fed + _STARVING:
+                continue
+            if self._is_starving():
+                self._say("Spark gives no executor: are its cores or its memory all taken?")
+                self._fed = float("inf")  # it is said once
+            else:
+                self._fed = time.monotonic()
+
+    def _is_starving(self) -> bool:
+        with suppress(Exception):  # a client of Spark Connect has no context
+            tracker = self.session.sparkContext.statusTracker()
+            stages = [tracker.getStageInfo(stage) for stage in tracker.getActiveStageIds()]
+            return bool(stages) and not any(stage and stage.numActiveTasks for stage in stages)
+        return False
 
 
 class Job:
-    """A job that runs in a thread of its own."""
+    """A job that runs in a thread of its own.
 
-    def __init__(self, jobs: Jobs, order: Order) -> None:
-        self.jobs = jobs
-        self.order = order
+    Attributes
+    ----------
+    numbers : sequence of int
+        The chunks that its tasks work on.
+    rows : list
+        A number and what was told of it, for each; empty where the job has failed.
+    error : Exception or None
+        What it failed of.
+    """
+
+    def __init__(self, jobs: Jobs, task: Any, numbers: Sequence[int], places: Any) -> None:
+        self.numbers = numbers
         self.rows: list[Any] = []
         self.error: Exception | None = None
-        self.thread = threading.Thread(target=self._run, daemon=True)
-        self.thread.start()
+        self.thread = threading.Thread(target=self._run, args=(jobs, task, places), daemon=True)
 
-    def _run(self) -> None:
-        session, count = self.jobs.session, len(self.order.numbers)
+    def _run(self, jobs: Jobs, task: Any, places: Any) -> None:
         try:
-            session.addTag(self.jobs.tag)
-            task = task_of(pickle.dumps(self.order), versions(), probes=False)
-            self.rows = session.range(0, count, 1, count).mapInArrow(task, SCHEMA).collect()
+            jobs.session.addTag(jobs.tag)
+            self.rows = places.mapInArrow(task, _SCHEMA).collect()
         except Exception as error:  # told by the thread that waits for it
             self.error = error
 
-    def wait(self, seconds: float) -> bool:
-        """Wait so long; tell whether the job has ended."""
-        self.thread.join(seconds)
-        return not self.thread.is_alive()
+    @property
+    def is_own_error(self) -> bool:
+        """Whether granpipe itself ended the job."""
+        return bool(_OWN.search(str(self.error or "")))
 
-    def check(self, failures: int) -> None:
-        """Raise DatasetError where so many failures, one after another, are too many."""
-        is_ours = self.error is not None and is_own(self.error)
-        if failures <= (MOST_OWN if is_ours else _MOST_FAILURES):
-            return
-        if self.error:
-            raise DatasetError(f"Spark: {told(self.error)}") from self.error
-        raise DatasetError("Spark: its tasks end without results; see its log")
+
+def told(error: BaseException | None) -> str:
+    """Return one line on what ended a job: granpipe's own words where they are in it."""
+    if error is None:
+        return "its tasks end without results; see its log"
+    text = str(error)
+    if own := _OWN.findall(text):
+        return str(own[-1]).strip()
+    for sign, meaning in _MEANINGS.items():
+        if re.search(sign, text):
+            return meaning
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    causes = [line for line in lines if CAUSE.search(line)]
+    return f"{(causes or lines or [type(error).__name__])[0][:300]}"
 
 
 def versions() -> dict[str, str]:
@@ -128,9 +183,9 @@ def _comparison(wanted: dict[str, str]) -> Callable[[], str]:
 
 
 def task_of(
-    order: bytes, wanted: dict[str, str], *, probes: bool
+    order: bytes, numbers: Sequence[int] | None, wanted: dict[str, str]
 ) -> Callable[[Iterator[Any]], Iterator[Any]]:
-    """Return what Spark runs in each task.
+    """Return what Spark runs in each task: a chunk of these numbers, or a probe where None.
 
     It travels by its text, not by its name, so that it can tell where granpipe is not installed.
     """
@@ -141,27 +196,27 @@ def task_of(
         from pyspark import TaskContext  # noqa: PLC0415
 
         why = difference()
-        if why and not probes:
+        if why and numbers is not None:
             raise RuntimeError(f"granpipe.errors.DatasetError: {why}")
         for batch in batches:
             places = batch.column(0).to_pylist()
-            results: list[bytes] = []
-            if probes:
+            if numbers is None:
                 if not why:
                     from granpipe.engines.spark_task import trouble  # noqa: PLC0415
 
                     why = trouble(order)
-                places, results = places[:1], [why.encode()]
+                told = {0: why.encode()}
             else:
                 from granpipe.engines.spark_task import work  # noqa: PLC0415
 
                 context = TaskContext.get()
                 cores, attempt = context.cpus(), context.attemptNumber()
-                results = [work(order, place, cores, attempt) for place in places]
+                meant = [numbers[place] for place in places]
+                told = {number: work(order, number, cores, attempt) for number in meant}
             columns = [
-                pyarrow.array(places, pyarrow.int64()),
-                pyarrow.array(results, pyarrow.binary()),
+                pyarrow.array(list(told), pyarrow.int64()),
+                pyarrow.array(list(told.values()), pyarrow.binary()),
             ]
-            yield pyarrow.RecordBatch.from_arrays(columns, ["place", "told"])
+            yield pyarrow.RecordBatch.from_arrays(columns, ["number", "told"])
 
     return task

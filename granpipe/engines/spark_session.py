@@ -1,31 +1,23 @@
-"""A session of Spark, as Spark's users start one, and what Spark says meanwhile."""
+"""A session of Spark, as Spark's users start one."""
 
 import atexit
 import os
-import re
 import shutil
 import signal
 import socket
 import sys
+import tempfile
 import threading
-from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
-from typing import Any
+from typing import IO, Any
 from urllib.parse import urlsplit
 
+from granpipe.engines.spark_jobs import CAUSE, told
 from granpipe.errors import DatasetError
 
 _REMOTE_PORT = 15_002
-STARVES = "has not accepted any resources"
-"""In the warning of Spark that stands for a cluster without a free core."""
-
-# What log4j calls an error, as Spark's own pattern has it or as another.
-_TELLS = re.compile(rf".*{STARVES}|(?![\d/]{{8}} [\d:]{{8}} (?:INFO|WARN)\b).*\b(?:ERROR|FATAL)\b")
-_STAMP = re.compile(r"^[\d/]{8} [\d:]{8} ")
-_OWN = re.compile(r"granpipe\.errors\.\w*Error: (.+)")
-_CAUSE = re.compile(r"(?:Error|Exception)\b|cannot|unable|refused", re.IGNORECASE)
 
 
 def check_extra() -> None:
@@ -34,13 +26,8 @@ def check_extra() -> None:
         raise DatasetError("--engine spark needs: pip install 'granpipe[spark]'")
 
 
-def start_session(say: Callable[[str], None]) -> Any:
+def start_session() -> Any:
     """Return the session that Spark's configuration and variables ask for; local[*] by default.
-
-    Parameters
-    ----------
-    say : callable
-        Told, in a line, of errors that Spark writes into its log.
 
     Raises
     ------
@@ -51,7 +38,8 @@ def start_session(say: Callable[[str], None]) -> Any:
 
     if SparkSession.getActiveSession() is not None:
         return SparkSession.builder.getOrCreate()
-    log = _Log(say)
+    # What Java writes would tear a progress bar.
+    log = tempfile.TemporaryFile()  # noqa: SIM115 - as long as Java writes
     remote = os.environ.get("SPARK_REMOTE", "")
     try:
         if remote:
@@ -64,12 +52,19 @@ def start_session(say: Callable[[str], None]) -> Any:
     except DatasetError:
         raise
     except Exception as error:
-        raise DatasetError(f"Spark does not start: {log.cause() or told(error)}") from error
+        raise DatasetError(f"Spark does not start: {_cause(log) or told(error)}") from error
     atexit.register(session.stop)
     if not remote and session.sparkContext.master.startswith("local"):
         # Else its workers are whatever `python3` is, which may not be this one.
         session.sparkContext.pythonExec = os.environ.get("PYSPARK_PYTHON", sys.executable)
     return session
+
+
+def _cause(log: IO[bytes]) -> str:
+    """Return the last line of Spark's log that tells why something went wrong."""
+    log.seek(0)
+    lines = log.read().decode("utf-8", "replace").splitlines()
+    return next((line.strip()[:300] for line in reversed(lines) if CAUSE.search(line)), "")
 
 
 def _check_remote(url: str) -> None:
@@ -100,8 +95,8 @@ def _answers(address: str) -> bool:
     return True
 
 
-def _launch(log: "_Log") -> None:
-    """Start Java for Spark, with what it says in our hands: it would tear a progress bar."""
+def _launch(log: IO[bytes]) -> None:
+    """Start Java for Spark, which writes its log into a file."""
     from pyspark import SparkContext  # noqa: PLC0415 - the extra spark
     from pyspark.java_gateway import launch_gateway  # noqa: PLC0415
 
@@ -114,8 +109,7 @@ def _launch(log: "_Log") -> None:
         )
     if SparkContext._gateway is None:
         with _undisturbed():
-            gateway = launch_gateway(popen_kwargs={"stderr": log.pipe()})
-        log.close_pipe()
+            gateway = launch_gateway(popen_kwargs={"stderr": log})
         SparkContext._ensure_initialized(gateway=gateway)
 
 
@@ -140,65 +134,3 @@ def _undisturbed() -> Iterator[None]:
 def _java() -> str | None:
     home = os.environ.get("JAVA_HOME")
     return shutil.which("java", path=f"{home}/bin") if home else shutil.which("java")
-
-
-class _Log:
-    """Reads what Spark writes to stderr, and passes on what tells a failure."""
-
-    def __init__(self, say: Callable[[str], None]) -> None:
-        self.say = say
-        self.last: deque[str] = deque(maxlen=50)
-        self.writer: int | None = None
-
-    def pipe(self) -> int:
-        reader, self.writer = os.pipe()
-        threading.Thread(target=self._read, args=(reader,), daemon=True).start()
-        return self.writer
-
-    def close_pipe(self) -> None:
-        if self.writer is not None:
-            os.close(self.writer)
-
-    def _read(self, reader: int) -> None:
-        said = ""
-        with open(reader, encoding="utf-8", errors="replace") as stream:
-            for line in stream:
-                self.last.append(line.strip())
-                text = _STAMP.sub("", line).strip()[:300]
-                if _TELLS.match(line) and text != said:  # it repeats itself every 15 seconds
-                    said = text
-                    self.say(f"Spark: {text}")
-
-    def cause(self) -> str:
-        """Return the last line that tells why something went wrong."""
-        return next((line[:300] for line in reversed(self.last) if _CAUSE.search(line)), "")
-
-
-def told(error: BaseException) -> str:
-    """Return one line on what ended a job: granpipe's own words where they are in it."""
-    text = str(error)
-    if own := _OWN.findall(text):
-        return str(own[-1]).strip()
-    for sign, meaning in _MEANINGS.items():
-        if re.search(sign, text):
-            return meaning
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    causes = [line for line in lines if _CAUSE.search(line)]
-    return f"{(causes or lines or [type(error).__name__])[0][:300]}"
-
-
-def is_own(error: BaseException) -> bool:
-    """Tell whether granpipe itself ended a job with an error."""
-    return bool(_OWN.search(str(error)))
-
-
-_MEANINGS = {
-    "PYTHON_VERSION_MISMATCH": "the executors run another Python than this one, "
-    f"{sys.version_info.major}.{sys.version_info.minor}; set PYSPARK_PYTHON to one of that version",
-    "No module named '?granpipe": "the executors have no granpipe; install it there, ship it, or "
-    "set PYSPARK_PYTHON to the Python there that has it",
-    "No module named '?(pyarrow|pandas)": "the executors lack pyarrow or pandas; "
-    "pip install 'granpipe[spark]' there, ship them, or set PYSPARK_PYTHON to the Python there "
-    "that has them",
-    "Cannot run program": "the executors cannot start Python; set PYSPARK_PYTHON to what they have",
-}

@@ -16,7 +16,7 @@ from granpipe.dataset.names import ALIKE, DESK, LABELS, REJECTED, SUMMARY, array
 from granpipe.dataset.record import ArrayRecord
 from granpipe.dataset.recovery import recover
 from granpipe.dataset.waiting import acquire
-from granpipe.engines.parcels import clear
+from granpipe.engines.heartbeat import clear
 from granpipe.engines.processes import WorkerCrashed
 from granpipe.engines.protocol import Engine, Item, Place, Result
 from granpipe.errors import DatasetError

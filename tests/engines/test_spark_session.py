@@ -9,11 +9,10 @@ import time
 import pytest
 
 from granpipe.commands import options
-from granpipe.engines.spark_session import _Log, told
+from granpipe.engines.spark_jobs import told
 
 from clusters import free_port, skip_without_spark
 from conftest import picture, save
-from harm import until
 
 WORDS = ["prepare", "img", "out", "--engine", "spark"]
 
@@ -71,31 +70,6 @@ def test_a_master_or_a_server_that_nobody_is_is_told_at_once(start, tmp_path):
     )
     assert (master.returncode, remote.returncode) == (1, 1)
     assert time.monotonic() - began < 60
-
-
-def test_of_what_spark_says_failures_are_passed_on():
-    heard: list[str] = []
-    log = _Log(heard.append)
-    writer = log.pipe()
-    lines = [
-        "WARNING: Using incubator modules: jdk.incubator.vector",
-        "26/11/25 03:24:46 WARN Utils: Your hostname, vm, resolves to a loopback address",
-        "26/11/25 03:24:50 INFO Executor: no ERROR here",
-        "26/11/25 03:24:51 ERROR TaskSchedulerImpl: Lost executor 1 on host: killed",
-        "26/11/25 03:24:51 ERROR TaskSchedulerImpl: Lost executor 1 on host: killed",
-        "\tat org.apache.spark.Nothing.apply(Nothing.scala:1)",
-        "26/11/25 03:24:52 WARN TaskSchedulerImpl: Initial job has not accepted any resources;",
-        '{"ts":"2026-11-25T03:24:53Z","level":"ERROR","msg":"Lost executor 2"}',
-    ]
-    os.write(writer, "".join(f"{line}\n" for line in lines).encode())
-    log.close_pipe()
-    until(lambda: len(heard) >= 3, "three lines", 5)
-    assert heard == [
-        "Spark: ERROR TaskSchedulerImpl: Lost executor 1 on host: killed",
-        "Spark: WARN TaskSchedulerImpl: Initial job has not accepted any resources;",
-        'Spark: {"ts":"2026-11-25T03:24:53Z","level":"ERROR","msg":"Lost executor 2"}',
-    ]
-    assert log.cause().startswith('{"ts"')
 
 
 def test_what_ended_a_job_is_one_line():

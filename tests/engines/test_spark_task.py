@@ -1,13 +1,17 @@
-"""What a task of Spark finds wrong, and which item took its container down; no cluster needed."""
+"""What a task of Spark finds wrong, tells and watches; no cluster needed."""
 
+import math
 import pickle
 import subprocess
 import sys
+import threading
+from dataclasses import replace
 
 import pytest
 
-from granpipe.engines.parcels import Run
-from granpipe.engines.spark_task import Order, _killers, trouble
+from granpipe.engines import heartbeat as heartbeats
+from granpipe.engines.heartbeat import Heartbeat, watched
+from granpipe.engines.spark_task import Died, Failed, Order, trouble, work
 from granpipe.stores.folder import Folder
 
 # What Spark does with a function: pickle it by its text, and run it where granpipe may be another.
@@ -15,7 +19,7 @@ SENDS = """
 import sys
 from pyspark.cloudpickle import dumps
 from granpipe.engines.spark_jobs import task_of, versions
-sys.stdout.buffer.write(dumps(task_of(b"", versions(), probes=True)))
+sys.stdout.buffer.write(dumps(task_of(b"", None, versions())))
 """
 RUNS = """
 import pickle, sys
@@ -45,38 +49,41 @@ def test_executors_without_granpipe_or_with_another_are_told_of(tmp_path, module
 
 
 def test_what_an_executor_does_not_reach_is_named(tmp_path):
-    run = Run(Folder(str(tmp_path / "out")), ".granpipe/engine/1", b"key")
-    order = Order(abs, 1, run, sample=(Folder(str(tmp_path / "img")), "corn/a.jpg"))
+    heartbeat = Heartbeat(Folder(str(tmp_path / "out")), ".granpipe/engine/pulse", "run-1")
+    order = Order(abs, 1, heartbeat, sample=(Folder(str(tmp_path / "img")), "corn/a.jpg"))
     assert trouble(pickle.dumps(order)).startswith(f"{tmp_path}/img: executors on ")
     (tmp_path / "img/corn").mkdir(parents=True)
     (tmp_path / "img/corn/a.jpg").write_bytes(b"there")
     assert trouble(pickle.dumps(order)).startswith(f"{tmp_path}/out: executors on ")
-    run.put("pulse", 0)
+    replace(heartbeat, run="run-2").give(0)
+    assert "is not of this run" in trouble(pickle.dumps(order))
+    heartbeat.give(0)
     assert trouble(pickle.dumps(order)) == ""
 
 
-def test_a_sealed_value_of_another_run_or_name_is_none(tmp_path):
-    store = Folder(str(tmp_path))
-    run, other = Run(store, "desk", b"key"), Run(store, "desk", b"another")
-    run.put("part-1", ["made"])
-    assert run.get("part-1") == ["made"]
-    with pytest.raises(FileNotFoundError):
-        other.get("part-1")
-    (tmp_path / "desk/part-2").write_bytes((tmp_path / "desk/part-1").read_bytes())
-    with pytest.raises(FileNotFoundError):
-        run.get("part-2")
+@pytest.mark.parametrize("end", ["gone", "silent", "another"])
+def test_a_task_ends_soon_after_its_driver(tmp_path, monkeypatch, end):
+    monkeypatch.setattr(heartbeats, "BEAT", 0.02)
+    monkeypatch.setattr(heartbeats, "PATIENCE", 0.2)
+    heartbeat = Heartbeat(Folder(str(tmp_path)), "engine/pulse", "run-1")
+    ended = threading.Event()
+    with heartbeat.beating(), watched(heartbeat, ended.set):
+        assert not ended.wait(0.5)
+    assert not list(tmp_path.iterdir())
+    if end != "gone":
+        replace(heartbeat, run="run-1" if end == "silent" else "run-2").give(0)
+    with watched(heartbeat, ended.set):
+        assert ended.wait(5)
 
 
 @pytest.mark.parametrize(
-    ("deaths", "crashed"),
-    [
-        ([], set()),
-        ([(0, 9)], set()),
-        ([(0, 9), (3, 4)], {3}),
-        ([(3, 4), (3, 4)], {3}),
-        ([(0, 9), (3, 4), (6, 7)], {3}),
-        ([(0, 9), (3, 4), (6, 7), (6, 7)], {3, 6}),
-    ],
+    ("attempt", "copies", "expected"), [(0, 0, [1, 2]), (1, 0, Died()), (1, 1, [1, 2])]
 )
-def test_an_item_crashed_at_its_second_death(deaths, crashed):
-    assert _killers(deaths) == crashed
+def test_a_task_that_was_tried_before_says_so(attempt, copies, expected):
+    order = Order(abs, 1, None, copies=copies, chunks=[b"", pickle.dumps([-1, 2])])
+    assert pickle.loads(work(pickle.dumps(order), 1, 1, attempt)) == expected
+
+
+def test_an_error_is_told_and_not_raised():
+    order = Order(math.sqrt, 1, None, chunks=[pickle.dumps([4, -1])])
+    assert pickle.loads(work(pickle.dumps(order), 0, 1, 0)) == Failed("math domain error")
