@@ -10,7 +10,7 @@ from PIL import Image
 from granpipe.dataset.sources import read_head, read_photo
 from granpipe.errors import PhotoError
 from granpipe.photo.exif import Capture, read_capture
-from granpipe.photo.letterbox import content, letterbox
+from granpipe.photo.letterbox import fit
 from granpipe.photo.opening import MAX_PIXELS, open_photo
 from granpipe.stores.protocol import Entry, Store
 
@@ -97,10 +97,10 @@ def _tells_all(head: bytes) -> bool:
 
 def _thumbnail(image: Image.Image, side: int) -> str:
     try:
-        array, box, *_ = letterbox(image, side, fill=(255, 255, 255))
+        picture, _ = fit(image, side, fill=(255, 255, 255))
     except PhotoError:
         return ""  # the position counts, even of a photograph whose pixels are cut off
     buffer = io.BytesIO()
-    # Of the picture itself, Pillow would write the comment that its file has.
-    content(array, box).save(buffer, "JPEG", quality=70, optimize=True)
+    picture.info = {}  # Pillow would write the comment that its file has
+    picture.save(buffer, "JPEG", quality=70, optimize=True)
     return base64.b64encode(buffer.getvalue()).decode()

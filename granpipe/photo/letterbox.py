@@ -71,9 +71,12 @@ def content_box(width: int, height: int, size: int) -> Box:
     Box(left=111, top=0, right=112, bottom=224)
     """
     scale = min(size / width, size / height)
-    new_width, new_height = max(1, round(width * scale)), max(1, round(height * scale))
-    left, top = (size - new_width) // 2, (size - new_height) // 2
-    return Box(left, top, left + new_width, top + new_height)
+    return _centred(max(1, round(width * scale)), max(1, round(height * scale)), size)
+
+
+def _centred(width: int, height: int, size: int) -> Box:
+    left, top = (size - width) // 2, (size - height) // 2
+    return Box(left, top, left + width, top + height)
 
 
 def content(array: Pixels, box: Box) -> Image.Image:
@@ -92,14 +95,8 @@ def letterbox(
 
     Parameters
     ----------
-    image : PIL.Image.Image
-        Opened, not decoded yet, so that a JPEG can be decoded at a reduced scale.
-    size : int
-        Side of the square, in pixels.
-    fill : tuple of int
-        Red, green and blue, 0 to 255, of the padding and behind transparent pixels.
-    max_memory : int
-        Bytes that decoding may take; see `granpipe.photo.memory.decoding_memory`.
+    image, size, fill, max_memory
+        As for `fit`; the padding has the fill colour, too.
     canvas : ndarray of shape (size, size, 3), uint8, optional
         All of the fill colour, to be drawn on and returned; a new one unless given.
 
@@ -119,19 +116,52 @@ def letterbox(
     PhotoError
         The photograph cannot be decoded.
     """
+    picture, sides = fit(image, size, fill, max_memory)
+    box = _centred(*picture.size, size)
+    array = np.full((size, size, 3), fill, np.uint8) if canvas is None else canvas
+    pixels = np.frombuffer(picture.tobytes(), np.uint8)
+    array[box.top : box.bottom, box.left : box.right] = pixels.reshape(box.height, box.width, 3)
+    return array, box, sides, picture
+
+
+def fit(
+    image: Image.Image,
+    size: int,
+    fill: Colour = (0, 0, 0),
+    max_memory: int = MAX_MEMORY,
+) -> tuple[Image.Image, tuple[int, int]]:
+    """Scale a photograph, turned upright and as sRGB, to what fits into a square.
+
+    Parameters
+    ----------
+    image : PIL.Image.Image
+        Opened, not decoded yet, so that a JPEG can be decoded at a reduced scale.
+    size : int
+        Side of the square, in pixels.
+    fill : tuple of int
+        Red, green and blue, 0 to 255, behind transparent pixels.
+    max_memory : int
+        Bytes that decoding may take; see `granpipe.photo.memory.decoding_memory`.
+
+    Returns
+    -------
+    picture : PIL.Image.Image
+        RGB.
+    sides : tuple of int
+        Width and height of the upright photograph, before it was scaled.
+
+    Raises
+    ------
+    PhotoError
+        The photograph cannot be decoded.
+    """
     width, height = image.size
     profile = image.info.get("icc_profile")
     box = content_box(width, height, size)
     small = _shrink(image, box.width, box.height, max_memory)
     orientation = _orientation(image)
-    if orientation in _TURNED:
-        width, height = height, width
-        box = Box(box.top, box.left, box.bottom, box.right)
-    picture = _on(_turn(to_srgb(small, profile), orientation), fill)
-    array = np.full((size, size, 3), fill, np.uint8) if canvas is None else canvas
-    pixels = np.frombuffer(picture.tobytes(), np.uint8)
-    array[box.top : box.bottom, box.left : box.right] = pixels.reshape(box.height, box.width, 3)
-    return array, box, (width, height), picture
+    sides = (height, width) if orientation in _TURNED else (width, height)
+    return _on(_turn(to_srgb(small, profile), orientation), fill), sides
 
 
 def _shrink(image: Image.Image, width: int, height: int, max_memory: int) -> Image.Image:
