@@ -11,8 +11,9 @@ from granpipe.dataset.database import Database, index_errors, temporary_file
 from granpipe.dataset.names import folded
 from granpipe.dataset.record import ArrayRecord
 
-# The first three stand in the ledger, too; `planned` are arrays that a run was about to write,
-# `replaceable` those that are ours by all appearance: they may be written again, and not deleted.
+# The first three stand in the ledger, too. `planned` are arrays that a run was about to write;
+# `ours` are these and the recorded ones. `replaceable` are ours by all appearance: they may be
+# written again, and not deleted.
 LASTING = ("records", "planned", "notes")
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS {place}records (name TEXT PRIMARY KEY, {columns}, checksum TEXT)
@@ -21,6 +22,8 @@ CREATE TABLE IF NOT EXISTS {place}planned (name TEXT PRIMARY KEY) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS {place}notes (name TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID;
 """
 _RUN_SCHEMA = """
+CREATE VIEW ours AS SELECT name FROM records
+    UNION ALL SELECT name FROM planned WHERE name NOT IN (SELECT name FROM records);
 CREATE TABLE replaceable (name TEXT PRIMARY KEY) WITHOUT ROWID;
 CREATE TABLE listed (path TEXT PRIMARY KEY, version TEXT) WITHOUT ROWID;
 CREATE TABLE listed_again (path TEXT PRIMARY KEY, version TEXT) WITHOUT ROWID;

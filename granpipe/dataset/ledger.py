@@ -223,8 +223,8 @@ class Ledger:
 
     def plan(self, names: str, notes: Iterable[str] = ()) -> None:
         """Note that the arrays of a query may be written, before the first one is."""
-        query = f"""SELECT name FROM ({names}) WHERE name NOT IN
-            (SELECT name FROM records UNION SELECT name FROM planned) ORDER BY name"""
+        query = f"""SELECT name FROM ({names}) WHERE name NOT IN (SELECT name FROM records)
+            AND name NOT IN (SELECT name FROM planned) ORDER BY name"""
         self._new += [line_of(f":{note}", self.noted(note)) for note in notes]
         for (name,) in self.index.rows(query):
             self._new.append(line_of(name, None))

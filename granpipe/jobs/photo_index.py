@@ -73,8 +73,8 @@ class PhotoIndex:
         DatasetError
             What came from it is not known, or would be lost.
         """
-        query = """SELECT name FROM (SELECT name FROM records UNION SELECT name FROM planned
-            UNION SELECT name FROM replaceable) WHERE name > ? AND name < ?"""
+        query = """SELECT name FROM (SELECT name FROM ours UNION SELECT name FROM replaceable)
+            WHERE name > ? AND name < ?"""
         for (name,) in list(self.index.rows(query, (f"{folder}/", f"{folder}0"))):
             record: Record | None = self.index.record(name)
             if not record:

@@ -44,9 +44,9 @@ INSERT INTO outcomes SELECT name, '', '', 1 FROM photos JOIN records USING (name
     AND width * height <= ? AND max_memory <= ?
 """
 _SAME_BYTES = """
-SELECT sha256, name FROM wanted JOIN records USING (name) WHERE sha256 IN
+SELECT sha256, name FROM
     (SELECT sha256 FROM wanted JOIN records USING (name) GROUP BY sha256 HAVING count(*) > 1)
-    ORDER BY sha256, name
+    CROSS JOIN wanted JOIN records USING (name, sha256) ORDER BY sha256, name
 """
 # Records of duplicates stay, so that they are not decoded again.
 _KEPT = "SELECT name FROM wanted UNION SELECT name FROM duplicates"
@@ -95,10 +95,9 @@ class PrepareRun:
         recipe = "" if self.options.force else self.settings.recipe
         for folder, cause in search.unlisted:
             self.photos.keep_unseen(folder, cause, recipe)
-        gone = """SELECT count(*) FROM (SELECT name FROM records UNION SELECT name FROM planned)
-            JOIN listed ON path = fold(name || '.npy')
-            WHERE fold(name) NOT IN
-            (SELECT fold(name) FROM photos UNION SELECT fold(name) FROM wanted)"""
+        gone = """SELECT count(*) FROM ours JOIN listed ON path = fold(name || '.npy')
+            WHERE fold(name) NOT IN (SELECT fold(name) FROM photos)
+            AND fold(name) NOT IN (SELECT fold(name) FROM wanted)"""
         new = "SELECT count(*) FROM photos WHERE name NOT IN (SELECT name FROM records)"
         # Even if all new ones only moved.
         self._check_share(int(self.index.value(gone)) - int(self.index.value(new)))

@@ -31,9 +31,7 @@ Say = Callable[[str], None]
 
 _TABLES = (LABELS, REJECTED, ALIKE, SUMMARY)
 _MOST_ROUNDS = 3
-# Of our own: what the ledger records, or announces.
-OURS = "SELECT name FROM records UNION SELECT name FROM planned"
-UNWANTED = f"""SELECT name FROM ({OURS})
+UNWANTED = """SELECT name FROM ours
     WHERE fold(name) NOT IN (SELECT fold(name) FROM wanted)
     AND fold(name || '.npy') IN (SELECT path FROM listed)"""
 
@@ -109,7 +107,7 @@ class Run:
     def look(self, wanted: str = "SELECT name FROM wanted", table: str = "listed") -> None:
         """List the folders of the arrays of a query, and of all that are recorded."""
         self.index.execute(f"DELETE FROM {table}")
-        names = f"{wanted} UNION {OURS}"
+        names = f"{wanted} UNION ALL SELECT name FROM ours"
         first = "substr(name, 1, max(0, instr(name, '/') - 1))"
         for (folder,) in sorted(self.index.rows(f"SELECT DISTINCT {first} FROM ({names})")):
             self.index.load(
@@ -125,7 +123,7 @@ class Run:
 
     def count_standing(self) -> int:
         """Return how many arrays of ours stood there before the run."""
-        query = f"SELECT count(*) FROM ({OURS}) JOIN listed ON path = fold(name || '.npy')"
+        query = "SELECT count(*) FROM ours JOIN listed ON path = fold(name || '.npy')"
         return int(self.index.value(query))
 
     def count_unwanted(self) -> int:
@@ -165,9 +163,9 @@ class Run:
 
     def check(self, names: str) -> None:
         """Raise DatasetError where a file that granpipe did not write has an array's place."""
-        ours = f"{OURS} UNION SELECT name FROM replaceable"
         query = f"""SELECT name FROM ({names}) JOIN listed ON path = fold(name || '.npy')
-            WHERE fold(name) NOT IN (SELECT fold(name) FROM ({ours})) ORDER BY name LIMIT 1"""
+            WHERE fold(name) NOT IN (SELECT fold(name) FROM ours)
+            AND fold(name) NOT IN (SELECT fold(name) FROM replaceable) ORDER BY name LIMIT 1"""
         if name := self.index.value(query):
             place = join(self.store.url, array_path(name))
             raise DatasetError(f"{place}: was not written by granpipe; move it away")

@@ -8,7 +8,7 @@ from granpipe.dataset.arrays import array_digest, begin_change
 from granpipe.dataset.names import SUMMARY, array_path
 from granpipe.dataset.tables import Draft
 from granpipe.errors import DatasetError
-from granpipe.jobs.run import OURS, UNWANTED, Run
+from granpipe.jobs.run import UNWANTED, Run
 
 # Arrays of ours, of before this run or written by it, that are not wanted.
 _GONE = f"{UNWANTED} UNION SELECT name FROM written WHERE name NOT IN (SELECT name FROM wanted)"
@@ -35,7 +35,7 @@ def settle(
     keep : str
         A query for the names of the records that stay.
     """
-    is_all = not run.index.value(f"SELECT 1 FROM ({OURS}) WHERE name NOT IN ({keep}) LIMIT 1")
+    is_all = not run.index.value(f"SELECT 1 FROM ours WHERE name NOT IN ({keep}) LIMIT 1")
     if _is_settled(run, tables, notes) and is_all:
         return
     with ExitStack() as stack:
