@@ -9,6 +9,10 @@ class DatasetError(GranpipeError):
     """The run cannot go on: a folder, an option or the disk is not as it must be."""
 
 
+class LayoutError(DatasetError):
+    """What was named is not laid out as it must be; the exit code is 2, as of a wrong option."""
+
+
 class BusyError(DatasetError):
     """Another run is writing at the same place.
 

@@ -17,7 +17,7 @@ from granpipe.commands.augment import augment_command
 from granpipe.commands.ending import MESSAGES
 from granpipe.commands.map import map_command
 from granpipe.commands.prepare import prepare_command
-from granpipe.errors import DatasetError, GranpipeError
+from granpipe.errors import DatasetError, GranpipeError, LayoutError
 
 # Click takes a line of \b for an order not to wrap the next paragraph.
 # ruff: noqa: D301
@@ -46,7 +46,8 @@ class _Group(click.Group):
         except FileNotFoundError as error:
             _fail(str(error) if error.filename else "the current folder is gone; name another", 1)
         except (GranpipeError, OSError, MemoryError) as error:
-            _fail(str(error) or "not enough memory", 1)
+            code = 2 if isinstance(error, LayoutError) else 1
+            _fail(str(error) or "not enough memory", code)
         except (click.Abort, KeyboardInterrupt):
             _fail(MESSAGES[signal.SIGINT], 130)
         except RuntimeError as error:  # click.Abort is one, too

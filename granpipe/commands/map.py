@@ -114,8 +114,9 @@ def _print(report: "Report") -> None:
         reports.echo(f"{verdict:<24}{count:>12}")
     reports.echo(
         f"{total} photographs found: {report.mapped} on the map, {unmapped} not; "
-        f"{report.ignored} other files ignored."
+        f"{report.ignored.total()} other files ignored."
     )
+    reports.print_ignored(report.ignored)
     if report.matched is not None:
         reports.echo(
             f"{report.matched} of them have a side, {total - report.matched} are not in the "

@@ -33,6 +33,7 @@ _SECTIONS = {
         "force",
         "verify",
         "allow_deletions",
+        "merge_classes",
         "dry_run",
         "strict",
     ),
@@ -92,6 +93,11 @@ _SECTIONS = {
 @options.verify
 @click.option(
     "--allow-deletions", is_flag=True, help="Delete also more than half of over 20 arrays."
+)
+@click.option(
+    "--merge-classes",
+    is_flag=True,
+    help="Let folders be one class that differ in case, blanks or Unicode's form alone.",
 )
 @click.option("--dry-run", is_flag=True, help="Say what would be done; write nothing.")
 @options.preview
@@ -163,19 +169,22 @@ def _draw(output: str, store: Any, name: str) -> None:
 
 
 def _print(report: "Report", output: str, dry_run: bool) -> None:
-    from granpipe.dataset.names import label_of
+    from granpipe.dataset.names import class_key, label_of
     from granpipe.dataset.tables import REASONS
     from granpipe.stores.urls import join
 
     where = "" if dry_run else f", all in {join(output, 'rejected.csv')}"
     reports.print_rejections(report.rejected, REASONS, where, report.unseen)
-    rejected = Counter(label_of(one.source) or "(no class)" for one in report.rejected)
+    labels = {class_key(label): label for label in report.prepared}
+    folders = [label_of(one.source) or "(no class)" for one in report.rejected]
+    rejected = Counter(labels.get(class_key(folder), folder) for folder in folders)
     reports.print_classes(report.prepared, rejected)
     reports.echo(
         f"{report.found} photographs found: {report.prepared.total()} prepared "
         f"({report.kept} of them up to date already), {len(report.rejected)} rejected.\n"
-        f"{report.ignored} other files ignored, {report.deleted} arrays deleted."
+        f"{report.ignored.total()} other files ignored, {report.deleted} arrays deleted."
     )
+    reports.print_ignored(report.ignored)
     reports.print_flags(report.flags)
     if report.sides:
         reports.print_sides(report.sides, join(output, "alike.csv"))

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from granpipe.jobs.deal_sides import Sides
 
 SIDES = ("train", "validation", "test")
+_MOST_ENDINGS = 6
 MOST_LINES = 20
 """Photographs that are named one by one; the others are counted."""
 
@@ -74,6 +75,16 @@ def print_classes(prepared: Counter[str], rejected: Counter[str]) -> None:
     echo(f"{'class':<24}{'prepared':>9}{'rejected':>10}")
     for label in sorted(prepared.keys() | rejected.keys()):
         echo(f"{printable(label):<24}{prepared[label]:>9}{rejected[label]:>10}")
+
+
+def print_ignored(files: Counter[str]) -> None:
+    """Print which endings the files have that were ignored, if any were."""
+    in_order = sorted(files.items(), key=lambda pair: (-pair[1], pair[0]))
+    told = [f"{ending or 'no ending'} {count}" for ending, count in in_order[:_MOST_ENDINGS]]
+    if rest := sum(count for _, count in in_order[_MOST_ENDINGS:]):
+        told.append(f"others {rest}")
+    if told:
+        echo(f"Ignored: {', '.join(told)}.")
 
 
 def print_flags(flags: Counter[str]) -> None:

@@ -5,15 +5,17 @@ What is to do, is gone, or is a duplicate are queries, so that memory does not g
 of photographs. An array goes by its name: its path without .npy, which is its photograph's.
 """
 
+import re
 from typing import Any
 
 from granpipe.dataset.database import Database, index_errors, temporary_file
-from granpipe.dataset.names import folded
+from granpipe.dataset.names import folded, label_of
 from granpipe.dataset.record import ArrayRecord
 
 # The first three stand in the ledger, too. `planned` are arrays that a run was about to write;
 # `ours` are these and the recorded ones. `replaceable` are ours by all appearance: they may be
 # written again, and not deleted.
+_LABEL = r"substr(\1, 1, max(0, instr(\1, '/') - 1))"
 LASTING = ("records", "planned", "notes")
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS {place}records (name TEXT PRIMARY KEY, {columns}, checksum TEXT)
@@ -42,6 +44,11 @@ class Index(Database):
     file : str, optional
         A database that holds the lasting tables already; it is the index's from now on. An empty
         one unless given.
+
+    Attributes
+    ----------
+    labels : dict
+        Those of class folders that have another name.
     """
 
     def __init__(self, kind: type[ArrayRecord], file: str = "") -> None:
@@ -50,6 +57,7 @@ class Index(Database):
         marks = ", ".join("?" * (len(kind.columns()) + 2))
         self._put = f"INSERT OR REPLACE INTO records VALUES ({marks})"
         self._folds = False
+        self.labels: dict[str, str] = {}
         super().__init__(_SCHEMA.format(place="", columns=kind.declarations()) + _RUN_SCHEMA, file)
 
     def ignore_case(self) -> None:
@@ -57,9 +65,21 @@ class Index(Database):
         self._connection.create_function("fold", 1, folded, deterministic=True)
         self._folds = True
 
+    def rename_labels(self, labels: dict[str, str]) -> None:
+        """Let class folders have these labels from now on, and not their own names."""
+        self.labels = labels
+        self._connection.create_function("label", 1, self.label_of, deterministic=True)
+
+    def label_of(self, name: str) -> str:
+        """Return the label of an array or a photograph; label(name) in queries."""
+        folder = label_of(name)
+        return self.labels.get(folder, folder)
+
     def _sql(self, query: str) -> str:
-        """Return a query without fold(), where names are files of their own, so that keys help."""
-        return query if self._folds else query.replace("fold(", "(")
+        """Return a query without fold() and label() where SQLite itself can do it, and use keys."""
+        if not self._folds:
+            query = query.replace("fold(", "(")
+        return query if self.labels else re.sub(r"\blabel\((\w+)\)", _LABEL, query)
 
     def record(self, name: str) -> Any:
         """Return an array's record; None where there is none."""

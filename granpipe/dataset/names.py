@@ -126,6 +126,15 @@ def folded(path: str) -> str:
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", path).casefold())
 
 
+def class_key(label: str) -> str:
+    """Return what two names of a class share that are one to a reader.
+
+    >>> class_key("Corn ") == class_key("corn")
+    True
+    """
+    return folded(label.strip()).strip()
+
+
 def shown(name: str) -> str:
     r"""Return a name for a table in UTF-8: bytes that are none are written as \xff.
 

@@ -1,33 +1,41 @@
 """Find the photographs of a store, and read one."""
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from granpipe.dataset.names import OWN
 from granpipe.errors import DatasetError, PhotoError, UnseenError
-from granpipe.photo.opening import is_photo
+from granpipe.photo.kinds import HEAD, OTHERS, begins_like_photo, ending_of, is_photo
 from granpipe.stores.protocol import Entry, Store
+
+_AT_ONCE = 1_000  # files whose first bytes are read together
 
 
 class Search:
     """Every photograph of a store, as it is listed, in no order; to be iterated over once.
 
-    Names that begin with a dot, or stand below one, and names without an ending of a photograph
-    are ignored and counted, but for granpipe's own. A folder below the first level that is named
-    like a photograph is listed as one that cannot be read, and searched too.
+    A file is a photograph by its ending (`granpipe.photo.kinds`), or, where that tells nothing, by
+    its first bytes. Names that begin with a dot, or stand below one, and other files are ignored
+    and counted, but for granpipe's own. A folder below the first level that is named like a
+    photograph is listed as one that cannot be read, and searched too.
 
     Parameters
     ----------
     store : Store
         Where to look.
+    is_known : callable, optional
+        Tells of a file whether it was a photograph before, so that its bytes need not be read.
 
     Attributes
     ----------
     unlisted : list of tuple
         The folders that could not be listed, each with the cause: nobody knows what is in them.
         Sorted, and complete, when the iteration is.
-    ignored : int
-        Files that are no photographs; complete when the iteration is.
+    ignored : Counter
+        Files that are no photographs, by their ending, `hidden` and an empty text among them;
+        complete when the iteration is.
 
     Raises
     ------
@@ -35,28 +43,34 @@ class Search:
         The store itself cannot be listed, or holds nothing that looks like a photograph.
     """
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, is_known: Callable[[Entry], bool] = lambda _: False) -> None:
         self.store = store
+        self.is_known = is_known
         self.unlisted: list[tuple[str, str]] = []
-        self.ignored = 0
+        self.ignored: Counter[str] = Counter()
         self._markers: list[str] = []
         self._folders: set[str] = set()
 
     def __iter__(self) -> Iterator[Entry]:
+        doubtful: list[Entry] = []
         for entry in self.store.list():
-            if self._is_photo(entry):
-                self._folders.add(entry.path.rpartition("/")[0])
-                yield entry
+            if self._is_photo(entry, doubtful):
+                yield self._found(entry)
+            if len(doubtful) == _AT_ONCE:
+                yield from self._photos_among(doubtful)
+                doubtful.clear()
+        yield from self._photos_among(doubtful)
         yield from _misnamed_folders(self._folders)
         self.unlisted.sort()
-        self.ignored -= _count_folders(self._markers, self._folders) if self._markers else 0
+        self._forget_markers()
         if not self._folders and not self.unlisted:
             raise DatasetError(
                 f"{self.store.url}: no such folder, or no photographs in it; name a folder that "
                 "has some as <class>/<photograph>.jpg"
             )
 
-    def _is_photo(self, entry: Entry) -> bool:
+    def _is_photo(self, entry: Entry, doubtful: list[Entry]) -> bool:
+        """Tell whether a file is a photograph; one that is to be looked at is doubtful."""
         if entry.is_folder:
             if not entry.path:
                 raise DatasetError(
@@ -66,11 +80,52 @@ class Search:
             return False
         if entry.path.startswith(f"{OWN}/"):
             return False  # what the intake notes
-        if is_hidden(entry.path) or not is_photo(entry.path):
-            self.ignored += 1
-            self._markers += [entry.path] if not entry.size else []
-            return False
-        return True
+        ending = ending_of(entry.path)
+        if is_hidden(entry.path):
+            self.ignored["hidden"] += 1
+        elif ending in OTHERS:
+            self.ignored[ending] += 1
+        elif is_photo(entry.path) or (entry.size and self.is_known(entry)):
+            return True
+        elif entry.size and not entry.problem:
+            doubtful.append(entry)
+        else:
+            self.ignored[ending] += 1
+            self._markers.append(entry.path)
+        return False
+
+    def _found(self, photo: Entry) -> Entry:
+        self._folders.add(photo.path.rpartition("/")[0])
+        return photo
+
+    def _photos_among(self, files: Sequence[Entry]) -> Iterator[Entry]:
+        """Yield those files whose first bytes are a photograph's, or cannot be read."""
+        if not files:
+            return
+        with ThreadPoolExecutor(max(1, self.store.ahead)) as threads:
+            for file, head in zip(files, threads.map(self._head, files), strict=True):
+                if isinstance(head, str):
+                    yield self._found(Entry(file.path, file.size, file.version, head))
+                elif begins_like_photo(head):
+                    yield self._found(file)
+                else:
+                    self.ignored[ending_of(file.path)] += 1
+
+    def _head(self, file: Entry) -> bytes | str:
+        """Return a file's first bytes, or why they cannot be read."""
+        try:
+            return self.store.head(file.path, HEAD)
+        except FileNotFoundError:
+            return b""
+        except OSError as error:
+            return error.strerror or str(error)
+
+    def _forget_markers(self) -> None:
+        """Let go of the empty objects that consoles write into a bucket for a folder's sake."""
+        folders = self._folders | {
+            "/".join(folder.split("/")[:depth]) for folder in self._folders for depth in range(1, 9)
+        }
+        self.ignored -= Counter(ending_of(marker) for marker in self._markers if marker in folders)
 
 
 def is_hidden(path: str) -> bool:
@@ -89,14 +144,6 @@ def _misnamed_folders(folders: set[str]) -> list[Entry]:
             if is_photo(part):
                 misnamed.add("/".join([first, *parts[:depth]]))
     return [Entry(path, 0, "", "is a folder, though named like a photograph") for path in misnamed]
-
-
-def _count_folders(markers: list[str], found: set[str]) -> int:
-    """Count the empty objects that consoles write into a bucket for a folder's sake."""
-    folders = found | {
-        "/".join(folder.split("/")[:depth]) for folder in found for depth in range(1, 9)
-    }
-    return sum(marker in folders for marker in markers)
 
 
 def read_photo(store: Store, photo: Entry, max_pixels: int) -> tuple[bytes, str]:

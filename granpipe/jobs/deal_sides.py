@@ -9,7 +9,7 @@ from granpipe.dataset.facts import Facts, FactsTable
 from granpipe.dataset.groups import group
 from granpipe.dataset.index import Index
 from granpipe.dataset.made import Made
-from granpipe.dataset.names import ALIKE, LABELS, PAST, label_of
+from granpipe.dataset.names import ALIKE, LABELS, PAST
 from granpipe.dataset.names import SIDES as NOTE
 from granpipe.dataset.sides import SIDES, Member, deal
 from granpipe.dataset.tables import ALIKE_COLUMNS, each_row
@@ -179,7 +179,7 @@ def _deal(index: Index, plan: Plan) -> None:
         LEFT JOIN former_names AS other ON other.name = split.name"""
     )
     sides = deal(
-        (Member(label_of(name), grp, former) for name, grp, former in members),
+        (Member(index.label_of(name), grp, former) for name, grp, former in members),
         plan.shares,
         plan.seed,
     )
@@ -215,12 +215,10 @@ def _past(index: Index) -> list[str]:
 
 
 def _counted(index: Index, plan: Plan, note: list[str], past: list[str]) -> Sides:
-    label = "substr(name, 1, instr(name, '/') - 1)"
-    by_label = f"SELECT {label}, count(DISTINCT grp) FROM split GROUP BY 1"
-    by_side = f"SELECT {label}, split, count(*) FROM split GROUP BY 1, 2"
+    by_label = "SELECT label(name), count(DISTINCT grp) FROM split GROUP BY 1"
+    by_side = "SELECT label(name), split, count(*) FROM split GROUP BY 1, 2"
     largest = "SELECT max(size) FROM (SELECT count(*) AS size FROM split GROUP BY grp)"
-    labels = [label.replace("name", column) for column in ("source", "other")]
-    unlike = f"SELECT count(*) FROM alike WHERE {labels[0]} <> {labels[1]}"
+    unlike = "SELECT count(*) FROM alike WHERE label(source) <> label(other)"
     unknown = f"""SELECT count(*) {_PHOTOS} WHERE latitude IS NULL AND taken_at = ''
         AND name NOT IN (SELECT source FROM alike UNION SELECT other FROM alike)"""
     if "folder" in plan.together.rules:

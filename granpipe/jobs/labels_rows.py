@@ -5,7 +5,7 @@ import json
 from collections.abc import Iterator
 
 from granpipe.dataset.database import Row
-from granpipe.dataset.names import LABELS, array_path, is_array_path, label_of
+from granpipe.dataset.names import LABELS, array_path, class_key, is_array_path, label_of
 from granpipe.dataset.tables import PREPARED_COLUMNS, csv_lines, rows_of
 from granpipe.errors import DatasetError, PhotoError
 from granpipe.jobs.copy_photo import CopyPhoto, box_in, copy_name
@@ -126,7 +126,7 @@ class LabelsRows:
         path = row["path"]
         if None in row.values() or not is_array_path(path) or path != array_path(row["source"]):
             raise PhotoError("unreadable", "its row of labels.csv is damaged")
-        if row["label"] != label_of(row["source"]):
+        if class_key(row["label"]) != class_key(label_of(row["source"])):
             raise PhotoError("unreadable", "its row has another class's label")
         if path == before:  # rows come in order
             raise PhotoError("duplicate", "another row has the same path")

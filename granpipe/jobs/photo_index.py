@@ -3,7 +3,7 @@
 from collections import Counter
 
 from granpipe.dataset.database import Row
-from granpipe.dataset.names import array_path, check_name
+from granpipe.dataset.names import array_path, check_name, is_utf8
 from granpipe.dataset.record import DUPLICATE, Record
 from granpipe.dataset.sources import Search
 from granpipe.errors import DatasetError, PhotoError
@@ -38,6 +38,12 @@ class PhotoIndex:
             self.reject(folder, PhotoError("unreadable", cause))
         if self.run.ignores_case:
             self._reject_same_files()
+
+    def is_known(self, file: Entry) -> bool:
+        """Tell whether a file was a photograph before, and has not changed since."""
+        query = "SELECT 1 FROM records WHERE name = ? AND version = ? AND version <> ''"
+        values = (file.path, file.version)
+        return is_utf8(file.path) and bool(self.index.value(query, values))
 
     def _row(self, photo: Entry) -> Row | None:
         """Return a photograph's row of the index; None where its name is rejected."""
@@ -115,7 +121,7 @@ class PhotoIndex:
 
     def counts(self) -> Counter[str]:
         """Return how many photographs of each label have an array."""
-        query = "SELECT substr(name, 1, instr(name, '/') - 1), count(*) FROM wanted GROUP BY 1"
+        query = "SELECT label(name), count(*) FROM wanted GROUP BY 1"
         return Counter(dict(self.index.rows(query)))
 
     def kept(self) -> int:

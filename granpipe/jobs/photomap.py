@@ -42,8 +42,8 @@ class Report:
         How many photographs have which verdict.
     mapped : int
         How many have a position.
-    ignored : int
-        Files that are no photographs.
+    ignored : Counter
+        Files that are no photographs, by their ending.
     unseen : list of str
         The folders that could not be listed, with the cause.
     matched, elsewhere : int or None
@@ -54,7 +54,7 @@ class Report:
     sightings: Sequence[Sighting] = field(repr=False)
     verdicts: Counter[str]
     mapped: int
-    ignored: int
+    ignored: Counter[str]
     unseen: list[str]
     matched: int | None = None
     elsewhere: int | None = None

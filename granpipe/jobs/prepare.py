@@ -31,8 +31,10 @@ class Report:
         Photographs with an array, by label.
     rejected : list of Rejection
         In the order of their sources.
-    kept, deleted, ignored : int
-        Photographs that were not decoded again, arrays deleted, files that are no photographs.
+    kept, deleted : int
+        Photographs that were not decoded again, arrays deleted.
+    ignored : Counter
+        Files that are no photographs, by their ending.
     unseen : list of str
         Folders that could not be listed and photographs that could not be read, with the cause;
         what was prepared from them before was left as it was.
@@ -48,7 +50,7 @@ class Report:
     rejected: list[Rejection] = field(default_factory=list)
     kept: int = 0
     deleted: int = 0
-    ignored: int = 0
+    ignored: Counter[str] = field(default_factory=Counter)
     unseen: list[str] = field(default_factory=list)
     stale: bool = False
     flags: Counter[str] = field(default_factory=Counter)
@@ -75,6 +77,7 @@ def prepare(
     force: bool = False,
     verify: bool = False,
     allow_deletions: bool = False,
+    merge_classes: bool = False,
     dry_run: bool = False,
     progress: Progress = lambda results, total: results,
     say: Say = lambda line: None,
@@ -113,6 +116,9 @@ def prepare(
         Hash every photograph and array, also those whose size, time and file number are as before.
     allow_deletions : bool
         Delete also more than half of the arrays.
+    merge_classes : bool
+        Let class folders that differ in letter case, blanks around them or Unicode's form alone be
+        one class.
     dry_run : bool
         Decode what would be decoded, but write nothing.
     progress : callable
@@ -135,11 +141,11 @@ def prepare(
         raise DatasetError(f"{output}: lies in {source}; choose an output outside the photographs")
     settings = Settings(size, fill, max_pixels, max_memory)
     wish = Wish(split, together, seed)
-    options = Options(workplace, force, verify, allow_deletions, dry_run, wish)
+    options = Options(workplace, force, verify, allow_deletions, dry_run, wish, merge_classes)
 
     def work(run: Run) -> Report:
-        search = Search(photos)
         steps = PrepareRun(run, photos, settings, options, progress)
+        search = Search(photos, steps.photos.is_known)
         steps.plan(search)
         steps.decode()
         steps.reject_duplicates()
@@ -157,7 +163,7 @@ def prepare(
             sides=steps.sides,
         )
         if not dry_run:
-            steps.finish(search.ignored)
+            steps.finish(search.ignored.total())
         report.stale = steps.has_stale_copies()
         return report
 

@@ -24,8 +24,9 @@ from granpipe.engines.processes import WorkerCrashed
 from granpipe.engines.protocol import Engine, Place
 from granpipe.errors import DatasetError, PhotoError, UnseenError
 from granpipe.jobs.prepare_photo import Job, Outcome, PreparePhoto, Settings
+from granpipe.photo.kinds import OTHERS, ending_of
 from granpipe.photo.memory import MAX_MEMORY
-from granpipe.photo.opening import MAX_PIXELS, is_photo
+from granpipe.photo.opening import MAX_PIXELS
 from granpipe.stores.protocol import Entry, Held, Store
 
 _MOST_PARTS = 100
@@ -147,7 +148,7 @@ class OnlinePreparer:
         """Raise PhotoError for a path that is no photograph's, or has no array."""
         check_name(source)
         path = array_path(source)
-        if is_hidden(source) or not is_photo(source):
+        if is_hidden(source) or ending_of(source) in OTHERS:
             raise PhotoError("bad_name", "is no photograph's name")
         if why := self.output.refusal(path) or ("" if is_array_path(path) else "makes no path"):
             raise PhotoError("bad_name", why)

@@ -14,7 +14,6 @@ from granpipe.dataset.names import (
     SETTINGS,
     SIDES,
     STATE,
-    label_of,
 )
 from granpipe.dataset.record import DUPLICATE, Record
 from granpipe.dataset.sources import Search
@@ -22,6 +21,7 @@ from granpipe.dataset.tables import Draft, Rejection, read_summary
 from granpipe.engines.processes import WorkerCrashed
 from granpipe.engines.protocol import Engine
 from granpipe.errors import DatasetError, PhotoError, UnseenError
+from granpipe.jobs.class_folders import settle_classes
 from granpipe.jobs.photo_index import PhotoIndex
 from granpipe.jobs.prepare_photo import Job, Outcome, PreparePhoto, Settings
 from granpipe.jobs.prepare_tables import PrepareTables, arrays_digest, rejections
@@ -62,6 +62,7 @@ class Options:
     allow_deletions: bool
     dry_run: bool
     sides: Wish
+    merge_classes: bool
 
 
 class PrepareRun:
@@ -91,6 +92,8 @@ class PrepareRun:
     def plan(self, search: Search) -> None:
         """Learn which photographs there are, and stop where too many arrays would go."""
         self.photos.load(search)
+        wishes = self.options.sides.split, self.options.merge_classes
+        settle_classes(self.index, search.store.url, *wishes, self.run.say)
         self.run.look("SELECT name FROM photos")
         recipe = "" if self.options.force else self.settings.recipe
         for folder, cause in search.unlisted:
@@ -194,11 +197,12 @@ class PrepareRun:
 
     def _reject_group(self, names: Sequence[str]) -> None:
         """Reject the same bytes under two labels, and all but the first under one."""
-        is_conflict = len(set(map(label_of, names))) > 1
+        labels = {name: self.index.label_of(name) for name in names}
+        is_conflict = len(set(labels.values())) > 1
         for name in names if is_conflict else names[1:]:
             error = PhotoError("duplicate", f"same bytes as {names[0]}")
             if is_conflict:
-                other = next(one for one in names if label_of(one) != label_of(name))
+                other = next(one for one in names if labels[one] != labels[name])
                 error = PhotoError("label_conflict", f"same bytes as {other}")
             self.photos.reject(name, error)
             self.index.execute("INSERT OR IGNORE INTO duplicates VALUES (?)", (name,))

@@ -12,7 +12,7 @@ from granpipe import __version__
 from granpipe.dataset.database import Row
 from granpipe.dataset.index import Index
 from granpipe.dataset.moments import mean_and_std
-from granpipe.dataset.names import ALIKE, LABELS, REJECTED, SUMMARY, array_path, label_of
+from granpipe.dataset.names import ALIKE, LABELS, REJECTED, SUMMARY, array_path
 from granpipe.dataset.tables import (
     ALIKE_COLUMNS,
     PREPARED_COLUMNS,
@@ -65,7 +65,7 @@ class PrepareTables:
 
     def digest(self) -> str:
         """Return a digest of all that the tables say beside the records."""
-        about = json.dumps([self._settings(), self.ignored, *self._counts()])
+        about = json.dumps([self._settings(), self.ignored, self.index.labels, *self._counts()])
         digest = hashlib.sha256(about.encode())
         for rejection in self._rejections():
             digest.update(json.dumps(asdict(rejection)).encode())
@@ -76,7 +76,7 @@ class PrepareTables:
 
     def _labels(self) -> dict[str, int]:
         """Return how many photographs each label has, in the order of the labels."""
-        query = "SELECT substr(name, 1, instr(name, '/') - 1), count(*) FROM wanted GROUP BY 1"
+        query = "SELECT label(name), count(*) FROM wanted GROUP BY 1"
         return dict(sorted(self.index.rows(query)))
 
     def _rows(self) -> Iterator[dict[str, Any]]:
@@ -87,7 +87,7 @@ class PrepareTables:
         query = f"SELECT name, {sides}, {columns} {_PHOTOS} {split} ORDER BY name"
         names = columns.split(", ")
         for name, grp, side, *values in self.index.rows(query):
-            label = label_of(name)
+            label = self.index.label_of(name)
             yield dict(zip(names, values, strict=True)) | {
                 "path": array_path(name),
                 "label": label,
@@ -153,4 +153,5 @@ def alike_rows(index: Index) -> Iterator[dict[str, Any]]:
         "SELECT * FROM alike ORDER BY source, other, distance"
     ):
         pair = {"source": source, "other": other, "distance": distance}
-        yield pair | {"label": label_of(source), "other_label": label_of(other)}
+        labels = index.label_of(source), index.label_of(other)
+        yield pair | dict(zip(("label", "other_label"), labels, strict=True))

@@ -75,7 +75,7 @@ class Run:
     """
 
     def __init__(self, store: Store, command: str, say: Say, lock: Held | None = None) -> None:
-        self._say = say
+        self.say = say
         self._stack = ExitStack()
         self.lock = lock
         self.store = store
@@ -175,7 +175,7 @@ class Run:
         if self.lock or self.refusal:
             return not self.refusal
         try:
-            self.lock = self._stack.enter_context(acquire(self.store, self._say))
+            self.lock = self._stack.enter_context(acquire(self.store, self.say))
         except OSError as error:
             self.refusal = f"{self.store.url}: {error.strerror or error}; mend that, run again"
             return False

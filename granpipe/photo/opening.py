@@ -16,11 +16,6 @@ from granpipe.photo.jpeg_header import open_plain
 from granpipe.photo.jpeg_integrity import decode_jpeg
 from granpipe.photo.png import check_rows, check_sums
 
-SUFFIXES = frozenset(
-    ".jpg .jpeg .jpe .png .webp .tif .tiff .bmp .avif .heic .heif".split()  # noqa: SIM905
-)
-"""Endings of the file names that are taken for photographs, in lower case."""
-
 MAX_PIXELS = 200_000_000
 """Pixels of the largest photograph that is decoded, unless told otherwise."""
 
@@ -42,23 +37,13 @@ _BYTE_COUNTS, _PLANAR, _APART = 279, 284, 2
 _HEIC_BRANDS = (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1")
 
 
-def is_photo(path: str) -> bool:
-    """Tell whether a path, with forward slashes, is named like a photograph.
-
-    >>> is_photo("corn/IMG_1.JPG"), is_photo("corn/.jpg"), is_photo("corn.jpg/a")
-    (True, False, False)
-    """
-    stem, dot, suffix = path.rpartition("/")[2].rpartition(".")
-    return bool(stem.strip(".")) and dot + suffix.lower() in SUFFIXES
-
-
 def open_photo(file: bytes | BinaryIO, max_pixels: int = MAX_PIXELS) -> Image.Image:
     """Open a photograph as far as its header; its pixels are decoded later.
 
     Parameters
     ----------
     file : bytes or binary file
-        The photograph, in one of the formats behind `SUFFIXES` (or GIF under such a name).
+        The photograph, in one of the formats of `granpipe.photo.kinds`, or GIF.
     max_pixels : int
         Width times height of the largest picture that is accepted.
 

@@ -12,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, ImageCms, ImageOps
 
+from granpipe.photo.kinds import SUFFIXES
 from granpipe.photo.letterbox import content_box, letterbox
-from granpipe.photo.opening import SUFFIXES, open_photo
+from granpipe.photo.opening import open_photo
 
 from conftest import PHOTOS, ROOT, picture, psnr, rejects, rows, save
 

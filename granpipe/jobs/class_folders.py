@@ -1,0 +1,91 @@
+"""Are the folders in SOURCE classes? What speaks against it is said before anything is decoded."""
+
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from unicodedata import normalize
+
+from granpipe.dataset.index import Index
+from granpipe.dataset.names import class_key
+from granpipe.errors import LayoutError
+from granpipe.stores.urls import join
+
+_SPLITS = {"train", "training", "val", "valid", "validation", "dev", "test", "testing"}
+_MOST_NAMED = 5
+
+
+def settle_classes(
+    index: Index, url: str, split: str | None, merges: bool, say: Callable[[str], None]
+) -> None:
+    """Learn which classes there are, from the index's table `photos`.
+
+    Folders that are one name to a reader get one label: the first in the order of names, in NFC
+    and without blanks around it.
+
+    Parameters
+    ----------
+    index : Index
+    url : str
+        SOURCE, for messages.
+    split : str or None
+        As was asked for; with `none`, folders that are called like splits are classes.
+    merges : bool
+        Folders of one name may be one class.
+    say : callable
+        Told where there is but one class, and its folders look like classes.
+
+    Raises
+    ------
+    LayoutError
+        All folders are called like splits, or some have one name.
+    """
+    folders = sorted(index.rows("SELECT DISTINCT label(name) FROM photos"))
+    names = [folder for (folder,) in folders]
+    if split != "none":
+        _check_splits(names, url)
+    _merge(index, names, url, merges=merges)
+    if len(names) == 1:
+        _tell_nested(index, names[0], url, say)
+
+
+def _check_splits(folders: Sequence[str], url: str) -> None:
+    if folders and all(class_key(folder) in _SPLITS for folder in folders):
+        raise LayoutError(
+            f"{url}: its folders are splits, not classes ({_listed(folders)}); name "
+            f"{join(url, folders[0])}, or say --split none to take them for classes"
+        )
+
+
+def _merge(index: Index, folders: Sequence[str], url: str, *, merges: bool) -> None:
+    same: defaultdict[str, list[str]] = defaultdict(list)
+    for folder in folders:
+        same[class_key(folder)].append(folder)
+    doubles = [names for names in same.values() if len(names) > 1]
+    if doubles and not merges:
+        more = len(doubles) - 1
+        others = f" ({more} more such name{'s' * (more > 1)})" if more else ""
+        raise LayoutError(
+            f"{url}: the folders {_listed(doubles[0])} are one class{others}; rename them, or say "
+            "--merge-classes"
+        )
+    labels = {name: normalize("NFC", names[0]).strip() for names in doubles for name in names}
+    if labels:
+        index.rename_labels(labels)
+
+
+def _tell_nested(index: Index, folder: str, url: str, say: Callable[[str], None]) -> None:
+    query = """SELECT DISTINCT substr(rest, 1, instr(rest, '/') - 1)
+        FROM (SELECT substr(name, instr(name, '/') + 1) AS rest FROM photos)"""
+    below = sorted(name for (name,) in index.rows(query))
+    if len(below) > 1 and all(below):  # it is empty for a photograph in the folder itself
+        say(
+            f"{url}: all photographs are of one class, {folder}; if its folders are the classes "
+            f"({_listed(below)}), name {join(url, folder)}"
+        )
+
+
+def _listed(names: Sequence[str]) -> str:
+    """Return names for a message, so that a reader sees how they differ."""
+    are_alike = len({normalize("NFC", name) for name in names}) < len(names)
+    quote = ascii if are_alike else repr
+    more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
+    return ", ".join(map(quote, names[:_MOST_NAMED])) + more
