@@ -8,7 +8,7 @@ from hashlib import sha256
 
 import numpy as np
 
-from granpipe.dataset.facts import Facts, FactsTable
+from granpipe.dataset.grouping_input import Facts, GroupingInput
 from granpipe.dataset.groups import group
 from granpipe.dataset.names import label_of
 from granpipe.dataset.sides import Member, deal, parse_shares
@@ -49,7 +49,7 @@ def peak_of(step: Callable[[], object]) -> float:
     return peak / 1e6
 
 
-def draw_facts(count: int) -> FactsTable:
+def draw_facts(count: int) -> GroupingInput:
     """Return what prepare knows of photographs in fields of fifty, one of fifty a copy."""
     rng = np.random.default_rng(0)
     wholes = rng.integers(0, 256, (count, BYTES), np.uint8)
@@ -70,7 +70,7 @@ def draw_facts(count: int) -> FactsTable:
         )
         for number in range(count)
     )
-    return FactsTable.of(photos, [look.tobytes() for look in looks])
+    return GroupingInput.of(photos, [look.tobytes() for look in looks])
 
 
 def noisy(hashes: np.ndarray, share: float, rng: np.random.Generator) -> np.ndarray:

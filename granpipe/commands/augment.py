@@ -124,7 +124,7 @@ def augment_command(
 
 
 def _draw(dataset: str, folder: str, store: Any, name: str) -> None:
-    from granpipe.dataset.sheet import draw_copies
+    from granpipe.dataset.contact_sheet import draw_copies
     from granpipe.stores.urls import open_store
 
     store.write(name, draw_copies(open_store(dataset), open_store(folder)))

@@ -191,7 +191,7 @@ def say(line: str) -> None:
 
 def sheet_place(url: str) -> "tuple[Store, str]":
     """Return where a contact sheet is to stand; DatasetError where something else stands there."""
-    from granpipe.dataset.sheet import MARK, MARK_PLACE
+    from granpipe.dataset.contact_sheet import MARK, MARK_PLACE
     from granpipe.stores.files import check_free
     from granpipe.stores.urls import open_file
 

@@ -162,7 +162,7 @@ def _sheet_place(preview: str, source: str) -> Any:
 
 
 def _draw(output: str, store: Any, name: str) -> None:
-    from granpipe.dataset.sheet import draw_dataset
+    from granpipe.dataset.contact_sheet import draw_dataset
     from granpipe.stores.urls import open_store
 
     store.write(name, draw_dataset(open_store(output)))

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from granpipe.dataset.forest import Forest, Links, joined
+from granpipe.dataset.components import Components, Links, joined
 from granpipe.photo.likeness import BYTES, WINDOWS, Hashes, turns
 
 FARTHEST = 56
@@ -53,24 +53,24 @@ def find_alike(looks: Sequence[bytes]) -> Links:
         hold each component together. They depend on the order of the photographs.
     """
     shelf = _shelve(looks)
-    forest = Forest(len(looks))
+    components = Components(len(looks))
     wholes = shelf.at(shelf.starts())
-    found = _search(shelf, [shelf.at(np.flatnonzero(~shelf.is_window))], _TABLES, forest)
+    found = _search(shelf, [shelf.at(np.flatnonzero(~shelf.is_window))], _TABLES, components)
     # The sixth turn undoes the fifth, and all others themselves: one of the two finds both.
     turned = [shelf for way, shelf in enumerate(_turned(wholes)) if way not in {0, 6}]
-    found += _search(wholes, turned, _TABLES_OF_TURNS, forest)
+    found += _search(wholes, turned, _TABLES_OF_TURNS, components)
     merged = joined(found)
     return Links(merged.first, merged.second, _distances(shelf, merged.first, merged.second))
 
 
 def _search(
-    among: "_Shelf", queries: Sequence["_Shelf"], tables: int, forest: Forest
+    among: "_Shelf", queries: Sequence["_Shelf"], tables: int, components: Components
 ) -> list[Links]:
     found = []
     for number in range(tables if len(among) else 0):
         table = _Table(among, number)
         for query in queries:
-            found += [forest.join(links) for links in table.near(query, forest)]
+            found += [components.union(links) for links in table.near(query, components)]
         del table  # before the next one takes as much memory
     return found
 
@@ -213,14 +213,14 @@ class _Table:
         mixed: _Words = masked[0] * self.factors[0] + masked[1] * self.factors[1]
         return mixed
 
-    def near(self, query: _Shelf, forest: Forest) -> Iterator[Links]:
+    def near(self, query: _Shelf, components: Components) -> Iterator[Links]:
         """Yield links between photographs that are not joined yet and look alike."""
         starts, sizes = self._probe(query)
         ends = np.cumsum(sizes.sum(axis=1, dtype=np.int64))
         stops = np.searchsorted(ends, np.arange(_MOST_AT_ONCE, ends[-1], _MOST_AT_ONCE))
         for part in np.split(np.arange(len(query)), np.unique(stops)):
             if len(part):
-                yield self._compare(query.at(part), starts[part], sizes[part], forest)
+                yield self._compare(query.at(part), starts[part], sizes[part], components)
 
     def _probe(self, query: _Shelf) -> tuple[_Places, _Sizes]:
         """Return where each query is to look, and how far: its bucket, and those one bit away."""
@@ -237,7 +237,9 @@ class _Table:
             sizes[some] = np.minimum(self.starts[buckets + 1] - starts[some], _MOST_IN_BUCKET)
         return starts, sizes
 
-    def _compare(self, query: _Shelf, starts: _Places, sizes: _Sizes, forest: Forest) -> Links:
+    def _compare(
+        self, query: _Shelf, starts: _Places, sizes: _Sizes, components: Components
+    ) -> Links:
         flat, ends = sizes.ravel(), np.cumsum(sizes, dtype=np.int64)
         place = np.arange(ends[-1]) + np.repeat(starts.ravel() - (ends - flat), flat)
         totals = sizes.sum(axis=1, dtype=np.int64)
@@ -247,7 +249,7 @@ class _Table:
         place, asker = self.order[place[near]], np.searchsorted(np.cumsum(totals), near, "right")
         one = self.shelf.owner[place].astype(np.int64)
         other = query.owner[asker].astype(np.int64)
-        apart = forest.component[one] != forest.component[other]
+        apart = components.component[one] != components.component[other]
         one, other, place, asker = one[apart], other[apart], place[apart], asker[apart]
         weight = _count_all(self.shelf.words[place] ^ query.words[asker])
         alike = weight <= FARTHEST

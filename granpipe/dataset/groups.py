@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from granpipe.dataset.alike import find_alike
-from granpipe.dataset.facts import FactsTable
-from granpipe.dataset.forest import Forest, Links, Numbers, links
+from granpipe.dataset.components import Components, Links, Numbers, links
+from granpipe.dataset.grouping_input import GroupingInput
 from granpipe.dataset.places import link_places
 from granpipe.dataset.together import Together
 
@@ -33,14 +33,14 @@ class Groups:
     alike: list[tuple[str, str, int]]
 
 
-def group(photos: FactsTable, together: Together) -> Groups:
+def group(photos: GroupingInput, together: Together) -> Groups:
     """Return which photographs belong together; the same in whatever order they come."""
     photos = photos.by_digest()
     found = {rule: _LINKERS[rule](photos, together) for rule in together.rules}
-    forest = Forest(len(photos))
+    components = Components(len(photos))
     for one in found.values():
-        forest.join(one)
-    firsts = forest.component.tolist()
+        components.union(one)
+    firsts = components.component.tolist()
     texts = {first: f"g{photos.digest(first)[:16]}" for first in set(firsts)}
     names = {source: texts[first] for source, first in zip(photos.sources, firsts, strict=True)}
     return Groups(names, sorted(_pairs(photos.sources, found.get("likeness", links()))))
@@ -52,11 +52,11 @@ def _pairs(sources: Sequence[str], found: Links) -> list[tuple[str, str, int]]:
     return [(min(one, other), max(one, other), bits) for one, other, bits in pairs]
 
 
-def _link_places(photos: FactsTable, together: Together) -> Links:
+def _link_places(photos: GroupingInput, together: Together) -> Links:
     return link_places(photos.rows["lat"], photos.rows["lon"], together.metres)
 
 
-def _link_bursts(photos: FactsTable, _: Together) -> Links:
+def _link_bursts(photos: GroupingInput, _: Together) -> Links:
     """Join what one camera took within seconds, where the place of one of the two is not known."""
     known = np.flatnonzero((photos.rows["taken_at"] != b"") & (photos.rows["camera"] > 0))
     times = photos.rows["taken_at"][known].astype("datetime64[s]").astype(np.int64)
@@ -80,11 +80,11 @@ def _last_before(is_one: NDArray[np.bool_]) -> Numbers:
     return latest[:-1]
 
 
-def _link_looks(photos: FactsTable, _: Together) -> Links:
+def _link_looks(photos: GroupingInput, _: Together) -> Links:
     return find_alike(photos.looks)
 
 
-def _link_folders(photos: FactsTable, _: Together) -> Links:
+def _link_folders(photos: GroupingInput, _: Together) -> Links:
     """Join what stands in one field's folder below its class."""
     firsts: dict[tuple[str, ...], int] = {}
     ends = []

@@ -11,7 +11,7 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
-from granpipe.dataset.forest import Forest, Links, Numbers, joined, links
+from granpipe.dataset.components import Components, Links, Numbers, joined, links
 
 EARTH = 6_371_008.8
 """Mean radius of the Earth in metres (IUGG)."""
@@ -44,7 +44,7 @@ def link_places(lat: _Floats, lon: _Floats, metres: float) -> Links:
     np.minimum.at(first, spot, known)
     cells = _Cells(points(spots.real, spots.imag), metres)
     found = joined([links(first[spot], known), *cells.links(first)])
-    return Forest(len(lat)).join(found)
+    return Components(len(lat)).union(found)
 
 
 def points(lat: _Floats, lon: _Floats) -> _Floats:
@@ -89,40 +89,40 @@ class _Cells:
 
     def links(self, names: Numbers) -> Iterator[Links]:
         """Yield links between the names of near points."""
-        forest, names = Forest(len(self.points)), names[self.order]
-        for some in self._candidates(forest):
-            kept = forest.join(some)
+        components, names = Components(len(self.points)), names[self.order]
+        for some in self._candidates(components):
+            kept = components.union(some)
             yield links(names[kept.first], names[kept.second])
 
-    def _candidates(self, forest: Forest) -> Iterator[Links]:
+    def _candidates(self, components: Components) -> Iterator[Links]:
         if self.is_sure:
             cell = np.repeat(np.arange(len(self.starts)), self.sizes)
             yield links(self.starts[cell], np.arange(len(self.points)))
         steps = [step for step in product(range(-2, 3), repeat=3) if step >= (0, 0, 0)]
         for step in sorted(steps, key=lambda step: sum(part * part for part in step)):
             if any(step) or not self.is_sure:
-                yield from self._between(step, forest)
+                yield from self._between(step, components)
 
-    def _between(self, step: tuple[int, ...], forest: Forest) -> Iterator[Links]:
+    def _between(self, step: tuple[int, ...], components: Components) -> Iterator[Links]:
         """Yield links between each cell and the one that is a step away."""
         wanted = self.numbers + int(np.dot(step, self.strides))
         other = np.searchsorted(self.numbers, wanted)
         other[other == len(self.numbers)] = 0
         cell = np.flatnonzero(self.numbers[other] == wanted)
-        cell = cell[self._apart(self.starts[cell], self.starts[other[cell]], forest)]
+        cell = cell[self._apart(self.starts[cell], self.starts[other[cell]], components)]
         point = _ranges(self.starts[cell], self.sizes[cell])
         other = np.repeat(other[cell], self.sizes[cell])
         ends = np.cumsum(self.sizes[other])
         stops = np.searchsorted(ends, np.arange(_MOST_AT_ONCE, ends[-1:].sum(), _MOST_AT_ONCE))
         for part in np.split(np.arange(len(point)), np.unique(stops)):
-            still = part[self._apart(point[part], self.starts[other[part]], forest)]
+            still = part[self._apart(point[part], self.starts[other[part]], components)]
             yield self._compare(point[still], other[still])
 
-    def _apart(self, one: Numbers, other: Numbers, forest: Forest) -> NDArray[np.bool_]:
+    def _apart(self, one: Numbers, other: Numbers, components: Components) -> NDArray[np.bool_]:
         """Tell which points are not in the component of another, all of whose cell is."""
         if not self.is_sure:
             return np.ones(len(one), bool)
-        apart: NDArray[np.bool_] = forest.component[one] != forest.component[other]
+        apart: NDArray[np.bool_] = components.component[one] != components.component[other]
         return apart
 
     def _compare(self, point: Numbers, cell: Numbers) -> Links:

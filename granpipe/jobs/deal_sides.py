@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from granpipe.dataset.facts import Facts, FactsTable
+from granpipe.dataset.grouping_input import Facts, GroupingInput
 from granpipe.dataset.groups import group
 from granpipe.dataset.index import Index
 from granpipe.dataset.made import Made
@@ -188,7 +188,7 @@ def _deal(index: Index, plan: Plan) -> None:
     index.execute("UPDATE split SET split = (SELECT side FROM dealt WHERE dealt.grp = split.grp)")
 
 
-def _facts(index: Index) -> FactsTable:
+def _facts(index: Index) -> GroupingInput:
     """Return what is recorded of photographs and may say which belong together."""
 
     def facts() -> Iterator[Facts]:
@@ -204,7 +204,7 @@ def _facts(index: Index) -> FactsTable:
         return hashes[: len(hashes) // BYTES * BYTES]
 
     sources = [name for (name,) in index.rows("SELECT name FROM wanted ORDER BY name")]
-    return FactsTable.of(facts(), Made(sources, look))
+    return GroupingInput.of(facts(), Made(sources, look))
 
 
 def _past(index: Index) -> list[str]:

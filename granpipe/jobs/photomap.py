@@ -225,7 +225,7 @@ def _redacted(sighting: Sighting, digits: int) -> Sighting:
     rounded = position and Position(_rounded(position.lat, digits), _rounded(position.lon, digits))
     # A detail may quote coordinates that were not understood.
     capture = replace(sighting.capture, position=rounded, detail="")
-    return replace(sighting, capture=capture)
+    return replace(sighting, capture=capture, nearest_training=None)
 
 
 def _rounded(degrees: float, digits: int) -> float:

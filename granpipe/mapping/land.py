@@ -52,7 +52,7 @@ def outlines(lats: Sequence[float], lons: Sequence[float]) -> dict[str, Any]:
     Returns
     -------
     dict
-        What web/atlas.js reads, as texts of numbers: `arcs`, apart by blanks: longitude and
+        What web/countries.js reads, as texts of numbers: `arcs`, apart by blanks: longitude and
         latitude of a first vertex, then steps, in `units` to a degree; `rings`, apart by blanks:
         a country's index and the arcs around it, `~i` for one that is followed backwards; `names`
         and `labels`: longitude and latitude of a country's name and how wide it may be.

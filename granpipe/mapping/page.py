@@ -20,7 +20,7 @@ from granpipe.errors import DatasetError
 
 PANEL = (
     *("data.js", "text.js", "symbols.js", "filter.js", "card.js", "legend.js", "days.js"),
-    *("atlas.js", "table.js", "lists.js", "save.js", "panel.js"),
+    *("countries.js", "table.js", "lists.js", "save.js", "panel.js"),
 )
 """What stands beside the map and needs no Leaflet; a module stands behind those that it imports."""
 MAP = (

@@ -9,13 +9,13 @@ from flask import Flask, Response, g, jsonify, request
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 from granpipe.errors import DatasetError
-from granpipe.service.atlas import Atlas, geojson, window_of
 from granpipe.service.events import DownError, Events
 from granpipe.service.guard import check_local, check_origin, check_token
 from granpipe.service.intake import LARGEST, UNLABELLED, Intake, RefusedError
-from granpipe.service.journal import Journal
+from granpipe.service.map_view import MapView, geojson, window_of
 from granpipe.service.parts import open_events, open_positions
 from granpipe.service.positions import Positions
+from granpipe.service.request_log import RequestLog
 from granpipe.service.settings import Settings
 from granpipe.service.uploads import Uploads
 from granpipe.stores.urls import open_store
@@ -48,8 +48,8 @@ class Desk:
         self.token = settings.token
         self.intake = Intake(open_store(settings.source), events)
         self.positions = positions
-        self.atlas = Atlas(positions)
-        self.journal = Journal(as_json=settings.logs_json)
+        self.map_view = MapView(positions)
+        self.journal = RequestLog(as_json=settings.logs_json)
 
     def check(self) -> None:
         """See that whoever asks may be answered."""
@@ -93,7 +93,7 @@ class Desk:
         return Response(text, mimetype="application/geo+json")
 
     def map(self) -> Response:
-        return Response(self.atlas.page(), mimetype="text/html")
+        return Response(self.map_view.page(), mimetype="text/html")
 
     def note(self, response: Response) -> Response:
         """Finish an answer, and write a line about it."""

@@ -9,9 +9,9 @@ from granpipe.engines.choice import choose
 from granpipe.errors import DatasetError, GranpipeError
 from granpipe.jobs.prepare_online import OnlinePreparer, Prepared
 from granpipe.service.events import DownError, Event, Events, Refusal
-from granpipe.service.journal import Journal
 from granpipe.service.parts import open_events, open_positions
 from granpipe.service.positions import Known, Positions, in_parts, known_of
+from granpipe.service.request_log import RequestLog
 from granpipe.service.settings import Settings, read_settings
 from granpipe.service.stopping import StopAsked, stop_when_asked
 from granpipe.service.sweep import digests_of
@@ -32,11 +32,11 @@ class Worker:
     preparer : OnlinePreparer
     events : Events
     positions : Positions
-    journal : Journal
+    journal : RequestLog
     """
 
     def __init__(
-        self, preparer: OnlinePreparer, events: Events, positions: Positions, journal: Journal
+        self, preparer: OnlinePreparer, events: Events, positions: Positions, journal: RequestLog
     ) -> None:
         self.preparer = preparer
         self.events = events
@@ -147,7 +147,7 @@ def _refusal(one: Known) -> Refusal:
 
 def make_worker(settings: Settings) -> Worker:
     """Return a worker on the parts of the settings."""
-    journal = Journal(as_json=settings.logs_json)
+    journal = RequestLog(as_json=settings.logs_json)
     engine = choose(settings.engine, None, lambda line: journal.note("engine", told=line))
     preparer = OnlinePreparer(engine.open(settings.source), engine.open(settings.output), engine)
     return Worker(preparer, open_events(settings), open_positions(settings), journal)

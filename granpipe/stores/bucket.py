@@ -8,11 +8,11 @@ from functools import cached_property, partial
 from typing import IO, Any, cast
 
 from granpipe.errors import DatasetError
-from granpipe.stores.answers import BadKeyError, answering, insistently, writing
 from granpipe.stores.credentials import client
 from granpipe.stores.lease import Lease
 from granpipe.stores.owner import owner_of
 from granpipe.stores.protocol import Entry, Held, Store
+from granpipe.stores.s3_errors import BadKeyError, answering, retry, writing
 
 _LONGEST_KEY = 1024
 _PART = 8 * 1024 * 1024
@@ -69,7 +69,7 @@ class Bucket:
 
         try:
             with self._answering(folder):
-                found = insistently(listed)
+                found = retry(listed)
         except (BadKeyError, PermissionError):
             found = [*self._walk(folder, deep=True)]
         yield from found
@@ -85,7 +85,7 @@ class Bucket:
             try:
                 with self._answering(name):
                     key = self._key(name) or None
-                    listed = insistently(partial(obstore.list_with_delimiter, self._objects, key))
+                    listed = retry(partial(obstore.list_with_delimiter, self._objects, key))
             except BadKeyError as error:
                 why = f"its key {error} has an empty part, a dot or a control character"
                 yield _unlisted(name, why)
@@ -150,7 +150,7 @@ class Bucket:
         with self._answering(path):
             try:
                 # obstore tries such a request again only where it knows that nothing was done.
-                done = insistently(
+                done = retry(
                     lambda: obstore.put(
                         self._objects, self._key(path), data, mode=mode, use_multipart=False
                     )
@@ -182,7 +182,7 @@ class Bucket:
         import obstore  # noqa: PLC0415 - the extra s3
 
         with self._writing(path), suppress(FileNotFoundError), self._answering(path):
-            insistently(lambda: obstore.delete(self._objects, self._key(path)))
+            retry(lambda: obstore.delete(self._objects, self._key(path)))
 
     @contextmanager
     def hold(

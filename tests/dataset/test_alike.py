@@ -7,7 +7,7 @@ import pytest
 
 from granpipe.dataset import alike
 from granpipe.dataset.alike import FARTHEST, distance, find_alike
-from granpipe.dataset.forest import Forest, links
+from granpipe.dataset.components import Components, links
 from granpipe.photo.likeness import BYTES, WINDOWS, turns
 
 KINDS = ["same bits", "light", "crop", "turned", "frame"]
@@ -74,9 +74,9 @@ def test_the_frames_of_a_film_hang_together_with_few_comparisons():
     film = noisy(rng.integers(0, 256, (1, BYTES), np.uint8).repeat(500, 0), 0.03, rng)
     found = find_alike([frame.tobytes() for frame in film])
     assert len(found) == 499
-    forest = Forest(500)
-    forest.join(found)
-    assert set(forest.component.tolist()) == {0}
+    components = Components(500)
+    components.union(found)
+    assert set(components.component.tolist()) == {0}
 
 
 def test_windows_are_compared_with_wholes_not_with_one_another():

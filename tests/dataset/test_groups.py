@@ -5,7 +5,7 @@ import random
 
 import pytest
 
-from granpipe.dataset.facts import Facts, FactsTable
+from granpipe.dataset.grouping_input import Facts, GroupingInput
 from granpipe.dataset.groups import Groups
 from granpipe.dataset.groups import group as group_table
 from granpipe.dataset.together import Together, parse_together
@@ -16,7 +16,7 @@ NOWHERE = (math.nan, math.nan)
 
 def group(photos: list[Facts], rules: Together, looks: dict[str, bytes] | None = None) -> Groups:
     return group_table(
-        FactsTable.of(photos, [(looks or {}).get(one.source, b"") for one in photos]), rules
+        GroupingInput.of(photos, [(looks or {}).get(one.source, b"") for one in photos]), rules
     )
 
 

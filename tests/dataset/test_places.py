@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from granpipe.dataset.forest import Forest, links
+from granpipe.dataset.components import Components, links
 from granpipe.dataset.places import EARTH, link_places, points
 
 PLACES = {
@@ -27,9 +27,9 @@ def gone(lat: float, lon: float, metres: float, heading: float) -> tuple[float, 
 
 
 def components(lat, lon, metres: float) -> list[int]:
-    forest = Forest(len(lat))
-    forest.join(link_places(np.array(lat, float), np.array(lon, float), metres))
-    return forest.component.tolist()
+    components = Components(len(lat))
+    components.union(link_places(np.array(lat, float), np.array(lon, float), metres))
+    return components.component.tolist()
 
 
 @pytest.mark.parametrize("heading", [0, 45, 90, 200, 270])
@@ -42,11 +42,11 @@ def test_199_metres_join_and_201_do_not(place, heading):
 
 
 def each_with_each(lat: np.ndarray, lon: np.ndarray, metres: float) -> list[int]:
-    where, forest = points(lat, lon), Forest(len(lat))
+    where, components = points(lat, lon), Components(len(lat))
     apart = np.linalg.norm(where[:, None] - where[None], axis=2)
     near = 2 * EARTH * np.arcsin(np.minimum(apart / 2 / EARTH, 1)) <= metres
-    forest.join(links(*np.nonzero(np.triu(near, 1))))
-    return forest.component.tolist()
+    components.union(links(*np.nonzero(np.triu(near, 1))))
+    return components.component.tolist()
 
 
 @pytest.mark.parametrize("metres", [3, 20, 200, 5_000, 2_000_000, 20_000_000])

@@ -22,7 +22,7 @@ def size(land: dict) -> int:
 
 
 def numbers(text: str) -> list[int]:
-    """Read what `granpipe.mapping.land` writes, as web/atlas.js does."""
+    """Read what `granpipe.mapping.land` writes, as web/countries.js does."""
     found, number, shift = [], 0, 0
     for sign in text:
         value = DIGITS.index(sign)

@@ -104,19 +104,19 @@ def test_the_page_is_drawn_again_when_something_has_changed_and_not_more_often_t
     tmp_path,
 ):
     pytest.importorskip("flask", reason="the extra service is not installed")
-    from granpipe.service.atlas import Atlas
+    from granpipe.service.map_view import MapView
     from granpipe.service.rtree import IndexFile
 
     index, now = IndexFile(str(tmp_path)), [0.0]
-    atlas = Atlas(index, lambda: now[0])
-    empty = atlas.page()
+    view = MapView(index, lambda: now[0])
+    empty = view.page()
     index.put([known(1, "corn", (48.5, 11.5))])
-    assert atlas.page() is empty
+    assert view.page() is empty
     now[0] += 2.5
-    drawn = atlas.page()
+    drawn = view.page()
     assert b"corn/1.jpg" in drawn
     now[0] += 100.0
-    assert atlas.page() is drawn
+    assert view.page() is drawn
     (tmp_path / "positions.sqlite").unlink()
-    assert b"corn/1.jpg" not in atlas.page()
+    assert b"corn/1.jpg" not in view.page()
     index.close()

@@ -19,8 +19,8 @@ def make(tmp_path):
     """Return a function that makes a worker, with an engine that does nothing unless given one."""
     pytest.importorskip("flask", reason="the extra service is not installed")
     from granpipe.jobs.prepare_online import OnlinePreparer
-    from granpipe.service.journal import Journal
     from granpipe.service.queue import QueueFile
+    from granpipe.service.request_log import RequestLog
     from granpipe.service.rtree import IndexFile
     from granpipe.service.worker import Worker
     from granpipe.stores.urls import open_store
@@ -30,7 +30,7 @@ def make(tmp_path):
         source = source or open_store(str(tmp_path / "photographs"))
         output = open_store(str(tmp_path / "arrays"))
         preparer = OnlinePreparer(source, output, engine or Idle())
-        return Worker(preparer, QueueFile(state), IndexFile(state), Journal(as_json=True))
+        return Worker(preparer, QueueFile(state), IndexFile(state), RequestLog(as_json=True))
 
     return make_one
 

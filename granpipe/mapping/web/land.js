@@ -1,6 +1,6 @@
 /* Land, borders and the names of countries, below the tiles. */
 
-import { atlas } from './atlas.js';
+import { countries } from './countries.js';
 import { map } from './place.js';
 import { themed } from './symbols.js';
 
@@ -38,7 +38,7 @@ function trace(context, xy, { scale, dx, dy }, isLine = false) {
 function paintLines(context, bounds, places, { isBorder, colour, width }) {
   Object.assign(context, { strokeStyle: colour, lineWidth: width, lineJoin: 'round' });
   context.beginPath();
-  for (const { xy, box, uses } of atlas().arcs) {
+  for (const { xy, box, uses } of countries().arcs) {
     if (uses > 1 !== isBorder) continue;
     for (const place of places) if (isVisible(box, place, bounds)) trace(context, xy, place, true);
   }
@@ -51,7 +51,7 @@ function paintNames(context, bounds, places) {
     font: NAME, textAlign: 'center', textBaseline: 'middle', fillStyle: themed('country'),
     strokeStyle: themed('land'), lineWidth: 3,
   });
-  for (const { text, x, y, width } of atlas().labels) {
+  for (const { text, x, y, width } of countries().labels) {
     for (const { scale, dx, dy } of places) {
       const [px, py] = [x * scale + dx, y * scale + dy];
       if (!bounds.contains([px, py])) continue;
@@ -68,13 +68,13 @@ function paintNames(context, bounds, places) {
 }
 
 export function paintLand(context, bounds) {
-  if (!atlas() || map.getZoom() > FINEST) return;
+  if (!countries() || map.getZoom() > FINEST) return;
   const places = copies(bounds);
   const { min, max } = bounds;
   context.fillStyle = themed('sea');
   context.fillRect(min.x, min.y, max.x - min.x, max.y - min.y);
   context.beginPath();
-  for (const { xy, box } of atlas().rings) {
+  for (const { xy, box } of countries().rings) {
     for (const place of places) {
       if (!isVisible(box, place, bounds)) continue;
       trace(context, xy, place);

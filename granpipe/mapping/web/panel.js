@@ -1,6 +1,6 @@
 /* The panel beside the map, which needs no Leaflet. */
 
-import { giveCredit } from './atlas.js';
+import { giveCredit } from './countries.js';
 import { data, points } from './data.js';
 import { fillDays } from './days.js';
 import { refine } from './filter.js';

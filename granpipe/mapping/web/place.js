@@ -1,6 +1,6 @@
 /* The map, which folium made, and where photographs lie on it. */
 
-import { worldX, worldY } from './atlas.js';
+import { worldX, worldY } from './countries.js';
 import { points } from './data.js';
 import { look } from './filter.js';
 

@@ -1,7 +1,7 @@
 /* Tables of what is in view: classes by country, and by side. Their empty cells say where to go. */
 
 import { sideName } from './card.js';
-import { atlas, countryName, countryOf } from './atlas.js';
+import { countries, countryName, countryOf } from './countries.js';
 import { data, labels, points, sides } from './data.js';
 import { indicesOf, onFilter, viewed } from './filter.js';
 import { symbol } from './symbols.js';
@@ -82,7 +82,7 @@ const cell = (count) => element('td', count ? {} : { class: 'empty' }, number(co
 function update() {
   if (!part('table').open) return;
   const members = indicesOf(viewed);
-  const tables = atlas() ? [byCountry(members)] : [];
+  const tables = countries() ? [byCountry(members)] : [];
   if (data.sides.length > 0) tables.push(bySide(members));
   part('tables').replaceChildren(...tables);
 }

@@ -88,7 +88,7 @@ function decode({ arcs: texts, rings, names, labels }) {
 }
 
 let decoded = null;
-export const atlas = () => (decoded ??= data.land && decode(data.land));
+export const countries = () => (decoded ??= data.land && decode(data.land));
 
 // The edges of a ring by the band of its height that they cross: most edges are far from a place.
 function bandsOf({ xy, box: [, top, , bottom] }) {
@@ -138,7 +138,7 @@ function cellsOf(rings) {
 }
 
 function candidates(x, y) {
-  return (atlas().around ??= cellsOf(atlas().rings))(x, y);
+  return (countries().around ??= cellsOf(countries().rings))(x, y);
 }
 
 function countryAround(x, y) {
@@ -175,7 +175,7 @@ export function countryOf(i) {
   return known.get(key);
 }
 
-export const countryName = (country) => (country < 0 ? 'at sea' : atlas().names[country]);
+export const countryName = (country) => (country < 0 ? 'at sea' : countries().names[country]);
 
 export function giveCredit() {
   if (data.land) part('credit').textContent = `Outlines: ${data.land.credit}, public domain.`;

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from granpipe.dataset.forest import Numbers
+from granpipe.dataset.components import Numbers
 from granpipe.dataset.made import Made
 
 
@@ -40,7 +40,7 @@ _AT_ONCE = 1_000
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class FactsTable:
+class GroupingInput:
     """Facts of many photographs in columns, a fifth of what they take one by one.
 
     Attributes
@@ -61,7 +61,7 @@ class FactsTable:
     looks: Sequence[bytes]
 
     @classmethod
-    def of(cls, photos: Iterable[Facts], looks: Sequence[bytes]) -> "FactsTable":
+    def of(cls, photos: Iterable[Facts], looks: Sequence[bytes]) -> "GroupingInput":
         """Return the table of photographs, and of their looks in the same order."""
         sources: list[str] = []
         cameras = {"": 0}
@@ -91,15 +91,15 @@ class FactsTable:
                     self.cameras[camera],
                 )
 
-    def at(self, places: Numbers) -> "FactsTable":
+    def at(self, places: Numbers) -> "GroupingInput":
         """Return the table of the photographs at these places."""
         numbers = places.tolist()
         sources = [self.sources[number] for number in numbers]
-        return FactsTable(
+        return GroupingInput(
             sources, self.rows[places], self.cameras, Made(numbers, self.looks.__getitem__)
         )
 
-    def by_digest(self) -> "FactsTable":
+    def by_digest(self) -> "GroupingInput":
         """Return the table in the order of digests, and then of sources."""
         by_source = np.array(sorted(range(len(self)), key=self.sources.__getitem__), np.int64)
         words = self.rows["sha256"][by_source].view(">u8").reshape(-1, 4)

@@ -42,7 +42,7 @@ def joined(parts: "list[Links]") -> Links:
     )
 
 
-class Forest:
+class Components:
     """Things that links join into components.
 
     Parameters
@@ -57,17 +57,17 @@ class Forest:
 
     Examples
     --------
-    >>> forest = Forest(5)
-    >>> len(forest.join(links([0, 3, 0], [3, 4, 4], [2, 1, 9])))
+    >>> components = Components(5)
+    >>> len(components.union(links([0, 3, 0], [3, 4, 4], [2, 1, 9])))
     2
-    >>> forest.component.tolist()
+    >>> components.component.tolist()
     [0, 1, 2, 0, 0]
     """
 
     def __init__(self, count: int) -> None:
         self.component: Numbers = np.arange(count)
 
-    def join(self, links: Links) -> Links:
+    def union(self, links: Links) -> Links:
         """Join components, and return those links that did, the lightest first.
 
         This is Boruvka's way: in every round each component takes its lightest link to another.

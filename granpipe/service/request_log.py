@@ -5,7 +5,7 @@ import sys
 from datetime import UTC, datetime
 
 
-class Journal:
+class RequestLog:
     """Writes lines, as JSON where that is asked for."""
 
     def __init__(self, *, as_json: bool) -> None:

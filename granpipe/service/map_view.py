@@ -66,7 +66,7 @@ def window_of(text: str) -> Window:
     return Window(west, south, east, north)
 
 
-class Atlas:
+class MapView:
     """The page of `granpipe map` over all that is known, without thumbnails."""
 
     def __init__(self, positions: Positions, clock: Callable[[], float] = time.monotonic) -> None:

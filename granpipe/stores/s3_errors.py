@@ -91,7 +91,7 @@ def fail(url: str, path: str, error: Exception) -> NoReturn:
     ) from error
 
 
-def insistently(ask: Callable[[], Any]) -> Any:
+def retry(ask: Callable[[], Any]) -> Any:
     """Ask again, a few times, where a server was busy, had a mishap, or went away meanwhile.
 
     For what obstore does not ask twice by itself: it may have been done the first time, or the

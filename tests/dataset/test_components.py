@@ -1,9 +1,9 @@
-"""A spanning forest agrees with one that is found link by link."""
+"""A spanning components agrees with one that is found link by link."""
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from granpipe.dataset.forest import Forest, Links, joined, links
+from granpipe.dataset.components import Components, Links, joined, links
 
 COUNT = 12
 LINKS = st.lists(st.tuples(*2 * [st.integers(0, COUNT - 1)], st.integers(0, 4)), max_size=40)
@@ -26,22 +26,22 @@ def triples(some: Links) -> list[tuple[int, int, int]]:
 
 @given(LINKS)
 def test_the_lightest_links_that_join_are_kept(found):
-    forest = Forest(COUNT)
-    kept = forest.join(links(*zip(*found, strict=True)) if found else links())
-    assert (forest.component.tolist(), triples(kept)) == one_by_one(found)
+    components = Components(COUNT)
+    kept = components.union(links(*zip(*found, strict=True)) if found else links())
+    assert (components.component.tolist(), triples(kept)) == one_by_one(found)
 
 
 @given(LINKS, LINKS)
 def test_what_is_joined_already_is_not_joined_again(first, second):
-    forest, whole = Forest(COUNT), Forest(COUNT)
+    components, whole = Components(COUNT), Components(COUNT)
     parts = [links(*zip(*some, strict=True)) if some else links() for some in (first, second)]
-    kept = joined([forest.join(part) for part in parts])
-    whole.join(joined(parts))
-    assert forest.component.tolist() == whole.component.tolist()
-    assert len(kept) == COUNT - len(set(forest.component.tolist()))
+    kept = joined([components.union(part) for part in parts])
+    whole.union(joined(parts))
+    assert components.component.tolist() == whole.component.tolist()
+    assert len(kept) == COUNT - len(set(components.component.tolist()))
 
 
 def test_nothing_joins_nothing():
-    forest = Forest(0)
-    assert len(forest.join(links())) == 0
-    assert forest.component.tolist() == []
+    components = Components(0)
+    assert len(components.union(links())) == 0
+    assert components.component.tolist() == []
