@@ -9,10 +9,10 @@ from hashlib import sha256
 import numpy as np
 
 from granpipe.dataset.grouping_input import Facts, GroupingInput
-from granpipe.dataset.groups import group
+from granpipe.dataset.groups import Grouping, Groups
 from granpipe.dataset.names import label_of
 from granpipe.dataset.sides import Member, deal, parse_shares
-from granpipe.dataset.together import parse_together
+from granpipe.dataset.together import Together, parse_together
 from granpipe.photo.likeness import BYTES, WINDOWS
 
 from bench_rounds import Bench, cpu_seconds
@@ -28,8 +28,8 @@ def print_steps(count: int) -> None:
     """Print the seconds and the memory of each step for so many photographs."""
     photos = draw_facts(count)
     rules = ("likeness", "place", "burst")
-    steps = {f"{rule}: groups": partial(group, photos, parse_together(rule)) for rule in rules}
-    groups = group(photos, parse_together("place")).names
+    steps = {f"{rule}: groups": partial(groups_of, photos, parse_together(rule)) for rule in rules}
+    groups = groups_of(photos, parse_together("place")).names
     members = [Member(label_of(photo.source), groups[photo.source]) for photo in photos]
     steps["sides dealt"] = partial(deal, members, parse_shares("80/10/10"), 0)
     print(f"\n{f'split {count:,} records':<46}{'seconds':>8}{'CPU s':>8}{'peak of arrays':>19}")
@@ -38,6 +38,10 @@ def print_steps(count: int) -> None:
         step()
         seconds, cpu = time.perf_counter() - start, sum(cpu_seconds()) - cpu_start
         print(f"  {name:<44}{seconds:>8.3f}{cpu:>8.3f}{peak_of(step):>16,.0f} MB", flush=True)
+
+
+def groups_of(photos: GroupingInput, together: Together) -> Groups:
+    return Grouping(photos, together).groups()
 
 
 def peak_of(step: Callable[[], object]) -> float:

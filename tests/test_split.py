@@ -103,10 +103,14 @@ def test_a_group_is_named_after_the_smallest_digest_of_its_members(prepare, src,
 
 
 def test_the_summary_counts_groups_and_sides(prepare, src, out):
-    lines = [line.split() for line in prepare(src, out, *SPLIT).stdout.splitlines()]
-    assert ["class", "groups", "train", "validation", "test"] in lines
-    counts = Counter(splits(out)[source] for source in splits(out) if source.startswith("wheat"))
-    assert ["wheat", "3", *(str(counts[side]) for side in ("train", "validation", "test"))] in lines
+    lines = [" ".join(line.split()) for line in prepare(src, out, *SPLIT).stdout.splitlines()]
+    assert "class train validation test" in lines
+    wheat = [row for row in rows(out / "labels.csv") if row["label"] == "wheat"]
+    cells = []
+    for side in ("train", "validation", "test"):
+        groups = [row["group"] for row in wheat if row["split"] == side]
+        cells.append(f"{len(groups)} ({len(set(groups))})")
+    assert " ".join(["wheat", *cells]) in lines
     text = prepare(src, out).stdout
     assert "4 photographs have no position, time or twin" in text
     assert "Split 60/20/20 of 10 groups by place:200,burst,likeness, seed 0." in text
@@ -123,10 +127,49 @@ def test_a_group_of_over_a_third_is_told_with_what_helps(prepare, tmp_path, out)
     for number in range(6):
         place(tmp_path / f"src/corn/{number}.jpg", number, 40 + 0.001 * number, 10)
     place(tmp_path / "src/corn/far.jpg", 9, 50, 10)
-    text = prepare(tmp_path / "src", out, *SPLIT).stdout
+    text = prepare(tmp_path / "src", out, *SPLIT, "--allow-empty").stdout
     assert "One group holds 6 of 7 photographs" in text
     assert "<class>/<field>/" in text
     assert "One group" not in prepare(tmp_path / "src", out, "--together", "place:50").stdout
+
+
+def test_a_split_without_photographs_ends_with_1_and_says_what_would_do(prepare, tmp_path, out):
+    for number in range(60):  # one farm: 60 m apart, in one line
+        place(tmp_path / f"src/corn/{number:02}.jpg", number, 46 + 60 * number / 111_195, 10)
+    refused = prepare(tmp_path / "src", out, "--split", "80/10/10", code=1).stderr
+    assert refused.endswith(
+        "granpipe: split 80/10/10: no photograph is in validation or test: the largest group has "
+        "60 of 60 photographs; --keep-together place:50,burst,likeness would do; "
+        "--allow-empty lets it be\n"
+    )
+    assert not (out / "labels.csv").exists()
+    fair = ("--split", "80/10/10", "--keep-together", "place:50,burst,likeness")
+    assert not prepare(tmp_path / "src", out, *fair).stderr
+    assert Counter(splits(out).values()) == {"train": 48, "validation": 6, "test": 6}
+
+
+def test_an_empty_split_that_is_allowed_is_told_of_in_each_run(prepare, tmp_path, out):
+    for number in range(30):
+        place(tmp_path / f"src/corn/{number:02}.jpg", number, 46 + 60 * number / 111_195, 10)
+    prepare(tmp_path / "src", out, "--split", "80/20", "--allow-empty")
+    before = tree(out)
+    told = prepare(tmp_path / "src", out).stderr
+    assert "--split none, and then --split 80/20 --keep-together place:50,burst" in told
+    assert tree(out) == before
+    prepare(tmp_path / "src", out, "--split", "none")
+    dealt = ("--split", "80/20", "--keep-together", "place:50,burst,likeness")
+    assert not prepare(tmp_path / "src", out, *dealt).stderr
+    assert Counter(splits(out).values()) == {"train": 24, "test": 6}
+
+
+def test_a_share_that_is_missed_is_a_line(prepare, tmp_path, out):
+    for number in range(30):
+        lat = 46 + 90 * number / 111_195 if number < 24 else 50 + number
+        place(tmp_path / f"src/corn/{number:02}.jpg", number, lat, 10)
+    told = prepare(tmp_path / "src", out, "--split", "50/50").stderr
+    assert "split 50/50: train has 80 %, test has 20 %: the largest group has 24 of 30" in told
+    assert "; --keep-together place:75,burst,likeness would do" in told
+    assert "; --split none, and then --split 50/50 --keep" in prepare(tmp_path / "src", out).stderr
 
 
 @pytest.mark.parametrize(
@@ -204,7 +247,7 @@ def test_an_unchanged_dataset_keeps_its_columns_without_any_search(prepare, src,
     def search(*_):
         raise AssertionError("searched")
 
-    monkeypatch.setattr(deal_sides, "group", search)
+    monkeypatch.setattr(deal_sides, "Grouping", search)
     again = prepare(src, out).stdout
     assert tree(out) == expected
     assert again.replace("22 of them up", "0 of them up") == first
@@ -311,7 +354,7 @@ def test_photographs_that_come_move_none_from_training(prepare, src, out, batche
         for name in names[number::batches]:
             (src.parent / "some" / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(src / name, src.parent / "some" / name)
-        prepare(src.parent / "some", out, *SPLIT)
+        prepare(src.parent / "some", out, *SPLIT, "--allow-empty")
         after = splits(out)
         assert all(after[name] == "train" for name in before if before[name] == "train")
         groups = defaultdict(set)

@@ -33,6 +33,7 @@ _SECTIONS = {
         "force",
         "verify",
         "allow_deletions",
+        "allow_empty",
         "merge_classes",
         "dry_run",
         "strict",
@@ -101,6 +102,7 @@ _SECTIONS = {
 )
 @click.option("--dry-run", is_flag=True, help="Say what would be done; write nothing.")
 @options.preview
+@click.option("--allow-empty", is_flag=True, help="Let a split of --split have no photographs.")
 @options.strict
 @options.quiet
 def prepare_command(
@@ -143,6 +145,8 @@ def prepare_command(
     )
     if not quiet:
         _print(report, output, settings["dry_run"])
+    if report.sides and (line := report.sides.shortage()):
+        options.say(line)
     if sheet:
         _draw(output, *sheet)
     if report.unseen:

@@ -95,12 +95,13 @@ def print_flags(flags: Counter[str]) -> None:
 
 
 def print_sides(sides: "Sides", alike: str) -> None:
-    """Print how many groups and photographs of each class stand where, and what to look at."""
-    plan, counts = sides.plan, sides.counts
-    echo(f"{'class':<24}{'groups':>9}" + "".join(f"{side:>12}" for side in SIDES))
-    for label, groups in sorted(sides.labels.items()):
-        numbers = "".join(f"{counts[label, side]:>12}" for side in SIDES)
-        echo(f"{printable(label):<24}{groups:>9}{numbers}")
+    """Print how many photographs and groups of each class stand where, and what to look at."""
+    plan = sides.plan
+    echo(f"{'class':<24}" + "".join(f"{side:>17}" for side in SIDES))
+    for label in sorted(sides.labels):
+        cells = [f"{sides.counts[label, side]} ({sides.groups_by[label, side]})" for side in SIDES]
+        echo(f"{printable(label):<24}" + "".join(f"{cell:>17}" for cell in cells))
+    echo("These are photographs, and the groups that they are of in brackets.")
     echo(f"Split {plan.shares} of {sides.groups} groups by {plan.together}, seed {plan.seed}.")
     if sides.conflicts:
         echo(
@@ -114,7 +115,7 @@ def print_sides(sides: "Sides", alike: str) -> None:
     if sides.scarce:
         labels = ", ".join(map(printable, sides.scarce[:MOST_LINES]))
         echo(f"Too few groups for every split: {labels}.")
-    photographs = counts.total()
+    photographs = sides.counts.total()
     if 3 * sides.largest > photographs and sides.groups > 1:
         echo(
             f"One group holds {sides.largest} of {photographs} photographs: put fields into "

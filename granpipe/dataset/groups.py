@@ -1,7 +1,7 @@
 """Which photographs belong together, and must stand on one side of a split."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,17 +33,39 @@ class Groups:
     alike: list[tuple[str, str, int]]
 
 
-def group(photos: GroupingInput, together: Together) -> Groups:
-    """Return which photographs belong together; the same in whatever order they come."""
-    photos = photos.by_digest()
-    found = {rule: _LINKERS[rule](photos, together) for rule in together.rules}
-    components = Components(len(photos))
-    for one in found.values():
-        components.union(one)
-    firsts = components.component.tolist()
-    texts = {first: f"g{photos.digest(first)[:16]}" for first in set(firsts)}
-    names = {source: texts[first] for source, first in zip(photos.sources, firsts, strict=True)}
-    return Groups(names, sorted(_pairs(photos.sources, found.get("likeness", links()))))
+class Grouping:
+    """Photographs, and what links them by each rule.
+
+    Parameters
+    ----------
+    photos : GroupingInput
+        In any order: groups are the same.
+    together : Together
+    """
+
+    def __init__(self, photos: GroupingInput, together: Together) -> None:
+        self.photos = photos.by_digest()
+        self.together = together
+        self._links = {rule: _LINKERS[rule](self.photos, together) for rule in together.rules}
+
+    def groups(self) -> Groups:
+        """Return which photographs belong together."""
+        alike = self._links.get("likeness", links())
+        return Groups(self._named(self._links), sorted(_pairs(self.photos.sources, alike)))
+
+    def names_within(self, metres: float) -> dict[str, str]:
+        """Return the group of each photograph, by source, were places so many metres wide."""
+        together = replace(self.together, metres=metres)
+        return self._named(self._links | {"place": _link_places(self.photos, together)})
+
+    def _named(self, found: Mapping[str, Links]) -> dict[str, str]:
+        components = Components(len(self.photos))
+        for one in found.values():
+            components.union(one)
+        firsts = components.component.tolist()
+        texts = {first: f"g{self.photos.digest(first)[:16]}" for first in set(firsts)}
+        sources = self.photos.sources
+        return {source: texts[first] for source, first in zip(sources, firsts, strict=True)}
 
 
 def _pairs(sources: Sequence[str], found: Links) -> list[tuple[str, str, int]]:

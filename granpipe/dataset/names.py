@@ -8,9 +8,9 @@ from granpipe.errors import PhotoError
 
 LABELS, REJECTED, SUMMARY, AUGMENTED = "labels.csv", "rejected.csv", "dataset.json", "augmented"
 ALIKE = "alike.csv"
-STATE, SIDES, PAST, SETTINGS = "state", "sides", "past", "settings"
-"""What the ledger calls its notes on what tables were made of, on sides of today and before, and on
-how arrays are made."""
+STATE, SIDES, PAST, RADIUS, SETTINGS = "state", "sides", "past", "radius", "settings"
+"""What the ledger calls its notes on what tables were made of, on sides of today and before and the
+places that would do for them, and on how arrays are made."""
 
 OWN = ".granpipe"
 """The folder in each dataset that holds granpipe's own files."""

@@ -16,6 +16,9 @@ SIDES = ("train", "validation", "test")
 """In the order in which a group that was on several takes one of them."""
 
 
+_MOST_POINTS = 10
+
+
 @dataclass(frozen=True, slots=True)
 class Shares:
     """Whole percentages of each side, which make 100."""
@@ -37,6 +40,23 @@ class Shares:
     def sides(self) -> list[str]:
         """The sides that have a share."""
         return [side for side in SIDES if self.of(side)]
+
+    def empty(self, counts: Mapping[str, int]) -> list[str]:
+        """Return the splits that were asked for and have none of so many photographs."""
+        return [side for side in self.sides if not counts.get(side)]
+
+    def missed(self, counts: Mapping[str, int]) -> list[str]:
+        """Return the splits whose part of the photographs is over ten points from their share.
+
+        >>> parse_shares("80/10/10").missed({"train": 95, "validation": 5, "test": 0})
+        ['train']
+        """
+        whole = sum(counts.values())
+        return [
+            side
+            for side in self.sides
+            if abs(100 * counts.get(side, 0) - self.of(side) * whole) > _MOST_POINTS * whole
+        ]
 
 
 def parse_shares(text: str) -> Shares:

@@ -2,14 +2,14 @@
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from granpipe.dataset.grouping_input import Facts, GroupingInput
-from granpipe.dataset.groups import group
+from granpipe.dataset.groups import Grouping
 from granpipe.dataset.index import Index
 from granpipe.dataset.made import Made
-from granpipe.dataset.names import ALIKE, LABELS, PAST
+from granpipe.dataset.names import ALIKE, LABELS, PAST, RADIUS
 from granpipe.dataset.names import SIDES as NOTE
 from granpipe.dataset.sides import SIDES, Member, deal
 from granpipe.dataset.tables import ALIKE_COLUMNS, each_row
@@ -26,6 +26,7 @@ CREATE TABLE alike (source TEXT, other TEXT, distance INTEGER);
 CREATE TABLE former_bytes (sha256 TEXT PRIMARY KEY, split TEXT) WITHOUT ROWID;
 CREATE TABLE former_names (name TEXT PRIMARY KEY, split TEXT) WITHOUT ROWID;
 """
+_RADII = (1000, 750, 500, 400, 300, 200, 150, 100, 75, 50, 40, 30, 20, 15, 10, 5, 2, 1)
 _PHOTOS = "FROM wanted JOIN records USING (name)"
 
 
@@ -45,6 +46,13 @@ class Sides:
         Photographs by label and side.
     groups, largest : int
         All groups; the photographs of the largest one.
+    groups_by : Counter
+        Groups by label and side.
+    radius : float
+        Where a split is empty, or far from its share: the most metres of `place:` for which none
+        would be if all were dealt anew; 0 where there are no such.
+    is_first : bool
+        No photograph had a side before.
     conflicts : int
         Links of likeness between two labels.
     unknown : int
@@ -59,8 +67,36 @@ class Sides:
     counts: Counter[tuple[str, str]]
     groups: int
     largest: int
+    groups_by: Counter[tuple[str, str]]
+    radius: float
+    is_first: bool
     conflicts: int
     unknown: int
+
+    @property
+    def split_counts(self) -> Counter[str]:
+        """Photographs of each split."""
+        counts: Counter[str] = Counter()
+        for (_, side), count in self.counts.items():
+            counts[side] += count
+        return counts
+
+    def shortage(self) -> str:
+        """Return a line on splits that are empty or far from their share; empty without any."""
+        counts, shares = self.split_counts, self.plan.shares
+        empty, missed, whole = shares.empty(counts), shares.missed(counts), counts.total()
+        if not whole or not (empty or missed):
+            return ""
+        parts = [f"{side} has {100 * counts[side] / whole:.0f} %" for side in missed]
+        what = f"no photograph is in {' or '.join(empty)}" if empty else ", ".join(parts)
+        line = (
+            f"split {shares}: {what}: the largest group has {self.largest} of {whole} photographs"
+        )
+        if not self.radius:
+            return line
+        first = "" if self.is_first else f"--split none, and then --split {shares} "
+        together = replace(self.plan.together, metres=self.radius)
+        return f"{line}; {first}--keep-together {together} would do"
 
     @property
     def scarce(self) -> list[str]:
@@ -96,13 +132,14 @@ def settle_sides(run: Run, plan: Plan, recipe: str, rows: object) -> Sides:
     if ALIKE not in (ledger.noted("tables") or {}):
         check_free(run.store, ALIKE, ",".join(ALIKE_COLUMNS).encode())
     is_same = noted == note and run.has_table(LABELS) and run.has_table(ALIKE)
+    radius = ledger.noted(RADIUS) or 0.0
     if not (is_same and _keep(index, run.store)):
         is_known = noted or ledger.is_whole
         if not is_known or noted[:1] + noted[2:3] == note[:1] + note[2:3]:
             _load_former(index, run.store, past, rows)
-        _deal(index, plan)
+        radius = _deal(index, plan)
         past = _past(index)
-    return _counted(index, plan, note, past)
+    return _counted(index, plan, note, past, radius, is_first=not noted)
 
 
 def _keep(index: Index, store: Store) -> bool:
@@ -166,26 +203,47 @@ def _damaged(store: Store) -> DatasetError:
     )
 
 
-def _deal(index: Index, plan: Plan) -> None:
-    """Group the photographs by what is recorded of them, and deal the groups."""
-    groups = group(_facts(index), plan.together)
+def _deal(index: Index, plan: Plan) -> float:
+    """Group the photographs by what is recorded of them, and deal the groups.
+
+    Returns
+    -------
+    float
+        As `Sides.radius` is.
+    """
+    grouping = Grouping(_facts(index), plan.together)
+    groups = grouping.groups()
     index.load("INSERT INTO split VALUES (?, ?, '')", groups.names.items())
     index.load("INSERT INTO alike VALUES (?, ?, ?)", groups.alike)
-    del groups
-    members = index.rows(
-        """SELECT split.name, grp, coalesce(one.split, other.split, '')
-        FROM split JOIN records USING (name)
-        LEFT JOIN former_bytes AS one ON one.sha256 = records.sha256
-        LEFT JOIN former_names AS other ON other.name = split.name"""
-    )
-    sides = deal(
-        (Member(index.label_of(name), grp, former) for name, grp, former in members),
-        plan.shares,
-        plan.seed,
-    )
+    sides = deal(_members(index, groups.names), plan.shares, plan.seed)
     index.create("CREATE TABLE dealt (grp TEXT PRIMARY KEY, side TEXT) WITHOUT ROWID;")
     index.load("INSERT INTO dealt VALUES (?, ?)", sides.items())
     index.execute("UPDATE split SET split = (SELECT side FROM dealt WHERE dealt.grp = split.grp)")
+    counts: dict[str, int] = dict(index.rows("SELECT split, count(*) FROM split GROUP BY 1"))
+    is_fair = not (plan.shares.missed(counts) or plan.shares.empty(counts))
+    return 0.0 if is_fair or "place" not in plan.together.rules else _widest(index, plan, grouping)
+
+
+def _members(index: Index, groups: Mapping[str, str]) -> Iterator[Member]:
+    query = """SELECT split.name, coalesce(one.split, other.split, '')
+        FROM split JOIN records USING (name)
+        LEFT JOIN former_bytes AS one ON one.sha256 = records.sha256
+        LEFT JOIN former_names AS other ON other.name = split.name"""
+    for name, former in index.rows(query):
+        yield Member(index.label_of(name), groups[name], former)
+
+
+def _widest(index: Index, plan: Plan, grouping: Grouping) -> float:
+    """Return the most metres of `place:` for which every split would have about its share."""
+    for metres in _RADII:
+        if metres < plan.together.metres:
+            names = grouping.names_within(metres)
+            anew = (replace(one, former="") for one in _members(index, names))
+            sides = deal(anew, plan.shares, plan.seed)
+            counts = Counter(sides[group] for group in names.values())
+            if not plan.shares.missed(counts) and not plan.shares.empty(counts):
+                return metres
+    return 0.0
 
 
 def _facts(index: Index) -> GroupingInput:
@@ -214,9 +272,13 @@ def _past(index: Index) -> list[str]:
     return [text for pair in index.rows(query) for text in pair]
 
 
-def _counted(index: Index, plan: Plan, note: list[str], past: list[str]) -> Sides:
+def _counted(
+    index: Index, plan: Plan, note: list[str], past: list[str], radius: float, *, is_first: bool
+) -> Sides:
     by_label = "SELECT label(name), count(DISTINCT grp) FROM split GROUP BY 1"
-    by_side = "SELECT label(name), split, count(*) FROM split GROUP BY 1, 2"
+    by_side = """SELECT label(name), split, count(*), count(DISTINCT grp) FROM split
+        GROUP BY 1, 2"""
+    counted = list(index.rows(by_side))
     largest = "SELECT max(size) FROM (SELECT count(*) AS size FROM split GROUP BY grp)"
     unlike = "SELECT count(*) FROM alike WHERE label(source) <> label(other)"
     unknown = f"""SELECT count(*) {_PHOTOS} WHERE latitude IS NULL AND taken_at = ''
@@ -228,9 +290,12 @@ def _counted(index: Index, plan: Plan, note: list[str], past: list[str]) -> Side
         note,
         past,
         dict(index.rows(by_label)),
-        Counter({(name, side): count for name, side, count in index.rows(by_side)}),
+        Counter({(name, side): count for name, side, count, _ in counted}),
         groups=index.value("SELECT count(DISTINCT grp) FROM split"),
         largest=index.value(largest) or 0,
+        groups_by=Counter({(name, side): count for name, side, _, count in counted}),
+        radius=radius,
+        is_first=is_first,
         conflicts=index.value(unlike),
         unknown=index.value(unknown),
     )

@@ -78,6 +78,7 @@ def prepare(
     verify: bool = False,
     allow_deletions: bool = False,
     merge_classes: bool = False,
+    allow_empty: bool = False,
     dry_run: bool = False,
     progress: Progress = lambda results, total: results,
     say: Say = lambda line: None,
@@ -119,6 +120,8 @@ def prepare(
     merge_classes : bool
         Let class folders that differ in letter case, blanks around them or Unicode's form alone be
         one class.
+    allow_empty : bool
+        Let a split have no photographs that `split` asks for.
     dry_run : bool
         Decode what would be decoded, but write nothing.
     progress : callable
@@ -152,6 +155,8 @@ def prepare(
         steps.check_deletions()
         steps.complete()
         steps.deal()
+        if split is not None and not allow_empty:
+            steps.check_empty()
         report = Report(
             steps.photos.counts(),
             steps.rejections(),

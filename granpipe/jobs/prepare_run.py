@@ -11,6 +11,7 @@ from granpipe.dataset.names import (
     AUGMENTED,
     LABELS,
     PAST,
+    RADIUS,
     SETTINGS,
     SIDES,
     STATE,
@@ -244,6 +245,11 @@ class PrepareRun:
             rows = self.former.get("prepared")
             self.sides = settle_sides(self.run, self.side_plan, self.settings.recipe, rows)
 
+    def check_empty(self) -> None:
+        """Stop where a split has no photographs, before any is known to have had another."""
+        if self.sides and self.sides.plan.shares.empty(self.sides.split_counts):
+            raise DatasetError(f"{self.sides.shortage()}; --allow-empty lets it be")
+
     def rejections(self) -> list[Rejection]:
         """Return the rows of rejected.csv."""
         return list(rejections(self.index))
@@ -268,12 +274,12 @@ class PrepareRun:
     def finish(self, ignored: int) -> None:
         """Bring tables and arrays in line."""
         tables = self._tables(ignored)
-        notes = {
+        notes: dict[str, Any] = {
             STATE: tables.digest(),
             SETTINGS: settings_note(self.settings, hashes=self.hashes),
         }
         if self.sides:
-            notes |= {SIDES: self.sides.note, PAST: self.sides.past}
+            notes |= {SIDES: self.sides.note, PAST: self.sides.past, RADIUS: self.sides.radius}
         settle(self.run, tables.tables(), notes, _KEPT)
 
     def _tables(self, ignored: int = 0) -> PrepareTables:

@@ -6,8 +6,7 @@ import random
 import pytest
 
 from granpipe.dataset.grouping_input import Facts, GroupingInput
-from granpipe.dataset.groups import Groups
-from granpipe.dataset.groups import group as group_table
+from granpipe.dataset.groups import Grouping, Groups
 from granpipe.dataset.together import Together, parse_together
 from granpipe.errors import DatasetError
 
@@ -15,9 +14,8 @@ NOWHERE = (math.nan, math.nan)
 
 
 def group(photos: list[Facts], rules: Together, looks: dict[str, bytes] | None = None) -> Groups:
-    return group_table(
-        GroupingInput.of(photos, [(looks or {}).get(one.source, b"") for one in photos]), rules
-    )
+    hashes = [(looks or {}).get(one.source, b"") for one in photos]
+    return Grouping(GroupingInput.of(photos, hashes), rules).groups()
 
 
 def facts(source: str, sha: str, place=NOWHERE, taken_at="", camera="") -> Facts:
