@@ -13,7 +13,7 @@ from granpipe.errors import DatasetError
 
 if TYPE_CHECKING:
     from granpipe.dataset.tables import Rejection
-    from granpipe.jobs.deal_sides import Sides
+    from granpipe.jobs.split_summary import Sides
 
 SIDES = ("train", "validation", "test")
 _MOST_ENDINGS = 6

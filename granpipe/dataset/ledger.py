@@ -1,11 +1,10 @@
 """The ledger of a dataset: a record for every array that granpipe wrote, or was about to write.
 
-While a run lasts, it appends: `parts/<run>-<run id>-<number>.jsonl` in `.granpipe/` for whatever it
-finished within half a second, or some seconds of a long run. At its end all is put into one file,
-`ledger.sqlite`: a database of the tables that `granpipe.dataset.index` calls lasting, and behind it
-the SHA-256 of its bytes. So an interrupted run is taken up where it stopped, on a disk as in a
-bucket, where nothing can be appended to an object; and nothing that granpipe did not write is ever
-deleted.
+While a run lasts, it writes parts, `parts/<run>-<run id>-<number>.jsonl` in `.granpipe/`, each of
+what it finished within half a second or more. At its end all is put into `ledger.sqlite`: a
+database of the tables that `granpipe.dataset.index` calls lasting, and behind it the SHA-256 of its
+bytes. So an interrupted run is taken up where it stopped, and nothing is deleted that granpipe did
+not write.
 
 A part's line is JSON: an array's name, the values of its record, and a checksum of the text before
 it; null stands for the values of an array that was about to be written, and a name with a colon
@@ -285,10 +284,8 @@ class Ledger:
     def compact(self) -> None:
         """Put records, planned arrays and notes into one file."""
         self._begins = False
-        self.index.execute(
-            "INSERT OR REPLACE INTO notes VALUES (?, ?)",
-            (COMMAND, json.dumps([self.command, self.index.kind.columns()])),
-        )
+        values = COMMAND, json.dumps([self.command, self.index.kind.columns()])
+        self.index.execute("INSERT OR REPLACE INTO notes VALUES (?, ?)", values)
         name, digest = self.index.save(), sha256()
         with Path(name).open("rb") as saved, self.store.writer(LEDGER) as file:
             while piece := saved.read(1 << 20):

@@ -3,7 +3,7 @@
 import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from granpipe.dataset.grouping_input import Facts, GroupingInput
 from granpipe.dataset.groups import Grouping
@@ -16,6 +16,7 @@ from granpipe.dataset.tables import ALIKE_COLUMNS, each_row
 from granpipe.errors import DatasetError
 from granpipe.jobs.run import Run
 from granpipe.jobs.split_plan import Plan
+from granpipe.jobs.split_summary import Sides
 from granpipe.photo.likeness import BYTES
 from granpipe.stores.files import check_free
 from granpipe.stores.protocol import Store
@@ -28,81 +29,6 @@ CREATE TABLE former_names (name TEXT PRIMARY KEY, split TEXT) WITHOUT ROWID;
 """
 _RADII = (1000, 750, 500, 400, 300, 200, 150, 100, 75, 50, 40, 30, 20, 15, 10, 5, 2, 1)
 _PHOTOS = "FROM wanted JOIN records USING (name)"
-
-
-@dataclass(frozen=True, slots=True)
-class Sides:
-    """Groups and sides of a dataset, counted; the index's table `split` has those of each.
-
-    Attributes
-    ----------
-    plan : Plan
-    note, past : list of str
-        What the ledger is to keep of it: settings and a digest; digests and former sides, in turn,
-        of photographs that are not there today.
-    labels : dict of str to int
-        The groups that each label has a photograph in.
-    counts : Counter
-        Photographs by label and side.
-    groups, largest : int
-        All groups; the photographs of the largest one.
-    groups_by : Counter
-        Groups by label and side.
-    radius : float
-        Where a split is empty, or far from its share: the most metres of `place:` for which none
-        would be if all were dealt anew; 0 where there are no such.
-    is_first : bool
-        No photograph had a side before.
-    conflicts : int
-        Links of likeness between two labels.
-    unknown : int
-        Photographs without a position, a time, a near-duplicate, and where it counts a field's
-        folder.
-    """
-
-    plan: Plan
-    note: list[str]
-    past: list[str]
-    labels: dict[str, int]
-    counts: Counter[tuple[str, str]]
-    groups: int
-    largest: int
-    groups_by: Counter[tuple[str, str]]
-    radius: float
-    is_first: bool
-    conflicts: int
-    unknown: int
-
-    @property
-    def split_counts(self) -> Counter[str]:
-        """Photographs of each split."""
-        counts: Counter[str] = Counter()
-        for (_, side), count in self.counts.items():
-            counts[side] += count
-        return counts
-
-    def shortage(self) -> str:
-        """Return a line on splits that are empty or far from their share; empty without any."""
-        counts, shares = self.split_counts, self.plan.shares
-        empty, missed, whole = shares.empty(counts), shares.missed(counts), counts.total()
-        if not whole or not (empty or missed):
-            return ""
-        parts = [f"{side} has {100 * counts[side] / whole:.0f} %" for side in missed]
-        what = f"no photograph is in {' or '.join(empty)}" if empty else ", ".join(parts)
-        line = (
-            f"split {shares}: {what}: the largest group has {self.largest} of {whole} photographs"
-        )
-        if not self.radius:
-            return line
-        first = "" if self.is_first else f"--split none, and then --split {shares} "
-        together = replace(self.plan.together, metres=self.radius)
-        return f"{line}; {first}--keep-together {together} would do"
-
-    @property
-    def scarce(self) -> list[str]:
-        """The labels with fewer groups than there are sides."""
-        wanted = len(self.plan.shares.sides)
-        return sorted(label for label, groups in self.labels.items() if groups < wanted)
 
 
 def settle_sides(run: Run, plan: Plan, recipe: str, rows: object) -> Sides:

@@ -18,7 +18,7 @@ from granpipe.photo.memory import MAX_MEMORY
 from granpipe.photo.opening import MAX_PIXELS
 
 if TYPE_CHECKING:
-    from granpipe.jobs.deal_sides import Sides
+    from granpipe.jobs.split_summary import Sides
 
 
 @dataclass(slots=True)

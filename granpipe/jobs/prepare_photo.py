@@ -52,6 +52,11 @@ class Settings:
         """The settings, and the versions of what draws, in a line."""
         return _recipe(self.size, self.fill)
 
+    def note(self, *, hashes: bool) -> dict[str, Any]:
+        """Return what the ledger keeps of the settings, for the online worker."""
+        limits = {"max_pixels": self.max_pixels, "max_memory": self.max_memory}
+        return {"size": self.size, "fill": list(self.fill), "hashes": hashes, **limits}
+
     def allows(self, record: Record) -> bool:
         """Return whether a recorded photograph is not too large for these settings."""
         pixels = record.width * record.height

@@ -33,7 +33,7 @@ from granpipe.jobs.split_plan import Wish, check_no_sides, plan_sides
 from granpipe.stores.protocol import Entry, Store
 
 if TYPE_CHECKING:
-    from granpipe.jobs.deal_sides import Sides
+    from granpipe.jobs.split_summary import Sides
 
 _FEW = 20
 # What need not be looked at again, going by what listings say.
@@ -88,7 +88,7 @@ class PrepareRun:
         self.unseen: list[str] = []
         self.former = read_summary(run.store) or {}  # before this run takes it away
         if not options.dry_run:
-            run.ledger.note(SETTINGS, settings_note(settings, hashes=self.hashes))
+            run.ledger.note(SETTINGS, settings.note(hashes=self.hashes))
 
     def plan(self, search: Search) -> None:
         """Learn which photographs there are, and stop where too many arrays would go."""
@@ -276,7 +276,7 @@ class PrepareRun:
         tables = self._tables(ignored)
         notes: dict[str, Any] = {
             STATE: tables.digest(),
-            SETTINGS: settings_note(self.settings, hashes=self.hashes),
+            SETTINGS: self.settings.note(hashes=self.hashes),
         }
         if self.sides:
             notes |= {SIDES: self.sides.note, PAST: self.sides.past, RADIUS: self.sides.radius}
@@ -297,9 +297,3 @@ class PrepareRun:
                 labels = draft.digest
         made_from = augmented.get("made_from"), augmented.get("arrays_made_from")
         return made_from != (labels, arrays_digest(self.index))
-
-
-def settings_note(settings: Settings, *, hashes: bool) -> dict[str, Any]:
-    """Return what the ledger keeps of the settings, for the online worker."""
-    limits = {"max_pixels": settings.max_pixels, "max_memory": settings.max_memory}
-    return {"size": settings.size, "fill": list(settings.fill), "hashes": hashes, **limits}

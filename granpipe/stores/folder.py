@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import stat
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import IO
 
 from granpipe.errors import DatasetError
+from granpipe.stores.descriptors import check_regular, read_all, write_all
 from granpipe.stores.locks import lock, lock_or_tell
 from granpipe.stores.owner import busy_with, owner_of, this_process
 from granpipe.stores.protocol import Entry, Held, Store
@@ -65,8 +65,8 @@ class Folder:
         number = os.open(self.locate(path), _TO_READ)
         try:
             before = os.fstat(number)
-            _check_regular(before)
-            data = _read(number, before.st_size)
+            check_regular(before)
+            data = read_all(number, before.st_size)
             after = os.fstat(number)
         finally:
             os.close(number)
@@ -89,7 +89,7 @@ class Folder:
     @contextmanager
     def _open(self, path: str) -> Iterator[IO[bytes]]:
         with open(os.open(self.locate(path), _TO_READ), "rb", buffering=0) as file:
-            _check_regular(os.fstat(file.fileno()))
+            check_regular(os.fstat(file.fileno()))
             yield file
 
     def write(self, path: str, data: bytes | bytearray) -> str:
@@ -98,7 +98,7 @@ class Folder:
             # By the system's calls: a file object takes as long as writing an array.
             number = os.open(temporary, _TO_WRITE | os.O_TRUNC, 0o666)
             try:
-                _write(number, data)
+                write_all(number, data)
                 return version_of(os.fstat(number))
             finally:
                 os.close(number)
@@ -291,28 +291,6 @@ class Folder:
             what = error.strerror or error
             advice = "move it away" if isinstance(error, IsADirectoryError) else "mend that"
             raise DatasetError(f"{self._name(path)}: {what}; {advice}, run again") from error
-
-
-def _check_regular(status: os.stat_result) -> None:
-    if not stat.S_ISREG(status.st_mode):
-        raise OSError(0, "is no regular file")
-
-
-def _read(number: int, size: int) -> bytes:
-    """Return a file's bytes, in one call where it has the size that it should have."""
-    data = os.read(number, size + 1)
-    if len(data) == size:
-        return data
-    pieces = [data]
-    while pieces[-1]:
-        pieces.append(os.read(number, _PIECE))
-    return b"".join(pieces)
-
-
-def _write(number: int, data: bytes | bytearray | memoryview) -> None:
-    rest = memoryview(data)
-    while rest:
-        rest = rest[os.write(number, rest) :]
 
 
 @cache

@@ -1,0 +1,81 @@
+"""What a split came to: groups and photographs, counted, and what is short."""
+
+from collections import Counter
+from dataclasses import dataclass, replace
+
+from granpipe.jobs.split_plan import Plan
+
+
+@dataclass(frozen=True, slots=True)
+class Sides:
+    """Groups and sides of a dataset, counted; the index's table `split` has those of each.
+
+    Attributes
+    ----------
+    plan : Plan
+    note, past : list of str
+        What the ledger is to keep of it: settings and a digest; digests and former sides, in turn,
+        of photographs that are not there today.
+    labels : dict of str to int
+        The groups that each label has a photograph in.
+    counts : Counter
+        Photographs by label and side.
+    groups, largest : int
+        All groups; the photographs of the largest one.
+    groups_by : Counter
+        Groups by label and side.
+    radius : float
+        Where a split is empty, or far from its share: the most metres of `place:` for which none
+        would be if all were dealt anew; 0 where there are no such.
+    is_first : bool
+        No photograph had a side before.
+    conflicts : int
+        Links of likeness between two labels.
+    unknown : int
+        Photographs without a position, a time, a near-duplicate, and where it counts a field's
+        folder.
+    """
+
+    plan: Plan
+    note: list[str]
+    past: list[str]
+    labels: dict[str, int]
+    counts: Counter[tuple[str, str]]
+    groups: int
+    largest: int
+    groups_by: Counter[tuple[str, str]]
+    radius: float
+    is_first: bool
+    conflicts: int
+    unknown: int
+
+    @property
+    def split_counts(self) -> Counter[str]:
+        """Photographs of each split."""
+        counts: Counter[str] = Counter()
+        for (_, side), count in self.counts.items():
+            counts[side] += count
+        return counts
+
+    def shortage(self) -> str:
+        """Return a line on splits that are empty or far from their share; empty without any."""
+        counts, shares = self.split_counts, self.plan.shares
+        empty, missed, whole = shares.empty(counts), shares.missed(counts), counts.total()
+        if not whole or not (empty or missed):
+            return ""
+        parts = [f"{side} has {100 * counts[side] / whole:.0f} %" for side in missed]
+        what = f"no photograph is in {' or '.join(empty)}" if empty else ", ".join(parts)
+        line = (
+            f"split {shares}: {what}: the largest group has {self.largest} of {whole} photographs"
+        )
+        if not self.radius:
+            return line
+        first = "" if self.is_first else f"--split none, and then --split {shares} "
+        together = replace(self.plan.together, metres=self.radius)
+        return f"{line}; {first}--keep-together {together} would do"
+
+    @property
+    def scarce(self) -> list[str]:
+        """The labels with fewer groups than there are sides."""
+        wanted = len(self.plan.shares.sides)
+        return sorted(label for label, groups in self.labels.items() if groups < wanted)
