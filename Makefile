@@ -6,6 +6,9 @@ COPIES ?= 5
 SEED   ?= 0
 PORT   ?= 8000
 PYTHON ?= python3
+# Not every shell makes a home of the tilde in SRC=~/fields.
+override SRC := $(patsubst ~/%,$(HOME)/%,$(SRC))
+override OUT := $(patsubst ~/%,$(HOME)/%,$(OUT))
 
 # What `make test` leaves to `make test-all`; pyproject.toml says what the marks mean.
 LEFT := servers or spark or browser or slow
@@ -63,6 +66,9 @@ help:  ## list the targets
 	@echo "Variables: SRC=$(SRC) OUT=$(OUT) COPIES=$(COPIES) SEED=$(SEED) PYTHON=$(PYTHON)"
 
 .venv/installed: pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	echo "granpipe needs Python 3.11 or newer, and $(PYTHON) is $$($(PYTHON) --version 2>&1):" \
+	"make $(MAKECMDGOALS) PYTHON=python3.11" >&2; exit 1; }
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --editable '.[heic,offline]'
 	@touch $@

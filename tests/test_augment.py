@@ -340,7 +340,11 @@ def test_a_damaged_table_is_one_clear_line(granpipe, dataset, text):
 
 def test_a_dataset_without_photographs_is_one_clear_line(granpipe, tmp_path):
     save(tmp_path / "img/no-class.jpg")
-    granpipe("prepare", tmp_path / "img", tmp_path / "out")
+    told = granpipe("prepare", tmp_path / "img", tmp_path / "out", code=1).stderr
+    assert told.endswith(
+        f"granpipe: nothing was prepared: put each class into a folder of its own, as "
+        f"{tmp_path}/img/corn/, and run again\n"
+    )
     assert "holds no photographs" in granpipe("augment", tmp_path / "out", code=1).stderr
 
 

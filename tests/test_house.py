@@ -37,6 +37,7 @@ BARRED = {
     "multiprocessing",
 }
 MODULES = sorted(HOUSE.rglob("*.py"))
+LONGEST = 300  # lines
 
 
 def room_of(module: Path) -> str:
@@ -110,3 +111,8 @@ def test_the_tests_mirror_the_rooms():
     assert rooms == ROOMS.keys() - {"errors"}
     jobs = {"jobs"}  # the three jobs are tested by the command line, in tests/ itself
     assert rooms - jobs <= {folder.name for folder in (ROOT / "tests").iterdir()}
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda path: str(path.relative_to(HOUSE)))
+def test_no_module_is_long(module):
+    assert len(module.read_text("utf-8").splitlines()) <= LONGEST

@@ -821,7 +821,7 @@ def test_closed_standard_error_does_no_harm(start, tmp_path):
 @pytest.mark.parametrize("label", ["augmented", "Labels.csv", "rejected.csv", "dataset.json"])
 def test_a_class_may_not_take_the_name_of_a_file_of_ours(granpipe, tmp_path, label):
     save(tmp_path / "img" / label / "a.jpg")
-    granpipe("prepare", tmp_path / "img", tmp_path / "out")
+    granpipe("prepare", tmp_path / "img", tmp_path / "out", code=1)
     assert rejects(tmp_path / "out") == {f"{label}/a.jpg": "bad_name"}
 
 

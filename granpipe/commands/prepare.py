@@ -154,7 +154,17 @@ def prepare_command(
             f"{len(report.unseen)} folders or photographs could not be seen, as "
             f"{report.unseen[0]}; what was made of them before stays; mend that, run again"
         )
+    if not report.prepared:
+        raise DatasetError(f"nothing was prepared: {_remedy(report, source, output)}")
     reports.finish(report.rejected, strict=strict)
+
+
+def _remedy(report: "Report", source: str, output: str) -> str:
+    from granpipe.stores.urls import join
+
+    if any(one.reason != "no_label" for one in report.rejected):
+        return f"see {join(output, 'rejected.csv')}"
+    return f"put each class into a folder of its own, as {join(source, 'corn')}/, and run again"
 
 
 def _sheet_place(preview: str, source: str) -> Any:

@@ -357,7 +357,7 @@ def test_a_profile_that_is_srgb_changes_nothing(corn, prepared):
 def test_32_bit_pixels_are_unsupported(granpipe, corn, tmp_path):
     save(corn / "a.tif", Image.new("F", (20, 20), 0.5))
     save(corn / "b.tif", Image.new("I", (20, 20), 70_000))
-    granpipe("prepare", tmp_path / "src", tmp_path / "out")
+    granpipe("prepare", tmp_path / "src", tmp_path / "out", code=1)
     assert set(rejects(tmp_path / "out").values()) == {"unsupported"}
 
 
@@ -434,7 +434,7 @@ def test_heic_without_the_extra_is_rejected_with_the_extras_name(start, corn, tm
         "prepare", tmp_path / "src", tmp_path / "out", env=os.environ | {"PYTHONPATH": path}
     )
     _, errors = process.communicate()
-    assert process.returncode == 0
+    assert process.returncode == 1
     assert rejects(tmp_path / "out") == {"corn/a.heic": "unsupported"}
     assert "granpipe[heic]" in errors
 
