@@ -1,0 +1,187 @@
+"""What a PNG's chunks say beside its pixels (PNG, third edition, sections 5 and 11.3).
+
+Pillow reads some of them, in part only behind the pixels, and refuses a picture for the sake of a
+text. So they are read here, within limits, and texts that Pillow would refuse are kept from it.
+"""
+
+import struct
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from granpipe.errors import PhotoError
+from granpipe.photo.profiles import SRGB_PRIMARIES, Colours, coded_colours
+
+SIGNATURE = b"\x89PNG\r\n\x1a\n"
+
+_TEXTS = (b"tEXt", b"zTXt", b"iTXt")
+_NEEDED = frozenset((b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"))
+_NAMED = (b"cICP", b"sRGB", b"gAMA", b"cHRM", b"iCCP", b"eXIf")
+_LARGEST_TEXT = 1 << 20  # Pillow's own limit, inflated
+_MOST_TEXT = 16 << 20
+_LARGEST_PROFILE = 16 << 20
+_XMP = b"XML:com.adobe.xmp"
+_EXIF_TEXTS = (b"Raw profile type exif", b"Raw profile type APP1")
+_KEPT = (_XMP, *_EXIF_TEXTS)
+_GREY, _TWO, _FOUR = 0, 2, 4
+# Decoders agree that a gamma this near to 1 / 2.2 means the curve of sRGB.
+_LIKE_SRGB = (0.43, 0.48)
+
+
+@dataclass(slots=True)
+class PngChunks:
+    """The chunks that are of use, by kind, and what text there is.
+
+    Attributes
+    ----------
+    named : dict
+        Contents of the first chunk of each kind that says something of colours or holds EXIF.
+    texts : dict
+        Contents of XMP and of EXIF that is written as text, by keyword.
+    depth, colour_type : int
+        Bits of a sample; 0 for grey, 2 for RGB, 3 for a palette, 4 and 6 for those with alpha.
+    is_odd : bool
+        A chunk that is no part of the picture is damaged, or more than Pillow takes.
+    """
+
+    named: dict[bytes, bytes] = field(default_factory=dict)
+    texts: dict[bytes, bytes] = field(default_factory=dict)
+    depth: int = 8
+    colour_type: int = 2
+    is_odd: bool = False
+
+    @property
+    def exif(self) -> bytes:
+        """The TIFF block of eXIf, or else of a text that holds EXIF in hexadecimal."""
+        if block := self.named.get(b"eXIf"):
+            return block.removeprefix(b"Exif\0\0")
+        for keyword in _EXIF_TEXTS:
+            block = _from_hexadecimal(self.texts.get(keyword, b""))
+            block = block.removeprefix(b"Exif\0\0")
+            if block.startswith((b"II*\0", b"MM\0*")):
+                return block
+        return b""
+
+    @property
+    def xmp(self) -> bytes:
+        """Its XMP packet."""
+        return self.texts.get(_XMP, b"")
+
+    @property
+    def profile(self) -> bytes | None:
+        """Its ICC profile."""
+        _, _, packed = self.named.get(b"iCCP", b"").partition(b"\0")
+        return _inflated(packed[1:], _LARGEST_PROFILE) or None
+
+    @property
+    def has_code_points(self) -> bool:
+        """Code points (cICP) are there, which count before all else (section 4.3)."""
+        return len(self.named.get(b"cICP", b"")) == 4
+
+    def colours(self) -> Colours | None:
+        """Return the colours that cICP, or else gAMA and cHRM name; None for those of sRGB.
+
+        Raises
+        ------
+        PhotoError
+            `unsupported` where they cannot be converted.
+        """
+        if self.has_code_points:
+            primaries, transfer, matrix, is_full = self.named[b"cICP"]
+            if not is_full:
+                raise PhotoError("unsupported", "its levels are those of video, 16 to 235")
+            return coded_colours(primaries, transfer, matrix)
+        if b"sRGB" in self.named:
+            return None
+        gamma, points = self.named.get(b"gAMA", b""), self.named.get(b"cHRM", b"")
+        inverse = int.from_bytes(gamma, "big") / 100_000 if len(gamma) == 4 else 0
+        is_like_srgb = not 0.05 < inverse < 20 or _LIKE_SRGB[0] <= inverse <= _LIKE_SRGB[1]
+        named = Colours(gamma=0.0 if is_like_srgb else 1 / inverse)
+        if len(points) == 32:
+            values = tuple(value / 100_000 for value in struct.unpack(">8I", points))
+            far = max(abs(a - b) for a, b in zip(values, SRGB_PRIMARIES, strict=True))
+            named = Colours(values if far > 0.002 else SRGB_PRIMARIES, named.gamma)
+        return None if named == Colours() else named
+
+    @property
+    def has_wide_key(self) -> bool:
+        """Pixels are RGB of 16 bits each, of which tRNS may name one."""
+        return (self.depth, self.colour_type) == (16, 2)
+
+    def key_scale(self) -> int:
+        """Return what makes an 8-bit level of a grey level that tRNS names."""
+        is_grey = self.colour_type == _GREY
+        return {_TWO: 85, _FOUR: 17}.get(self.depth, 1) if is_grey else 1
+
+
+def read_chunks(png: bytes) -> PngChunks:
+    """Return what the chunks of a PNG say; never raises."""
+    found, size = PngChunks(), 0
+    if len(png) > 25:
+        found.depth, found.colour_type = png[24], png[25]
+    for kind, start, end in chunks(png):
+        if kind in _NEEDED or end + 4 > len(png):
+            continue
+        is_whole = zlib.crc32(png[start - 4 : end]) == int.from_bytes(png[end : end + 4], "big")
+        found.is_odd |= not is_whole
+        if kind == b"eXIf" or (is_whole and kind in _NAMED):  # EXIF says itself what it is
+            found.named.setdefault(kind, png[start:end])
+        elif is_whole and kind in _TEXTS:
+            keyword, text = _text(kind, png[start:end])
+            size += len(text or b"")
+            found.is_odd |= text is None or size > _MOST_TEXT
+            if text and keyword in _KEPT and size <= _MOST_TEXT:
+                found.texts.setdefault(keyword, text)
+    return found
+
+
+def chunks(png: bytes) -> Iterator[tuple[bytes, int, int]]:
+    """Yield kind, begin and end of the contents of each chunk, to the end of the file."""
+    place = 8
+    while place + 12 <= len(png):
+        end = place + 8 + int.from_bytes(png[place : place + 4], "big")
+        yield png[place + 4 : place + 8], place + 8, end
+        place = end + 4
+
+
+def without_remarks(png: bytes) -> bytes:
+    """Return a PNG of those chunks alone that make its pixels."""
+    parts, rest = [png[:8]], 8
+    for kind, start, end in chunks(png):
+        rest = min(end + 4, len(png))
+        if kind in _NEEDED:
+            parts.append(png[start - 8 : rest])
+    return b"".join([*parts, png[rest:]])
+
+
+def _text(kind: bytes, content: bytes) -> tuple[bytes, bytes | None]:
+    """Return keyword and text of a chunk; None where it cannot be read, or is too long."""
+    keyword, _, text = content.partition(b"\0")
+    if kind == b"tEXt":
+        return keyword, text
+    is_packed = kind == b"zTXt" or text[:1] == b"\1"
+    if kind == b"zTXt":
+        text = text[1:]
+    else:
+        _, _, text = text[2:].partition(b"\0")  # behind the language
+        _, _, text = text.partition(b"\0")  # behind the translated keyword
+    return keyword, _inflated(text, _LARGEST_TEXT) if is_packed else text
+
+
+def _inflated(packed: bytes, limit: int) -> bytes | None:
+    """Return what was deflated; None where it is damaged, or longer than a limit."""
+    inflate = zlib.decompressobj()
+    try:
+        data = inflate.decompress(packed, limit)
+    except zlib.error:
+        return None
+    return data if inflate.eof else None
+
+
+def _from_hexadecimal(text: bytes) -> bytes:
+    """Return what ImageMagick and exiv2 write as text: a name, a length, hexadecimal digits."""
+    try:
+        _, _, digits = text.split(maxsplit=2)
+        return bytes.fromhex(digits.decode("ascii"))
+    except ValueError:
+        return b""
