@@ -51,3 +51,8 @@ class PhotoError(GranpipeError):
 
 class UnseenError(PhotoError):
     """A photograph that the store did not give: what was made of it before may still be right."""
+
+
+def one_line(error: Exception) -> str:
+    """Return what an error of another library says, on one line of at most 200 characters."""
+    return (" ".join(str(error).split()) or type(error).__name__)[:200]

@@ -31,10 +31,13 @@ SIZE = 64
 LEAST_PSNR = 35.0  # of a scaled decode beside a full one
 # Draws each file named on stdin from a plain decode, at every scale that its format offers.
 PLAIN_DECODER = """
+import io
 import sys
 import numpy as np
 from PIL import Image
 from granpipe.photo import letterbox
+from granpipe.photo.details import note_details, read_details
+from granpipe.photo.unread import simpler
 
 try:
     import pillow_heif
@@ -44,8 +47,17 @@ except ImportError:
 Image.MAX_IMAGE_PIXELS = None
 size, target = int(sys.argv[1]), sys.argv[2]
 
+def opened(path):
+    data = open(path, "rb").read()
+    try:
+        image = Image.open(path)
+    except Exception:  # damage of what is no part of the picture is not to cost it
+        image = Image.open(io.BytesIO(simpler(data)))
+    note_details(image, read_details(image, data))
+    return image
+
 def decoded(path, scale):
-    image = Image.open(path)
+    image = opened(path)
     sides = image.width // scale, image.height // scale
     if scale > 1 and (image.format != "JPEG" or not all(sides) or not image.draft(None, sides)):
         return None
@@ -101,7 +113,6 @@ def seeds() -> dict[str, bytes]:
         "cmyk.tif": (colour.convert("CMYK"), {}),
         "rgb.bmp": (colour, {}),
         "palette.bmp": (colour.quantize(60), {}),
-        "gif.jpe": (colour.quantize(60), {"format": "GIF"}),
     }
     if features.check("avif"):
         kinds["rgb.avif"] = (colour, {"exif": exif})

@@ -17,6 +17,7 @@ from granpipe.dataset.sources import read_photo
 from granpipe.engines.processes import TIME_LIMIT
 from granpipe.engines.worker import extend_deadline
 from granpipe.errors import DatasetError, PhotoError
+from granpipe.photo.details import details_of
 from granpipe.photo.exif import read_capture
 from granpipe.photo.letterbox import Colour, letterbox
 from granpipe.photo.likeness import hashes, levels_of
@@ -25,6 +26,7 @@ from granpipe.photo.opening import open_photo
 from granpipe.photo.quality import flags
 from granpipe.stores.protocol import Entry, Store
 
+_RENDERING = 2  # raised where the same photograph gives other pixels or columns than before
 _MANY_PIXELS = 50_000_000  # whose decoding takes two seconds here; more have more time
 
 
@@ -66,7 +68,7 @@ class Settings:
 @cache
 def _recipe(size: int, fill: Colour) -> str:
     channels = "".join(f"{channel:02x}" for channel in fill)
-    return f"granpipe {__version__}, pillow {PIL.__version__}, {size}, #{channels}"
+    return f"granpipe {__version__}.{_RENDERING}, pillow {PIL.__version__}, {size}, #{channels}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +186,7 @@ class PreparePhoto:
     def _draw(self, data: bytes) -> tuple[dict[str, Any], bytearray]:
         """Return what is to be recorded of a photograph, and the file of its array."""
         settings = self.settings
-        image = open_photo(data, settings.max_pixels)
+        image = open_photo(data, settings.max_pixels, settings.max_memory)
         pixels = image.width * image.height
         if pixels > _MANY_PIXELS:
             extend_deadline(TIME_LIMIT * pixels / _MANY_PIXELS)
@@ -194,6 +196,7 @@ class PreparePhoto:
             image, settings.size, settings.fill, settings.max_memory, canvas
         )
         position, grey = capture.position, picture.convert("L")
+        contradicted = details_of(image).is_contradicted
         fields = {
             "recipe": settings.recipe,
             "max_memory": settings.max_memory,
@@ -209,7 +212,7 @@ class PreparePhoto:
             "taken_at": capture.taken_at,
             "utc_offset": capture.utc_offset,
             "camera": f"{capture.make} {capture.model}".strip(),
-            "flags": flags(grey, width, height, settings.size),
+            "flags": flags(grey, width, height, settings.size, is_contradicted=contradicted),
             "phash": hashes(levels_of(grey)).tobytes() if self.hashes else None,
         }
         return fields | sums(picture), file

@@ -7,6 +7,7 @@ import numpy as np
 from PIL import Image, ImageCms
 
 from granpipe.errors import PhotoError
+from granpipe.photo.profiles import Colours, make_profile
 
 _RESAMPLED = {"L", "LA", "RGB", "RGBA", "CMYK"}
 _PROFILE_SPACES = {"L": "GRAY", "RGB": "RGB", "CMYK": "CMYK"}
@@ -43,28 +44,34 @@ def _eight_bit(image: Image.Image) -> Image.Image:
     levels = (np.arange(65_536) * (255 / (2**bits - 1))).round().clip(0, 255).astype(np.uint8)
     if tags.get(_PHOTOMETRIC) == _WHITE_IS_ZERO:
         levels = 255 - levels
+    key = image.info.get("transparency")
     grey = Image.new("L", image.size)
+    alpha = None if key is None else Image.new("L", image.size)
     for top in range(0, image.height, _STRIP):
-        strip = image.crop((0, top, image.width, min(top + _STRIP, image.height)))
-        grey.paste(Image.fromarray(levels[np.asarray(strip)]), (0, top))
-    return grey
+        strip = np.asarray(image.crop((0, top, image.width, min(top + _STRIP, image.height))))
+        grey.paste(Image.fromarray(levels[strip]), (0, top))
+        if alpha:
+            alpha.paste(Image.fromarray((strip != key).astype(np.uint8) * 255), (0, top))
+    return Image.merge("LA", (grey, alpha)) if alpha else grey
 
 
-def to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
+def to_srgb(image: Image.Image, profile: bytes | Colours | None) -> Image.Image:
     """Return a picture as RGB or RGBA with sRGB primaries.
 
     Parameters
     ----------
     image : PIL.Image.Image
         As `resamplable` returns it.
-    profile : bytes or None
-        Its ICC profile. One that is damaged, or meant for another kind of pixel, is left out of
-        account, as browsers do.
+    profile : bytes, Colours or None
+        Its ICC profile, or the name of its colours. A profile that is damaged, or meant for another
+        kind of pixel, is left out of account, as browsers do.
     """
     if image.mode == "RGB" and not profile:
         return image
     alpha = image.getchannel("A") if image.mode in {"LA", "RGBA"} else None
     opaque = image.convert(image.mode.removesuffix("A"))
+    if isinstance(profile, Colours):
+        profile = make_profile(profile, is_grey=opaque.mode == "L")
     transform = _transform(profile, opaque.mode) if profile else None
     rgb = ImageCms.applyTransform(opaque, transform) if transform else opaque.convert("RGB")
     assert rgb is not None

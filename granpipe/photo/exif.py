@@ -11,6 +11,7 @@ from typing import Any
 from PIL import Image
 
 from granpipe.errors import PhotoError
+from granpipe.photo.details import Details, details_of
 from granpipe.photo.gps import Position, locate, text_of
 from granpipe.photo.tags import read_tags
 
@@ -61,47 +62,24 @@ def read_capture(image: Image.Image, file_bytes: bytes | None = None) -> Capture
     image : PIL.Image.Image
         As `granpipe.photo.opening.open_photo` returns it; its pixels are not decoded.
     file_bytes : bytes, optional
-        The whole file. It is needed for TIFF, whose tags may stand anywhere in it, and for PNG,
-        whose block may stand behind the pixels.
+        The whole file, which is needed where something else opened the photograph.
     """
+    details = details_of(image, file_bytes or b"")
+    block = details.exif
     try:
-        block = _block(image, file_bytes)
         if not block:
-            return Capture("no_exif", _hint(image))
+            return Capture("no_exif", _hint(details))
         if block.startswith((b"II+\0", b"MM\0+")):
             return Capture("no_gps", "the tags of BigTIFF are not read")
-        return _capture(read_tags(block), block, image)
+        return _capture(read_tags(block), block, details)
     except PhotoError as error:
         return Capture("unreadable", error.detail)
 
 
-def _block(image: Image.Image, file_bytes: bytes | None) -> bytes:
-    if image.format == "TIFF" and file_bytes:
-        return file_bytes
-    block = image.info.get("exif")  # PNG's own text may be called "exif", too
-    if image.format == "PNG" and not isinstance(block, bytes):
-        block = _behind_pixels(file_bytes or b"")
-    return block.removeprefix(b"Exif\0\0") if isinstance(block, bytes) else b""
-
-
-def _behind_pixels(png: bytes) -> bytes:
-    """Return the block of a PNG that Pillow would come upon only while it decodes the pixels.
-
-    Chunks are a length, a kind, the data and a checksum (PNG 1.2, section 3.2).
-    """
-    place = 8
-    while place + 12 <= len(png):
-        end = place + 8 + int.from_bytes(png[place : place + 4], "big")
-        if png[place + 4 : place + 8] == b"eXIf":
-            return png[place + 8 : end]
-        place = end + 4
-    return b""
-
-
-def _capture(tags: dict[str, Any], block: bytes, image: Image.Image) -> Capture:
+def _capture(tags: dict[str, Any], block: bytes, details: Details) -> Capture:
     verdict, detail, position = locate(tags, block)
     if verdict == "no_gps":
-        detail = detail or _hint(image)
+        detail = detail or _hint(details)
     return Capture(
         verdict,
         detail,
@@ -116,10 +94,9 @@ def _name(tag: Any) -> str:
     return _CONTROL_CHARACTERS.sub(" ", text_of(tag))[:_LONGEST_TEXT].strip()
 
 
-def _hint(image: Image.Image) -> str:
-    packet = image.info.get("xmp") or image.info.get("XML:com.adobe.xmp") or ""
-    packet = packet if isinstance(packet, bytes) else str(packet).encode(errors="replace")
-    return "the only position is in XMP, which is not read" if b"GPSLatitude" in packet else ""
+def _hint(details: Details) -> str:
+    is_there = b"GPSLatitude" in details.xmp
+    return "the only position is in XMP, which is not read" if is_there else ""
 
 
 def _taken_at(tags: dict[str, Any]) -> tuple[str, str]:

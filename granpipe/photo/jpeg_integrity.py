@@ -23,6 +23,7 @@ _FRAMES = frozenset(range(0xC0, 0xD0)) - frozenset(b"\xc4\xc8\xcc")
 _RESTARTS = range(0xD0, 0xD8)
 _ALONE = frozenset([0x01, 0xD8, *_RESTARTS])
 _SCAN, _END = 0xDA, 0xD9
+_END_MARKER = b"\xff\xd9"
 _TAIL = 48
 # Where words are long, the decoder asks for up to 8 bytes more than it needs.
 _AHEAD = 8
@@ -152,6 +153,8 @@ def decode_jpeg(image: Image.Image, data: bytes) -> bool:
         _decode(decoder, data, stretches)
     finally:
         decoder.close()
+    if not stretches[-1].marker:
+        raise PhotoError("truncated", "lacks its end marker; all else seems to be there")
     if stretches[-1].marker != _END:
         return False  # Pillow will say what it thinks of another end, which was not looked at
     image.tile = []  # type: ignore[attr-defined]
@@ -210,7 +213,7 @@ def _decode(decoder: _Decoder, data: bytes, stretches: list[Stretch]) -> None:
                 raise PhotoError("truncated", "its pixels end before its codes")
             return
     is_one_scan = all(one.marker in _RESTARTS for one in stretches[:-1])
-    decoder.give(data[stretches[-1].end :])
+    decoder.give(data[stretches[-1].end :] if stretches[-1].marker else _END_MARKER)
     if is_one_scan or not decoder.is_done:
         raise PhotoError("truncated", "its codes end before its pixels do")
 

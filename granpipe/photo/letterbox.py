@@ -9,12 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from granpipe.errors import PhotoError
+from granpipe.errors import PhotoError, one_line
 from granpipe.photo.colour import resamplable, to_srgb
+from granpipe.photo.details import details_of
 from granpipe.photo.lanczos import scale
 from granpipe.photo.memory import MAX_MEMORY, check_memory
-from granpipe.photo.opening import JPEGS, load, one_line
-from granpipe.photo.tags import read_orientation
+from granpipe.photo.opening import JPEGS, load
 
 Pixels: TypeAlias = NDArray[np.uint8]
 Colour: TypeAlias = tuple[int, int, int]
@@ -25,7 +25,6 @@ _DCT_MARGIN = 1.4
 # against a full decode where others reach 39 to 45).
 _DCT_MARGIN_FINE = 2.0
 _FINE_BYTES_PER_PIXEL = 0.5
-_ORIENTATION = 0x0112
 _TURNED = (5, 6, 7, 8)
 
 
@@ -155,23 +154,35 @@ def fit(
     PhotoError
         The photograph cannot be decoded.
     """
-    width, height = image.size
-    profile = image.info.get("icc_profile")
+    details = details_of(image)
+    profile, orientation = details.colours(), details.orientation
+    aperture = details.aperture
+    width, height = _sides(aperture) if aperture else image.size
     box = content_box(width, height, size)
-    small = _shrink(image, box.width, box.height, max_memory)
-    orientation = _orientation(image)
+    small = _shrink(image, box.width, box.height, max_memory, aperture)
     sides = (height, width) if orientation in _TURNED else (width, height)
     return _on(_turn(to_srgb(small, profile), orientation), fill), sides
 
 
-def _shrink(image: Image.Image, width: int, height: int, max_memory: int) -> Image.Image:
+def _sides(aperture: tuple[int, int, int, int]) -> tuple[int, int]:
+    left, top, right, bottom = aperture
+    return right - left, bottom - top
+
+
+def _shrink(
+    image: Image.Image,
+    width: int,
+    height: int,
+    max_memory: int,
+    aperture: tuple[int, int, int, int] | None,
+) -> Image.Image:
     """Scale a photograph; a JPEG from the smallest scale that has enough pixels."""
     least = None
-    if image.format in JPEGS:
+    if image.format in JPEGS and not image.info.get("lossless"):
         is_fine = _file_size(image) > _FINE_BYTES_PER_PIXEL * image.width * image.height
         margin = _DCT_MARGIN_FINE if is_fine else _DCT_MARGIN
         least = math.ceil(margin * width), math.ceil(margin * height)
-    return _scaled(image, width, height, max_memory, least)
+    return _scaled(image, width, height, max_memory, least, aperture)
 
 
 def _scaled(
@@ -180,6 +191,7 @@ def _scaled(
     height: int,
     max_memory: int,
     least: tuple[int, int] | None,
+    aperture: tuple[int, int, int, int] | None,
 ) -> Image.Image:
     """Decode and scale a photograph, from a scale with so many pixels a side at least, or all."""
     sides, file_size = image.size, _file_size(image)
@@ -187,6 +199,8 @@ def _scaled(
         drafted = image.draft(None, least) if least else None
         check_memory(image, sides, file_size, max_memory)
         pixels = resamplable(load(image))
+        if aperture:
+            pixels = pixels.crop(aperture)
         return scale(pixels, (width, height), drafted[1] if drafted else None)
     except MemoryError as error:
         raise PhotoError("too_large", "not enough memory to scale it") from error
@@ -205,19 +219,6 @@ def _file_size(image: Image.Image) -> int:
     size: int = file.seek(0, io.SEEK_END)
     file.seek(place)
     return size
-
-
-def _orientation(image: Image.Image) -> int:
-    if image.format in JPEGS and not image.info.get("xmp"):  # in which Pillow looks for one, too
-        block = image.info.get("exif", b"").removeprefix(b"Exif\0\0")
-        orientation = read_orientation(block) if block else 1
-        if orientation:
-            return orientation
-    try:
-        # A tag of the wrong type may hold a fraction, which equals its number all the same.
-        return int(image.getexif().get(_ORIENTATION, 1))
-    except Exception:  # Pillow raises nearly anything on a hostile block; then it stays as it is
-        return 1
 
 
 def _on(image: Image.Image, fill: Colour) -> Image.Image:

@@ -3,6 +3,7 @@
 from PIL import Image
 
 from granpipe.errors import PhotoError
+from granpipe.photo.details import details_of
 
 MAX_MEMORY = 700_000_000
 """Bytes that decoding one photograph may take, unless told otherwise."""
@@ -50,9 +51,12 @@ def decoding_memory(image: Image.Image, sides: tuple[int, int], file_size: int) 
     >>> decoding_memory(Image.new("RGB", (4000, 3000)), (4000, 3000), 5_000_000)
     53000000
     """
+    details = details_of(image)
     buffers = _BUFFERS.get(image.format or "", 1) + (image.mode == "P")
-    buffers += buffers < 3 and image.has_transparency_data
-    pixels = buffers * max(image.width, _SHORTEST) * max(image.height, _SHORTEST)
+    if buffers < 3 and image.has_transparency_data:
+        buffers += 1 + bool(details.chunks and details.chunks.has_wide_key)
+    width, height = (details.container and details.container.sides) or image.size
+    pixels = buffers * max(width, _SHORTEST) * max(height, _SHORTEST)
     if image.info.get("progressive"):
         pixels += _PROGRESSIVE * sides[0] * sides[1]
     return file_size + 4 * pixels

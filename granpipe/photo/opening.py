@@ -7,69 +7,128 @@ from functools import cache, partial
 from io import BytesIO
 from typing import BinaryIO, NoReturn
 
-import numpy as np
-from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
-from granpipe.errors import PhotoError
+from granpipe.errors import PhotoError, one_line
+from granpipe.photo.details import details_of, note_details, read_details
 from granpipe.photo.jpeg_header import open_plain
 from granpipe.photo.jpeg_integrity import decode_jpeg
-from granpipe.photo.png import check_rows, check_sums
+from granpipe.photo.unread import describe, is_lossless, simpler, webp_sides
+from granpipe.photo.png import check_rows, check_sums, resolve_key, scale_key
+from granpipe.photo.tiff import PREFIXES, check_strips, mend_colour_map, unread_coding
 
 MAX_PIXELS = 200_000_000
 """Pixels of the largest photograph that is decoded, unless told otherwise."""
 
-# Other formats stay shut, whatever a file is called: Pillow would run Ghostscript for EPS.
-# MPO, which some phones write, is opened by way of JPEG.
+# Other formats stay shut, whatever a file is called: Pillow would run Ghostscript for EPS, and
+# while it opens a GIF it makes room for whatever frame that claims. MPO, which some phones write,
+# is opened by way of JPEG.
 _FORMATS = (
     "JPEG",
     "PNG",
     "WEBP",
     "TIFF",
     "BMP",
-    "GIF",
     "AVIF",
 )
 JPEGS = ("JPEG", "MPO")
-_MAGIC = (b"\xff\xd8\xff", b"\x89PNG", b"RIFF", b"II*\0", b"MM\0*", b"BM", b"GIF8")
-_IMAGE_WIDTH, _IMAGE_LENGTH, _BITS, _COMPRESSION, _SAMPLES = 256, 257, 258, 259, 277
-_BYTE_COUNTS, _PLANAR, _APART = 279, 284, 2
-_HEIC_BRANDS = (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1")
+_MAGIC = (b"\xff\xd8\xff", b"\x89PNG", b"RIFF", *PREFIXES, b"BM")
+_WEBP_BUFFERS = 4  # that its decoder makes when it is opened, of 4 bytes a pixel
 
 
-def open_photo(file: bytes | BinaryIO, max_pixels: int = MAX_PIXELS) -> Image.Image:
+def open_photo(
+    file: bytes | BinaryIO, max_pixels: int = MAX_PIXELS, max_memory: int | None = None
+) -> Image.Image:
     """Open a photograph as far as its header; its pixels are decoded later.
 
     Parameters
     ----------
     file : bytes or binary file
-        The photograph, in one of the formats of `granpipe.photo.kinds`, or GIF.
+        The photograph, in one of the formats of `granpipe.photo.kinds`.
     max_pixels : int
         Width times height of the largest picture that is accepted.
+    max_memory : int, optional
+        Bytes that a decoder may take which makes its buffers when it opens; any number by default.
 
     Raises
     ------
     PhotoError
         `unreadable`, `truncated`, `unsupported` or `too_large`.
     """
-    plain = open_plain(file) if isinstance(file, bytes) else None
-    image = plain or _open_by_pillow(BytesIO(file) if isinstance(file, bytes) else file)
-    if image.width * image.height > max_pixels:
-        raise PhotoError("too_large", f"{image.width} x {image.height} pixels")
+    data = file if isinstance(file, bytes) else _whole(file)
+    image = open_plain(data) or _open_by_pillow(data, max_pixels, max_memory)
+    _check_pixels(image.size, max_pixels)
     return image
 
 
-def _open_by_pillow(stream: BinaryIO) -> Image.Image:
-    head = stream.read(16)
-    stream.seek(0)
-    formats = (*_FORMATS, "HEIF") if head[4:8] == b"ftyp" and _reads_heic() else _FORMATS
+def _whole(file: BinaryIO) -> bytes:
+    return file.getvalue() if isinstance(file, BytesIO) else file.read()
+
+
+def _check_pixels(sides: tuple[int, int], max_pixels: int) -> None:
+    if sides[0] * sides[1] > max_pixels:
+        raise PhotoError("too_large", f"{sides[0]} x {sides[1]} pixels")
+
+
+def _open_by_pillow(data: bytes, max_pixels: int, max_memory: int | None) -> Image.Image:
+    if data.startswith(b"GIF8"):
+        raise PhotoError("unsupported", describe(data))
+    if sides := webp_sides(data):
+        _check_pixels(sides, max_pixels)
+        _check_opener(sides, max_memory)
     try:
-        with _own_limit():
-            return Image.open(stream, formats=formats)
-    except UnidentifiedImageError as error:
-        raise _not_opened(head) from error
+        image = _opened(data)
     except Exception as error:  # Pillow's plugins raise nearly anything on hostile bytes
-        raise PhotoError("truncated", one_line(error)) from error
+        image = _opened_again(data, error)
+    container = details_of(image).container
+    if container and container.sides:  # of which its clean aperture may be a small part
+        _check_pixels(container.sides, max_pixels)
+    return image
+
+
+def _check_opener(sides: tuple[int, int], max_memory: int | None) -> None:
+    needed = 4 * _WEBP_BUFFERS * sides[0] * sides[1]
+    if max_memory is not None and needed > max_memory:
+        what = f"would take {needed / 1e6:,.0f} MB to open, {max_memory / 1e6:,.0f} MB are allowed"
+        raise PhotoError("too_large", what)
+
+
+def _opened(data: bytes) -> Image.Image:
+    image = _open(data)
+    details = read_details(image, data)
+    if details.chunks:
+        if details.chunks.is_odd:
+            image = _open(simpler(data))
+        scale_key(image, details.chunks)
+    elif image.format == "TIFF":
+        mend_colour_map(image)
+    elif image.format in JPEGS:
+        image.info["lossless"] = is_lossless(data)
+    note_details(image, details)
+    return image
+
+
+def _open(data: bytes) -> Image.Image:
+    formats = (*_FORMATS, "HEIF") if data[4:8] == b"ftyp" and _reads_heic() else _FORMATS
+    with _own_limit():
+        return Image.open(BytesIO(data), formats=formats)
+
+
+def _opened_again(data: bytes, error: Exception) -> Image.Image:
+    """Open a file without what is no part of its picture, or raise what is to be said of it."""
+    if what := describe(data, reads_heic=data[4:8] != b"ftyp" or _reads_heic()):
+        raise PhotoError("unsupported", what) from error
+    plain = simpler(data)
+    try:
+        if plain == data:
+            raise error  # noqa: TRY301
+        image = _opened(plain)
+    except UnidentifiedImageError as cause:
+        raise _not_opened(data) from cause
+    except Exception as cause:
+        raise PhotoError("truncated", one_line(cause)) from cause
+    note_details(image, read_details(image, data))
+    return image
 
 
 @cache
@@ -93,10 +152,8 @@ def _own_limit() -> Iterator[None]:
         Image.MAX_IMAGE_PIXELS = limit
 
 
-def _not_opened(head: bytes) -> PhotoError:
-    if head[4:8] == b"ftyp" and head[8:12] in _HEIC_BRANDS and not _reads_heic():
-        return PhotoError("unsupported", "HEIC needs the extra: pip install 'granpipe[heic]'")
-    if head.startswith(_MAGIC) or head[4:8] == b"ftyp":
+def _not_opened(data: bytes) -> PhotoError:
+    if data.startswith(_MAGIC) or data[4:8] == b"ftyp":
         return PhotoError("truncated", "cut off or damaged before its pixels begin")
     return PhotoError("unreadable", "is no picture, whatever its name says")
 
@@ -126,19 +183,26 @@ def load(image: Image.Image) -> Image.Image:
         what = f"{width} x {height} pixels: rows too long to decode, or not enough memory"
         failure = PhotoError("too_large", what)
     except Exception as error:  # Pillow's plugins raise nearly anything on hostile bytes
-        failure = PhotoError("truncated", one_line(error))
+        failure = _not_decoded(image, error)
     else:
         return image
     image.load = partial(_fail, failure)  # type: ignore[method-assign]
     raise failure
 
 
+def _not_decoded(image: Image.Image, error: Exception) -> PhotoError:
+    if image.format == "TIFF" and (what := unread_coding(image)):
+        return PhotoError("unsupported", f"is {what}, which is not read")
+    return PhotoError("truncated", one_line(error))
+
+
 def _load_by_pillow(image: Image.Image, data: bytes) -> None:
     _check_file(image)
     with _own_limit():
         image.load()
-    if image.format == "PNG" and data:
-        check_rows(image, data)
+        if image.format == "PNG" and data:
+            check_rows(image, data)
+            resolve_key(image, data)
 
 
 def _fail(failure: PhotoError) -> NoReturn:
@@ -164,44 +228,4 @@ def _check_file(image: Image.Image) -> None:
     if image.format == "PNG":
         check_sums(bytes_of(image))
     if image.format == "TIFF":
-        _check_strips(image)
-
-
-def _check_strips(image: Image.Image) -> None:
-    """See that a TIFF's strips or tiles cover the whole picture, each part once."""
-    tiles = [tile for tile in image.tile if tile[1]]  # type: ignore[attr-defined]
-    if not tiles:
-        return
-    tags = image.tag_v2  # type: ignore[attr-defined]
-    width, height = int(tags[_IMAGE_WIDTH]), int(tags[_IMAGE_LENGTH])  # not turned yet
-    boxes = np.array([tile[1] for tile in tiles]).clip(0, [width, height] * 2)
-    planes = int(tags.get(_SAMPLES, 1)) if tags.get(_PLANAR) == _APART else 1
-    is_raw = tags.get(_COMPRESSION, 1) == 1
-    if planes == 2 or (planes > 1 and is_raw and set(tags.get(_BITS, ())) != {8}):
-        raise PhotoError("unsupported", "keeps its channels apart in a way that Pillow misreads")
-    areas = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
-    offsets = {tile[2] for tile in tiles}
-    is_whole = _covers(boxes, width, height) and len(offsets) == len(tiles)
-    if not is_whole or areas.sum() not in {width * height, planes * width * height}:
-        raise PhotoError("truncated", "its strips are not the parts of one picture")
-    counts = tags.get(_BYTE_COUNTS, ())
-    if is_raw and len(counts) == len(tiles):
-        bits = sum(tags.get(_BITS, (1,))) // planes
-        if (np.array(counts) * 8 < areas * bits).any():
-            raise PhotoError("truncated", "its strips hold less than their part of the picture")
-
-
-def _covers(boxes: NDArray[np.int64], width: int, height: int) -> bool:
-    across, down = np.unique(boxes[:, ::2]), np.unique(boxes[:, 1::2])
-    covered = np.zeros((len(down), len(across)), bool)
-    lefts, rights = np.searchsorted(across, boxes[:, ::2]).T
-    tops, bottoms = np.searchsorted(down, boxes[:, 1::2]).T
-    for left, top, right, bottom in zip(lefts, tops, rights, bottoms, strict=True):
-        covered[top:bottom, left:right] = True
-    corners = (across[0], across[-1], down[0], down[-1])
-    return bool(covered[:-1, :-1].all()) and corners == (0, width, 0, height)
-
-
-def one_line(error: Exception) -> str:
-    """Return what an error of another library says, on one line of at most 200 characters."""
-    return (" ".join(str(error).split()) or type(error).__name__)[:200]
+        check_strips(image)

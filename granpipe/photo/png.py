@@ -1,14 +1,18 @@
-"""See damage in a PNG that Pillow passes over; chunks as in the PNG specification, section 5."""
+"""See damage in a PNG that Pillow passes over, and the colour that is transparent in it."""
 
 import zlib
 from collections.abc import Iterator
+from io import BytesIO
 
+import numpy as np
 from PIL import Image
 
 from granpipe.errors import PhotoError
+from granpipe.photo.png_chunks import PngChunks, chunks
 
 _CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # by colour type
 _PIECE = 1 << 20
+_WIDE, _ROWS = 16, 64
 
 
 def check_sums(png: bytes) -> None:
@@ -41,14 +45,37 @@ def check_rows(image: Image.Image, png: bytes) -> None:
         raise PhotoError("truncated", "its data end before its pixels do")
 
 
+def scale_key(image: Image.Image, said: PngChunks) -> None:
+    """Give the grey of 2 or 4 bits that is transparent the level that Pillow gives its pixels."""
+    key, scale = image.info.get("transparency"), said.key_scale()
+    if isinstance(key, int) and scale > 1:
+        image.info["transparency"] = (key & (1 << said.depth) - 1) * scale
+
+
+def resolve_key(image: Image.Image, png: bytes) -> None:
+    """Make an alpha channel for a decoded picture of 16-bit colours of which one is transparent.
+
+    Pillow keeps the higher 8 bits of each level, which many colours share. Read in the other order
+    of bytes, the same pixels give the lower ones.
+    """
+    key = image.info.get("transparency")
+    if image.mode != "RGB" or png[24] != _WIDE or not isinstance(key, tuple):
+        return
+    with Image.open(BytesIO(png), formats=["PNG"]) as low:
+        low.tile = [tile._replace(args="RGB;16L") for tile in low.tile]
+        low.load()
+        alpha = Image.new("L", image.size, 255)
+        for top in range(0, image.height, _ROWS):
+            box = (0, top, image.width, min(top + _ROWS, image.height))
+            levels = np.asarray(image.crop(box)).astype(np.uint16) << 8 | np.asarray(low.crop(box))
+            alpha.paste(Image.fromarray((levels != key).any(-1).astype(np.uint8) * 255), box)
+    del image.info["transparency"]
+    image.putalpha(alpha)
+
+
 def _pixel_chunks(png: bytes) -> Iterator[tuple[int, int]]:
     """Yield where the contents of each chunk of pixels begin and end."""
-    place = 8
-    while place + 12 <= len(png):
-        end = place + 8 + int.from_bytes(png[place : place + 4], "big")
-        if png[place + 4 : place + 8] == b"IDAT":
-            yield place + 8, end
-        place = end + 4
+    return ((start, end) for kind, start, end in chunks(png) if kind == b"IDAT")
 
 
 def _inflated(png: bytes) -> int:

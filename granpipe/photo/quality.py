@@ -15,21 +15,24 @@ FLAGS = {
     "overexposed": "over 30 of 100 pixels are at level 250 or above",
     "blank": "98 of 100 pixels lie within 8 levels",
     "tiny": "its shorter side has fewer pixels than the array",
+    "orientation": "EXIF or XMP turns it otherwise than what counts: see granpipe/photo/README.md",
 }
 """Every flag, in the order in which they are written.
 
 Measured on 226 pictures that are neither (21 photographs of 14 scenes, 205 drawn fields): none was
-called blurred, dark, overexposed or blank; `tiny` is no matter of judgement. Of the same pictures
-blurred by a hundredth of their width (sigma) all are found, by half of that 28 to 52 of 100; of
-those smeared along one direction by 2 to 3 hundredths at most 29. At a fifth of their light all are
-dark, at three tenths 12 to 38 of 100.
+called blurred, dark, overexposed or blank; `tiny` and `orientation` are no matters of judgement. Of
+the same pictures blurred by a hundredth of their width (sigma) all are found, by half of that 28 to
+52 of 100; of those smeared along one direction by 2 to 3 hundredths at most 29. At a fifth of their
+light all are dark, at three tenths 12 to 38 of 100.
 """
 
 _SHARPEST_BLURRED = 0.56
 _DARK, _BRIGHT, _FLAT = 64, 250, 8
 
 
-def flags(grey: Image.Image, width: int, height: int, size: int) -> str:
+def flags(
+    grey: Image.Image, width: int, height: int, size: int, *, is_contradicted: bool = False
+) -> str:
     """Return the words from `FLAGS` that hold, separated by blanks.
 
     Parameters
@@ -40,6 +43,8 @@ def flags(grey: Image.Image, width: int, height: int, size: int) -> str:
         Sides of the photograph itself, in pixels.
     size : int
         Side of the array.
+    is_contradicted : bool
+        `granpipe.photo.details.Details.is_contradicted`.
     """
     # How many pixels are below each level, so that any range takes one subtraction.
     below = list(accumulate(grey.histogram(), initial=0))
@@ -51,6 +56,7 @@ def flags(grey: Image.Image, width: int, height: int, size: int) -> str:
         "overexposed": 10 * (pixels - below[_BRIGHT]) > 3 * pixels,
         "blank": is_blank,
         "tiny": min(width, height) < size,
+        "orientation": is_contradicted,
     }
     return " ".join(word for word in FLAGS if holds[word])
 

@@ -12,8 +12,7 @@ from dataclasses import dataclass
 from io import BytesIO
 from typing import Any, TypeAlias
 
-from granpipe.errors import PhotoError
-from granpipe.photo.opening import one_line
+from granpipe.errors import PhotoError, one_line
 
 # exifread warns of every odd tag on stderr, where it would tear the progress bar.
 logging.getLogger("exifread").addHandler(logging.NullHandler())
@@ -21,6 +20,7 @@ logging.getLogger("exifread").addHandler(logging.NullHandler())
 Tags: TypeAlias = dict[str, Any]
 
 _ORIENTATION, _EXIF, _GPS = 0x0112, 0x8769, 0x8825
+_COLOUR_SPACE, _INTEROPERABILITY, _SRGB = 0xA001, 0xA005, 1
 _CAMERA = {0x010F: "Image Make", 0x0110: "Image Model"}
 _POINTERS = {_EXIF: "Image ExifOffset", _GPS: "Image GPSInfo"}
 _IMAGE = _CAMERA | _POINTERS
@@ -46,6 +46,7 @@ _TABLES = {_EXIF: _TIMES | {_GPS: ""}, _GPS: _POSITION | {_GPS: ""}}
 _ASCII, _SHORT, _LONG, _RATIONAL, _SRATIONAL = 2, 3, 4, 5, 10
 _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8}
 _LETTERS = {1: "B", 3: "H", 4: "I", 5: "I", 6: "b", 7: "B", 8: "h", 9: "i", 10: "i"}
+_REALS = {11: (4, "f"), 12: (8, "d")}
 _MOST_VALUES = 50  # exifread shortens what it prints of more
 _LARGEST = 1 << 17  # a TIFF file, whose tags may be anywhere
 
@@ -122,17 +123,79 @@ def read_tags(block: bytes) -> Tags:
         return _all_tags(block)
 
 
-def read_orientation(block: bytes) -> int | None:
-    """Return the orientation in a TIFF block; 1 where there is none, None if it is not in order."""
+def read_orientation(block: bytes) -> int:
+    """Return the orientation in a TIFF block, 1 to 8; 1 where none is said.
+
+    A number of any type is taken, and of several the first, as ExifTool does.
+    """
     order = _order(block)
+    if not order:
+        return 1
     try:
         places, _ = _read_table(block, order, block[4:8], {_ORIENTATION})
         if not places:
             return 1
-        kind, count, value = struct.unpack_from(f"{order}HIH", block, places[_ORIENTATION] + 2)
+        place = places[_ORIENTATION]
+        kind, count, value = struct.unpack_from(f"{order}HIH", block, place + 2)
+        if (kind, count) != (_SHORT, 1):  # as cameras do not write it
+            value = _first_number(block, order, place)
     except (_OddError, struct.error):
-        return None
-    return value if (kind, count) == (_SHORT, 1) else None
+        value = _find_orientation(block, order)
+    return value if 1 <= value <= 8 else 1
+
+
+def _find_orientation(block: bytes, order: str) -> int:
+    """Return the orientation in a first table that is not in order; 1 where there is none."""
+    try:
+        (start,) = struct.unpack_from(f"{order}I", block, 4)
+        (count,) = struct.unpack_from(f"{order}H", block, start)
+        for place in range(start + 2, start + 2 + 12 * count, 12):
+            if struct.unpack_from(f"{order}H", block, place)[0] == _ORIENTATION:
+                return _first_number(block, order, place)
+    except (_OddError, struct.error):
+        pass
+    return 1
+
+
+def _first_number(block: bytes, order: str, place: int) -> int:
+    """Return the first number of an entry, of any type; 0 where it is none, or no whole one."""
+    kind, count = struct.unpack_from(f"{order}HI", block, place + 2)
+    if kind in _REALS and count:
+        start = place + 8
+        if count * _REALS[kind][0] > 4:
+            (start,) = struct.unpack_from(f"{order}I", block, start)
+        value = struct.unpack_from(order + _REALS[kind][1], block, start)[0]
+    else:
+        values = _tag(block, order, place).values
+        value = values.strip(" \0") if isinstance(values, str) else (values or [0])[0]
+    try:
+        number = float(value)
+        return int(number) if number.is_integer() else 0
+    except (ValueError, ZeroDivisionError, OverflowError):
+        return 0
+
+
+def is_adobe_rgb(block: bytes) -> bool:
+    """Return whether a TIFF block says that its picture is in Adobe RGB.
+
+    It says so by the interoperability index R03 (DCF 2.0, section 3.4); `ColorSpace`, which has a
+    number for sRGB alone, is 65535 then.
+    """
+    if b"R03" not in block:  # as nearly always
+        return False
+    order = _order(block)
+    try:
+        image, _ = _read_table(block, order, block[4:8], {_EXIF})
+        pointer = block[image[_EXIF] + 8 : image[_EXIF] + 12]
+        exif, _ = _read_table(block, order, pointer, {_COLOUR_SPACE, _INTEROPERABILITY})
+        space = exif.get(_COLOUR_SPACE)
+        if space and _first_number(block, order, space) == _SRGB:
+            return False
+        place = exif[_INTEROPERABILITY]
+        inner, _ = _read_table(block, order, block[place + 8 : place + 12], {1})
+        return bytes(block[inner[1] + 8 : inner[1] + 11]) == b"R03"
+    except (_OddError, struct.error, KeyError):
+        return False
 
 
 def _order(block: bytes) -> str:

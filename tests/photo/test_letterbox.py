@@ -388,9 +388,7 @@ def test_a_small_picture_is_scaled_up(corn, prepared):
 
 def test_the_first_picture_of_an_animation_is_taken(corn, prepared):
     frames = [Image.new("RGB", (64, 64), colour) for colour in ("#c81e0a", "#0ac81e")]
-    data = BytesIO()
-    frames[0].save(data, "GIF", save_all=True, append_images=frames[1:])
-    (corn / "a.png").write_bytes(data.getvalue())
+    save(corn / "a.png", frames[0], save_all=True, append_images=frames[1:])
     save(corn / "b.webp", frames[0], save_all=True, append_images=frames[1:], lossless=True)
     for name in ("a.png", "b.webp"):
         array, _ = prepared(name)

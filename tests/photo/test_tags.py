@@ -114,10 +114,18 @@ def test_the_orientation_is_the_one_that_pillow_reads(order, orientation):
 
 
 @pytest.mark.parametrize(
-    ("value", "expected"), [(long(6), None), (short(6, 6), None), (rational(6), None)], ids=str
+    ("value", "expected"),
+    [
+        *((kind(6), 6) for kind in (byte, long, rational, eb.srational, eb.double)),
+        *((value, 6) for value in (short(6, 3), text("6"), undefined(b"\6"), text("6 "))),
+        *((value, 1) for value in (short(9), long(1 << 31), rational((6, 0)), rational(6.5))),
+        *((value, 1) for value in (text("left"), eb.double(float("inf")), long(6, 6).at(1 << 20))),
+    ],
+    ids=str,
 )
-def test_an_orientation_of_another_type_is_left_to_pillow(value, expected):
-    assert read_orientation(eb.block(image={0x0112: value})) is expected
+@pytest.mark.parametrize("order", "<>")
+def test_an_orientation_of_another_type_is_taken(value, expected, order):
+    assert read_orientation(eb.block(image={0x0112: value}, order=order)) == expected
 
 
 def test_without_an_orientation_it_is_1():

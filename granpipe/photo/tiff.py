@@ -1,0 +1,174 @@
+"""What a TIFF is that Pillow does not read, and whether its parts make one picture (TIFF 6.0)."""
+
+import struct
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImagePalette
+from PIL.TiffImagePlugin import COMPRESSION_INFO, OPEN_INFO
+
+from granpipe.errors import PhotoError
+
+PREFIXES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+"""How a TIFF begins: little and big endian, then BigTIFF of both kinds."""
+
+_WIDTH, _LENGTH, _BITS, _COMPRESSION, _PHOTOMETRIC, _SAMPLES = 256, 257, 258, 259, 262, 277
+_BYTE_COUNTS, _PLANAR, _COLOUR_MAP, _FORMAT = 279, 284, 320, 339
+_FILL_ORDER, _EXTRA, _APART, _YCBCR = 266, 338, 2, 6
+_ASKED = (_WIDTH, _LENGTH, _BITS, _COMPRESSION, _PHOTOMETRIC, _SAMPLES, _PLANAR, _FORMAT)
+_ASKED += (_FILL_ORDER, _EXTRA)
+_MOST_VALUES, _MOST_TAGS = 64, 4096
+_LETTERS = {1: "B", 3: "H", 4: "I"}
+_COLOURS = {
+    **{0: "grey", 1: "grey", 2: "RGB", 3: "palette", 4: "mask", 5: "CMYK", 6: "YCbCr", 8: "CIELab"},
+    **{9: "ICCLab", 10: "ITULab", 32803: "colour filter array", 32844: "LogL", 32845: "LogLuv"},
+    34892: "linear raw",
+}
+_FORMATS = {2: "signed ", 3: "floating-point ", 5: "complex ", 6: "complex "}
+_COMPRESSIONS = {
+    **{1: "", 2: "CCITT", 3: "CCITT group 3", 4: "CCITT group 4", 5: "LZW", 6: "old-style JPEG"},
+    **{7: "JPEG", 8: "deflate", 32766: "NeXT", 32771: "words of CCITT", 32773: "PackBits"},
+    **{32809: "ThunderScan", 32946: "deflate", 34661: "JBIG", 34676: "SGI LogLuv"},
+    **{34677: "SGI LogLuv of 24 bits", 34712: "JPEG 2000", 34887: "LERC", 34925: "LZMA"},
+    **{50000: "Zstandard", 50001: "WebP", 50002: "JPEG XL", 52546: "JPEG XL"},
+}
+_DECODED = frozenset((1, 2, 3, 4, 5, 7, 8, 32773, 32946, 34925, 50000))
+
+
+def describe_tiff(data: bytes) -> str:
+    """Return what a TIFF is, as `12-bit RGB`, if Pillow reads none of its kind; else an empty text.
+
+    Parameters
+    ----------
+    data : bytes
+        The file, or as much of it as holds the table of the first picture.
+    """
+    if data[:4] == b"MM\0+":
+        return "a big-endian BigTIFF"
+    try:
+        tags = _read_tags(data)
+    except (struct.error, KeyError):
+        return ""
+    has_sides = all(tags.get(side, [0])[0] for side in (_WIDTH, _LENGTH))
+    return _words(tags) if has_sides and not _is_read(data[:2], tags) else ""
+
+
+def _is_read(order: bytes, tags: dict[int, list[int]]) -> bool:
+    """Return whether Pillow knows the kind of pixels, as it looks it up itself."""
+    photometric, samples = tags.get(_PHOTOMETRIC, [0])[0], tags.get(_SAMPLES, [1])[0]
+    bits, formats = tags.get(_BITS, [1]), tags.get(_FORMAT, [1])
+    bits = bits * samples if len(bits) == 1 else bits[:samples]
+    kind = (formats[0],) if len(set(formats)) == 1 else tuple(formats)
+    fill_order, extra = tags.get(_FILL_ORDER, [1])[0], tuple(tags.get(_EXTRA, ()))
+    key = (order, photometric, kind, fill_order, tuple(bits), extra)
+    return key in OPEN_INFO and tags.get(_COMPRESSION, [1])[0] in COMPRESSION_INFO
+
+
+def _words(tags: dict[int, list[int]]) -> str:
+    bits = tags.get(_BITS, [1])
+    samples = tags.get(_SAMPLES, [len(bits)])[0]
+    depth = f"{bits[0]}" if len(set(bits)) == 1 else ", ".join(map(str, bits))
+    kind = _FORMATS.get(tags.get(_FORMAT, [1])[0], "")
+    photometric = tags.get(_PHOTOMETRIC, [0])[0]
+    colour = _COLOURS.get(photometric, f"photometric {photometric}")
+    compression = tags.get(_COMPRESSION, [1])[0]
+    packing = _COMPRESSIONS.get(compression, f"compression {compression}")
+    usual = {2: 3, 5: 4, 6: 3, 8: 3}.get(photometric, 1)
+    more = f" of {samples} channels" if samples != usual else ""
+    apart = ", channels apart" if tags.get(_PLANAR) == [_APART] and samples > 1 else ""
+    return f"{depth}-bit {kind}{colour}{more}{apart}{packing and ', ' + packing}"
+
+
+def _read_tags(data: bytes) -> dict[int, list[int]]:
+    """Return those tags of the first table that say what the pixels are.
+
+    Raises
+    ------
+    struct.error, KeyError
+        The table, or a value in it, is not whole.
+    """
+    order = {b"II": "<", b"MM": ">"}[data[:2]]
+    is_big = data[2:4] == b"+\0"
+    offset, counter, first, room, step = ("Q", "Q", 8, 8, 20) if is_big else ("I", "H", 4, 4, 12)
+    (start,) = struct.unpack_from(order + offset, data, first)
+    (count,) = struct.unpack_from(order + counter, data, start)
+    start += struct.calcsize(order + counter)
+    tags: dict[int, list[int]] = {}
+    for place in range(start, start + min(count, _MOST_TAGS) * step, step):
+        number, kind, size = struct.unpack_from(f"{order}HH{offset}", data, place)
+        if number not in _ASKED or kind not in _LETTERS:
+            continue
+        form = order + _LETTERS[kind] * min(size, _MOST_VALUES)
+        value = place + 4 + room
+        if struct.calcsize(form) > room:
+            (value,) = struct.unpack_from(order + offset, data, value)
+        tags.setdefault(number, list(struct.unpack_from(form, data, value)) or [0])
+    return tags
+
+
+def mend_colour_map(image: Image.Image) -> None:
+    """Give an opened TIFF the palette that it means.
+
+    A colour map has 16 bits. Where all of its numbers are below 256, their writer took 8, as
+    libtiff's own tools see it, too; Pillow would draw it black.
+    """
+    levels = image.tag_v2.get(_COLOUR_MAP, ())  # type: ignore[attr-defined]
+    if image.mode in {"P", "PA"} and levels and max(levels) < 256:
+        size = len(levels) // 3
+        entries = zip(levels[:size], levels[size : 2 * size], levels[2 * size :], strict=False)
+        image.palette = ImagePalette.raw("RGB", b"".join(map(bytes, entries)))
+
+
+def unread_coding(image: Image.Image) -> str:
+    """Return what an opened TIFF is that failed to decode, if it is of a kind that may; or nothing.
+
+    Which compressions are read depends on how Pillow's libtiff was built.
+    """
+    tags = image.tag_v2  # type: ignore[attr-defined]
+    compression = tags.get(_COMPRESSION, 1)
+    if compression in _DECODED:
+        return ""
+    return f"a TIFF compressed as {_COMPRESSIONS.get(compression, compression)}"
+
+
+def check_strips(image: Image.Image) -> None:
+    """See that a TIFF's strips or tiles cover the whole picture, each part once.
+
+    Raises
+    ------
+    PhotoError
+        `truncated` where they do not, `unsupported` where Pillow would misread them.
+    """
+    tiles = [tile for tile in image.tile if tile[1]]  # type: ignore[attr-defined]
+    if not tiles:
+        return
+    tags = image.tag_v2  # type: ignore[attr-defined]
+    width, height = int(tags[_WIDTH]), int(tags[_LENGTH])  # not turned yet
+    boxes = np.array([tile[1] for tile in tiles]).clip(0, [width, height] * 2)
+    planes = int(tags.get(_SAMPLES, 1)) if tags.get(_PLANAR) == _APART else 1
+    is_raw = tags.get(_COMPRESSION, 1) == 1
+    is_wide = is_raw and set(tags.get(_BITS, ())) != {8}
+    is_other = tags.get(_PHOTOMETRIC) == _YCBCR or any(tile[3][0] == "a" for tile in tiles)
+    if planes == 2 or (planes > 1 and (is_wide or is_other)):
+        raise PhotoError("unsupported", "keeps its channels apart in a way that Pillow misreads")
+    areas = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
+    offsets = {tile[2] for tile in tiles}
+    is_whole = _covers(boxes, width, height) and len(offsets) == len(tiles)
+    if not is_whole or areas.sum() not in {width * height, planes * width * height}:
+        raise PhotoError("truncated", "its strips are not the parts of one picture")
+    counts = tags.get(_BYTE_COUNTS, ())
+    if is_raw and len(counts) == len(tiles):
+        bits = sum(tags.get(_BITS, (1,))) // planes
+        if (np.array(counts) * 8 < areas * bits).any():
+            raise PhotoError("truncated", "its strips hold less than their part of the picture")
+
+
+def _covers(boxes: NDArray[np.int64], width: int, height: int) -> bool:
+    across, down = np.unique(boxes[:, ::2]), np.unique(boxes[:, 1::2])
+    covered = np.zeros((len(down), len(across)), bool)
+    lefts, rights = np.searchsorted(across, boxes[:, ::2]).T
+    tops, bottoms = np.searchsorted(down, boxes[:, 1::2]).T
+    for left, top, right, bottom in zip(lefts, tops, rights, bottoms, strict=True):
+        covered[top:bottom, left:right] = True
+    corners = (across[0], across[-1], down[0], down[-1])
+    return bool(covered[:-1, :-1].all()) and corners == (0, width, 0, height)

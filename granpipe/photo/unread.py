@@ -1,0 +1,189 @@
+"""What a file is whose picture Pillow does not read, in words; and its picture without remarks.
+
+Both are for files that did not open. `describe` tells what is merely unknown from what is damaged;
+`simpler` leaves out of a file what is no part of its picture, for another try.
+"""
+
+import struct
+from collections.abc import Iterator
+
+from granpipe.photo.isobmff import read_container
+from granpipe.photo.png_chunks import SIGNATURE, without_remarks
+from granpipe.photo.tiff import PREFIXES, describe_tiff
+
+HEIC_BRANDS = (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1")
+"""Major brands of the files that may be HEIC."""
+
+_JPEG = b"\xff\xd8\xff"
+_SCAN, _HIERARCHY, _JPEG_LS = 0xDA, 0xDE, 0xF7
+_FRAMES = frozenset(range(0xC0, 0xD0)) - frozenset((0xC4, 0xC8, 0xCC)) | {_HIERARCHY, _JPEG_LS}
+_TABLES = _FRAMES | {0xC4, 0xCC, _SCAN, 0xDB, 0xDC, 0xDD, 0xDF}
+_ALONE = frozenset((0x01, *range(0xD0, 0xDA)))
+_LOSSLESS = 0xC3
+_UNREAD_FRAMES = {
+    **dict.fromkeys((0xC5, 0xC6, 0xC7, 0xCD, 0xCE, 0xCF, _HIERARCHY), "is a hierarchical JPEG"),
+    **{0xCB: "is a lossless JPEG of arithmetic codes", _JPEG_LS: "is JPEG-LS"},
+}
+_JFIF = b"\xff\xe0\0\x10JFIF\0\1\1\0\0\1\0\1\0\0"
+# Segments that say something of the picture, and how many bytes of one Pillow takes for granted.
+_KEPT: dict[int, tuple[tuple[bytes, int], ...]] = {
+    0xE1: ((b"Exif\0\0", 6), (b"http://ns.adobe.com/xap/1.0/\0", 29)),
+    0xE2: ((b"ICC_PROFILE\0", 14),),
+    0xEE: ((b"Adobe", 12),),
+}
+
+_BMP_SIZES = frozenset((12, 40, 52, 56, 64, 108, 124))
+_BMP_RUNS, _BMP_FIELDS = (1, 2), (3, 6)
+_BMP_INSIDE = {4: "JPEG", 5: "PNG"}
+_OS2 = 64
+_CODINGS = {
+    **{b"jpeg": "JPEG", b"j2k1": "JPEG 2000", b"vvc1": "VVC", b"evc1": "EVC", b"avc1": "H.264"},
+    **{b"unci": "uncompressed pixels", b"lhv1": "layered HEVC", b"hvt1": "HEVC tiles"},
+}
+
+
+def describe(data: bytes, *, reads_heic: bool = True) -> str:
+    """Return what a file is, where that alone is the reason that Pillow does not read it.
+
+    Parameters
+    ----------
+    data : bytes
+        A file that did not open.
+    reads_heic : bool
+        HEIC would be read.
+
+    Returns
+    -------
+    str
+        Such as `is a 12-bit JPEG`; empty where a file of its kind is read, so that it is damaged,
+        or where its kind is not known.
+
+    Examples
+    --------
+    >>> describe(b"GIF89a")
+    'is a GIF'
+    """
+    if data.startswith(b"GIF8"):
+        return "is a GIF"
+    if data.startswith(_JPEG):
+        return _describe_jpeg(data)
+    if data.startswith(PREFIXES):
+        what = describe_tiff(data)
+        return what and f"is a TIFF whose pixels are not read: {what}"
+    if data.startswith(b"BM"):
+        return _describe_bmp(data)
+    if data[4:8] == b"ftyp":
+        return _describe_container(data, reads_heic)
+    return ""
+
+
+def webp_sides(data: bytes) -> tuple[int, int] | None:
+    """Return width and height that a WebP claims, in pixels (RFC 9649); None for other files."""
+    if data[:4] != b"RIFF" or data[8:12] != b"WEBP" or len(data) < 30:
+        return None
+    if data[12:16] == b"VP8X":
+        return tuple(int.from_bytes(data[at : at + 3], "little") + 1 for at in (24, 27))  # type: ignore[return-value]
+    if data[12:16] == b"VP8L":
+        bits = int.from_bytes(data[21:25], "little")
+        return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
+    width, height = struct.unpack_from("<HH", data, 26)
+    return width & 0x3FFF, height & 0x3FFF
+
+
+def is_lossless(data: bytes) -> bool:
+    """Return whether a JPEG is a lossless one (ITU T.81, annex H), which has no reduced scale."""
+    return any(marker == _LOSSLESS for marker, *_ in _segments(data))
+
+
+def simpler(data: bytes) -> bytes:
+    """Return a file without what is no part of its picture; the same where there is no such way."""
+    if data.startswith(_JPEG):
+        return _plain_jpeg(data)
+    if data.startswith(SIGNATURE):
+        return without_remarks(data)
+    if data[4:8] == b"ftyp":
+        return without_exif(data)
+    return data
+
+
+def without_exif(data: bytes) -> bytes:
+    """Return a HEIC or AVIF file whose EXIF items are of a type that nobody reads."""
+    changed = bytearray(data)
+    for place in read_container(data).exif_types:
+        changed[place : place + 4] = b"skip"
+    return bytes(changed)
+
+
+def _segments(data: bytes) -> Iterator[tuple[int, int, int]]:
+    """Yield marker, begin and end of the contents of each segment, to the first scan's header."""
+    place, marker = 2, 0
+    while marker != _SCAN:
+        place = data.find(b"\xff", place)
+        if not 0 <= place < len(data) - 3:
+            return
+        marker = data[place + 1]
+        if marker in _ALONE or marker in {0, 0xFF}:
+            place += 1 + (marker != 0xFF)
+            continue
+        end = place + 2 + int.from_bytes(data[place + 2 : place + 4], "big")
+        if end < place + 4 or end > len(data):
+            return
+        yield marker, place + 4, end
+        place = end
+
+
+def _describe_jpeg(data: bytes) -> str:
+    for marker, start, end in _segments(data):
+        if what := _UNREAD_FRAMES.get(marker):
+            return what
+        if marker in _FRAMES and end - start >= 6:
+            bits, height, _, channels = struct.unpack_from(">BHHB", data, start)
+            lossless = "lossless " if marker == _LOSSLESS else ""
+            if bits != 8:
+                return f"is a {bits}-bit {lossless}JPEG"
+            if not height:
+                return "is a JPEG whose height follows its pixels"
+            return "" if channels in {1, 3, 4} else f"is a JPEG of {channels} channels"
+    return ""
+
+
+def _plain_jpeg(data: bytes) -> bytes:
+    parts, rest = [data[:2]], 2
+    for marker, start, end in _segments(data):
+        content, rest = data[start:end], end
+        if marker == 0xE0 and content.startswith(b"JFIF"):
+            parts.append(_JFIF)
+        names = _KEPT.get(marker, ())
+        if marker in _TABLES or any(content.startswith(n) and len(content) >= s for n, s in names):
+            parts.append(data[start - 4 : end])
+    return b"".join([*parts, data[rest:]]) if rest > 2 else data
+
+
+def _describe_bmp(data: bytes) -> str:
+    """Return what is unusual about a Windows or OS/2 bitmap whose header is in order."""
+    size = int.from_bytes(data[14:18], "little")
+    if size not in _BMP_SIZES or len(data) < 14 + size:
+        return ""
+    form = "<HHHH" if size == 12 else "<IIHHI"
+    width, height, planes, bits, *packing = struct.unpack_from(form, data, 18)
+    if not width * height or planes != 1:
+        return ""
+    kind = packing[0] if packing else 0
+    if kind in _BMP_FIELDS and size != _OS2:
+        return f"is a BMP of {bits} bits in fields that are not read"
+    if kind and kind not in _BMP_RUNS:
+        inside = "packing of OS/2" if size == _OS2 else _BMP_INSIDE.get(kind, f"packing {kind}")
+        return f"is a BMP with {inside} inside"
+    return "" if bits in {1, 4, 8, 16, 24, 32} else f"is a {bits}-bit BMP"
+
+
+def _describe_container(data: bytes, reads_heic: bool) -> str:
+    container = read_container(data)
+    for coding in sorted(container.codings & _CODINGS.keys()):
+        return f"is a HEIF file of {_CODINGS[coding]}"
+    is_avif = b"av01" in container.codings
+    if not is_avif and data[8:12] in HEIC_BRANDS and not reads_heic:
+        return "HEIC needs the extra: pip install 'granpipe[heic]'"
+    if is_avif and not container.sides:
+        return "is an AVIF that does not say its sides (ispe)"
+    return ""
