@@ -148,6 +148,7 @@ def prepared(function: Any, job: Any) -> Outcome:
         altitude=500.0,
         taken_at="2024-06-01T10:30:00",
         utc_offset="+02:00",
+        utc_offset_from="exif",
         camera="Drawn Phone 1",
         flags="",
         phash=phash(number) if function.hashes else None,

@@ -24,7 +24,7 @@ from granpipe.dataset.names import Photo
 from granpipe.jobs import map_index, photomap
 from granpipe.mapping import page
 from granpipe.mapping.extent import extent
-from granpipe.mapping.sighting import COLUMNS, Options, Sighting
+from granpipe.mapping.sighting import Options, Sighting
 from granpipe.mapping.writers import WRITERS
 from granpipe.photo.exif import Capture
 from granpipe.photo.gps import VERDICTS, Position
@@ -237,7 +237,7 @@ def test_the_csv_has_a_row_for_every_photograph_sorted_by_source(granpipe, field
     (field / "notes.txt").write_text("rain")
     output = granpipe("map", field, "-o", tmp_path / "map.csv").stdout
     table = rows(tmp_path / "map.csv")
-    assert (tmp_path / "map.csv").read_text().splitlines()[0] == ",".join(COLUMNS)
+    assert (tmp_path / "map.csv").read_text().splitlines()[0] == ",".join(Options("").columns)
     assert b"\r" not in (tmp_path / "map.csv").read_bytes()
     assert [row["source"] for row in table] == [
         *("corn/a.jpg", "corn/b.jpg", "wheat/c.jpg", "wheat/d.png")
@@ -256,6 +256,8 @@ def test_the_csv_has_a_row_for_every_photograph_sorted_by_source(granpipe, field
         "make": "",
         "model": "Pixel 7",
         "path": "./img/corn/b.jpg",
+        "direction_ref": "",
+        "utc_offset_from": "",
     }
     assert table[0]["taken_at"] == "2024-06-27T15:10:02"
     assert (table[3]["verdict"], table[3]["latitude"]) == ("no_exif", "")
@@ -316,7 +318,8 @@ def test_geojson_says_null_for_what_is_not_known(granpipe, tmp_path):
     features = json.loads((tmp_path / "map.geojson").read_text())["features"]
     first, second = (feature["properties"] for feature in features)
     assert {name for name, value in first.items() if value is None} == {
-        *("label", "detail", "altitude", "direction", "taken_at", "utc_offset", "make", "model")
+        *("label", "detail", "altitude", "direction", "taken_at", "utc_offset", "make", "model"),
+        *("direction_ref", "utc_offset_from"),
     }
     assert (second["taken_at"], second["utc_offset"]) == ("2024-06-27T15:10:02", None)
 

@@ -72,6 +72,8 @@ class Record(ArrayRecord):
         Metres above sea level.
     taken_at, utc_offset, camera : str
         Local time as ISO 8601; what it is ahead of UTC, as +02:00; make and model. May be empty.
+    utc_offset_from : str
+        `exif` where the offset is written, `gps` where it follows from the position's time.
     flags : str
         Words from `granpipe.photo.quality.FLAGS`, with blanks between.
     red, green, blue, red_squares, green_squares, blue_squares : int
@@ -99,6 +101,7 @@ class Record(ArrayRecord):
     taken_at: str
     utc_offset: str
     camera: str
+    utc_offset_from: str
     flags: str
     red: int
     green: int

@@ -32,7 +32,7 @@ REASONS = {
 PREPARED_COLUMNS = [
     *("path", "label", "label_index", "source", "sha256", "width", "height"),
     *("left", "top", "right", "bottom", "latitude", "longitude", "altitude", "taken_at"),
-    *("utc_offset", "flags", "group", "split"),
+    *("utc_offset", "flags", "group", "split", "utc_offset_from"),
 ]
 """Header of labels.csv."""
 

@@ -212,6 +212,7 @@ class PreparePhoto:
             "taken_at": capture.taken_at,
             "utc_offset": capture.utc_offset,
             "camera": f"{capture.make} {capture.model}".strip(),
+            "utc_offset_from": capture.utc_offset_from,
             "flags": flags(grey, width, height, settings.size, is_contradicted=contradicted),
             "phash": hashes(levels_of(grey)).tobytes() if self.hashes else None,
         }

@@ -17,6 +17,7 @@ from granpipe.photo.gps import VERDICTS
 __all__ = ["SIGNATURE", "write_html"]
 
 _SIDES = ("train", "validation", "test")
+_NORTHS = {"true": 1, "magnetic": 2}
 
 
 def write_html(sightings: Sightings, options: Options) -> Iterator[str]:
@@ -92,6 +93,7 @@ class _Names:
                 *(self.labels[one.photo.label], one.photo.source, digits, self.zones[zone]),
                 *(self.cameras[_camera(capture)], altitude, direction, one.thumbnail or None),
                 *(self.sides.get(one.split), self.groups.get(one.group), nearest),
+                _NORTHS.get(place.direction_ref),
             ]
             while point[-1] is None:
                 point.pop()

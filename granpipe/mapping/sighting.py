@@ -17,6 +17,9 @@ COLUMNS = [
 SIDE_COLUMNS = ["group", "split"]
 """Further columns where the sides of a dataset are shown."""
 
+LATER_COLUMNS = ["direction_ref", "utc_offset_from"]
+"""Columns that came later: they stand last, so that no other moves."""
+
 
 @dataclass(frozen=True, slots=True)
 class Sighting:
@@ -73,7 +76,7 @@ class Options:
     @property
     def columns(self) -> list[str]:
         """Header of the CSV table, and names of GeoJSON's properties."""
-        return [*COLUMNS, *SIDE_COLUMNS] if self.has_sides else COLUMNS
+        return [*COLUMNS, *(SIDE_COLUMNS if self.has_sides else ()), *LATER_COLUMNS]
 
     def path_of(self, source: str) -> str:
         """Return where a program that reads the file finds a photograph; empty where it cannot.
@@ -106,6 +109,7 @@ def fields_of(sighting: Sighting, options: Options) -> dict[str, Any]:
         *(place and place.direction, capture.taken_at, capture.utc_offset),
         *(capture.make, capture.model, options.path_of(source)),
         *((sighting.group, sighting.split) if options.has_sides else ()),
+        *(place and place.direction_ref, capture.utc_offset_from),
     )
     known = (None if value == "" else value for value in values)
     return dict(zip(options.columns, known, strict=True))

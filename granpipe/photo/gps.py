@@ -29,6 +29,8 @@ _REFS = {
 _LIMITS = {"latitude": 90, "longitude": 180}
 _COORDINATES = ("LatitudeRef", "Latitude", "LongitudeRef", "Longitude")
 _BELOW_SEA_LEVEL = (1, 3)
+_BELOW_AS_TEXT = ("\1", "\3")  # a number in a tag of text
+_NORTHS = {"T": "true", "TRUE": "true", "M": "magnetic", "MAGNETIC": "magnetic"}
 _NUMBER = re.compile(r"[+-]?[0-9]+(?:\.[0-9]*)?")
 _BETWEEN_NUMBERS = re.compile(r"(?:,?\s|[:;°'\"])+")
 _LONGEST_QUOTE = 60
@@ -47,12 +49,15 @@ class Position:
         Metres above sea level (below: negative).
     direction : float or None
         Degrees clockwise from north that the camera looked to.
+    direction_ref : str
+        Which north: `true` or `magnetic`; empty where EXIF does not say, or gives no direction.
     """
 
     lat: float
     lon: float
     altitude: float | None = None
     direction: float | None = None
+    direction_ref: str = ""
 
 
 class _NoPosition(Exception):  # noqa: N818 - not an error of the program
@@ -113,7 +118,7 @@ def _check_whole(tags: dict[str, Any], gps: dict[str, Any], block: bytes) -> Non
 
 
 def _position(gps: dict[str, Any]) -> Position:
-    given = {axis: values for axis in _REFS if (values := _values(gps.get(axis.capitalize())))}
+    given = {axis: values for axis in _REFS if (values := numbers_of(gps.get(axis.capitalize())))}
     if not given:
         raise _NoPosition("no_gps", "")
     if len(given) == 1:
@@ -124,7 +129,11 @@ def _position(gps: dict[str, Any]) -> Position:
     if lat == 0 == lon:
         raise _NoPosition("null_island")
     lat, lon = _signed(gps, "latitude", lat), _signed(gps, "longitude", lon)
-    return Position(lat, lon, _altitude(gps), _direction(gps))
+    direction = _direction(gps)
+    north = (
+        "" if direction is None else _NORTHS.get(text_of(gps.get("ImgDirectionRef")).upper(), "")
+    )
+    return Position(lat, lon, _altitude(gps), direction, north)
 
 
 def _degrees(tag: Any, axis: str, given: list[float | None]) -> float:
@@ -164,7 +173,8 @@ def _altitude(gps: dict[str, Any]) -> float | None:
     altitude = _single(gps.get("Altitude"))
     if altitude is None:
         return None
-    below = _single(gps.get("AltitudeRef")) in _BELOW_SEA_LEVEL
+    ref = gps.get("AltitudeRef")
+    below = _single(ref) in _BELOW_SEA_LEVEL or text_of(ref) in _BELOW_AS_TEXT
     return round(-abs(altitude) if below else altitude, 3) + 0.0  # never -0.0
 
 
@@ -179,7 +189,7 @@ def _datum_note(gps: dict[str, Any]) -> str:
     return "" if known else f"datum {datum[:40]!r} taken for WGS 84"
 
 
-def _values(tag: Any) -> list[float | None]:
+def numbers_of(tag: Any) -> list[float | None]:
     """Return a tag's numbers; None stands for a fraction over 0, NaN for text that is no number."""
     values = getattr(tag, "values", [])
     if not isinstance(values, str | bytes):
@@ -202,7 +212,7 @@ def _is_zero_over_zero(value: Any) -> bool:
 
 
 def _single(tag: Any) -> float | None:
-    values = _values(tag)
+    values = numbers_of(tag)
     return values[0] if values and values[0] is not None and math.isfinite(values[0]) else None
 
 

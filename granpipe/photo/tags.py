@@ -37,9 +37,12 @@ _POSITION = {
     4: "GPS GPSLongitude",
     5: "GPS GPSAltitudeRef",
     6: "GPS GPSAltitude",
+    7: "GPS GPSTimeStamp",
     9: "GPS GPSStatus",
+    16: "GPS GPSImgDirectionRef",
     17: "GPS GPSImgDirection",
     18: "GPS GPSMapDatum",
+    29: "GPS GPSDate",
 }
 _TABLES = {_EXIF: _TIMES | {_GPS: ""}, _GPS: _POSITION | {_GPS: ""}}
 

@@ -34,6 +34,7 @@ def sighting_of(known: Known) -> Sighting:
         facts.get("taken_at") or "",
         facts.get("utc_offset") or "",
         model=facts.get("camera") or "",
+        utc_offset_from=facts.get("utc_offset_from") or "",
     )
     return Sighting(Photo(known.source), capture)
 

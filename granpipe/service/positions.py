@@ -12,7 +12,7 @@ from granpipe.jobs.prepare_online import Prepared
 
 _NUMBERS = ("left", "top", "right", "bottom")
 _PLACE = ("latitude", "longitude", "altitude")
-_TEXTS = ("taken_at", "utc_offset", "camera")
+_TEXTS = ("taken_at", "utc_offset", "utc_offset_from", "camera")
 
 
 @dataclass(frozen=True, slots=True)

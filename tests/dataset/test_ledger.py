@@ -35,6 +35,7 @@ RECORD = Record(
     altitude=None,
     taken_at="2024-06-27T15:10:02",
     utc_offset="",
+    utc_offset_from="",
     camera='a "camera", with [commas]',
     flags="dark tiny",
     red=1,

@@ -261,7 +261,7 @@ def test_the_rows_in_view_are_saved_as_csv(visit, days):
     assert rows[0] == {
         **{"source": "rice/3.jpg", "label": "rice", "latitude": "47.05", "longitude": "7.45"},
         **{"altitude": "", "direction": "", "taken_at": "2024-06-03T10:00:00", "utc_offset": ""},
-        **{"camera": "", "split": ""},
+        **{"camera": "", "split": "", "direction_ref": ""},
     }
 
 

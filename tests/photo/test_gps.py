@@ -360,6 +360,7 @@ FULL = Capture(
     utc_offset="+02:00",
     make="Google",
     model="Pixel 8a",
+    utc_offset_from="exif",
 )
 JFIF = eb.segment(0xE0, b"JFIF\0\1\1\0\0\1\0\1\0\0")
 COLOURS = eb.segment(0xE2, b"ICC_PROFILE\0\1\1" + bytes(60_000))

@@ -47,7 +47,7 @@ def test_a_camera_s_block_is_read_in_part_with_the_same_result(order):
     tags = read_tags(block)
     assert meaning(tags, block) == meaning(read_all(block), block)
     assert len(read_all(block)) > 25
-    assert len(tags) == 2 + 2 + 2 + 6  # camera, tables, times, place
+    assert len(tags) == 2 + 2 + 2 + 7  # camera, tables, times, place and its date
 
 
 @pytest.mark.parametrize("lat", [rational(91, 1.5, (1, 7)), rational(12, 30, (5, 0))], ids=str)

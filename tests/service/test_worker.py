@@ -43,7 +43,13 @@ class Idle:
         from granpipe.jobs.prepare_photo import Outcome
 
         texts = {"recipe": "x" * 300, "version": "", "array_sha256": "a" * 64, "array_version": ""}
-        texts |= {"taken_at": "", "utc_offset": "", "camera": "", "flags": ""}
+        texts |= {
+            "taken_at": "",
+            "utc_offset": "",
+            "utc_offset_from": "",
+            "camera": "",
+            "flags": "",
+        }
         sides = {"width": 4, "height": 3, "left": 0, "top": 28, "right": 224, "bottom": 196}
         sums = dict.fromkeys(["red", "green", "blue"], 1)
         sums |= dict.fromkeys(["red_squares", "green_squares", "blue_squares"], 1)

@@ -10,7 +10,8 @@
  * groups      names of the groups that have several photographs
  * points      [lat, lon, label index, source, taken at as YYYYMMDDhhmmss, zone index,
  *             camera index, altitude in metres, direction in degrees, thumbnail as base64 JPEG,
- *             side index, group index, metres to the nearest training photograph],
+ *             side index, group index, metres to the nearest training photograph,
+ *             1 where the direction is from true north, 2 from magnetic],
  *             sorted by source; null or a missing end is unknown
  * missing     [source, label index, verdict, detail] of the photographs without position
  * reasons     verdict -> what it means

@@ -8,6 +8,7 @@ const COLUMNS = [
   'source', 'label', 'latitude', 'longitude', 'altitude', 'direction', 'taken_at', 'utc_offset',
   'camera',
 ];
+const NORTHS = ['', 'true', 'magnetic'];
 const FORMULA = /^[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20]/; // a spreadsheet would run it
 
 // Bytes of a name that is no UTF-8 are written as \xff, as in granpipe's own table.
@@ -22,17 +23,20 @@ function cell(value) {
 }
 
 function row(i) {
-  const [lat, lon, label, source, , zone, camera, altitude, direction] = points[i];
+  const [lat, lon, label, source, , zone, camera, altitude, direction, , , , , north] =
+    points[i];
   const offset = data.zones[zone];
   const taken = takenAt(i).replace(' ', 'T').slice(0, 19);
   const cells = [
     source, data.labels[label], lat, lon, altitude, direction, taken, offset, data.cameras[camera],
   ];
-  return data.sides.length ? [...cells, data.sides[sides[i]]] : cells;
+  const side = data.sides.length ? [data.sides[sides[i]]] : [];
+  return [...cells, ...side, NORTHS[north]];
 }
 
 function viewAsCsv() {
-  const header = data.sides.length ? [...COLUMNS, 'split'] : COLUMNS;
+  const side = data.sides.length ? ['split'] : [];
+  const header = [...COLUMNS, ...side, 'direction_ref'];
   const rows = indicesOf(viewed).map(row);
   return [header, ...rows].map((cells) => `${cells.map(cell).join(',')}\n`).join('');
 }

@@ -57,9 +57,11 @@ export function positionText(lat, lon, digits = data.digits ?? 5) {
   return `${degrees(lat, digits, 'NS')}, ${longitude(lon, digits)}`;
 }
 
-export function compass(direction) {
+const NORTHS = ['', ' (true north)', ' (magnetic north)'];
+
+export function compass(direction, north = 0) {
   const wind = ['N', 'NE', 'E', 'SE', 'S', 'SW', 'W', 'NW'][Math.round(direction / 45) % 8];
-  return `${Math.round(direction)}° ${wind}`;
+  return `${Math.round(direction)}° ${wind}${NORTHS[north] ?? ''}`;
 }
 
 export function distance(metres) {
