@@ -5,10 +5,12 @@ from dataclasses import dataclass
 
 from PIL import Image
 
+from granpipe.photo.adobe_rgb import is_adobe_rgb
 from granpipe.photo.isobmff import Container, read_container
+from granpipe.photo.unread import bmp_profile
 from granpipe.photo.png_chunks import PngChunks, read_chunks
 from granpipe.photo.profiles import ADOBE_RGB, Colours, coded_colours
-from granpipe.photo.tags import is_adobe_rgb, read_orientation
+from granpipe.photo.tags import read_orientation
 
 _ORIENTATION = 0x0112
 _IN_XMP = re.compile(rb"tiff:Orientation(?:\s*=\s*[\"']|\s*>\s*)([1-8])\b")
@@ -139,4 +141,6 @@ def read_details(image: Image.Image, data: bytes) -> Details:
     if image.format == "TIFF":
         turned = image.tag_v2.get(_ORIENTATION)  # type: ignore[attr-defined]
         return Details(data, xmp, profile, decoder_turns=turned in range(1, 9))
+    if image.format == "BMP":
+        profile = bmp_profile(data)
     return Details(exif, xmp, profile)

@@ -269,7 +269,6 @@ def _exif(data: bytes, meta: _Meta, items: list[int]) -> bytes:
         block = content[4 + int.from_bytes(content[:4], "big") :]
         if block.startswith((b"II*\0", b"MM\0*")):
             return block
-        for place in (content.find(b"II*\0", 0, 64), content.find(b"MM\0*", 0, 64)):
-            if place >= 0:
-                return content[place:]
+        places = (content.find(mark, 0, 64) for mark in (b"II*\0", b"MM\0*"))
+        return content[max(4, *places) :]  # what is no block is told from what is not there
     return b""

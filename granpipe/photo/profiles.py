@@ -45,6 +45,7 @@ _UNREAD_MATRICES = {10: "BT.2020 constant luminance", 11: "Y'D'zD'x", 13: "deriv
 _BRADFORD = np.array(
     [[0.8951, 0.2664, -0.1614], [-0.7502, 1.7135, 0.0367], [0.0389, -0.0685, 1.0296]]
 )
+_SMALLEST = 1e-5  # chromaticity that PNG can write
 _SRGB_CURVE = (2.4, 1 / 1.055, 0.055 / 1.055, 1 / 12.92, 0.04045)
 
 
@@ -142,7 +143,7 @@ def _curve(gamma: float) -> bytes:
 def _to_d50(chromaticities: tuple[float, ...]) -> NDArray[np.float64] | None:
     """Return XYZ of red, green and blue in columns, adapted to D50 (ICC.1:2010, annex E)."""
     points = np.array(chromaticities).reshape(4, 2)
-    if not (points[:, 1] > 0).all():
+    if not (points[:, 1] >= _SMALLEST).all():
         return None
     lights = (np.column_stack([points, 1 - points.sum(1)]) / points[:, 1:]).T
     white, primaries = lights[:, 0], lights[:, 1:]

@@ -20,7 +20,6 @@ logging.getLogger("exifread").addHandler(logging.NullHandler())
 Tags: TypeAlias = dict[str, Any]
 
 _ORIENTATION, _EXIF, _GPS = 0x0112, 0x8769, 0x8825
-_COLOUR_SPACE, _INTEROPERABILITY, _SRGB = 0xA001, 0xA005, 1
 _CAMERA = {0x010F: "Image Make", 0x0110: "Image Model"}
 _POINTERS = {_EXIF: "Image ExifOffset", _GPS: "Image GPSInfo"}
 _IMAGE = _CAMERA | _POINTERS
@@ -54,7 +53,7 @@ _MOST_VALUES = 50  # exifread shortens what it prints of more
 _LARGEST = 1 << 17  # a TIFF file, whose tags may be anywhere
 
 
-class _OddError(Exception):
+class OddBlockError(Exception):
     """A block is not put together as cameras do it."""
 
 
@@ -117,12 +116,12 @@ def read_tags(block: bytes) -> Tags:
     PhotoError
         `unreadable` where the block is damaged.
     """
-    order = _order(block)
+    order = order_of(block)
     if not order:
         raise PhotoError("unreadable", "EXIF does not begin like TIFF")
     try:
         return _plain_tags(block, order)
-    except (_OddError, struct.error):
+    except (OddBlockError, struct.error):
         return _all_tags(block)
 
 
@@ -131,18 +130,18 @@ def read_orientation(block: bytes) -> int:
 
     A number of any type is taken, and of several the first, as ExifTool does.
     """
-    order = _order(block)
+    order = order_of(block)
     if not order:
         return 1
     try:
-        places, _ = _read_table(block, order, block[4:8], {_ORIENTATION})
+        places, _ = read_table(block, order, block[4:8], {_ORIENTATION})
         if not places:
             return 1
         place = places[_ORIENTATION]
         kind, count, value = struct.unpack_from(f"{order}HIH", block, place + 2)
         if (kind, count) != (_SHORT, 1):  # as cameras do not write it
-            value = _first_number(block, order, place)
-    except (_OddError, struct.error):
+            value = first_number(block, order, place)
+    except (OddBlockError, struct.error):
         value = _find_orientation(block, order)
     return value if 1 <= value <= 8 else 1
 
@@ -154,13 +153,13 @@ def _find_orientation(block: bytes, order: str) -> int:
         (count,) = struct.unpack_from(f"{order}H", block, start)
         for place in range(start + 2, start + 2 + 12 * count, 12):
             if struct.unpack_from(f"{order}H", block, place)[0] == _ORIENTATION:
-                return _first_number(block, order, place)
-    except (_OddError, struct.error):
+                return first_number(block, order, place)
+    except (OddBlockError, struct.error):
         pass
     return 1
 
 
-def _first_number(block: bytes, order: str, place: int) -> int:
+def first_number(block: bytes, order: str, place: int) -> int:
     """Return the first number of an entry, of any type; 0 where it is none, or no whole one."""
     kind, count = struct.unpack_from(f"{order}HI", block, place + 2)
     if kind in _REALS and count:
@@ -178,30 +177,8 @@ def _first_number(block: bytes, order: str, place: int) -> int:
         return 0
 
 
-def is_adobe_rgb(block: bytes) -> bool:
-    """Return whether a TIFF block says that its picture is in Adobe RGB.
-
-    It says so by the interoperability index R03 (DCF 2.0, section 3.4); `ColorSpace`, which has a
-    number for sRGB alone, is 65535 then.
-    """
-    if b"R03" not in block:  # as nearly always
-        return False
-    order = _order(block)
-    try:
-        image, _ = _read_table(block, order, block[4:8], {_EXIF})
-        pointer = block[image[_EXIF] + 8 : image[_EXIF] + 12]
-        exif, _ = _read_table(block, order, pointer, {_COLOUR_SPACE, _INTEROPERABILITY})
-        space = exif.get(_COLOUR_SPACE)
-        if space and _first_number(block, order, space) == _SRGB:
-            return False
-        place = exif[_INTEROPERABILITY]
-        inner, _ = _read_table(block, order, block[place + 8 : place + 12], {1})
-        return bytes(block[inner[1] + 8 : inner[1] + 11]) == b"R03"
-    except (_OddError, struct.error, KeyError):
-        return False
-
-
-def _order(block: bytes) -> str:
+def order_of(block: bytes) -> str:
+    """Return the order of bytes in a TIFF block as `struct` writes it; empty where it is none."""
     return {b"II*\0": "<", b"MM\0*": ">"}.get(block[:4], "")
 
 
@@ -210,44 +187,50 @@ def _plain_tags(block: bytes, order: str) -> Tags:
 
     Raises
     ------
-    _OddError
+    OddBlockError
         A camera would not write it so.
     """
     if len(block) > _LARGEST:
-        raise _OddError
-    image, following = _read_table(block, order, block[4:8], _IMAGE)
-    if any(following) and _read_table(block, order, following, _POINTERS) != ({}, bytes(4)):
-        raise _OddError
+        raise OddBlockError
+    image, following = read_table(block, order, block[4:8], _IMAGE)
+    if any(following) and read_table(block, order, following, _POINTERS) != ({}, bytes(4)):
+        raise OddBlockError
     tags = {_IMAGE[number]: _tag(block, order, place) for number, place in image.items()}
     for number, wanted in _TABLES.items():
         if number in image:
             pointer = tags[_IMAGE[number]]
             if (pointer.field_type, pointer.field_length) != (_LONG, 4):
-                raise _OddError
+                raise OddBlockError
             start = block[pointer.field_offset : pointer.field_offset + 4]
-            places, _ = _read_table(block, order, start, wanted)
+            places, _ = read_table(block, order, start, wanted)
             if _GPS in places:
-                raise _OddError
+                raise OddBlockError
             tags |= {wanted[inner]: _tag(block, order, place) for inner, place in places.items()}
     return tags
 
 
-def _read_table(
+def read_table(
     block: bytes, order: str, pointer: bytes, wanted: Container[int]
 ) -> tuple[dict[int, int], bytes]:
-    """Return where the wanted entries of a table are, by number, and the pointer to the next."""
+    """Return where the wanted entries of a table are, by number, and the pointer to the next.
+
+    Raises
+    ------
+    OddBlockError, struct.error
+        The table is not whole, or has an entry twice.
+    """
     (start,) = struct.unpack(f"{order}I", pointer)
     (count,) = struct.unpack_from(f"{order}H", block, start)
     end = start + 2 + 12 * count
     if start < 8 or end + 4 > len(block):
-        raise _OddError
+        raise OddBlockError
     # All numbers at once: one by one they take most of the time.
     numbers = struct.unpack_from(order + "H10x" * count, block, start + 2)
     places: dict[int, int] = {}
     for row, number in enumerate(numbers):
         if number in wanted:
             if number in places:
-                raise _OddError
+                raise OddBlockError
             places[number] = start + 2 + 12 * row
     return places, block[end : end + 4]
 
@@ -255,11 +238,11 @@ def _read_table(
 def _tag(block: bytes, order: str, place: int) -> Tag:
     kind, count, offset = struct.unpack_from(f"{order}HII", block, place + 2)
     if kind not in _SIZES:
-        raise _OddError
+        raise OddBlockError
     size = count * _SIZES[kind]
     start = place + 8 if size <= 4 else offset
     if not 8 <= start <= len(block) - size or (count > _MOST_VALUES and kind != _ASCII):
-        raise _OddError
+        raise OddBlockError
     if kind == _ASCII:
         return Tag(_text(block[start : start + size]), kind, start, size)
     pairs = kind in {_RATIONAL, _SRATIONAL}
@@ -274,7 +257,7 @@ def _text(data: bytes) -> str:
     try:
         return data.partition(b"\0")[0].decode()
     except UnicodeDecodeError as error:
-        raise _OddError from error
+        raise OddBlockError from error
 
 
 def _all_tags(block: bytes) -> Tags:

@@ -33,6 +33,7 @@ _KEPT: dict[int, tuple[tuple[bytes, int], ...]] = {
 }
 
 _BMP_SIZES = frozenset((12, 40, 52, 56, 64, 108, 124))
+_LARGEST_PROFILE = 16 << 20
 _BMP_RUNS, _BMP_FIELDS = (1, 2), (3, 6)
 _BMP_INSIDE = {4: "JPEG", 5: "PNG"}
 _OS2 = 64
@@ -88,6 +89,14 @@ def webp_sides(data: bytes) -> tuple[int, int] | None:
         return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
     width, height = struct.unpack_from("<HH", data, 26)
     return width & 0x3FFF, height & 0x3FFF
+
+
+def bmp_profile(data: bytes) -> bytes | None:
+    """Return the ICC profile in a Windows bitmap (BITMAPV5HEADER), or None."""
+    if data[:2] != b"BM" or data[14:18] != b"\x7c\0\0\0" or data[70:74] != b"DEBM":
+        return None
+    start, size = struct.unpack_from("<II", data.ljust(138, b"\0"), 126)
+    return data[14 + start : 14 + start + min(size, _LARGEST_PROFILE)] or None
 
 
 def is_lossless(data: bytes) -> bool:
