@@ -1,0 +1,215 @@
+"""HEIC and AVIF are turned, cut and read as their boxes say, and no odd box costs the picture."""
+
+import io
+import random
+import struct
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image, ImageOps
+
+from granpipe.errors import PhotoError
+from granpipe.photo.details import details_of
+from granpipe.photo.exif import read_capture
+from granpipe.photo.isobmff import read_container
+from granpipe.photo.letterbox import letterbox
+from granpipe.photo.opening import open_photo
+
+import draw_containers as dc
+import exif_blocks as eb
+from conftest import picture, psnr, rows
+
+KINDS = ["AVIF", "HEIF"]
+BLOCK = eb.block(eb.gps(), image={0x0112: eb.short(1)})
+
+
+@pytest.fixture(autouse=True)
+def heic():
+    pytest.importorskip("pillow_heif").register_heif_opener()
+
+
+def upright(data: bytes, size: int = 160) -> np.ndarray:
+    return np.asarray(letterbox(open_photo(data), size)[3])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("quarters", [None, 0, 1, 2, 3])
+@pytest.mark.parametrize("axis", [None, 0, 1])
+def test_turns_and_mirrors_are_those_of_other_decoders(kind, quarters, axis):
+    turns = [] if quarters is None else [dc.irot(quarters)]
+    turns += [] if axis is None else [dc.imir(axis)]
+    data = dc.container(picture(160, 120), kind, *turns, quality=95)
+    expected = ImageOps.exif_transpose(Image.open(io.BytesIO(data)))
+    assert np.array_equal(upright(data), np.asarray(expected))
+    # libheif turns the pixels itself, so that the two are read in two ways.
+    plain = (
+        picture(160, 120).transpose(
+            {
+                **{1: Image.Transpose.ROTATE_90, 2: Image.Transpose.ROTATE_180},
+                3: Image.Transpose.ROTATE_270,
+            }[quarters]
+        )
+        if quarters
+        else picture(160, 120)
+    )
+    mirrors = {0: Image.Transpose.FLIP_TOP_BOTTOM, 1: Image.Transpose.FLIP_LEFT_RIGHT}
+    plain = plain if axis is None else plain.transpose(mirrors[axis])
+    assert psnr(upright(data), np.asarray(plain)) > 35
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_clean_aperture_is_cut_out_before_the_picture_is_turned(kind):
+    data = dc.container(picture(160, 120), kind, dc.clap(100, 60, 10, -5), dc.irot(1), quality=95)
+    _, box, sides, small = letterbox(open_photo(data), 100)
+    cut = picture(160, 120).crop((40, 25, 140, 85)).transpose(Image.Transpose.ROTATE_90)
+    assert sides == (60, 100)
+    assert (box.width, box.height) == (60, 100)
+    assert psnr(np.asarray(small), np.asarray(cut)) > 35
+
+
+@pytest.mark.parametrize(
+    ("aperture", "sides"),
+    [
+        (dc.clap(160, 120), (160, 120)),
+        (dc.clap(159, 119, 0.5, 0.5), (159, 119)),
+        (dc.clap(1, 1), (1, 1)),
+        (dc.clap(0, 0), (160, 120)),
+        (dc.clap(400, 60), (160, 120)),
+        (dc.clap(100, 60, 90), (160, 120)),
+        (dc.clap(-100, 60), (160, 120)),
+        (dc.box(b"clap", bytes(32)), (160, 120)),
+        (dc.box(b"clap", b"\0\1"), (160, 120)),
+    ],
+    ids=["all", "all but one", "one", "none", "larger", "outside", "negative", "zeros", "cut"],
+)
+def test_an_aperture_that_cannot_be_is_left_out_of_account(aperture, sides):
+    image = dc.container(picture(160, 120), "AVIF", quality=80)
+    data = dc.with_properties(image, aperture)
+    try:
+        assert letterbox(open_photo(data), 32)[2] == sides
+    except PhotoError as error:  # libavif, too, may judge it
+        assert error.reason == "truncated"
+        assert sides == (160, 120)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    ("said", "turns", "is_contradicted"),
+    [(6, [dc.irot(3)], False), (6, [], True), (3, [dc.irot(1)], True), (1, [dc.irot(1)], False)],
+    ids=["the same", "EXIF alone", "another", "EXIF was reset"],
+)
+def test_what_turns_a_picture_is_its_boxes_and_exif_that_says_otherwise_is_flagged(
+    granpipe, tmp_path, kind, said, turns, is_contradicted
+):
+    # Pillow would make turns of an orientation, so it is given another tag first.
+    block = eb.block(eb.gps(), image={0x0113: eb.short(said)})
+    data = dc.container(picture(320, 240), kind, *turns, quality=90, exif=block)
+    assert data.count(b"\x13\1\3\0") == 1
+    data = data.replace(b"\x13\1\3\0", b"\x12\1\3\0")
+    path = tmp_path / "img/corn" / f"a.{kind.lower()}"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(data)
+    granpipe("prepare", tmp_path / "img", tmp_path / "out")
+    (row,) = rows(tmp_path / "out/labels.csv")
+    is_turned = bool(turns)
+    assert (row["width"], row["height"]) == (("240", "320") if is_turned else ("320", "240"))
+    assert ("orientation" in row["flags"].split()) is is_contradicted
+    assert row["latitude"] == "12.51"
+
+
+NONSENSE = {
+    "zeros": bytes(200),
+    "words": b"nonsense" * 30,
+    "a table outside": b"II*\0\xff\xff\xff\xff" + bytes(200),
+    "endless tables": b"MM\0*\0\0\0\x08\xff\xff" + b"\1" * 200,
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("nonsense", NONSENSE.values(), ids=NONSENSE)
+def test_exif_that_is_nonsense_does_not_cost_the_picture(kind, nonsense):
+    data = dc.container(picture(160, 120), kind, quality=90, exif=BLOCK)
+    old = read_container(data).exif
+    odd = data.replace(old, nonsense[: len(old)].ljust(len(old), b"x"))
+    assert np.array_equal(upright(odd), upright(data))
+    assert read_capture(open_photo(odd)).verdict == "unreadable"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("length", [1, 3, 4])
+def test_an_exif_item_without_exif_does_not_cost_the_picture(kind, length):
+    data = dc.container(picture(160, 120), kind, quality=90, exif=BLOCK)
+    size = len(read_container(data).exif) + 4
+    start = data.index(b"iloc")
+    place = next(at for at in range(start, start + 90) if data[at : at + 4] in lengths(size))
+    odd = data[:place] + struct.pack(">I", length) + data[place + 4 :]
+    assert np.array_equal(upright(odd), upright(data))
+    assert read_capture(open_photo(odd)).verdict == "no_exif"
+
+
+def lengths(size: int) -> list[bytes]:
+    return [struct.pack(">I", size + more) for more in (0, 6)]
+
+
+def test_an_avif_that_does_not_say_its_sides_is_unsupported_and_says_so():
+    data = dc.container(picture(160, 120), "AVIF", drop=[b"ispe"])
+    with pytest.raises(PhotoError, match="ispe") as caught:
+        open_photo(data)
+    assert caught.value.reason == "unsupported"
+
+
+@pytest.mark.parametrize(("coding", "word"), [(b"vvc1", "VVC"), (b"j2k1", "JPEG 2000")])
+def test_a_coding_that_is_not_read_is_unsupported_and_named(coding, word):
+    data = dc.container(picture(160, 120), "HEIF").replace(b"hvc1", coding)
+    with pytest.raises(PhotoError, match=word) as caught:
+        letterbox(open_photo(data))
+    assert caught.value.reason == "unsupported"
+
+
+def test_sides_are_judged_by_what_is_coded_not_by_what_is_shown():
+    data = dc.container(picture(160, 120), "HEIF", dc.clap(10, 10))
+    assert open_photo(data).size == (10, 10)
+    with pytest.raises(PhotoError, match="160 x 120") as caught:
+        open_photo(data, max_pixels=10_000)
+    assert caught.value.reason == "too_large"
+    with pytest.raises(PhotoError, match="MB"):
+        letterbox(open_photo(data), 32, max_memory=4 * 3 * 160 * 120)
+
+
+@given(st.randoms(use_true_random=False), st.sampled_from(KINDS))
+def test_no_damage_makes_the_reader_of_boxes_raise(rng, kind):
+    data = bytearray(SOUND[kind])
+    for _ in range(rng.choice([1, 2, 8])):
+        data[rng.randrange(min(len(data), 500))] = rng.randrange(256)
+    del data[rng.randrange(len(data)) :]
+    read_container(bytes(data))
+
+
+def sound() -> dict[str, bytes]:
+    pillow_heif = pytest.importorskip("pillow_heif")
+    pillow_heif.register_heif_opener()
+    properties = (dc.clap(30, 20), dc.irot(1), dc.imir(1), dc.nclx(12, 13))
+    options = {"drop": [b"colr"], "exif": BLOCK}
+    return {kind: dc.container(picture(40, 30), kind, *properties, **options) for kind in KINDS}
+
+
+SOUND = sound()
+
+
+def test_boxes_within_boxes_without_end_take_no_time():
+    deep = b""
+    for _ in range(2000):
+        deep = dc.box(b"meta", bytes(4) + deep)
+    many = dc.box(b"ftyp", b"avif" + bytes(4)) + dc.box(b"free", b"") * 200_000
+    table = struct.pack(">BBHHI", 2, 0, 0, 0x4444, 0xFFFFFFFF) + random.Random(1).randbytes(4000)
+    for data in (deep, many, dc.box(b"meta", bytes(4) + dc.box(b"iloc", table))):
+        assert read_container(data).exif == b""
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_is_said_of_a_picture_is_read_once(kind):
+    image = open_photo(SOUND[kind])
+    assert details_of(image) is details_of(image)
+    assert details_of(image).container.code_points == (12, 13, 6, 1)
