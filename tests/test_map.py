@@ -264,6 +264,25 @@ def test_the_csv_has_a_row_for_every_photograph_sorted_by_source(granpipe, field
     assert "4 photographs found: 3 on the map, 1 not; 1 other files ignored." in output
 
 
+def test_the_files_say_from_which_north_a_direction_is(granpipe, tmp_path):
+    (tmp_path / "img").mkdir()
+    for name, ref in (("a", "T"), ("b", "M"), ("c", "?")):
+        tags = eb.gps(direction=eb.rational(90)) | {16: eb.text(ref)}
+        (tmp_path / f"img/{name}.jpg").write_bytes(eb.jpeg(eb.block(tags)))
+    outputs = [tmp_path / f"map.{ending}" for ending in ("csv", "geojson", "kml", "html")]
+    granpipe("map", tmp_path / "img", *(word for path in outputs for word in ("-o", path)))
+    norths = ["true", "magnetic", ""]
+    assert [row["direction_ref"] for row in rows(outputs[0])] == norths
+    features = json.loads(outputs[1].read_text())["features"]
+    assert [one["properties"]["direction_ref"] or "" for one in features] == norths
+    assert outputs[2].read_text().count("direction_ref: magnetic") == 1
+    points = page_data(outputs[3])["points"]
+    assert [point[13] if len(point) > 13 else None for point in points] == [1, 2, None]
+    redacted = tmp_path / "redacted.csv"
+    granpipe("map", tmp_path / "img", "-o", redacted, "--redact", 1)
+    assert {row["direction_ref"] for row in rows(redacted)} == {""}
+
+
 def test_the_counts_agree_everywhere(granpipe, photos, tmp_path):
     outputs = ("-o", tmp_path / "map.html", "-o", tmp_path / "map.csv")
     result = granpipe("map", photos, *outputs)

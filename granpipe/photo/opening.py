@@ -33,6 +33,7 @@ _FORMATS = (
 )
 JPEGS = ("JPEG", "MPO")
 _MAGIC = (b"\xff\xd8\xff", b"\x89PNG", b"RIFF", *PREFIXES, b"BM")
+_SAID_BEFORE = (b"GIF8", b"\xff\xd8\xff")  # Pillow would open what it does not decode
 _WEBP_BUFFERS = 4  # that its decoder makes when it is opened, of 4 bytes a pixel
 
 
@@ -71,8 +72,8 @@ def _check_pixels(sides: tuple[int, int], max_pixels: int) -> None:
 
 
 def _open_by_pillow(data: bytes, max_pixels: int, max_memory: int | None) -> Image.Image:
-    if data.startswith(b"GIF8"):
-        raise PhotoError("unsupported", describe(data))
+    if data.startswith(_SAID_BEFORE) and (what := describe(data)):
+        raise PhotoError("unsupported", what)
     if sides := webp_sides(data):
         _check_pixels(sides, max_pixels)
         _check_opener(sides, max_memory)
@@ -101,6 +102,7 @@ def _opened(data: bytes) -> Image.Image:
             image = _open(simpler(data))
         scale_key(image, details.chunks)
     elif image.format == "TIFF":
+        image.info.pop("xmp", None)  # by which Pillow would turn it
         mend_colour_map(image)
     elif image.format in JPEGS:
         image.info["lossless"] = is_lossless(data)

@@ -17,6 +17,7 @@ SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _TEXTS = (b"tEXt", b"zTXt", b"iTXt")
 _NEEDED = frozenset((b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"))
 _NAMED = (b"cICP", b"sRGB", b"gAMA", b"cHRM", b"iCCP", b"eXIf")
+_BEFORE_PIXELS = frozenset((b"cICP", b"sRGB", b"gAMA", b"cHRM", b"iCCP", b"pHYs", b"acTL"))
 _LARGEST_TEXT = 1 << 20  # Pillow's own limit, inflated
 _MOST_TEXT = 16 << 20
 _LARGEST_PROFILE = 16 << 20
@@ -116,11 +117,15 @@ class PngChunks:
 
 def read_chunks(png: bytes) -> PngChunks:
     """Return what the chunks of a PNG say; never raises."""
-    found, size = PngChunks(), 0
+    found, size, has_pixels = PngChunks(), 0, False
     if len(png) > 25:
         found.depth, found.colour_type = png[24], png[25]
     for kind, start, end in chunks(png):
+        has_pixels |= kind == b"IDAT"
         if kind in _NEEDED or end + 4 > len(png):
+            continue
+        if has_pixels and kind in _BEFORE_PIXELS:
+            found.is_odd = True
             continue
         is_whole = zlib.crc32(png[start - 4 : end]) == int.from_bytes(png[end : end + 4], "big")
         found.is_odd |= not is_whole

@@ -48,7 +48,7 @@ def describe_tiff(data: bytes) -> str:
         return "a big-endian BigTIFF"
     try:
         tags = _read_tags(data)
-    except (struct.error, KeyError):
+    except (struct.error, KeyError, OverflowError):
         return ""
     has_sides = all(tags.get(side, [0])[0] for side in (_WIDTH, _LENGTH))
     return _words(tags) if has_sides and not _is_read(data[:2], tags) else ""
@@ -85,7 +85,7 @@ def _read_tags(data: bytes) -> dict[int, list[int]]:
 
     Raises
     ------
-    struct.error, KeyError
+    struct.error, KeyError, OverflowError
         The table, or a value in it, is not whole.
     """
     order = {b"II": "<", b"MM": ">"}[data[:2]]

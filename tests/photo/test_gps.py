@@ -27,6 +27,7 @@ from conftest import ROOT
 from exif_blocks import byte, double, gps, long, rational, short, srational, text, undefined
 
 LAT, LON = 12.51, 45.255
+DIRECTION_REF = 16
 
 POSITIONS = {
     "degrees, minutes and seconds": (gps(), LAT, LON),
@@ -240,6 +241,12 @@ def test_another_datum_is_noted():
         pytest.param(-422, gps(altitude=srational(-422)), id="signed"),
         pytest.param(-422, gps(altitude=srational(-422), altitude_ref=byte(1)), id="signed, once"),
         pytest.param(-422, gps(altitude=rational(422), altitude_ref=text("1")), id="ref as text"),
+        pytest.param(
+            -422, gps(altitude=rational(422), altitude_ref=text("\1")), id="ref as ASCII 1"
+        ),
+        pytest.param(
+            422, gps(altitude=rational(422), altitude_ref=text("\0")), id="ref as ASCII 0"
+        ),
         pytest.param(0, gps(altitude=rational(0), altitude_ref=byte(1)), id="sea level"),
         pytest.param(None, gps(altitude_ref=byte(0)), id="a ref alone"),
         pytest.param(None, gps(altitude=rational((0, 0))), id="0/0"),
@@ -271,6 +278,29 @@ def test_altitude_is_in_metres_above_sea_level(metres, tags):
 )
 def test_direction_is_in_degrees_from_north(degrees, value):
     assert capture_of(gps(direction=value)).position.direction == degrees
+
+
+@pytest.mark.parametrize(
+    ("north", "ref"),
+    [
+        ("true", text("T")),
+        ("magnetic", text("M")),
+        ("magnetic", text("m ")),
+        ("magnetic", text("Magnetic")),
+        ("true", byte(ord("T"))),
+        ("", text("X")),
+        ("", text("")),
+        ("", None),
+    ],
+    ids=str,
+)
+def test_direction_says_from_which_north_it_is(north, ref):
+    tags = gps(direction=rational(271.25)) | ({DIRECTION_REF: ref} if ref else {})
+    assert capture_of(tags).position.direction_ref == north
+
+
+def test_without_a_direction_there_is_no_north():
+    assert capture_of(gps() | {DIRECTION_REF: text("M")}).position.direction_ref == ""
 
 
 @pytest.mark.parametrize(

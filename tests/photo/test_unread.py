@@ -1,0 +1,506 @@
+"""What is merely unknown is unsupported and named; what is no part of a picture never costs it."""
+
+import io
+import random
+import struct
+import subprocess
+import sys
+import zlib
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from granpipe.errors import PhotoError
+from granpipe.photo.exif import read_capture
+from granpipe.photo.unread import bmp_profile, describe, is_lossless, simpler, webp_sides
+from granpipe.photo.letterbox import letterbox
+from granpipe.photo.opening import load, open_photo
+from granpipe.photo.png_chunks import read_chunks
+
+import draw_samples
+import exif_blocks as eb
+from conftest import picture, psnr, rejects, rows, save
+
+BLOCK = eb.block(eb.gps(), image={0x0112: eb.short(6)})
+
+
+def encoded(image: Image.Image, kind: str, **options) -> bytes:
+    stream = io.BytesIO()
+    image.save(stream, kind, **options)
+    return stream.getvalue()
+
+
+def drawn(data: bytes, size: int = 64, **options) -> np.ndarray:
+    return letterbox(open_photo(data), size, **options)[0]
+
+
+def reason(data: bytes) -> str:
+    with pytest.raises(PhotoError) as caught:
+        letterbox(open_photo(data), 64)
+    return str(caught.value)
+
+
+# GIF, and what openers make room for
+
+
+def gif(width: int, height: int, disposal: int = 2) -> bytes:
+    """Return a GIF of one pixel in a frame that claims other sides."""
+    head = b"GIF89a" + struct.pack("<HHBBB", 1, 1, 0x80, 0, 0) + bytes(6)
+    control = b"!\xf9\4" + bytes([disposal << 2]) + bytes(4)
+    return head + control + b"," + struct.pack("<HHHHB", 0, 0, width, height, 0) + b"\2\2D\1\0;"
+
+
+OPENING = """
+import resource, sys
+from granpipe.errors import PhotoError
+from granpipe.photo.opening import open_photo
+open_photo(open(sys.argv[1], "rb").read())
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+try:
+    open_photo(open(sys.argv[2], "rb").read(), 200_000_000, 700_000_000)
+except PhotoError as error:
+    print(error.reason)
+print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)
+"""
+
+
+def huge_webp(side: int, **options) -> bytes:
+    data = bytearray(encoded(picture(), "WEBP", **options))
+    place = data.index(b"VP8X") + 12
+    data[place : place + 6] = (side - 1).to_bytes(3, "little") * 2
+    return bytes(data)
+
+
+HUGE = {
+    "a frame of a GIF": (gif(65_535, 65_535), "unsupported"),
+    "a small frame of a GIF": (gif(1, 1), "unsupported"),
+    "an animated WebP": (
+        huge_webp(16_000, save_all=True, append_images=[picture(seed=1)]),
+        "too_large",
+    ),
+    "an animated WebP of too many buffers": (
+        huge_webp(8_000, save_all=True, append_images=[picture(seed=1)]),
+        "too_large",
+    ),
+}
+
+
+@pytest.mark.parametrize(("data", "word"), HUGE.values(), ids=HUGE)
+def test_nothing_that_a_header_claims_makes_the_opener_take_memory(tmp_path, data, word):
+    (tmp_path / "sound.jpg").write_bytes(encoded(picture(), "JPEG"))
+    (tmp_path / "huge.jpg").write_bytes(data)
+    command = [sys.executable, "-c", OPENING, tmp_path / "sound.jpg", tmp_path / "huge.jpg"]
+    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+    assert said[0] == word
+    assert int(said[1]) < 30  # MB
+
+
+def test_a_gif_is_unsupported_in_prepare_and_map_whatever_its_name(granpipe, tmp_path):
+    path = tmp_path / "img/corn/a.jpg"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(gif(65_535, 65_535))
+    save(tmp_path / "img/corn/b.jpg")
+    granpipe("prepare", tmp_path / "img", tmp_path / "out")
+    assert rejects(tmp_path / "out") == {"corn/a.jpg": "unsupported"}
+    granpipe("map", tmp_path / "img", "-o", tmp_path / "map.csv")
+    assert rows(tmp_path / "map.csv")[0]["detail"] == "is a GIF"
+
+
+@pytest.mark.parametrize("options", [{}, {"lossless": True}, {"exif": BLOCK}], ids=str)
+def test_the_sides_of_a_webp_are_read_as_pillow_reads_them(options):
+    assert webp_sides(encoded(picture(123, 45), "WEBP", **options)) == (123, 45)
+
+
+# JPEG
+
+
+def jpeg_of_bits(bits: int, marker: int = 0xC1, channels: int = 3) -> bytes:
+    """Return a JPEG whose frame claims to be of another kind."""
+    data = bytearray(encoded(picture(), "JPEG"))
+    place = data.index(b"\xff\xc0")
+    data[place + 1], data[place + 4], data[place + 9] = marker, bits, channels
+    return bytes(data)
+
+
+@pytest.mark.parametrize(
+    ("data", "what"),
+    [
+        (jpeg_of_bits(12), "is a 12-bit JPEG"),
+        (jpeg_of_bits(12, 0xC2), "is a 12-bit JPEG"),
+        (jpeg_of_bits(16, 0xC3), "is a 16-bit lossless JPEG"),
+        (jpeg_of_bits(8, 0xC5), "is a hierarchical JPEG"),
+        (jpeg_of_bits(8, 0xCB), "is a lossless JPEG of arithmetic codes"),
+        (jpeg_of_bits(8, 0xF7), "is JPEG-LS"),
+        (jpeg_of_bits(8, 0xC0, 2), "is a JPEG of 2 channels"),
+    ],
+    ids=["12 bits", "12 bits, progressive", "16 bits", "hierarchical", "arithmetic", "LS", "2"],
+)
+def test_a_jpeg_that_is_not_read_is_unsupported_and_named(data, what):
+    assert reason(data) == f"unsupported: {what}"
+
+
+def lossless(levels: np.ndarray) -> bytes:
+    """Return a lossless JPEG of grey levels (ITU T.81, annex H), each predicted by its left one."""
+    height, width = levels.shape
+    before = np.concatenate([np.full((1, 1), 128), levels[:-1, :1]])
+    steps = levels.astype(int) - np.hstack([before, levels[:, :-1]])
+    bits = []
+    for step in steps.ravel().tolist():
+        size = abs(step).bit_length()
+        value = step if step > 0 else step + (1 << size) - 1
+        bits.append(f"{size:04b}" + (f"{value:0{size}b}" if size else ""))
+    text = "".join(bits)
+    text += "1" * (-len(text) % 8)
+    codes = int(text, 2).to_bytes(len(text) // 8, "big").replace(b"\xff", b"\xff\0")
+    table = bytes([0, 0, 0, 0, 9, *[0] * 12, *range(9)])
+    frame = struct.pack(">BHHBBBB", 8, height, width, 1, 1, 0x11, 0)
+    return b"".join(
+        [
+            b"\xff\xd8",
+            eb.segment(0xC3, frame),
+            eb.segment(0xC4, table),
+            eb.segment(0xDA, bytes([1, 1, 0, 1, 0, 0])),
+            codes,
+            b"\xff\xd9",
+        ]
+    )
+
+
+@pytest.mark.parametrize(("width", "height"), [(64, 48), (640, 110), (1500, 900)])
+def test_a_lossless_jpeg_of_any_size_is_drawn(width, height):
+    grey = picture(width, height).convert("L")
+    data = lossless(np.asarray(grey))
+    assert is_lossless(data)
+    found = letterbox(open_photo(data), 224)[3]
+    expected = letterbox(open_photo(encoded(grey, "PNG")), 224)[3]
+    assert np.array_equal(np.asarray(found), np.asarray(expected))
+
+
+ODD_SEGMENTS = {
+    "JFIF of 7 bytes": eb.segment(0xE0, b"JFIF\0"),
+    "JFIF of 4 bytes": eb.segment(0xE0, b"JFIF"),
+    "Adobe of 6 bytes": eb.segment(0xEE, b"Adobe\0"),
+    "Photoshop": eb.segment(0xED, b"Photoshop 3.0\0" + b"8BIM" * 3),
+    "MPF": eb.segment(0xE2, b"MPF\0" + b"II*\0\xff\xff"),
+    "a profile of 12 bytes": eb.segment(0xE2, b"ICC_PROFILE\0"),
+    "EXIF of nothing": eb.segment(0xE1, b"Exif\0\0"),
+    "EXIF twice": eb.segment(0xE1, b"Exif\0\0" + BLOCK) * 2,
+}
+
+
+@pytest.mark.parametrize("odd", ODD_SEGMENTS.values(), ids=ODD_SEGMENTS)
+@pytest.mark.parametrize("mode", ["RGB", "L"])
+def test_an_odd_segment_does_not_cost_a_jpeg(odd, mode):
+    data = encoded(picture(320, 240).convert(mode), "JPEG", quality=90)
+    plain = data[:2] + data[20:]
+    assert data[2:4] == b"\xff\xe0"
+    for changed in (data[:2] + odd + data[2:], plain[:2] + odd + plain[2:]):
+        found = drawn(changed)
+        turned = BLOCK in changed
+        assert np.array_equal(found, drawn(data) if not turned else np.rot90(drawn(data), -1))
+
+
+def test_exif_beside_an_odd_segment_is_read():
+    data = encoded(picture(), "JPEG")
+    odd = ODD_SEGMENTS["JFIF of 4 bytes"] + eb.segment(0xE1, b"Exif\0\0" + BLOCK)
+    capture = read_capture(open_photo(data[:2] + odd + data[2:]))
+    assert (capture.verdict, capture.position.lat) == ("ok", 12.51)
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"progressive": True}, {"restart_marker_rows": 1}], ids=str
+)
+@pytest.mark.parametrize("left", [b"", b"\xff"])
+def test_a_jpeg_that_lacks_its_end_marker_alone_says_that(options, left):
+    data = encoded(picture(320, 240), "JPEG", **options)
+    assert reason(data[:-2] + left) == (
+        "truncated: lacks its end marker; all else seems to be there"
+    )
+    assert "before its pixels do" in reason(data[:-200])
+
+
+# PNG
+
+
+def chunk(kind: bytes, content: bytes, *, is_whole: bool = True) -> bytes:
+    checksum = zlib.crc32(kind + content) ^ (not is_whole)
+    return struct.pack(">I4s", len(content), kind) + content + struct.pack(">I", checksum)
+
+
+def png(chunk: bytes, image: Image.Image | None = None, *, is_behind: bool = False) -> bytes:
+    data = encoded(image or picture(), "PNG")
+    place = len(data) - 12 if is_behind else 33
+    return data[:place] + chunk + data[place:]
+
+
+LONG = zlib.compress(bytes(3_000_000))
+ODD_CHUNKS = {
+    "packed text of 3 MB": chunk(b"zTXt", b"Comment\0\0" + LONG),
+    "packed international text of 3 MB": chunk(b"iTXt", b"Comment\0\1\0\0\0" + LONG),
+    "70 MB of text": chunk(b"tEXt", b"Comment\0" + b"x" * 1_000_000) * 70,
+    "a text that is not packed": chunk(b"zTXt", b"Comment\0\0nonsense"),
+    "packed in an unknown way": chunk(b"zTXt", b"Comment\0\7nonsense"),
+    "a checksum of a text": chunk(b"tEXt", b"Comment\0hello", is_whole=False),
+    "gAMA of 2 bytes": chunk(b"gAMA", b"\0\0"),
+    "cHRM of 2 bytes": chunk(b"cHRM", b"\0\0"),
+    "pHYs of 2 bytes": chunk(b"pHYs", b"\0\0"),
+    "a profile of 3 MB": chunk(b"iCCP", b"name\0\0" + LONG),
+    "a profile packed in an unknown way": chunk(b"iCCP", b"name\0\7"),
+    "acTL of 2 bytes": chunk(b"acTL", b"\0\0"),
+    "no keyword": chunk(b"iTXt", b""),
+}
+
+
+@pytest.mark.parametrize("odd", ODD_CHUNKS.values(), ids=ODD_CHUNKS)
+@pytest.mark.parametrize("is_behind", [False, True])
+def test_an_odd_chunk_does_not_cost_a_png(odd, is_behind):
+    assert np.array_equal(drawn(png(odd, is_behind=is_behind)), drawn(encoded(picture(), "PNG")))
+
+
+def test_a_large_profile_of_a_png_counts():
+    profile = draw_samples._display_p3()
+    start = struct.unpack_from(">I", profile, 0)[0]
+    large = struct.pack(">I", start + 2_000_000) + profile[4:] + bytes(2_000_000)
+    odd = chunk(b"iCCP", b"name\0\0" + zlib.compress(large))
+    expected = drawn(encoded(picture(), "PNG", icc_profile=profile))
+    assert np.array_equal(drawn(png(odd)), expected)
+
+
+def raw_profile(name: str, block: bytes) -> bytes:
+    """Return EXIF as ImageMagick and exiv2 write it into a text."""
+    digits = block.hex()
+    lines = "\n".join(digits[at : at + 72] for at in range(0, len(digits), 72))
+    return f"\n{name}\n{len(block):8}\n{lines}\n".encode()
+
+
+@pytest.mark.parametrize("keyword", ["exif", "APP1"])
+@pytest.mark.parametrize("kind", [b"tEXt", b"zTXt", b"iTXt"])
+@pytest.mark.parametrize("head", [b"", b"Exif\0\0"])
+@pytest.mark.parametrize("is_behind", [False, True])
+def test_exif_in_a_text_of_a_png_turns_it_and_gives_its_position(keyword, kind, head, is_behind):
+    text = raw_profile(keyword.lower(), head + BLOCK)
+    before = {b"tEXt": b"\0", b"zTXt": b"\0\0", b"iTXt": b"\0\1\0\0\0"}[kind]
+    content = text if kind == b"tEXt" else zlib.compress(text)
+    odd = chunk(kind, f"Raw profile type {keyword}".encode() + before + content)
+    data = png(odd, is_behind=is_behind)
+    assert letterbox(open_photo(data), 64)[2] == (48, 64)
+    capture = read_capture(open_photo(data))
+    assert (capture.verdict, capture.position.lat, capture.position.lon) == ("ok", 12.51, 45.255)
+
+
+@pytest.mark.parametrize(
+    "text", [b"", b"\n", b"\nexif\n", b"\nexif\n  4\nzz", b"exif 4 4d4d", b"\nexif\n 1\n\xff"]
+)
+def test_a_text_that_holds_no_exif_gives_none(text):
+    data = png(chunk(b"tEXt", b"Raw profile type exif\0" + text))
+    assert read_capture(open_photo(data)).verdict == "no_exif"
+
+
+XMP = b'<x:xmpmeta><rdf:Description tiff:Orientation="6"/></x:xmpmeta>'
+
+
+def test_an_orientation_in_xmp_alone_turns_nothing_and_is_flagged(granpipe, tmp_path):
+    corn = tmp_path / "img/corn"
+    corn.mkdir(parents=True)
+    image = picture(320, 240)
+    text = chunk(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + XMP)
+    (corn / "a.png").write_bytes(png(text, image))
+    (corn / "b.jpg").write_bytes(eb.jpeg(None, eb.xmp(XMP), picture=image))
+    (corn / "c.jpg").write_bytes(eb.jpeg(BLOCK, eb.xmp(XMP), picture=image))
+    image.save(corn / "d.webp", xmp=XMP)
+    image.save(corn / "e.tif", tiffinfo={700: XMP})
+    granpipe("prepare", tmp_path / "img", tmp_path / "out")
+    found = {
+        row["source"][5:]: (row["width"], "orientation" in row["flags"].split())
+        for row in rows(tmp_path / "out/labels.csv")
+    }
+    assert found == {
+        **dict.fromkeys(("a.png", "b.jpg", "d.webp", "e.tif"), ("320", True)),
+        "c.jpg": ("240", False),
+    }
+
+
+# Grey and colours that are transparent
+
+
+def grey_png(depth: int, levels: np.ndarray, key: int) -> bytes:
+    """Return a PNG of one channel, of which one level is transparent."""
+    height, width = levels.shape
+    head = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, depth, 0, 0, 0, 0))
+    bits = ((levels[..., None] >> np.arange(depth - 1, -1, -1)) & 1).astype(np.uint8)
+    lines = np.packbits(bits.reshape(height, -1), axis=1)
+    pixels = b"".join(b"\0" + line.tobytes() for line in lines)
+    clear = chunk(b"tRNS", struct.pack(">H", key))
+    rest = chunk(b"IDAT", zlib.compress(pixels)) + chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + head + clear + rest
+
+
+@pytest.mark.parametrize("depth", [1, 2, 4, 8, 16])
+def test_the_grey_that_is_transparent_shows_the_fill(depth):
+    most = 2**depth - 1
+    levels = np.zeros((32, 32), int)
+    levels[:, 8:16], levels[:, 16:24], levels[:, 24:] = most // 3, most, max(most - 1, 0)
+    key = most
+    array = drawn(grey_png(depth, levels, key), 32, fill=(200, 30, 10))
+    assert tuple(array[16, 20]) == (200, 30, 10)
+    # A level beside it is not transparent, however near it is.
+    expected = round(255 * (most - 1) / most)
+    assert tuple(array[16, 28]) == (expected,) * 3
+    assert tuple(array[16, 4]) == (0, 0, 0)
+
+
+def colour_png(levels: np.ndarray, key: tuple[int, ...]) -> bytes:
+    height, width, _ = levels.shape
+    head = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 16, 2, 0, 0, 0))
+    pixels = b"".join(b"\0" + line.astype(">u2").tobytes() for line in levels)
+    rest = chunk(b"IDAT", zlib.compress(pixels)) + chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + head + chunk(b"tRNS", struct.pack(">3H", *key)) + rest
+
+
+def test_the_colour_of_16_bits_that_is_transparent_is_that_one_alone():
+    levels = np.full((200, 32, 3), 0x1234)
+    levels[:, 16:] = (0x1234, 0x1234, 0x1235)
+    array = drawn(colour_png(levels, (0x1234, 0x1234, 0x1234)), 200, fill=(200, 30, 10))
+    assert tuple(array[100, 90]) == (200, 30, 10)
+    assert tuple(array[100, 112]) == (0x12, 0x12, 0x12)
+
+
+# TIFF and BMP
+
+
+def tiff(tags: dict[int, eb.Value], pixels: bytes, order: str = "<") -> bytes:
+    """Return a TIFF of one strip."""
+    tags = {0x103: eb.short(1), 0x115: eb.short(1), 0x116: eb.short(1000)} | tags
+    tags |= {0x111: eb.long(0), 0x117: eb.long(len(pixels))}
+    tags[0x111] = eb.long(len(eb.block(image=tags, order=order)))
+    return eb.block(image=tags, order=order) + pixels
+
+
+def tiff_of_bits(bits: int, photometric: int, channels: int, order: str, kind: int = 1) -> bytes:
+    tags = {0x100: eb.short(16), 0x101: eb.short(8), 0x102: eb.short(*[bits] * channels)}
+    tags |= {0x106: eb.short(photometric), 0x115: eb.short(channels)}
+    tags |= {0x153: eb.short(*[kind] * channels)} if kind != 1 else {}
+    return tiff(tags, bytes(16 * 8 * channels * bits // 8), order)
+
+
+@pytest.mark.parametrize("order", "<>")
+@pytest.mark.parametrize(
+    ("bits", "photometric", "channels", "kind", "words"),
+    [
+        *((bits, 2, 3, 1, f"{bits}-bit RGB") for bits in (2, 4, 10, 12, 14, 24, 32)),
+        *((bits, 1, 1, 1, f"{bits}-bit grey") for bits in (10, 14, 24)),
+        (16, 2, 3, 3, "16-bit floating-point RGB"),
+        (32, 2, 3, 3, "32-bit floating-point RGB"),
+        (16, 32845, 3, 2, "16-bit signed LogLuv of 3 channels"),
+        (16, 32803, 1, 1, "16-bit colour filter array"),
+    ],
+)
+def test_a_tiff_of_pixels_that_are_not_read_is_unsupported_and_says_what_they_are(
+    bits, photometric, channels, kind, words, order
+):
+    data = tiff_of_bits(bits, photometric, channels, order, kind)
+    assert reason(data) == f"unsupported: is a TIFF whose pixels are not read: {words}"
+    for end in (20, 60, len(data) // 3):  # a part of it is damaged, whatever it was to be
+        assert reason(data[:end]).startswith(("truncated", "unsupported: is a TIFF"))
+
+
+@pytest.mark.parametrize("compression", [34676, 34712, 32809, 99])
+def test_a_compression_that_is_not_read_is_unsupported_and_named(compression):
+    tags = {0x100: eb.short(16), 0x101: eb.short(8), 0x102: eb.short(8, 8, 8)}
+    tags |= {0x106: eb.short(2), 0x115: eb.short(3), 0x103: eb.short(compression)}
+    said = reason(tiff(tags, bytes(500)))
+    assert said.startswith("unsupported: is a TIFF")
+
+
+def test_a_big_endian_bigtiff_is_unsupported_and_a_little_endian_one_is_read():
+    image = picture()
+    data = encoded(image, "TIFF", big_tiff=True)
+    assert np.array_equal(drawn(data), drawn(encoded(image, "TIFF")))
+    assert reason(b"MM\0+\0\x08\0\0" + bytes(500)) == (
+        "unsupported: is a TIFF whose pixels are not read: a big-endian BigTIFF"
+    )
+
+
+@pytest.mark.parametrize("shift", [0, 8])
+def test_a_colour_map_of_8_bits_is_as_bright_as_one_of_16(shift):
+    levels = np.arange(256)
+    reds, greens, blues = levels, levels[::-1], np.full(256, 77)
+    colours = np.stack([reds, greens, blues])
+    numbers = (colours << shift | (colours if shift else 0)).ravel().tolist()
+    tags = {0x100: eb.short(16), 0x101: eb.short(16), 0x102: eb.short(8)}
+    tags |= {0x106: eb.short(3), 0x140: eb.short(*numbers)}
+    array = drawn(tiff(tags, bytes(range(256))), 16)
+    assert np.array_equal(array.reshape(-1, 3), colours.T)
+
+
+def test_an_orientation_of_another_type_turns_jpeg_and_tiff():
+    for value in (eb.byte(6), eb.long(6), eb.rational(6), eb.text("6")):
+        turned = eb.jpeg(eb.block(image={0x0112: value}), picture=picture())
+        assert letterbox(open_photo(turned), 64)[2] == (48, 64)
+        tags = {0x100: eb.short(4), 0x101: eb.short(2), 0x102: eb.short(8)}
+        tags |= {0x106: eb.short(1), 0x112: value}
+        pixels = np.arange(8, dtype=np.uint8) * 30
+        array, box, *_ = letterbox(open_photo(tiff(tags, pixels.tobytes())), 4)
+        found = array[box.top : box.bottom, box.left : box.right, 0]
+        assert np.array_equal(found, np.rot90(pixels.reshape(2, 4), -1)), value
+
+
+def bmp(bits: int, packing: int, masks: tuple[int, ...] = (), size: int = 40) -> bytes:
+    width, height = 8, 4
+    head = struct.pack("<IiiHHIIiiII", size, width, height, 1, bits, packing, 0, 0, 0, 0, 0)
+    head += struct.pack(f"<{len(masks)}I", *masks)
+    head = head.ljust(size, b"\0")
+    start = 14 + len(head)
+    pixels = bytes((width * bits + 31) // 32 * 4 * height)
+    return b"BM" + struct.pack("<IHHI", start + len(pixels), 0, 0, start) + head + pixels
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (bmp(32, 3, (0x3FF00000, 0xFFC00, 0x3FF)), "is a BMP of 32 bits in fields"),
+        (bmp(16, 3, (0xF00, 0xF0, 0xF)), "is a BMP of 16 bits in fields"),
+        (bmp(0, 5), "is a BMP with PNG inside"),
+        (bmp(24, 4), "is a BMP with JPEG inside"),
+        (bmp(24, 4, size=64), "is a BMP with packing of OS/2 inside"),
+        (bmp(2, 0), "is a 2-bit BMP"),
+        (bmp(64, 0), "is a 64-bit BMP"),
+    ],
+    ids=["10 10 10", "4 4 4", "PNG", "JPEG", "OS/2", "2 bits", "64 bits"],
+)
+def test_a_bmp_that_is_not_read_is_unsupported_and_named(data, words):
+    assert reason(data).startswith(f"unsupported: {words}")
+
+
+@given(st.binary(max_size=300), st.sampled_from([b"", b"BM", b"II*\0", b"MM\0*", b"II+\0"]))
+def test_no_beginning_makes_what_describes_it_raise(rest, start):
+    for data in (start + rest, b"\xff\xd8\xff" + rest, b"\x89PNG\r\n\x1a\n" + rest):
+        describe(data)
+        simpler(data)
+        webp_sides(data)
+        bmp_profile(data)
+        read_chunks(data)
+
+
+def test_no_damage_makes_what_describes_a_file_raise():
+    rng = random.Random(3)
+    seeds = [tiff_of_bits(12, 2, 3, "<"), bmp(16, 3, (1, 2, 3)), jpeg_of_bits(12), gif(9, 9)]
+    seeds += [png(odd) for name, odd in ODD_CHUNKS.items() if "MB" not in name]
+    for seed in seeds * 40:
+        data = bytearray(seed)
+        for _ in range(rng.choice([1, 3, 9])):
+            data[rng.randrange(len(data))] = rng.randrange(256)
+        describe(bytes(data))
+        simpler(bytes(data))
+        read_chunks(bytes(data))
+
+
+def test_a_sound_picture_is_never_described_as_unknown():
+    for kind in ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "AVIF"):
+        data = encoded(picture(), kind)
+        assert describe(data) == ""
+        assert psnr(drawn(data), drawn(simpler(data))) > 99
+        load(open_photo(data))
