@@ -108,6 +108,16 @@ def test_the_popup_says_where_the_camera_looked_and_in_which_time_zone(visit, tm
     }
 
 
+@pytest.mark.parametrize(
+    ("north", "shown"), [("true", " (true north)"), ("magnetic", " (magnetic north)"), ("", "")]
+)
+def test_the_popup_says_from_which_north_the_direction_is(visit, tmp_path, north, shown):
+    place = [(-33.9, -18.4, -2.5, 271.7, north)]
+    visit = visit(make_plain_page(tmp_path, place, "2024-06-27T05:00:02"))
+    visit.state("open(0)")
+    assert f"272° W{shown}" in visit.texts(".card dd")
+
+
 def test_the_popup_links_to_the_photograph(visit, season):
     visit = visit(season)
     visit.state("open(3)")
