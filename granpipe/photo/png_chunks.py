@@ -24,7 +24,8 @@ _LARGEST_PROFILE = 16 << 20
 _XMP = b"XML:com.adobe.xmp"
 _EXIF_TEXTS = (b"Raw profile type exif", b"Raw profile type APP1")
 _KEPT = (_XMP, *_EXIF_TEXTS)
-_GREY, _TWO, _FOUR = 0, 2, 4
+_GREY, _RGB = 0, 2
+_TWO, _FOUR = 2, 4
 # Decoders agree that a gamma this near to 1 / 2.2 means the curve of sRGB.
 _LIKE_SRGB = (0.43, 0.48)
 
@@ -106,8 +107,8 @@ class PngChunks:
 
     @property
     def has_wide_key(self) -> bool:
-        """Pixels are RGB of 16 bits each, of which tRNS may name one."""
-        return (self.depth, self.colour_type) == (16, 2)
+        """Pixels are grey or RGB of 16 bits, of which tRNS may name one."""
+        return self.depth == 16 and self.colour_type in {_GREY, _RGB}
 
     def key_scale(self) -> int:
         """Return what makes an 8-bit level of a grey level that tRNS names."""

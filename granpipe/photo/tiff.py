@@ -14,7 +14,8 @@ PREFIXES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
 _WIDTH, _LENGTH, _BITS, _COMPRESSION, _PHOTOMETRIC, _SAMPLES = 256, 257, 258, 259, 262, 277
 _BYTE_COUNTS, _PLANAR, _COLOUR_MAP, _FORMAT = 279, 284, 320, 339
-_FILL_ORDER, _EXTRA, _APART, _YCBCR = 266, 338, 2, 6
+_FILL_ORDER, _EXTRA, _SUBSAMPLING = 266, 338, 530
+_APART, _YCBCR, _LAB = 2, 6, 8
 _ASKED = frozenset(
     (_WIDTH, _LENGTH, _BITS, _COMPRESSION, _PHOTOMETRIC, _SAMPLES, _PLANAR, _FORMAT)
 ) | {_FILL_ORDER, _EXTRA}
@@ -149,9 +150,12 @@ def check_strips(image: Image.Image) -> None:
     planes = int(tags.get(_SAMPLES, 1)) if tags.get(_PLANAR) == _APART else 1
     is_raw = tags.get(_COMPRESSION, 1) == 1
     is_wide = is_raw and set(tags.get(_BITS, ())) != {8}
-    is_other = tags.get(_PHOTOMETRIC) == _YCBCR or any(tile[3][0] == "a" for tile in tiles)
+    photometric = tags.get(_PHOTOMETRIC)
+    is_other = photometric in {_YCBCR, _LAB} or any(tile[3][0] == "a" for tile in tiles)
     if planes == 2 or (planes > 1 and (is_wide or is_other)):
         raise PhotoError("unsupported", "keeps its channels apart in a way that Pillow misreads")
+    if photometric == _YCBCR and is_raw and tags.get(_SUBSAMPLING, (2, 2)) != (1, 1):
+        raise PhotoError("unsupported", "is a TIFF of uncompressed pixels that share their colours")
     areas = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
     offsets = {tile[2] for tile in tiles}
     is_whole = _covers(boxes, width, height) and len(offsets) == len(tiles)

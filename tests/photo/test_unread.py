@@ -17,6 +17,7 @@ from granpipe.errors import PhotoError
 from granpipe.photo.exif import read_capture
 from granpipe.photo.unread import bmp_profile, describe, is_lossless, simpler, webp_sides
 from granpipe.photo.letterbox import letterbox
+from granpipe.photo.memory import decoding_memory
 from granpipe.photo.opening import load, open_photo
 from granpipe.photo.png_chunks import read_chunks
 
@@ -368,6 +369,16 @@ def test_the_colour_of_16_bits_that_is_transparent_is_that_one_alone():
     assert tuple(array[100, 112]) == (0x12, 0x12, 0x12)
 
 
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_transparent_colour_of_16_bits_takes_two_buffers_more(channels):
+    if channels == 3:
+        data = colour_png(np.zeros((60, 50, 3), int), (1, 2, 3))
+    else:
+        data = grey_png(16, np.zeros((60, 50), int), 1)
+    image = open_photo(data)
+    assert decoding_memory(image, image.size, 0) == 3 * 4 * 60 * 50
+
+
 # TIFF and BMP
 
 
@@ -405,6 +416,17 @@ def test_a_tiff_of_pixels_that_are_not_read_is_unsupported_and_says_what_they_ar
     assert reason(data) == f"unsupported: is a TIFF whose pixels are not read: {words}"
     for end in (20, 60, len(data) // 3):  # a part of it is damaged, whatever it was to be
         assert reason(data[:end]).startswith(("truncated", "unsupported: is a TIFF"))
+
+
+def test_uncompressed_pixels_of_a_tiff_that_share_their_colours_are_unsupported():
+    data = tiff_of_bits(8, 6, 3, "<")  # two by two, where nothing is said
+    assert reason(data) == (
+        "unsupported: is a TIFF of uncompressed pixels that share their colours"
+    )
+    tags = {0x100: eb.short(16), 0x101: eb.short(8), 0x102: eb.short(8, 8, 8)}
+    tags |= {0x106: eb.short(6), 0x115: eb.short(3), 0x212: eb.short(1, 1)}
+    grey = drawn(tiff(tags, bytes([90, 128, 128]) * 16 * 8))
+    assert np.abs(grey[32, 32].astype(int) - 90).max() <= 1
 
 
 @pytest.mark.parametrize("compression", [34676, 34712, 32809, 99])
