@@ -42,9 +42,9 @@ def decoding_memory(image: Image.Image, sides: tuple[int, int], file_size: int) 
 
     There are 4 buffers for WebP, 3 for AVIF and HEIC, 2 for TIFF, and 1 for the others and for the
     pixels of a JPEG at its reduced scale; 1 more for a palette, and for transparency in formats of
-    one buffer or two; 2 more, of the full size, for a progressive JPEG. A row and a column
-    count as 48 pixels at least, since Pillow keeps the place of each row, and 48 bytes of weights
-    for each pixel of a side that it scales.
+    one buffer or two, 2 where a PNG names one colour of 16 bits for it; 2 more, of the full size,
+    for a progressive JPEG. A row and a column count as 48 pixels at least, since Pillow keeps the
+    place of each row, and 48 bytes of weights for each pixel of a side that it scales.
 
     Examples
     --------

@@ -15,7 +15,7 @@ from granpipe.photo.jpeg_header import open_plain
 from granpipe.photo.jpeg_integrity import decode_jpeg
 from granpipe.photo.unread import describe, is_lossless, simpler, webp_sides
 from granpipe.photo.png import check_rows, check_sums, resolve_key, scale_key
-from granpipe.photo.tiff import PREFIXES, check_strips, mend_colour_map, unread_coding
+from granpipe.photo.tiff import PREFIXES, check_strips, check_tables, mend_colour_map, unread_coding
 
 MAX_PIXELS = 200_000_000
 """Pixels of the largest photograph that is decoded, unless told otherwise."""
@@ -74,6 +74,8 @@ def _check_pixels(sides: tuple[int, int], max_pixels: int) -> None:
 def _open_by_pillow(data: bytes, max_pixels: int, max_memory: int | None) -> Image.Image:
     if data.startswith(_SAID_BEFORE) and (what := describe(data)):
         raise PhotoError("unsupported", what)
+    if data.startswith(PREFIXES):
+        check_tables(data)
     if sides := webp_sides(data):
         _check_pixels(sides, max_pixels)
         _check_opener(sides, max_memory)
@@ -103,6 +105,7 @@ def _opened(data: bytes) -> Image.Image:
         scale_key(image, details.chunks)
     elif image.format == "TIFF":
         image.info.pop("xmp", None)  # by which Pillow would turn it
+        image.is_animated = True  # type: ignore[attr-defined]  # else it reads all EXIF at its end
         mend_colour_map(image)
     elif image.format in JPEGS:
         image.info["lossless"] = is_lossless(data)

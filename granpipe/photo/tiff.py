@@ -1,6 +1,7 @@
 """What a TIFF is that Pillow does not read, and whether its parts make one picture (TIFF 6.0)."""
 
 import struct
+from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +20,8 @@ _APART, _YCBCR, _LAB = 2, 6, 8
 _ASKED = frozenset(
     (_WIDTH, _LENGTH, _BITS, _COMPRESSION, _PHOTOMETRIC, _SAMPLES, _PLANAR, _FORMAT)
 ) | {_FILL_ORDER, _EXTRA}
-_MOST_VALUES, _MOST_TAGS = 64, 4096
+_MOST_VALUES, _MOST_TAGS, _MOST_NUMBERS = 64, 4096, 200_000
+_BYTES, _PRIVATE = frozenset((1, 2, 6, 7)), 700
 _LETTERS = {1: "B", 3: "H", 4: "I"}
 _COLOURS = {
     **{0: "grey", 1: "grey", 2: "RGB", 3: "palette", 4: "mask", 5: "CMYK", 6: "YCbCr", 8: "CIELab"},
@@ -59,7 +61,7 @@ def _is_read(order: bytes, tags: dict[int, list[int]]) -> bool:
     """Return whether Pillow knows the kind of pixels, as it looks it up itself."""
     photometric, samples = tags.get(_PHOTOMETRIC, [0])[0], tags.get(_SAMPLES, [1])[0]
     bits, formats = tags.get(_BITS, [1]), tags.get(_FORMAT, [1])
-    bits = bits * samples if len(bits) == 1 else bits[:samples]
+    bits = bits * min(samples, _MOST_VALUES) if len(bits) == 1 else bits[:samples]
     kind = (formats[0],) if len(set(formats)) == 1 else tuple(formats)
     fill_order, extra = tags.get(_FILL_ORDER, [1])[0], tuple(tags.get(_EXTRA, ()))
     key = (order, photometric, kind, fill_order, tuple(bits), extra)
@@ -89,23 +91,50 @@ def _read_tags(data: bytes) -> dict[int, list[int]]:
     struct.error, KeyError, OverflowError
         The table, or a value in it, is not whole.
     """
-    order = {b"II": "<", b"MM": ">"}[data[:2]]
-    is_big = data[2:4] == b"+\0"
-    offset, counter, first, room, step = ("Q", "Q", 8, 8, 20) if is_big else ("I", "H", 4, 4, 12)
-    (start,) = struct.unpack_from(order + offset, data, first)
-    (count,) = struct.unpack_from(order + counter, data, start)
-    start += struct.calcsize(order + counter)
+    order = _order(data)
     tags: dict[int, list[int]] = {}
-    for place in range(start, start + min(count, _MOST_TAGS) * step, step):
-        number, kind, size = struct.unpack_from(f"{order}HH{offset}", data, place)
+    offset, room = ("Q", 8) if data[2:4] == b"+\0" else ("I", 4)
+    for number, kind, size, place in _entries(data):
         if number not in _ASKED or kind not in _LETTERS:
             continue
         form = order + _LETTERS[kind] * min(size, _MOST_VALUES)
-        value = place + 4 + room
         if struct.calcsize(form) > room:
-            (value,) = struct.unpack_from(order + offset, data, value)
-        tags.setdefault(number, list(struct.unpack_from(form, data, value)) or [0])
+            (place,) = struct.unpack_from(order + offset, data, place)  # noqa: PLW2901
+        tags.setdefault(number, list(struct.unpack_from(form, data, place)) or [0])
     return tags
+
+
+def _order(data: bytes) -> str:
+    return {b"II": "<", b"MM": ">"}[data[:2]]
+
+
+def _entries(data: bytes) -> Iterator[tuple[int, int, int, int]]:
+    """Yield number, type, count and place of the value of each entry in the first table."""
+    order, is_big = _order(data), data[2:4] == b"+\0"
+    offset, counter, first, room = ("Q", "Q", 8, 8) if is_big else ("I", "H", 4, 4)
+    (start,) = struct.unpack_from(order + offset, data, first)
+    (count,) = struct.unpack_from(order + counter, data, start)
+    start, step = start + struct.calcsize(order + counter), 4 + 2 * room
+    for place in range(start, start + min(count, _MOST_TAGS) * step, step):
+        yield (*struct.unpack_from(f"{order}HH{offset}", data, place), place + 4 + room)
+
+
+def check_tables(data: bytes) -> None:
+    """Raise PhotoError `too_large` for a TIFF of more numbers than Pillow takes in its stride.
+
+    It makes an object of each strip and of each number, at 350 bytes and 6 microseconds a strip.
+    """
+    try:
+        sizes = [
+            size
+            for number, kind, size, _ in _entries(data)
+            if number < _PRIVATE and kind not in _BYTES
+        ]
+    except (struct.error, KeyError, OverflowError):
+        return  # Pillow will say what it thinks of it
+    if sizes and max(sizes) > _MOST_NUMBERS:
+        what = f"a TIFF of {max(sizes):,} strips or numbers, {_MOST_NUMBERS:,} are allowed"
+        raise PhotoError("too_large", what)
 
 
 def mend_colour_map(image: Image.Image) -> None:

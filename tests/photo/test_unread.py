@@ -89,6 +89,20 @@ HUGE = {
 }
 
 
+def tiff_of_strips(count: int, place: int = 8) -> bytes:
+    """Return a TIFF that claims so many strips, and holds their places."""
+    numbers = b"".join(struct.pack("<I", place) for _ in range(count))
+    tags = {0x100: eb.short(1), 0x101: eb.long(count), 0x102: eb.short(8), 0x103: eb.short(1)}
+    tags |= {0x106: eb.short(1), 0x115: eb.short(1), 0x116: eb.short(1), 0x117: eb.long(1)}
+    tags[0x111] = eb.Value(eb.LONG, "B", tuple(numbers))
+    data = eb.block(image=tags)
+    at = data.index(struct.pack("<HHI", 0x111, 4, 4 * count))
+    return data[: at + 4] + struct.pack("<I", count) + data[at + 8 :]
+
+
+HUGE["a TIFF of very many strips"] = (tiff_of_strips(300_000), "too_large")
+
+
 @pytest.mark.parametrize(("data", "word"), HUGE.values(), ids=HUGE)
 def test_nothing_that_a_header_claims_makes_the_opener_take_memory(tmp_path, data, word):
     (tmp_path / "sound.jpg").write_bytes(encoded(picture(), "JPEG"))
