@@ -7,10 +7,10 @@ from PIL import Image
 
 from granpipe.photo.adobe_rgb import is_adobe_rgb
 from granpipe.photo.isobmff import Container, read_container
-from granpipe.photo.unread import bmp_profile
 from granpipe.photo.png_chunks import PngChunks, read_chunks
 from granpipe.photo.profiles import ADOBE_RGB, Colours, coded_colours
 from granpipe.photo.tags import read_orientation
+from granpipe.photo.unread import bmp_profile
 
 _ORIENTATION = 0x0112
 _IN_XMP = re.compile(rb"tiff:Orientation(?:\s*=\s*[\"']|\s*>\s*)([1-8])\b")

@@ -13,9 +13,9 @@ from granpipe.errors import PhotoError, one_line
 from granpipe.photo.details import details_of, note_details, read_details
 from granpipe.photo.jpeg_header import open_plain
 from granpipe.photo.jpeg_integrity import decode_jpeg
-from granpipe.photo.unread import describe, is_lossless, simpler, webp_sides
 from granpipe.photo.png import check_rows, check_sums, resolve_key, scale_key
 from granpipe.photo.tiff import PREFIXES, check_strips, check_tables, mend_colour_map, unread_coding
+from granpipe.photo.unread import describe, is_lossless, simpler, webp_sides
 
 MAX_PIXELS = 200_000_000
 """Pixels of the largest photograph that is decoded, unless told otherwise."""

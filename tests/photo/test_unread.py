@@ -15,11 +15,11 @@ from PIL import Image
 
 from granpipe.errors import PhotoError
 from granpipe.photo.exif import read_capture
-from granpipe.photo.unread import bmp_profile, describe, is_lossless, simpler, webp_sides
 from granpipe.photo.letterbox import letterbox
 from granpipe.photo.memory import decoding_memory
 from granpipe.photo.opening import load, open_photo
 from granpipe.photo.png_chunks import read_chunks
+from granpipe.photo.unread import bmp_profile, describe, is_lossless, simpler, webp_sides
 
 import draw_samples
 import exif_blocks as eb
