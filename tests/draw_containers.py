@@ -1,13 +1,20 @@
-"""Change the boxes of HEIC and AVIF files that Pillow wrote (ISO/IEC 14496-12 and 23008-12)."""
+"""Change what Pillow wrote: boxes of HEIC and AVIF (ISO/IEC 14496-12, 23008-12), chunks of PNG."""
 
 import io
 import struct
+import zlib
 
 from PIL import Image
 
 
 def box(kind: bytes, content: bytes) -> bytes:
     return struct.pack(">I4s", len(content) + 8, kind) + content
+
+
+def chunk(kind: bytes, content: bytes, *, is_whole: bool = True) -> bytes:
+    """Return a chunk of a PNG, whose checksum may be wrong."""
+    checksum = zlib.crc32(kind + content) ^ (not is_whole)
+    return struct.pack(">I4s", len(content), kind) + content + struct.pack(">I", checksum)
 
 
 def nclx(primaries: int, transfer: int, matrix: int = 6, full: bool = True) -> bytes:

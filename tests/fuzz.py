@@ -26,6 +26,8 @@ from PIL import Image, features
 
 from granpipe import make_copy, parameters_of
 
+import draw_containers as dc
+
 ROOT = Path(__file__).parent.parent
 SIZE = 64
 LEAST_PSNR = 35.0  # of a scaled decode beside a full one
@@ -102,6 +104,7 @@ def seeds() -> dict[str, bytes]:
         "rgba.png": (clear, {}),
         "palette.png": (colour.quantize(60), {"transparency": 3}),
         "grey16.png": (grey16, {}),
+        "clear16.png": (grey16, {"transparency": 257 * 90}),
         "bits.png": (colour.convert("1"), {}),
         "lossy.webp": (colour, {"exif": exif}),
         "lossless.webp": (clear, {"lossless": True}),
@@ -123,7 +126,13 @@ def seeds() -> dict[str, bytes]:
         kinds["rgb.heic"] = (colour, {"exif": exif})
     except ImportError:
         pass
-    return {name: _saved(name, image, **options) for name, (image, options) in kinds.items()}
+    drawn = {name: _saved(name, image, **options) for name, (image, options) in kinds.items()}
+    chunks = (dc.chunk(b"gAMA", bytes(4)), dc.chunk(b"cICP", bytes([12, 13, 0, 1])))
+    drawn["named.png"] = drawn["rgb.png"][:33] + b"".join(chunks) + drawn["rgb.png"][33:]
+    cut = (dc.clap(100, 80, 5, -3), dc.irot(1), dc.imir(0), dc.nclx(12, 13))
+    for name in {"rgb.avif", "rgb.heic"} & drawn.keys():
+        drawn[name.replace("rgb", "cut")] = dc.with_properties(drawn[name], *cut, drop=[b"nclx"])
+    return drawn
 
 
 def _saved(name: str, image: Image.Image, **options) -> bytes:

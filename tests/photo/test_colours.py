@@ -2,7 +2,6 @@
 
 import io
 import struct
-import zlib
 
 import numpy as np
 import pytest
@@ -20,6 +19,7 @@ import draw_containers as dc
 import draw_samples
 import exif_blocks as eb
 from conftest import psnr, rejects, save
+from draw_containers import chunk
 
 LEAF = (90, 140, 60)
 # Of that leaf in sRGB: computed by hand from the primaries' matrices, and told by ImageMagick.
@@ -43,11 +43,6 @@ def reason(data: bytes) -> tuple[str, str]:
     with pytest.raises(PhotoError) as caught:
         letterbox(open_photo(data), 32)
     return caught.value.reason, caught.value.detail
-
-
-def chunk(kind: bytes, content: bytes) -> bytes:
-    checksum = zlib.crc32(kind + content)
-    return struct.pack(">I4s", len(content), kind) + content + struct.pack(">I", checksum)
 
 
 def png(*chunks: bytes, image: Image.Image | None = None, **options) -> bytes:

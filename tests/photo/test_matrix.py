@@ -7,7 +7,6 @@ tests/photo/test_matrix.py` prints it.
 import base64
 import io
 import struct
-import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -98,9 +97,8 @@ def named_colours(kind: str) -> None:
         data = dc.container(leaf(), name, dc.nclx(12, 13), drop=[b"colr"], quality=100)
         expected = FROM_P3
     elif kind == "PNG":
-        plain, content = encoded(leaf(), kind), b"cICP\x0c\x0d\0\1"
-        chunk = struct.pack(">I", 4) + content + struct.pack(">I", zlib.crc32(content))
-        data, expected = plain[:33] + chunk + plain[33:], FROM_P3
+        plain, points = encoded(leaf(), kind), dc.chunk(b"cICP", bytes([12, 13, 0, 1]))
+        data, expected = plain[:33] + points + plain[33:], FROM_P3
     else:
         data, expected = with_r03(kind), FROM_ADOBE
     assert np.abs(drawn(data)[80, 80].astype(int) - expected).max() <= 4

@@ -24,6 +24,7 @@ from granpipe.photo.unread import bmp_profile, describe, is_lossless, simpler, w
 import draw_samples
 import exif_blocks as eb
 from conftest import picture, psnr, rejects, rows, save
+from draw_containers import chunk
 
 BLOCK = eb.block(eb.gps(), image={0x0112: eb.short(6)})
 
@@ -238,11 +239,6 @@ def test_a_jpeg_that_lacks_its_end_marker_alone_says_that(options, left):
 
 
 # PNG
-
-
-def chunk(kind: bytes, content: bytes, *, is_whole: bool = True) -> bytes:
-    checksum = zlib.crc32(kind + content) ^ (not is_whole)
-    return struct.pack(">I4s", len(content), kind) + content + struct.pack(">I", checksum)
 
 
 def png(chunk: bytes, image: Image.Image | None = None, *, is_behind: bool = False) -> bytes:
