@@ -5,11 +5,14 @@ Boxes and items are those of ISO/IEC 14496-12 and 23008-12, properties those of 
 applies no clean aperture and no code points, and stops at EXIF that it cannot read.
 """
 
+import math
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from fractions import Fraction
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from fractions import Fraction
 
 _MOST_BOXES = 4096
 """Boxes, items and properties of each kind that are looked at; a phone writes a hundred."""
@@ -231,6 +234,8 @@ def _take_property(data: bytes, kind: bytes, start: int, end: int, found: dict[s
     elif kind == b"imir":
         found["axis"] = _number(content, 0, 1) & 1
     elif kind == b"clap":
+        from fractions import Fraction  # noqa: PLC0415 - for the few that are cut
+
         numbers = struct.unpack_from(">IIIIiIiI", content)
         found["aperture"] = tuple(map(Fraction, numbers[::2], numbers[1::2]))
     elif kind == b"colr" and content[:4] == b"nclx":
@@ -241,7 +246,7 @@ def _take_property(data: bytes, kind: bytes, start: int, end: int, found: dict[s
 
 
 def _cut(
-    sides: tuple[int, int], aperture: tuple[Fraction, Fraction, Fraction, Fraction]
+    sides: tuple[int, int], aperture: "tuple[Fraction, Fraction, Fraction, Fraction]"
 ) -> tuple[int, int, int, int] | None:
     """Return the clean aperture as a box in the picture (14496-12, section 12.1.4).
 
@@ -251,7 +256,7 @@ def _cut(
     width, height, across, down = aperture
     edges = []
     for side, part, off in zip(sides, (width, height), (across, down), strict=True):
-        first = (off + Fraction(side - 1, 2) - (part - 1) / 2).__floor__()
+        first = math.floor(off + (side - part) / 2)
         edges.append((first, first + round(part)))
     (left, right), (top, bottom) = edges
     is_within = 0 <= left < right <= sides[0] and 0 <= top < bottom <= sides[1]

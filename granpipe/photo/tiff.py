@@ -6,7 +6,6 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImagePalette
-from PIL.TiffImagePlugin import COMPRESSION_INFO, OPEN_INFO
 
 from granpipe.errors import PhotoError
 
@@ -59,6 +58,8 @@ def describe_tiff(data: bytes) -> str:
 
 def _is_read(order: bytes, tags: dict[int, list[int]]) -> bool:
     """Return whether Pillow knows the kind of pixels, as it looks it up itself."""
+    from PIL.TiffImagePlugin import COMPRESSION_INFO, OPEN_INFO  # noqa: PLC0415 - takes a while
+
     photometric, samples = tags.get(_PHOTOMETRIC, [0])[0], tags.get(_SAMPLES, [1])[0]
     bits, formats = tags.get(_BITS, [1]), tags.get(_FORMAT, [1])
     bits = bits * min(samples, _MOST_VALUES) if len(bits) == 1 else bits[:samples]
