@@ -11,13 +11,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from granpipe.photo.av1 import stream_colours
+
 if TYPE_CHECKING:
     from fractions import Fraction
 
 _MOST_BOXES = 4096
 """Boxes, items and properties of each kind that are looked at; a phone writes a hundred."""
 
-_LARGEST_EXIF = 1 << 20
+_LARGEST_EXIF, _STREAM = 1 << 20, 1024
 _EXIF = b"Exif"
 # Orientations of Exif for quarter turns anticlockwise, without and with a mirror before display
 # (`imir` axis 0 swaps top and bottom, 1 swaps left and right), as irot comes before imir.
@@ -116,7 +118,7 @@ def _container(data: bytes, meta: _Meta, found: dict[str, Any]) -> Container:
         _cut(sides, aperture) if sides and aperture else None,
         _TURNS[axis][quarters],
         "profile" in found,
-        found.get("code_points"),
+        found.get("code_points") or _stream_colours(data, meta),
         _exif(data, meta, exif_items),
         tuple(meta.places[item] for item in exif_items),
     )
@@ -261,6 +263,15 @@ def _cut(
     (left, right), (top, bottom) = edges
     is_within = 0 <= left < right <= sides[0] and 0 <= top < bottom <= sides[1]
     return (left, top, right, bottom) if is_within else None
+
+
+def _stream_colours(data: bytes, meta: _Meta) -> tuple[int, int, int, int] | None:
+    """Return the code points in the AV1 stream of the picture, or of the first part of a grid."""
+    coded = [item for item, kind in meta.kinds.items() if kind == b"av01"]
+    item = meta.primary if meta.primary in coded else next(iter(coded), None)
+    method, start, length = meta.extents.get(item, (2, 0, 0)) if item is not None else (2, 0, 0)
+    start += meta.inner if method == 1 else 0
+    return stream_colours(data[start : start + min(length, _STREAM)]) if method < 2 else None
 
 
 def _exif(data: bytes, meta: _Meta, items: list[int]) -> bytes:

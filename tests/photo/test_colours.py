@@ -1,5 +1,6 @@
 """Colours that a file names without an ICC profile come out as sRGB, or are said to be unread."""
 
+import base64
 import io
 import struct
 
@@ -10,7 +11,9 @@ from hypothesis import strategies as st
 from PIL import Image, ImageCms
 
 from granpipe.errors import PhotoError
+from granpipe.photo.av1 import stream_colours
 from granpipe.photo.colour import to_srgb
+from granpipe.photo.isobmff import read_container
 from granpipe.photo.letterbox import letterbox
 from granpipe.photo.opening import open_photo
 from granpipe.photo.profiles import Colours, coded_colours, make_profile
@@ -82,6 +85,32 @@ def test_code_points_of_heic_and_avif_are_converted(kind, points, expected):
     # What the codec itself changes is up to 2 levels, which wide primaries stretch.
     assert near(found, expected, 3 if expected != FROM_BT2020 else 18)
     assert found[0] < expected[0] + 18
+
+
+# 32 x 24 pixels in Display P3, drawn by `avifenc --cicp 12/13/6`.
+AVIF_IN_P3 = """
+AAAAIGZ0eXBhdmlmAAAAAGF2aWZtaWYxbWlhZk1BMUEAAADybWV0YQAAAAAAAAAoaGRscgAAAAAAAAAAcGljdAAAAAAAAAAA
+AAAAAGxpYmF2aWYAAAAADnBpdG0AAAAAAAEAAAAeaWxvYwAAAABEAAABAAEAAAABAAABGgAAADUAAAAoaWluZgAAAAAAAQAA
+ABppbmZlAgAAAAABAABhdjAxQ29sb3IAAAAAamlwcnAAAABLaXBjbwAAABRpc3BlAAAAAAAAACAAAAAYAAAAEHBpeGkAAAAA
+AwgICAAAAAxhdjFDgSAAAAAAABNjb2xybmNseAAMAA0ABoAAAAAXaXBtYQAAAAAAAAABAAEEAQKDBAAAAD1tZGF0EgAKCDgR
+P3YQwNBpMicYwA0000QAOXm+t99/VliDY/kmfeNt1OITElmRMqMK7OxqpP6q05g=
+"""
+
+
+def test_what_an_av1_stream_names_counts_where_its_file_names_nothing():
+    named = base64.b64decode(AVIF_IN_P3)
+    untold = dc.with_properties(named, drop=[b"nclx"])
+    assert read_container(untold).code_points == (12, 13, 6, 1)
+    assert np.array_equal(letterbox(open_photo(untold))[0], letterbox(open_photo(named))[0])
+    srgb = named.replace(b"nclx\0\x0c", b"nclx\0\1")
+    assert psnr(letterbox(open_photo(srgb))[0], letterbox(open_photo(named))[0]) < 40
+
+
+@given(st.binary(max_size=60))
+def test_no_stream_makes_the_reader_of_its_colours_raise(data):
+    for stream in (data, b"\x12\0\x0a" + data, b"\x0a\x20" + data):
+        found = stream_colours(stream)
+        assert found is None or len(found) == 4
 
 
 @pytest.mark.parametrize("kind", ["AVIF", "HEIF", "PNG"])
