@@ -318,7 +318,8 @@ def set_sides(out: Path, sides: dict[str, str]) -> None:
     for number, line in enumerate(lines):
         for start, side in sides.items():
             if line.startswith(start):
-                lines[number] = ",".join([*line.split(",")[:-1], side])
+                cells = dict(zip(lines[0].split(","), line.split(","), strict=True))
+                lines[number] = ",".join((cells | {"split": side}).values())
     (out / "labels.csv").write_text("\n".join(lines) + "\n")
 
 
@@ -586,7 +587,7 @@ def test_other_arrays_under_the_same_labels_make_copies_stale(granpipe, prepare,
 
 def test_where_nothing_is_for_training_augment_says_so(granpipe, prepare, src, out):
     prepare(src, out, *SPLIT)
-    text = (out / "labels.csv").read_text().replace(",train\n", ",test\n")
+    text = (out / "labels.csv").read_text().replace(",train,", ",test,")
     (out / "labels.csv").write_text(text)
     assert "no photograph is for training" in granpipe("augment", out, code=1).stderr
 

@@ -198,6 +198,8 @@ def load(image: Image.Image) -> Image.Image:
 def _not_decoded(image: Image.Image, error: Exception) -> PhotoError:
     if image.format == "TIFF" and (what := unread_coding(image)):
         return PhotoError("unsupported", f"is {what}, which is not read")
+    if image.format == "HEIF" and str(error).startswith("Unsupported"):
+        return PhotoError("unsupported", one_line(error))
     return PhotoError("truncated", one_line(error))
 
 

@@ -168,6 +168,17 @@ def test_a_coding_that_is_not_read_is_unsupported_and_named(coding, word):
     assert caught.value.reason == "unsupported"
 
 
+def test_what_libheif_calls_unsupported_is_not_called_damage(monkeypatch):
+    image = open_photo(dc.container(picture(160, 120), "HEIF"))
+    monkeypatch.setattr(image, "load", lambda: (_ for _ in ()).throw(RuntimeError(SAID)))
+    with pytest.raises(PhotoError, match="codec") as caught:
+        letterbox(image)
+    assert caught.value.reason == "unsupported"
+
+
+SAID = "Unsupported feature: Unsupported codec"
+
+
 def test_sides_are_judged_by_what_is_coded_not_by_what_is_shown():
     data = dc.container(picture(160, 120), "HEIF", dc.clap(10, 10))
     assert open_photo(data).size == (10, 10)
