@@ -54,6 +54,8 @@ class Container:
         The TIFF block of its EXIF.
     exif_types : tuple of int
         Where the types of EXIF items stand in the file.
+    is_whole : bool
+        All boxes could be read.
     """
 
     kind: bytes = b""
@@ -65,6 +67,7 @@ class Container:
     code_points: tuple[int, int, int, int] | None = None
     exif: bytes = b""
     exif_types: tuple[int, ...] = ()
+    is_whole: bool = False
 
 
 @dataclass(slots=True)
@@ -79,6 +82,7 @@ class _Meta:
     owned: list[int] = field(default_factory=list)
     described: list[tuple[int, int]] = field(default_factory=list)
     inner: int = 0  # where idat begins
+    is_whole: bool = False
 
 
 def read_container(data: bytes) -> Container:
@@ -94,6 +98,7 @@ def read_container(data: bytes) -> Container:
         for kind, start, end in _boxes(data, 0, len(data)):
             if kind == b"meta":
                 _read_meta(data, start + 4, end, meta)
+                meta.is_whole = True
                 break
     except (_DamagedError, struct.error):
         pass
@@ -121,6 +126,7 @@ def _container(data: bytes, meta: _Meta, found: dict[str, Any]) -> Container:
         found.get("code_points") or _stream_colours(data, meta),
         _exif(data, meta, exif_items),
         tuple(meta.places[item] for item in exif_items),
+        meta.is_whole,
     )
 
 

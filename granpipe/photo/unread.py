@@ -193,6 +193,6 @@ def _describe_container(data: bytes, reads_heic: bool) -> str:
     is_avif = b"av01" in container.codings
     if not is_avif and data[8:12] in HEIC_BRANDS and not reads_heic:
         return "HEIC needs the extra: pip install 'granpipe[heic]'"
-    if is_avif and not container.sides:
+    if is_avif and container.is_whole and not container.sides:
         return "is an AVIF that does not say its sides (ispe)"
     return ""

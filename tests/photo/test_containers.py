@@ -160,6 +160,15 @@ def test_an_avif_that_does_not_say_its_sides_is_unsupported_and_says_so():
     assert caught.value.reason == "unsupported"
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_boxes_that_are_cut_off_are_damage(kind):
+    data = dc.container(picture(40, 30), kind)
+    for end in range(40, data.index(b"mdat"), 5):
+        with pytest.raises(PhotoError) as caught:
+            letterbox(open_photo(data[:end]))
+        assert caught.value.reason == "truncated", end
+
+
 @pytest.mark.parametrize(("coding", "word"), [(b"vvc1", "VVC"), (b"j2k1", "JPEG 2000")])
 def test_a_coding_that_is_not_read_is_unsupported_and_named(coding, word):
     data = dc.container(picture(160, 120), "HEIF").replace(b"hvc1", coding)
