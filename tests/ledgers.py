@@ -5,6 +5,7 @@ import sqlite3
 import tempfile
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 LEDGER = ".granpipe/ledger.sqlite"
 _DIGEST_BYTES = 32
@@ -26,11 +27,20 @@ def edit(ledger: Path, *statements: str, is_sealed: bool = False) -> None:
 
 def names(ledger: Path) -> list[str]:
     """Return the names of the arrays that a ledger records."""
+    return [name for (name,) in _rows(ledger, "SELECT name FROM records")]
+
+
+def value(ledger: Path, query: str) -> Any:
+    """Return the first value of what a query finds in a ledger's database."""
+    return _rows(ledger, query)[0][0]
+
+
+def _rows(ledger: Path, query: str) -> list[tuple[Any, ...]]:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "ledger.sqlite")
         file.write_bytes(ledger.read_bytes()[:-_DIGEST_BYTES])
         with closing(sqlite3.connect(file)) as connection:
-            return [name for (name,) in connection.execute("SELECT name FROM records")]
+            return connection.execute(query).fetchall()
 
 
 def part(out: Path, *lines: str) -> None:

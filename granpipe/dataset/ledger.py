@@ -16,20 +16,21 @@ import os
 import time
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
-from hashlib import sha256
-from pathlib import Path
 from typing import Any
 
 from granpipe.dataset.index import Index
 from granpipe.dataset.ledger_file import (
+    ANOTHERS,
     COMMAND,
     FORMER,
     LEDGER,
     PARTS,
+    WHOLE,
     fetch,
     open_index,
     run_of,
     state_of,
+    write,
 )
 from granpipe.dataset.ledger_lines import (
     BEGUN,
@@ -72,10 +73,14 @@ class Ledger:
     ----------
     index : Index
         Its records, planned arrays and notes.
+    parts : list of str
+        Beside the one file.
     run_id : str
         A name for this run that no other has.
     is_whole : bool
         False where records are damaged or missing; see `granpipe.dataset.recovery`.
+    is_anothers : bool
+        Another version wrote it: it names our arrays, and tells no more of them.
 
     Raises
     ------
@@ -88,7 +93,7 @@ class Ledger:
     def __init__(self, store: Store, command: str) -> None:
         self.store = store
         self.command = command
-        self.is_whole = True
+        self.is_whole, self.is_anothers = True, False
         # A run that lost its lock unawares may not write over the parts of the next one.
         self.run_id = os.urandom(4).hex()
         self._new: list[str] = []
@@ -97,8 +102,8 @@ class Ledger:
         self._is_changed = False
         self._begun_at = self._written_at = time.monotonic()
         self.state = state_of(store)
-        self._parts = sorted(path for path in self.state if path.startswith(f"{PARTS}/"))
-        self._run = 1 + max(map(run_of, self._parts), default=0)
+        self.parts = sorted(path for path in self.state if path.startswith(f"{PARTS}/"))
+        self._run = 1 + max(map(run_of, self.parts), default=0)
         self.index = self._open()
         try:
             self._read()
@@ -109,12 +114,7 @@ class Ledger:
     @property
     def is_compact(self) -> bool:
         """Whether the ledger is one file, and tells all."""
-        return self.is_whole and not (self._parts or self._new or self._is_changed)
-
-    @property
-    def parts(self) -> int:
-        """How many parts there are beside the one file."""
-        return len(self._parts)
+        return self.is_whole and not (self.parts or self._new or self._is_changed)
 
     def has_moved(self) -> bool:
         """Return whether another run has written the ledger since it was read."""
@@ -136,7 +136,8 @@ class Ledger:
             return Index(kind)
         with self._reading(LEDGER):
             file, is_sound = fetch(self.store.pieces(LEDGER))
-        command, index, self.is_whole = open_index(file, kind, is_sound=is_sound)
+        command, index, state = open_index(file, kind, is_sound=is_sound)
+        self.is_whole, self.is_anothers = state == WHOLE, state == ANOTHERS
         if command not in {self.command, ""}:
             index.close()
             raise self._foreign()
@@ -160,7 +161,7 @@ class Ledger:
             ) from error
 
     def _read(self) -> None:
-        for path in self._parts:
+        for path in self.parts:
             self._read_part(path)
         # A run deletes dataset.json before it writes its first array, and writes it last.
         if not self.state:
@@ -272,11 +273,11 @@ class Ledger:
     def flush(self) -> None:
         """Write what is not written yet, as a part of its own."""
         if self._new:
-            begun = [line_of(BEGUN, None)] if self._begins and not self._parts else []
+            begun = [line_of(BEGUN, None)] if self._begins and not self.parts else []
             path = f"{PARTS}/{self._run:06}-{self.run_id}-{self._number:06}.jsonl"
             lines = [f"{first_line(self.command)}\n", *begun, *self._new]
             self.store.write(path, "".join(lines).encode())
-            self._parts.append(path)
+            self.parts.append(path)
             self._number += 1
             self._new.clear()
         self._written_at = time.monotonic()
@@ -286,15 +287,9 @@ class Ledger:
         self._begins = False
         values = COMMAND, json.dumps([self.command, self.index.kind.columns()])
         self.index.execute("INSERT OR REPLACE INTO notes VALUES (?, ?)", values)
-        name, digest = self.index.save(), sha256()
-        with Path(name).open("rb") as saved, self.store.writer(LEDGER) as file:
-            while piece := saved.read(1 << 20):
-                digest.update(piece)
-                file.write(piece)
-            file.write(digest.digest())
-        Path(name).unlink()
+        write(self.index, self.store)
         self.is_whole, self._is_changed = True, False
         self._new.clear()
-        for part in [*self._parts, FORMER]:
+        for part in [*self.parts, FORMER]:
             self.store.delete(part)
-        self._parts.clear()
+        self.parts.clear()

@@ -3,7 +3,7 @@
 import json
 import sqlite3
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from hashlib import sha256
 from pathlib import Path
 
@@ -24,6 +24,8 @@ COMMAND = "granpipe"
 """The note that says which command wrote a ledger, and the columns of its records."""
 
 
+WHOLE, DAMAGED, ANOTHERS = "whole", "damaged", "another's"
+
 _DIGEST_BYTES = 32
 
 
@@ -39,7 +41,18 @@ def fetch(pieces: Iterator[bytes]) -> tuple[str, bool]:
     return name, digest.digest() == rest
 
 
-def open_index(file: str, kind: type[ArrayRecord], *, is_sound: bool) -> tuple[str, Index, bool]:
+def write(index: Index, store: Store) -> None:
+    """Write what is lasting of an index, and its digest behind it."""
+    name, digest = index.save(), sha256()
+    with Path(name).open("rb") as saved, store.writer(LEDGER) as file:
+        while piece := saved.read(1 << 20):
+            digest.update(piece)
+            file.write(piece)
+        file.write(digest.digest())
+    Path(name).unlink()
+
+
+def open_index(file: str, kind: type[ArrayRecord], *, is_sound: bool) -> tuple[str, Index, str]:
     """Return an index of what holds in a ledger's database.
 
     Parameters
@@ -56,19 +69,26 @@ def open_index(file: str, kind: type[ArrayRecord], *, is_sound: bool) -> tuple[s
     command : str
         Which one wrote it; empty where it does not say so.
     index : Index
-    is_whole : bool
-        False where records are damaged or missing.
+    state : str
+        WHOLE, DAMAGED, or ANOTHERS: of a version that recorded something else, so that its arrays
+        are ours and no more is known of them.
     """
     command, columns = _command_of(file)
     if is_sound and columns == kind.columns():
         index = Index(kind, file)
         _forget_strange(index)
-        return command, index, True
-    index = Index(kind)
-    if columns == kind.columns():
-        _salvage(file, index)
+        return command, index, WHOLE
+    index, is_anothers = Index(kind), bool(is_sound and columns and columns != kind.columns())
+    with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as former:
+        with suppress(sqlite3.Error):
+            former.execute("PRAGMA trusted_schema = OFF")
+        if is_anothers:
+            _take_names(former, index)
+        elif columns == kind.columns():
+            _take_records(former, index)
+        _take_notes(former, index)
     Path(file).unlink()
-    return command, index, False
+    return command, index, ANOTHERS if is_anothers else DAMAGED
 
 
 def _command_of(file: str) -> tuple[str, list[str]]:
@@ -96,21 +116,29 @@ def _forget_strange(index: Index) -> None:
                 index.execute(f"DELETE FROM {table} WHERE name = ?", (name,))
 
 
-def _salvage(file: str, index: Index) -> None:
+def _take_records(former: sqlite3.Connection, index: Index) -> None:
     """Take the records of a damaged database whose checksums hold."""
-    connection = sqlite3.connect(f"file:{file}?mode=ro", uri=True)
     with suppress(sqlite3.Error, ValueError):
-        connection.execute("PRAGMA trusted_schema = OFF")
-        for name, *values, noted in connection.execute("SELECT * FROM records"):
+        for name, *values, noted in former.execute("SELECT * FROM records"):
             if isinstance(name, str) and is_array_path(f"{name}.npy"):
                 line = line_of(name, values)
                 if line.endswith(f'"{noted}"]\n'):
                     index.put(name, index.kind.from_values(values), noted)
+
+
+def _take_names(former: sqlite3.Connection, index: Index) -> None:
+    """Take the arrays of another version for such as were about to be written."""
+    with suppress(sqlite3.Error, ValueError):
+        query = "SELECT name FROM records UNION SELECT name FROM planned"
+        index.load("INSERT OR IGNORE INTO planned VALUES (?)", former.execute(query))
+    _forget_strange(index)
+
+
+def _take_notes(former: sqlite3.Connection, index: Index) -> None:
     with suppress(sqlite3.Error, ValueError, TypeError):
-        for name, value in connection.execute("SELECT name, value FROM notes"):
+        for name, value in former.execute("SELECT name, value FROM notes"):
             json.loads(value)
             index.execute("INSERT OR REPLACE INTO notes VALUES (?, ?)", (name, value))
-    connection.close()
 
 
 def state_of(store: Store) -> dict[str, str]:

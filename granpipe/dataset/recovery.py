@@ -27,7 +27,8 @@ def recover(ledger: Ledger, say: Callable[[str], None]) -> None:
         return
     store = ledger.store
     former = dict(_former(store))
-    why = "was written by an earlier version" if former else "its ledger is lost or damaged"
+    is_anothers = former or ledger.is_anothers
+    why = "was written by another version" if is_anothers else "its ledger is lost or damaged"
     say(f"{store.url}: {why}; making it again from the photographs")
     # An array in a pack, which earlier versions had, was no file of its own.
     names = [path for path, record in former.items() if not (record or {}).get("place")]

@@ -109,7 +109,7 @@ class OnlinePreparer:
             finally:
                 ledger.flush()
             lock.check()
-            if ledger.parts > _MOST_PARTS:
+            if len(ledger.parts) > _MOST_PARTS:
                 ledger.compact()
             ledger.look_again()
         return [one for photo in photos if (one := done[photo.path])]

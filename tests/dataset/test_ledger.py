@@ -302,10 +302,39 @@ def test_the_ledger_of_an_earlier_version_says_which_arrays_are_ours(granpipe, t
     for name in ("arrays-00000.npy", "corn/z.png.npy", "corn/p.png.npy"):
         (tmp_path / "out" / name).write_bytes(b"array")
     result = granpipe("prepare", tmp_path / "img", tmp_path / "out")
-    assert "was written by an earlier version" in result.stderr
+    assert "was written by another version" in result.stderr
     assert tree(tmp_path / "out") == before | {"corn/p.png.npy": b"array"}
     assert not former.exists()
     assert granpipe("prepare", tmp_path / "img", tmp_path / "out").stderr == ""
+
+
+def test_of_a_ledger_with_other_columns_names_and_splits_are_taken_over(granpipe, tmp_path):
+    for number in range(12):
+        save(tmp_path / f"img/corn/{number:02}.png", picture(seed=number))
+    split = ("--split", "50/50", "--keep-together", "folder")
+    granpipe("prepare", tmp_path / "img", tmp_path / "out", *split)
+    before = tree(tmp_path / "out")
+    query = "SELECT value FROM notes WHERE name = 'granpipe'"
+    (command, columns) = json.loads(ledgers.value(tmp_path / "out" / LEDGER, query))
+    text = json.dumps([command, columns[:-1]])
+    ledgers.edit(
+        tmp_path / "out" / LEDGER,
+        f"ALTER TABLE records DROP COLUMN {columns[-1]}",
+        f"UPDATE notes SET value = '{text}' WHERE name = 'granpipe'",
+        is_sealed=True,
+    )
+    gone = tmp_path / "img/corn/00.png"
+    data = gone.read_bytes()
+    gone.unlink()
+    result = granpipe("prepare", tmp_path / "img", tmp_path / "out")
+    assert result.stderr == (
+        f"granpipe: {tmp_path}/out: was written by another version; making it again from the "
+        "photographs\n"
+    )
+    assert not (tmp_path / "out/corn/00.png.npy").exists()
+    gone.write_bytes(data)
+    assert granpipe("prepare", tmp_path / "img", tmp_path / "out").stderr == ""
+    assert tree(tmp_path / "out") == before
 
 
 def former_line(path: str, record: dict) -> str:
