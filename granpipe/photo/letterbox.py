@@ -10,11 +10,12 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from granpipe.errors import PhotoError, one_line
-from granpipe.photo.colour import resamplable, to_srgb
+from granpipe.photo.colour import to_srgb
+from granpipe.photo.decoding import decode
 from granpipe.photo.details import details_of
 from granpipe.photo.lanczos import scale
 from granpipe.photo.memory import MAX_MEMORY, check_memory
-from granpipe.photo.opening import JPEGS, load
+from granpipe.photo.opening import JPEGS
 
 Pixels: TypeAlias = NDArray[np.uint8]
 Colour: TypeAlias = tuple[int, int, int]
@@ -198,7 +199,7 @@ def _scaled(
     try:
         drafted = image.draft(None, least) if least else None
         check_memory(image, sides, file_size, max_memory)
-        pixels = resamplable(load(image))
+        pixels = decode(image)
         if aperture:
             pixels = pixels.crop(aperture)
         return scale(pixels, (width, height), drafted[1] if drafted else None)

@@ -3,18 +3,17 @@
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cache, partial
+from functools import cache
 from io import BytesIO
-from typing import BinaryIO, NoReturn
+from typing import BinaryIO
 
 from PIL import Image, UnidentifiedImageError
 
 from granpipe.errors import PhotoError, one_line
 from granpipe.photo.details import details_of, note_details, read_details
 from granpipe.photo.jpeg_header import open_plain
-from granpipe.photo.jpeg_integrity import decode_jpeg
-from granpipe.photo.png import check_rows, check_sums, resolve_key, scale_key
-from granpipe.photo.tiff import PREFIXES, check_strips, check_tables, mend_colour_map, unread_coding
+from granpipe.photo.png import scale_key
+from granpipe.photo.tiff import PREFIXES, check_tables, mend_colour_map
 from granpipe.photo.unread import describe, is_lossless, simpler, webp_sides
 
 MAX_PIXELS = 200_000_000
@@ -115,7 +114,7 @@ def _opened(data: bytes) -> Image.Image:
 
 def _open(data: bytes) -> Image.Image:
     formats = (*_FORMATS, "HEIF") if data[4:8] == b"ftyp" and _reads_heic() else _FORMATS
-    with _own_limit():
+    with own_limit():
         return Image.open(BytesIO(data), formats=formats)
 
 
@@ -147,7 +146,7 @@ def _reads_heic() -> bool:
 
 
 @contextmanager
-def _own_limit() -> Iterator[None]:
+def own_limit() -> Iterator[None]:
     """Keep Pillow from judging the number of pixels, which is ours to judge, and from warning."""
     limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
     try:
@@ -161,78 +160,3 @@ def _not_opened(data: bytes) -> PhotoError:
     if data.startswith(_MAGIC) or data[4:8] == b"ftyp":
         return PhotoError("truncated", "cut off or damaged before its pixels begin")
     return PhotoError("unreadable", "is no picture, whatever its name says")
-
-
-def load(image: Image.Image) -> Image.Image:
-    """Decode the pixels of an opened photograph.
-
-    A picture whose decoding failed once is failed: Pillow itself calls what it has of one whole
-    when it is asked again.
-
-    Raises
-    ------
-    PhotoError
-        `truncated` where the file ends early or is damaged, `too_large` without memory for it.
-    """
-    size = image.size
-    try:
-        data = bytes_of(image)
-        if image.format not in JPEGS or not decode_jpeg(image, data):
-            _load_by_pillow(image, data)
-        if image.size != size:
-            raise PhotoError("truncated", f"has other sides than its header's {size}")  # noqa: TRY301
-    except PhotoError as error:
-        failure = error
-    except MemoryError:
-        width, height = size
-        what = f"{width} x {height} pixels: rows too long to decode, or not enough memory"
-        failure = PhotoError("too_large", what)
-    except Exception as error:  # Pillow's plugins raise nearly anything on hostile bytes
-        failure = _not_decoded(image, error)
-    else:
-        return image
-    image.load = partial(_fail, failure)  # type: ignore[method-assign]
-    raise failure
-
-
-def _not_decoded(image: Image.Image, error: Exception) -> PhotoError:
-    if image.format == "TIFF" and (what := unread_coding(image)):
-        return PhotoError("unsupported", f"is {what}, which is not read")
-    if image.format == "HEIF" and str(error).startswith("Unsupported"):
-        return PhotoError("unsupported", one_line(error))
-    return PhotoError("truncated", one_line(error))
-
-
-def _load_by_pillow(image: Image.Image, data: bytes) -> None:
-    _check_file(image)
-    with _own_limit():
-        image.load()
-        if image.format == "PNG" and data:
-            check_rows(image, data)
-            resolve_key(image, data)
-
-
-def _fail(failure: PhotoError) -> NoReturn:
-    raise failure
-
-
-def bytes_of(image: Image.Image) -> bytes:
-    """Return the file of an opened photograph; nothing once Pillow has closed it."""
-    file: BinaryIO | None = getattr(image, "fp", None)
-    if file is None:
-        return b""
-    if isinstance(file, BytesIO):
-        return file.getvalue()
-    place = file.tell()
-    file.seek(0)
-    data = file.read()
-    file.seek(place)
-    return data
-
-
-def _check_file(image: Image.Image) -> None:
-    """Raise PhotoError for damage that Pillow passes over."""
-    if image.format == "PNG":
-        check_sums(bytes_of(image))
-    if image.format == "TIFF":
-        check_strips(image)

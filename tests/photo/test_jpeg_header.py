@@ -8,8 +8,8 @@ import pytest
 from PIL import Image
 
 from granpipe.errors import PhotoError
+from granpipe.photo.decoding import load
 from granpipe.photo.jpeg_header import open_plain
-from granpipe.photo.opening import load
 
 import fuzz
 from conftest import picture

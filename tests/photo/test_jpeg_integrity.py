@@ -7,9 +7,10 @@ import pytest
 from PIL import Image
 
 from granpipe.errors import PhotoError
+from granpipe.photo.decoding import load
 from granpipe.photo.jpeg_integrity import find_stretches
 from granpipe.photo.letterbox import letterbox
-from granpipe.photo.opening import load, open_photo
+from granpipe.photo.opening import open_photo
 
 from conftest import picture, psnr
 

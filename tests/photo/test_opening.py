@@ -9,10 +9,11 @@ import pytest
 from PIL import Image, features
 
 from granpipe.errors import PhotoError
+from granpipe.photo.decoding import load
 from granpipe.photo.exif import read_capture
 from granpipe.photo.letterbox import letterbox
 from granpipe.photo.memory import check_memory, decoding_memory
-from granpipe.photo.opening import load, open_photo
+from granpipe.photo.opening import open_photo
 
 from conftest import picture
 

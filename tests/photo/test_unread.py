@@ -14,10 +14,11 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from granpipe.errors import PhotoError
+from granpipe.photo.decoding import load
 from granpipe.photo.exif import read_capture
 from granpipe.photo.letterbox import letterbox
 from granpipe.photo.memory import decoding_memory
-from granpipe.photo.opening import load, open_photo
+from granpipe.photo.opening import open_photo
 from granpipe.photo.png_chunks import read_chunks
 from granpipe.photo.unread import bmp_profile, describe, is_lossless, simpler, webp_sides
 
