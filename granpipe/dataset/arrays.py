@@ -3,12 +3,12 @@
 import hashlib
 import os
 import re
-from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
 import numpy as np
 
+from granpipe.dataset.cells import text_in
 from granpipe.dataset.names import SUMMARY, is_array_path
 from granpipe.errors import PhotoError
 from granpipe.photo.letterbox import Colour, Pixels
@@ -98,15 +98,15 @@ def array_digest(store: Store, path: str) -> str:
         return ""
 
 
-def load_array(dataset: str | os.PathLike[str] | Store, row: Mapping[str, Any]) -> Pixels:
+def load_array(dataset: str | os.PathLike[str] | Store, row: Any) -> Pixels:
     """Return the array of a row of labels.csv.
 
     Parameters
     ----------
     dataset : str, Path or Store
         What `granpipe prepare` or `granpipe augment` wrote.
-    row : mapping
-        A row of its labels.csv, as `read_table` returns it.
+    row : mapping, Series or named tuple
+        A row of its labels.csv, as `read_table`, csv, pandas, pyarrow or polars returns it.
 
     Returns
     -------
@@ -119,10 +119,14 @@ def load_array(dataset: str | os.PathLike[str] | Store, row: Mapping[str, Any]) 
         `unreadable` where the array is missing, damaged or of another shape or type.
     """
     store = open_store(dataset) if isinstance(dataset, str | os.PathLike) else dataset
-    if not is_array_path(row.get("path")):
-        raise PhotoError("unreadable", "its row of labels.csv is damaged")
     try:
-        return parse_array(store.read(row["path"])[0])
+        path = text_in(row, "path")
+    except ValueError as error:
+        raise PhotoError("unreadable", f"its row of labels.csv is damaged: {error}") from error
+    if not is_array_path(path):
+        raise PhotoError("unreadable", f"its row of labels.csv is damaged: path is {path!r}")
+    try:
+        return parse_array(store.read(path)[0])
     except OSError as error:
         why = error.strerror or str(error)
         raise PhotoError("unreadable", f"its array cannot be read: {why}") from error

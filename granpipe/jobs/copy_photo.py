@@ -1,13 +1,13 @@
 """What a worker does for `augment`: one array -> some copies, and the records of them."""
 
 import hashlib
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from granpipe import __version__
 from granpipe.copies.transform import Copier, Parameters, Ranges, draw_parameters, generator
 from granpipe.dataset.arrays import parse_array, pixels_in, save_array
+from granpipe.dataset.cells import number_in, truth_in, whole_in
 from granpipe.dataset.names import array_path
 from granpipe.dataset.record import CopyRecord
 from granpipe.errors import DatasetError, PhotoError
@@ -27,18 +27,23 @@ def copy_name(source: str, copy: int) -> str:
     return f"{source}.{copy}"
 
 
-def parameters_of(row: Mapping[str, str]) -> tuple[Box, Parameters]:
+def parameters_of(row: Any) -> tuple[Box, Parameters]:
     """Return what `make_copy` takes, from a row of an augmented labels.csv.
+
+    Parameters
+    ----------
+    row : mapping, Series or named tuple
+        As `read_table`, csv, pandas, pyarrow or polars returns it.
 
     Raises
     ------
     PhotoError
-        `unreadable`: the row is damaged.
+        `unreadable`: the row is damaged, or of another table.
     """
     try:
-        flips = [row[name] == "1" for name in PARAMETER_COLUMNS[:2]]
-        return _box(row), Parameters(*flips, *(float(row[name]) for name in PARAMETER_COLUMNS[2:]))
-    except (KeyError, TypeError, ValueError) as error:
+        flips = [truth_in(row, name) for name in PARAMETER_COLUMNS[:2]]
+        return _box(row), Parameters(*flips, *(number_in(row, x) for x in PARAMETER_COLUMNS[2:]))
+    except ValueError as error:
         raise PhotoError("unreadable", f"its row of labels.csv is damaged: {error}") from error
 
 
@@ -180,16 +185,16 @@ class CopyPhoto:
         return copied
 
 
-def box_in(row: Mapping[str, str], size: int) -> Box:
+def box_in(row: Any, size: int) -> Box:
     """Return a row's content box; PhotoError unless it lies inside a canvas of this size."""
     try:
         box = _box(row)
-    except (TypeError, ValueError) as error:
+    except ValueError as error:
         raise PhotoError("unreadable", f"its row of labels.csv is damaged: {error}") from error
     if not (0 <= box.left < box.right <= size and 0 <= box.top < box.bottom <= size):
         raise PhotoError("unreadable", f"its content box is not inside its array of side {size}")
     return box
 
 
-def _box(row: Mapping[str, str]) -> Box:
-    return Box(*(int(row[side]) for side in ("left", "top", "right", "bottom")))
+def _box(row: Any) -> Box:
+    return Box(*(whole_in(row, side) for side in ("left", "top", "right", "bottom")))

@@ -56,4 +56,5 @@ def test_an_array_that_is_missing_is_an_error_in_words(tmp_path):
 
 @pytest.mark.parametrize("path", [None, "", "a.txt", "../a.npy", "/a.npy", "c:/a.npy", "a\\b.npy"])
 def test_a_row_that_names_no_array_is_an_error_in_words(tmp_path, path):
-    assert reason(tmp_path, path) == ("unreadable", "its row of labels.csv is damaged")
+    why = "its row of labels.csv is damaged: path is "
+    assert reason(tmp_path, path)[1].startswith(why)
