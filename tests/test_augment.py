@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from granpipe import DatasetError, load_array, read_table
 from granpipe.copies.transform import make_copy
-from granpipe.jobs.augment_run import AUGMENTED_COLUMNS
+from granpipe.jobs.augment_run import AUGMENTED_COLUMNS, AugmentRun
 from granpipe.jobs.copy_photo import parameters_of
 from granpipe.jobs.prepare import prepare
 
@@ -221,9 +222,85 @@ def test_prepare_leaves_the_copies_alone_and_says_when_they_are_stale(granpipe, 
     assert "stale" not in granpipe("prepare", tmp_path / "img", dataset).output
     save(tmp_path / "img/corn/a.jpg", picture(90, 60, 77))
     assert "is stale now" in granpipe("prepare", tmp_path / "img", dataset).output
-    assert tree(dataset / "augmented") == copies
+    assert tree(dataset / "augmented").items() == copies.items() - {
+        ("dataset.json", copies["dataset.json"])
+    }
     assert "(15 of them up to date already)" in granpipe("augment", dataset).output
     assert "stale" not in granpipe("prepare", tmp_path / "img", dataset).output
+
+
+@pytest.fixture
+def copied(granpipe, dataset, tmp_path) -> Path:
+    """The dataset with up-to-date copies, and one more photograph in its folder."""
+    granpipe("augment", dataset, "--copies", 2)
+    save(tmp_path / "img/corn/new.jpg", picture(90, 60, 5))
+    return dataset
+
+
+@pytest.mark.parametrize(
+    "change", [(), ("--split", "50/50"), ("--fill", "#204060"), ("--size", "64")], ids=str
+)
+def test_stale_copies_cannot_be_read_until_augment_brings_them_up_to_date(
+    granpipe, copied, tmp_path, change
+):
+    row = read_table(copied / "augmented/labels.csv")[0]
+    before = load_array(copied / "augmented", row)
+    granpipe("prepare", tmp_path / "img", copied, *change)
+    assert not (copied / "augmented/dataset.json").exists()
+    with pytest.raises(DatasetError, match="out of date, or not finished; run granpipe augment"):
+        load_array(copied / "augmented", row)
+    granpipe("augment", copied, "--copies", 2)
+    granpipe("augment", copied, "--copies", 2, "-o", tmp_path / "fresh")
+    assert tree(copied / "augmented") == tree(tmp_path / "fresh")
+    if not change:
+        assert np.array_equal(load_array(copied / "augmented", row), before)
+
+
+def test_prepare_says_every_time_and_quietly_too_that_copies_are_stale(granpipe, copied, tmp_path):
+    command = ("prepare", tmp_path / "img", copied)
+    line = f"The augmented set is stale now: run granpipe augment {copied}\n"
+    dry = granpipe(*command, "--dry-run", "-q")
+    assert (dry.stdout, dry.stderr) == ("", line)
+    assert (copied / "augmented/dataset.json").exists()
+    for _ in range(2):
+        quiet = granpipe(*command, "-q")
+        assert (quiet.stdout, quiet.stderr) == ("", line)
+    assert granpipe(*command).stdout.endswith(line)
+    granpipe("augment", copied, "--copies", 2)
+    assert granpipe(*command, "-q").output == ""
+
+
+def test_a_kill_leaves_no_new_sides_beside_copies_that_seem_up_to_date(
+    granpipe, copied, tmp_path, monkeypatch
+):
+    def die(*arguments):
+        raise SystemExit(9)
+
+    command = ("prepare", tmp_path / "img", copied, "--split", "50/50")
+    before = (copied / "labels.csv").read_bytes()
+    for place in ("jobs.settle._note", "dataset.tables.Draft.save", "jobs.settle.begin_change"):
+        with monkeypatch.context() as patch:
+            patch.setattr(f"granpipe.{place}", die)
+            granpipe(*command, code=9)
+        is_new = (copied / "labels.csv").read_bytes() != before
+        assert not (is_new and (copied / "augmented/dataset.json").exists())
+    assert "stale" in granpipe(*command).stdout
+
+
+def test_copies_that_prepare_overtook_are_not_called_up_to_date(
+    granpipe, copied, tmp_path, monkeypatch
+):
+    write = AugmentRun.finish
+
+    def late(steps, *about):
+        granpipe("prepare", tmp_path / "img", copied, "--split", "50/50")
+        write(steps, *about)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(AugmentRun, "finish", late)
+        result = granpipe("augment", copied, "--copies", 3, code=1)
+    assert "changed while its copies were made; run augment again" in result.stderr
+    assert not (copied / "augmented/dataset.json").exists()
 
 
 def test_the_summary_tells_settings_and_counts(granpipe, dataset):

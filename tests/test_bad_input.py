@@ -395,7 +395,9 @@ def test_hostile_folder_names_are_harmless_in_every_message(granpipe, tmp_path):
     assert_clean(granpipe("prepare", source, output, code=1).stderr, 22)
     (output / "augmented").mkdir()
     (output / "augmented/dataset.json").write_text('{"made_from": "another"}')
-    assert_clean(granpipe("prepare", source, output, "-q", code=1).stderr, 1)
+    assert_clean(granpipe("prepare", source, output, "-q", code=1).stderr, 2)
+    (output / "augmented").mkdir(exist_ok=True)  # which goes when it is empty
+    (output / "augmented/labels.csv").write_text("path")
     stale = granpipe("prepare", source, output, code=1)
     assert_clean(stale.stdout, 5)
     assert_clean(granpipe("prepare", source, source / "in", code=1).stderr, 1)

@@ -147,6 +147,9 @@ def prepare_command(
         _print(report, output, settings["dry_run"])
     if report.sides and (line := report.sides.shortage()):
         options.say(line)
+    if report.stale:
+        line = f"The augmented set is stale now: run granpipe augment {printable(output)}"
+        reports.echo(line, err=quiet)
     if sheet:
         _draw(output, *sheet)
     if report.unseen:
@@ -210,5 +213,3 @@ def _print(report: "Report", output: str, dry_run: bool) -> None:
         )
     if dry_run:
         reports.echo("Nothing was written: this was a dry run.")
-    if report.stale:
-        reports.echo(f"The augmented set is stale now: run granpipe augment {printable(output)}")

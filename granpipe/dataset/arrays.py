@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from granpipe.dataset.cells import text_in
+from granpipe.dataset.cells import has_cell, text_in
 from granpipe.dataset.names import SUMMARY, is_array_path
-from granpipe.errors import PhotoError
+from granpipe.errors import DatasetError, PhotoError
 from granpipe.photo.letterbox import Colour, Pixels
 from granpipe.stores.protocol import Store
 from granpipe.stores.urls import open_store
@@ -117,6 +117,8 @@ def load_array(dataset: str | os.PathLike[str] | Store, row: Any) -> Pixels:
     ------
     PhotoError
         `unreadable` where the array is missing, damaged or of another shape or type.
+    DatasetError
+        The row is a copy's, and the copies are out of date or not finished.
     """
     store = open_store(dataset) if isinstance(dataset, str | os.PathLike) else dataset
     try:
@@ -125,11 +127,23 @@ def load_array(dataset: str | os.PathLike[str] | Store, row: Any) -> Pixels:
         raise PhotoError("unreadable", f"its row of labels.csv is damaged: {error}") from error
     if not is_array_path(path):
         raise PhotoError("unreadable", f"its row of labels.csv is damaged: path is {path!r}")
+    if has_cell(row, "copy"):
+        check_copies(store)
     try:
         return parse_array(store.read(path)[0])
     except OSError as error:
         why = error.strerror or str(error)
         raise PhotoError("unreadable", f"its array cannot be read: {why}") from error
+
+
+def check_copies(store: Store) -> None:
+    """Raise DatasetError unless an augmented set is whole and up to date: has its dataset.json."""
+    try:
+        store.head(SUMMARY, 1)
+    except OSError as error:
+        raise DatasetError(
+            f"{store.url}: the copies are out of date, or not finished; run granpipe augment"
+        ) from error
 
 
 def parse_array(data: bytes, size: int | None = None) -> Pixels:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from granpipe.copies.transform import Ranges
-from granpipe.dataset.names import AUGMENTED, OWN
+from granpipe.dataset.names import AUGMENTED, OWN, SUMMARY
 from granpipe.dataset.tables import Rejection, read_summary
 from granpipe.engines.choice import choose
 from granpipe.errors import BusyError, DatasetError
@@ -117,6 +117,9 @@ def augment(
             steps.labels.held_out,
         )
         steps.finish(str(summary.get("arrays_sha256")))
+        if read_summary(source) != summary:  # prepare was faster than the tables were written
+            run.store.delete(SUMMARY)
+            _check_same(source, summary)
         return report
 
     return run_again(target, "augment", say, work)

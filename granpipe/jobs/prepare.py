@@ -39,7 +39,7 @@ class Report:
         Folders that could not be listed and photographs that could not be read, with the cause;
         what was prepared from them before was left as it was.
     stale : bool
-        The augmented set beside the arrays was made from others.
+        The augmented set beside the arrays was made from others, and its dataset.json is gone.
     flags : Counter
         Photographs with each flag; of a dry run, those that are up to date.
     sides : Sides or None
@@ -167,9 +167,11 @@ def prepare(
             flags=steps.photos.flags(),
             sides=steps.sides,
         )
-        if not dry_run:
+        if dry_run:
+            report.stale = steps.has_stale_copies()
+        else:
             steps.finish(search.ignored.total())
-        report.stale = steps.has_stale_copies()
+            report.stale = steps.stale
         return report
 
     return run_again(dataset, "prepare", say, work)

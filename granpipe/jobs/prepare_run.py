@@ -1,6 +1,6 @@
 """The steps of `prepare`: plan, decode, reject duplicates, and bring the tables in line."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from itertools import groupby
@@ -15,6 +15,7 @@ from granpipe.dataset.names import (
     SETTINGS,
     SIDES,
     STATE,
+    SUMMARY,
 )
 from granpipe.dataset.record import DUPLICATE, Record
 from granpipe.dataset.sources import Search
@@ -86,6 +87,7 @@ class PrepareRun:
         self.hashes = self.side_plan is not None and "likeness" in self.side_plan.together.rules
         self.sides: Sides | None = None
         self.unseen: list[str] = []
+        self.stale = False
         self.former = read_summary(run.store) or {}  # before this run takes it away
         if not options.dry_run:
             run.ledger.note(SETTINGS, settings.note(hashes=self.hashes))
@@ -280,20 +282,36 @@ class PrepareRun:
         }
         if self.sides:
             notes |= {SIDES: self.sides.note, PAST: self.sides.past, RADIUS: self.sides.radius}
-        settle(self.run, tables.tables(), notes, _KEPT)
+        settle(self.run, tables.tables(), notes, _KEPT, self._end_stale_copies)
 
     def _tables(self, ignored: int = 0) -> PrepareTables:
         plan = self.side_plan.settings if self.side_plan else {}
         return PrepareTables(self.index, self.settings, plan, self.sides is not None, ignored)
 
-    def has_stale_copies(self) -> bool:
-        """Return whether the augmented set beside the arrays was made from others."""
-        augmented = read_summary(self.run.store, AUGMENTED)
-        if not augmented:
+    def has_stale_copies(self, labels: str = "") -> bool:
+        """Return whether the augmented set beside the arrays is made from others, or unfinished.
+
+        Parameters
+        ----------
+        labels : str
+            SHA-256 of labels.csv; of what it would be unless given.
+        """
+        store = self.run.store
+        augmented = read_summary(store, AUGMENTED)
+        if augmented is None:
+            tables = {entry.path for entry in store.list(AUGMENTED, deep=False)}
+            return f"{AUGMENTED}/{LABELS}" in tables
+        if "made_from" not in augmented:  # somebody else's file
             return False
-        labels = (self.run.ledger.noted("tables") or {}).get(LABELS, ["", ""])[1]
-        if self.options.dry_run:
+        if augmented.get("arrays_made_from") != arrays_digest(self.index):
+            return True
+        if not labels:
             with closing(Draft(self._tables().labels())) as draft:
                 labels = draft.digest
-        made_from = augmented.get("made_from"), augmented.get("arrays_made_from")
-        return made_from != (labels, arrays_digest(self.index))
+        return bool(augmented["made_from"] != labels)
+
+    def _end_stale_copies(self, digests: Mapping[str, str]) -> None:
+        """Remove the dataset.json of copies of other arrays or sides, so that nobody reads them."""
+        self.stale = self.has_stale_copies(digests[LABELS])
+        if self.stale and read_summary(self.run.store, AUGMENTED) and self.run.open():
+            self.run.store.delete(f"{AUGMENTED}/{SUMMARY}")

@@ -1,6 +1,6 @@
 """The end of a run: what is not wanted is deleted, and tables and ledger are brought in line."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import ExitStack, closing
 from typing import Any
 
@@ -19,6 +19,7 @@ def settle(
     tables: Mapping[str, Iterable[str]],
     notes: Mapping[str, Any],
     keep: str = "SELECT name FROM wanted",
+    prelude: Callable[[Mapping[str, str]], None] = lambda digests: None,
 ) -> None:
     """Delete every other array, write the tables that changed, and put the ledger in order.
 
@@ -34,14 +35,19 @@ def settle(
         changed, they are not made again.
     keep : str
         A query for the names of the records that stay.
+    prelude : callable
+        Called before anything changes, with the SHA-256 of each table by its name.
     """
     is_all = not run.index.value(f"SELECT 1 FROM ours WHERE name NOT IN ({keep}) LIMIT 1")
     if _is_settled(run, tables, notes) and is_all:
+        noted = run.ledger.noted("tables") or {}
+        prelude({name: digest for name, (_, digest) in noted.items()})
         return
     with ExitStack() as stack:
         drafts = {
             name: stack.enter_context(closing(Draft(lines))) for name, lines in tables.items()
         }
+        prelude({name: draft.digest for name, draft in drafts.items()})
         _settle(run, drafts, notes, keep, is_all=is_all)
 
 
