@@ -626,3 +626,62 @@ def test_help_groups_the_options(granpipe):
     assert headings == ["Everyday:", "Split:", "Scale:"]
     assert text.index("Split:") < text.index("--split SHARES") < text.index("Scale:")
     assert str(parse_together("place,burst,likeness")) in text
+
+
+# What is counted in dataset.json
+
+
+def content_of(folder: Path, table: list[dict[str, str]]) -> np.ndarray:
+    """Return the pixels inside the content boxes of a table's arrays, 0 to 1."""
+    pixels = []
+    for row in table:
+        left, top, right, bottom = (int(row[key]) for key in ("left", "top", "right", "bottom"))
+        pixels.append(np.load(folder / row["path"])[top:bottom, left:right].reshape(-1, 3))
+    return np.concatenate(pixels) / 255
+
+
+def assert_statistics(folder: Path, table: list[dict[str, str]], split: str) -> None:
+    summary, content = json.loads((folder / "dataset.json").read_text()), content_of(folder, table)
+    counted = {"split": split, "arrays": len(table), "pixels": len(content)}
+    assert summary["mean_of"] == counted
+    assert summary["mean"] == pytest.approx(content.mean(axis=0), abs=2e-6)
+    assert summary["std"] == pytest.approx(content.std(axis=0), abs=2e-6)
+
+
+def test_mean_and_std_are_those_of_training_alone(granpipe, prepare, src, out):
+    prepare(src, out, *SPLIT)
+    table = rows(out / "labels.csv")
+    assert_statistics(out, [row for row in table if row["split"] == "train"], "train")
+    prepare(src, out, "--split", "none")
+    assert_statistics(out, rows(out / "labels.csv"), "all")
+
+
+@pytest.mark.parametrize("side", ["train", "all"])
+def test_copies_have_a_mean_and_std_of_their_own(granpipe, prepare, src, out, side):
+    prepare(src, out, *SPLIT)
+    granpipe("augment", out, "--copies", 3, "--split-only", side)
+    table = rows(out / "augmented/labels.csv")
+    training = [row for row in table if row["split"] == "train"]
+    assert (side == "all") == (len(training) < len(table))
+    assert_statistics(out / "augmented", training, "train")
+    granpipe("augment", out, "--copies", 2, "--split-only", side)
+    training = [row for row in rows(out / "augmented/labels.csv") if row["split"] == "train"]
+    assert_statistics(out / "augmented", training, "train")  # of copies that were kept
+
+
+def test_classes_are_counted_by_split(granpipe, prepare, src, out):
+    prepare(src, out)
+    assert json.loads((out / "dataset.json").read_text())["splits"] == {}
+    prepare(src, out, *SPLIT)
+    granpipe("augment", out, "--copies", 2)
+    for folder in (out, out / "augmented"):
+        summary = json.loads((folder / "dataset.json").read_text())
+        table = Counter((row["split"], row["label"]) for row in rows(folder / "labels.csv"))
+        expected = {
+            split: {label: table[split, label] for label in summary["classes"]}
+            for split in ("train", "validation", "test")
+        }
+        assert summary["splits"] == expected
+        assert summary["classes"] == dict(
+            sorted(Counter(row["label"] for row in rows(folder / "labels.csv")).items())
+        )

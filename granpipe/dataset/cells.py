@@ -95,7 +95,7 @@ def _value(row: Any, column: str) -> Any:
     row = row._asdict() if hasattr(row, "_asdict") else row
     try:
         value = row[column]
-    except (KeyError, IndexError, TypeError, ValueError) as error:
+    except Exception as error:  # polars raises an error of its own
         raise ValueError(f"it has no column {column}; give a row by its columns' names") from error
     if str(value) in {"<NA>", "NaT"}:  # pandas's own missing values are true of no comparison
         return None

@@ -4,13 +4,15 @@ Sums of whole numbers are the same in any order, so the result does not depend o
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from PIL import Image
 
 _LEVELS = np.arange(256.0)  # of sums below 2**53, float64 is exact, and multiplied faster
 _POWERS = np.stack([_LEVELS, _LEVELS**2], axis=1)
-_NAMES = ("red", "green", "blue", "red_squares", "green_squares", "blue_squares")
+SUMS = ("red", "green", "blue", "red_squares", "green_squares", "blue_squares")
+"""Fields of a record that hold what `sums` returns."""
 
 
 def sums(picture: Image.Image) -> dict[str, int]:
@@ -29,7 +31,24 @@ def sums(picture: Image.Image) -> dict[str, int]:
     # Pillow counts levels in a third of the time that NumPy takes.
     counts = np.array(picture.histogram(), np.float64).reshape(3, 256)
     totals = (counts @ _POWERS).T.astype(np.int64).ravel().tolist()
-    return dict(zip(_NAMES, totals, strict=True))
+    return dict(zip(SUMS, totals, strict=True))
+
+
+def statistics(split: str, count: int, pixels: int, totals: Sequence[int]) -> dict[str, Any]:
+    """Return what dataset.json says of the channels.
+
+    Parameters
+    ----------
+    split : str
+        Whose arrays are counted; empty for all.
+    count, pixels : int
+        How many arrays and pixels the sums are of.
+    totals : sequence of int
+        In the order of `SUMS`.
+    """
+    mean, std = mean_and_std(pixels, totals[:3], totals[3:])
+    counted = {"split": split or "all", "arrays": count, "pixels": pixels}
+    return {"mean": mean, "std": std, "mean_of": counted}
 
 
 def mean_and_std(

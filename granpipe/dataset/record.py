@@ -134,6 +134,8 @@ class CopyRecord(ArrayRecord):
         Pixels of the canvas; see `granpipe.copies.transform.Parameters`.
     array_sha256, array_version : str
         SHA-256 of the array's file, in hexadecimal; what a listing says of the file.
+    red, green, blue, red_squares, green_squares, blue_squares : int
+        As in `Record`.
     """
 
     key: str
@@ -147,6 +149,12 @@ class CopyRecord(ArrayRecord):
     crop_bottom: float
     array_sha256: str
     array_version: str
+    red: int
+    green: int
+    blue: int
+    red_squares: int
+    green_squares: int
+    blue_squares: int
 
 
 def to_json(values: Sequence[Any]) -> str:

@@ -12,6 +12,7 @@ from tempfile import SpooledTemporaryFile
 from typing import Any
 
 from granpipe.dataset.names import SUMMARY
+from granpipe.dataset.sides import SIDES
 from granpipe.errors import DatasetError
 from granpipe.stores.protocol import Store
 from granpipe.stores.urls import join, open_file
@@ -42,6 +43,9 @@ REJECTED_COLUMNS = ["source", "reason", "detail"]
 ALIKE_COLUMNS = ["source", "other", "distance", "label", "other_label"]
 """Header of alike.csv."""
 
+SUMMARY_FORM = 2
+"""Counts what dataset.json may say: where that has grown, the next run writes it again."""
+
 _IN_MEMORY = 4_000_000
 
 
@@ -70,6 +74,22 @@ def csv_lines(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> Iter
 def summary_lines(summary: Callable[[], Mapping[str, Any]]) -> Iterator[str]:
     """Yield the text of dataset.json; what it tells is asked for when the text is."""
     yield json.dumps(summary(), indent=2, ensure_ascii=False) + "\n"
+
+
+def split_counts(
+    counts: Mapping[tuple[str, str], int], labels: Iterable[str]
+) -> dict[str, dict[str, int]]:
+    """Return what dataset.json says of the splits: how many arrays of each class each has.
+
+    Parameters
+    ----------
+    counts : mapping
+        By split and label.
+    labels : iterable of str
+        All classes, in the order of their indices.
+    """
+    classes = list(labels)
+    return {split: {label: counts.get((split, label), 0) for label in classes} for split in SIDES}
 
 
 class Draft:

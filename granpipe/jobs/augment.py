@@ -116,7 +116,7 @@ def augment(
             run.count_unwanted(),
             steps.labels.held_out,
         )
-        steps.finish(str(summary.get("arrays_sha256")))
+        steps.finish(summary)
         if read_summary(source) != summary:  # prepare was faster than the tables were written
             run.store.delete(SUMMARY)
             _check_same(source, summary)

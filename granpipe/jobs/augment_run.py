@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -11,6 +11,7 @@ import PIL
 
 from granpipe import __version__
 from granpipe.dataset.database import Items, Row
+from granpipe.dataset.moments import SUMS, statistics
 from granpipe.dataset.names import (
     LABELS,
     REJECTED,
@@ -22,8 +23,10 @@ from granpipe.dataset.record import CopyRecord
 from granpipe.dataset.tables import (
     PREPARED_COLUMNS,
     REJECTED_COLUMNS,
+    SUMMARY_FORM,
     Rejection,
     csv_lines,
+    split_counts,
     summary_lines,
 )
 from granpipe.engines.processes import WorkerCrashed
@@ -193,23 +196,31 @@ class AugmentRun:
         query = "SELECT source, reason, detail FROM photos WHERE reason <> '' ORDER BY number"
         return [Rejection(*row) for row in self.index.rows(query)]
 
-    def finish(self, arrays_made_from: str) -> None:
+    def finish(self, prepared: Mapping[str, Any]) -> None:
         """Bring tables and arrays in line.
 
         Parameters
         ----------
-        arrays_made_from : str
-            Digest of all arrays of the dataset.
+        prepared : mapping
+            The dataset.json of the photographs.
         """
         rejected = [asdict(one) for one in self.rejections()]
+        arrays_made_from, classes = str(prepared.get("arrays_sha256")), self._classes(prepared)
         tables = {
             LABELS: csv_lines(AUGMENTED_COLUMNS, self._table()),
             REJECTED: csv_lines(REJECTED_COLUMNS, rejected),
-            SUMMARY: summary_lines(lambda: self._summary(arrays_made_from)),
+            SUMMARY: summary_lines(lambda: self._summary(arrays_made_from, classes)),
         }
-        about = [self._settings(), self.labels.made_from, arrays_made_from, rejected]
+        made_from = [self.labels.made_from, arrays_made_from, classes]
+        about = [self._settings(), *made_from, rejected, SUMMARY_FORM]
         state = hashlib.sha256(json.dumps(about).encode()).hexdigest()
         settle(self.run, tables, {STATE: state})
+
+    def _classes(self, prepared: Mapping[str, Any]) -> list[str]:
+        """Return all classes of the dataset in the order of their indices."""
+        classes = prepared.get("classes")
+        known = list(classes) if isinstance(classes, dict) else []
+        return known + sorted(self.counts().keys() - set(known))
 
     def _settings(self) -> dict[str, Any]:
         ranges = asdict(self.task.ranges)
@@ -231,7 +242,7 @@ class AugmentRun:
             row |= dict(zip(names, values, strict=True))
             yield row | {"path": array_path(name), "copy": copy}
 
-    def _summary(self, arrays_made_from: str) -> dict[str, Any]:
+    def _summary(self, arrays_made_from: str, classes: list[str]) -> dict[str, Any]:
         counts, digest = self.counts(), hashlib.sha256()
         for array, name in self._copies("array_sha256, name"):
             digest.update(f"{array}  {array_path(name)}\n".encode())
@@ -239,10 +250,29 @@ class AugmentRun:
             "granpipe": __version__,
             "pillow": PIL.__version__,
             "settings": self._settings(),
-            "classes": dict(sorted(counts.items())),
+            "classes": {label: counts[label] for label in classes},
+            "splits": self._splits(classes),
             "copies": counts.total(),
             "rejected": len(self.rejections()),
+            **self._statistics(),
             "made_from": self.labels.made_from,
             "arrays_made_from": arrays_made_from,
             "arrays_sha256": digest.hexdigest(),
         }
+
+    def _splits(self, classes: list[str]) -> dict[str, dict[str, int]]:
+        """Return how many copies of each class there are in each split, where there are splits."""
+        query = f"""SELECT split, label, count(*) * {self.copies} FROM photos WHERE reason = ''
+            GROUP BY split, label"""
+        counts = {(split, label): count for split, label, count in self.index.rows(query)}
+        return split_counts(counts, classes) if self.labels.has_sides else {}
+
+    def _statistics(self) -> dict[str, Any]:
+        split = "train" if self.labels.has_sides else ""
+        sums = ", ".join(f"sum({name})" for name in SUMS)
+        query = f"""SELECT count(*), sum((right - left) * (bottom - top)), {sums}
+            FROM copies JOIN photos ON photos.number = photo JOIN records USING (name)
+            WHERE reason = '' AND split = ?"""
+        row = next(self.index.rows(query, (split,)))
+        count, pixels, *totals = (value or 0 for value in row)
+        return statistics(split, count, pixels, totals)

@@ -8,10 +8,11 @@ from granpipe import __version__
 from granpipe.copies.transform import Copier, Parameters, Ranges, draw_parameters, generator
 from granpipe.dataset.arrays import parse_array, pixels_in, save_array
 from granpipe.dataset.cells import number_in, truth_in, whole_in
+from granpipe.dataset.moments import sums
 from granpipe.dataset.names import array_path
 from granpipe.dataset.record import CopyRecord
 from granpipe.errors import DatasetError, PhotoError
-from granpipe.photo.letterbox import Box
+from granpipe.photo.letterbox import Box, content
 from granpipe.stores.protocol import Store
 
 PARAMETER_COLUMNS = [parameter.name for parameter in fields(Parameters)]
@@ -149,7 +150,9 @@ class CopyPhoto:
             # In a quarter of the time that asdict takes.
             columns = {name: getattr(parameters, name) for name in PARAMETER_COLUMNS}
             file = bytearray(data)
-            copier.draw(parameters, pixels_in(file, self.size))
+            pixels = pixels_in(file, self.size)
+            copier.draw(parameters, pixels)
+            columns |= sums(content(pixels, job.box))
             made.append(({"key": key, "seed": self.seed, **columns}, file))
         return made
 

@@ -18,7 +18,7 @@ _SCHEMA = """
 CREATE TABLE cells (number INTEGER PRIMARY KEY, source TEXT, cells TEXT);
 CREATE TABLE photos (number INTEGER PRIMARY KEY, source TEXT, label TEXT, cells TEXT,
     reason TEXT, detail TEXT, made_from TEXT, is_trusted INTEGER, key TEXT,
-    left INTEGER, top INTEGER, right INTEGER, bottom INTEGER);
+    left INTEGER, top INTEGER, right INTEGER, bottom INTEGER, split TEXT);
 """
 
 
@@ -91,7 +91,7 @@ class LabelsRows:
             digest.update(line.encode())
         self.made_from = digest.hexdigest()
         self.has_sides = any(row["split"] for row in self._rows())
-        marks = ", ".join("?" * 13)
+        marks = ", ".join("?" * 14)
         self.index.load(f"INSERT INTO photos VALUES ({marks})", self._photos())
         self.held_out = found - self.index.value("SELECT count(*) FROM photos")
         if self.held_out == found:
@@ -119,7 +119,7 @@ class LabelsRows:
                 box, reason, detail = Box(0, 0, 0, 0), error.reason, error.detail
             source = row["source"] or f"row {number + 2}"
             about = (number, source, row["label"], json.dumps(row), reason, detail, "", 0, "")
-            yield (*about, box.left, box.top, box.right, box.bottom)
+            yield (*about, box.left, box.top, box.right, box.bottom, row["split"] or "")
 
     def _check(self, row: dict[str, str], before: str) -> Box:
         """Return a row's content box; PhotoError where there can be no copies of it."""

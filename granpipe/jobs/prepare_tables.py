@@ -11,20 +11,21 @@ import PIL
 from granpipe import __version__
 from granpipe.dataset.database import Row
 from granpipe.dataset.index import Index
-from granpipe.dataset.moments import mean_and_std
+from granpipe.dataset.moments import SUMS, statistics
 from granpipe.dataset.names import ALIKE, LABELS, REJECTED, SUMMARY, array_path
 from granpipe.dataset.tables import (
     ALIKE_COLUMNS,
     PREPARED_COLUMNS,
     REJECTED_COLUMNS,
+    SUMMARY_FORM,
     Rejection,
     csv_lines,
+    split_counts,
     summary_lines,
 )
 from granpipe.jobs.prepare_photo import Settings
 
 _PHOTOS = "FROM wanted JOIN records USING (name)"
-_SUMS = ("red", "green", "blue", "red_squares", "green_squares", "blue_squares")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +66,8 @@ class PrepareTables:
 
     def digest(self) -> str:
         """Return a digest of all that the tables say beside the records."""
-        about = json.dumps([self._settings(), self.ignored, self.index.labels, *self._counts()])
+        beside = [self.ignored, self.index.labels, *self._counts(), SUMMARY_FORM]
+        about = json.dumps([self._settings(), *beside])
         digest = hashlib.sha256(about.encode())
         for rejection in self._rejections():
             digest.update(json.dumps(asdict(rejection)).encode())
@@ -103,23 +105,38 @@ class PrepareTables:
 
     def _summary(self) -> dict[str, Any]:
         prepared, rejected = self._counts()
-        sums = ", ".join(f"sum({name})" for name in _SUMS)
-        query = f"SELECT sum((right - left) * (bottom - top)), {sums} {_PHOTOS}"
-        pixels, *totals = (value or 0 for value in next(self.index.rows(query)))
-        mean, std = mean_and_std(pixels, totals[:3], totals[3:])
         return {
             "granpipe": __version__,
             "pillow": PIL.__version__,
             "settings": self._settings(),
             "classes": self._labels(),
+            "splits": self._splits(),
             "found": prepared + rejected,
             "prepared": prepared,
             "rejected": rejected,
             "ignored": self.ignored,
-            "mean": mean,
-            "std": std,
+            **self._statistics(),
             "arrays_sha256": arrays_digest(self.index),
         }
+
+    def _splits(self) -> dict[str, dict[str, int]]:
+        """Return how many photographs of each class each split has, where there are splits."""
+        if not self.has_sides:
+            return {}
+        query = """SELECT split, substr(name, 1, instr(name, '/') - 1), count(*) FROM split
+            GROUP BY 1, 2"""
+        counts = {(side, label): count for side, label, count in self.index.rows(query)}
+        return split_counts(counts, self._labels())
+
+    def _statistics(self) -> dict[str, Any]:
+        """Return mean and std: those of training, so that nothing of the other splits leaks."""
+        split = "train" if self.has_sides else ""
+        training = f"{_PHOTOS} JOIN split USING (name) WHERE split = 'train'"
+        sums = ", ".join(f"sum({name})" for name in SUMS)
+        query = f"SELECT count(*), sum((right - left) * (bottom - top)), {sums} "
+        row = next(self.index.rows(query + (training if split else _PHOTOS)))
+        count, pixels, *totals = (value or 0 for value in row)
+        return statistics(split, count, pixels, totals)
 
     def _settings(self) -> dict[str, Any]:
         return {
