@@ -35,6 +35,7 @@ _SECTIONS = {
         "allow_deletions",
         "allow_empty",
         "merge_classes",
+        "reindex_labels",
         "dry_run",
         "strict",
     ),
@@ -100,6 +101,11 @@ _SECTIONS = {
     is_flag=True,
     help="Let folders be one class that differ in case, blanks or Unicode's form alone.",
 )
+@click.option(
+    "--reindex-labels",
+    is_flag=True,
+    help="Count classes anew in sorted order; else they keep their label_index.",
+)
 @click.option("--dry-run", is_flag=True, help="Say what would be done; write nothing.")
 @options.preview
 @click.option("--allow-empty", is_flag=True, help="Let a split of --split have no photographs.")
@@ -147,6 +153,8 @@ def prepare_command(
         _print(report, output, settings["dry_run"])
     if report.sides and (line := report.sides.shortage()):
         options.say(line)
+    if report.reindexed:
+        reports.echo(reports.reindexed(report.reindexed), err=quiet)
     if report.stale:
         line = f"The augmented set is stale now: run granpipe augment {printable(output)}"
         reports.echo(line, err=quiet)

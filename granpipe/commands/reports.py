@@ -87,6 +87,18 @@ def print_ignored(files: Counter[str]) -> None:
         echo(f"Ignored: {', '.join(told)}.")
 
 
+def reindexed(changes: list[tuple[str, int, int]]) -> str:
+    """Return a line on classes that have another label_index than before.
+
+    >>> reindexed([("corn", 0, 1)])
+    'label_index changed: corn 0 -> 1; a network trained before counts by the former ones.'
+    """
+    named = [f"{printable(label)} {old} -> {new}" for label, old, new in changes[:MOST_LINES]]
+    more = [f"{len(changes) - MOST_LINES} more"] if len(changes) > MOST_LINES else []
+    told = ", ".join(named + more)
+    return f"label_index changed: {told}; a network trained before counts by the former ones."
+
+
 def print_flags(flags: Counter[str]) -> None:
     """Print how many photographs have each flag, if any has one."""
     if flags:

@@ -9,8 +9,10 @@ from granpipe.errors import PhotoError
 LABELS, REJECTED, SUMMARY, AUGMENTED = "labels.csv", "rejected.csv", "dataset.json", "augmented"
 ALIKE = "alike.csv"
 STATE, SIDES, PAST, RADIUS, SETTINGS = "state", "sides", "past", "radius", "settings"
+CLASSES = "classes"
 """What the ledger calls its notes on what tables were made of, on sides of today and before and the
-places that would do for them, and on how arrays are made."""
+places that would do for them, on how arrays are made, and on the classes in the order of their
+indices."""
 
 OWN = ".granpipe"
 """The folder in each dataset that holds granpipe's own files."""

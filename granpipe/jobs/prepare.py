@@ -5,12 +5,14 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from granpipe.dataset.classes import changed_indices
 from granpipe.dataset.sources import Search
 from granpipe.dataset.tables import Rejection
 from granpipe.engines.choice import choose
 from granpipe.errors import DatasetError
+from granpipe.jobs.prepare_options import Options
 from granpipe.jobs.prepare_photo import Settings
-from granpipe.jobs.prepare_run import Options, PrepareRun
+from granpipe.jobs.prepare_run import PrepareRun
 from granpipe.jobs.run import Progress, Run, Say, run_again
 from granpipe.jobs.split_plan import Wish
 from granpipe.photo.letterbox import Colour
@@ -44,6 +46,8 @@ class Report:
         Photographs with each flag; of a dry run, those that are up to date.
     sides : Sides or None
         Groups and splits, where the dataset has them.
+    reindexed : list of tuple
+        Each class that has another label_index than before, with the former and the new one.
     """
 
     prepared: Counter[str] = field(default_factory=Counter)
@@ -55,6 +59,7 @@ class Report:
     stale: bool = False
     flags: Counter[str] = field(default_factory=Counter)
     sides: "Sides | None" = None
+    reindexed: list[tuple[str, int, int]] = field(default_factory=list)
 
     @property
     def found(self) -> int:
@@ -80,6 +85,7 @@ def prepare(
     merge_classes: bool = False,
     allow_empty: bool = False,
     dry_run: bool = False,
+    reindex_labels: bool = False,
     progress: Progress = lambda results, total: results,
     say: Say = lambda line: None,
 ) -> Report:
@@ -124,6 +130,9 @@ def prepare(
         Let a split have no photographs that `split` asks for.
     dry_run : bool
         Decode what would be decoded, but write nothing.
+    reindex_labels : bool
+        Count classes anew, in their sorted order; else each keeps the index that it has, and new
+        ones get the next.
     progress : callable
         Wraps the iterator over the results; takes it and their number.
     say : callable
@@ -144,7 +153,9 @@ def prepare(
         raise DatasetError(f"{output}: lies in {source}; choose an output outside the photographs")
     settings = Settings(size, fill, max_pixels, max_memory)
     wish = Wish(split, together, seed)
-    options = Options(workplace, force, verify, allow_deletions, dry_run, wish, merge_classes)
+    options = Options(
+        *(workplace, force, verify, allow_deletions, dry_run, reindex_labels, wish, merge_classes)
+    )
 
     def work(run: Run) -> Report:
         steps = PrepareRun(run, photos, settings, options, progress)
@@ -166,6 +177,7 @@ def prepare(
             unseen=[*(f"{folder}: {why}" for folder, why in search.unlisted), *steps.unseen],
             flags=steps.photos.flags(),
             sides=steps.sides,
+            reindexed=changed_indices(steps.former_indices, steps.classes()),
         )
         if dry_run:
             report.stale = steps.has_stale_copies()

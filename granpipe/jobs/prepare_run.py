@@ -1,36 +1,36 @@
 """The steps of `prepare`: plan, decode, reject duplicates, and bring the tables in line."""
 
 from collections.abc import Mapping, Sequence
-from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
+from granpipe.dataset.classes import former_indices, kept_classes
 from granpipe.dataset.database import Items, Row
 from granpipe.dataset.names import (
-    AUGMENTED,
+    CLASSES,
     LABELS,
     PAST,
     RADIUS,
     SETTINGS,
     SIDES,
     STATE,
-    SUMMARY,
 )
 from granpipe.dataset.record import DUPLICATE, Record
 from granpipe.dataset.sources import Search
-from granpipe.dataset.tables import Draft, Rejection, read_summary
+from granpipe.dataset.tables import Rejection, read_summary
 from granpipe.engines.processes import WorkerCrashed
-from granpipe.engines.protocol import Engine
 from granpipe.errors import DatasetError, PhotoError, UnseenError
 from granpipe.jobs.class_folders import settle_classes
 from granpipe.jobs.photo_index import PhotoIndex
+from granpipe.jobs.prepare_options import Options
 from granpipe.jobs.prepare_photo import Job, Outcome, PreparePhoto, Settings
-from granpipe.jobs.prepare_tables import PrepareTables, arrays_digest, rejections
+from granpipe.jobs.prepare_tables import PrepareTables, rejections
 from granpipe.jobs.read_off import ReadOff
 from granpipe.jobs.run import Progress, Run
 from granpipe.jobs.settle import settle
-from granpipe.jobs.split_plan import Wish, check_no_sides, plan_sides
+from granpipe.jobs.split_plan import check_no_sides, plan_sides
+from granpipe.jobs.stale_copies import end_stale_copies, has_stale_copies
 from granpipe.stores.protocol import Entry, Store
 
 if TYPE_CHECKING:
@@ -52,19 +52,6 @@ SELECT sha256, name FROM
 """
 # Records of duplicates stay, so that they are not decoded again.
 _KEPT = "SELECT name FROM wanted UNION SELECT name FROM duplicates"
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """How a run goes about it; see `granpipe.jobs.prepare.prepare`."""
-
-    engine: Engine
-    force: bool
-    verify: bool
-    allow_deletions: bool
-    dry_run: bool
-    sides: Wish
-    merge_classes: bool
 
 
 class PrepareRun:
@@ -89,6 +76,7 @@ class PrepareRun:
         self.unseen: list[str] = []
         self.stale = False
         self.former = read_summary(run.store) or {}  # before this run takes it away
+        self.former_indices = former_indices(run.ledger, self.former)
         if not options.dry_run:
             run.ledger.note(SETTINGS, settings.note(hashes=self.hashes))
 
@@ -273,45 +261,37 @@ class PrepareRun:
                 "photographs are gone or rejected; look at SOURCE, or say --allow-deletions"
             )
 
+    def classes(self) -> list[str]:
+        """Return all classes in the order of their indices."""
+        labels = self.photos.counts().keys()
+        return kept_classes({} if self.options.reindex_labels else self.former_indices, labels)
+
     def finish(self, ignored: int) -> None:
         """Bring tables and arrays in line."""
         tables = self._tables(ignored)
+        self._note_classes(tables.classes)
         notes: dict[str, Any] = {
             STATE: tables.digest(),
+            CLASSES: tables.classes,
             SETTINGS: self.settings.note(hashes=self.hashes),
         }
         if self.sides:
             notes |= {SIDES: self.sides.note, PAST: self.sides.past, RADIUS: self.sides.radius}
         settle(self.run, tables.tables(), notes, _KEPT, self._end_stale_copies)
 
+    def _note_classes(self, classes: Sequence[str]) -> None:
+        """Note the indices of classes before a table shows them, so that a kill changes none."""
+        if classes != self.run.ledger.noted(CLASSES):
+            self.run.ledger.note(CLASSES, classes)
+            self.run.plan("SELECT name FROM wanted WHERE 0", CLASSES)
+
     def _tables(self, ignored: int = 0) -> PrepareTables:
-        plan = self.side_plan.settings if self.side_plan else {}
-        return PrepareTables(self.index, self.settings, plan, self.sides is not None, ignored)
-
-    def has_stale_copies(self, labels: str = "") -> bool:
-        """Return whether the augmented set beside the arrays is made from others, or unfinished.
-
-        Parameters
-        ----------
-        labels : str
-            SHA-256 of labels.csv; of what it would be unless given.
-        """
-        store = self.run.store
-        augmented = read_summary(store, AUGMENTED)
-        if augmented is None:
-            tables = {entry.path for entry in store.list(AUGMENTED, deep=False)}
-            return f"{AUGMENTED}/{LABELS}" in tables
-        if "made_from" not in augmented:  # somebody else's file
-            return False
-        if augmented.get("arrays_made_from") != arrays_digest(self.index):
-            return True
-        if not labels:
-            with closing(Draft(self._tables().labels())) as draft:
-                labels = draft.digest
-        return bool(augmented["made_from"] != labels)
+        plan, has_sides = self.side_plan.settings if self.side_plan else {}, self.sides is not None
+        return PrepareTables(self.index, self.settings, plan, has_sides, ignored, self.classes())
 
     def _end_stale_copies(self, digests: Mapping[str, str]) -> None:
-        """Remove the dataset.json of copies of other arrays or sides, so that nobody reads them."""
-        self.stale = self.has_stale_copies(digests[LABELS])
-        if self.stale and read_summary(self.run.store, AUGMENTED) and self.run.open():
-            self.run.store.delete(f"{AUGMENTED}/{SUMMARY}")
+        self.stale = end_stale_copies(self.run, digests[LABELS])
+
+    def has_stale_copies(self) -> bool:
+        """Return whether the run would leave an augmented set stale; of a dry run."""
+        return has_stale_copies(self.run, self._tables().labels)

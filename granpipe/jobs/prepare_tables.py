@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -42,6 +42,8 @@ class PrepareTables:
     has_sides : bool
     ignored : int
         Files that are no photographs.
+    classes : sequence of str
+        All classes, in the order of their indices.
     """
 
     index: Index
@@ -49,6 +51,7 @@ class PrepareTables:
     side_settings: Mapping[str, Any]
     has_sides: bool
     ignored: int
+    classes: Sequence[str]
 
     def tables(self) -> dict[str, Iterator[str]]:
         """Return the lines of each table by its name; dataset.json last."""
@@ -66,7 +69,7 @@ class PrepareTables:
 
     def digest(self) -> str:
         """Return a digest of all that the tables say beside the records."""
-        beside = [self.ignored, self.index.labels, *self._counts(), SUMMARY_FORM]
+        beside = [self.ignored, self.index.labels, *self._counts(), *self.classes, SUMMARY_FORM]
         about = json.dumps([self._settings(), *beside])
         digest = hashlib.sha256(about.encode())
         for rejection in self._rejections():
@@ -77,12 +80,13 @@ class PrepareTables:
         return rejections(self.index)
 
     def _labels(self) -> dict[str, int]:
-        """Return how many photographs each label has, in the order of the labels."""
+        """Return how many photographs each class has, in the order of the indices."""
         query = "SELECT label(name), count(*) FROM wanted GROUP BY 1"
-        return dict(sorted(self.index.rows(query)))
+        counts: dict[str, int] = dict(self.index.rows(query))
+        return {label: counts.get(label, 0) for label in self.classes}
 
     def _rows(self) -> Iterator[dict[str, Any]]:
-        numbers = {label: number for number, label in enumerate(self._labels())}
+        numbers = {label: number for number, label in enumerate(self.classes)}
         split = "LEFT JOIN split USING (name)" if self.has_sides else ""
         sides = "grp, split" if self.has_sides else "'', ''"
         columns = self.index.columns
@@ -123,10 +127,9 @@ class PrepareTables:
         """Return how many photographs of each class each split has, where there are splits."""
         if not self.has_sides:
             return {}
-        query = """SELECT split, substr(name, 1, instr(name, '/') - 1), count(*) FROM split
-            GROUP BY 1, 2"""
+        query = "SELECT split, label(name), count(*) FROM split GROUP BY 1, 2"
         counts = {(side, label): count for side, label, count in self.index.rows(query)}
-        return split_counts(counts, self._labels())
+        return split_counts(counts, self.classes)
 
     def _statistics(self) -> dict[str, Any]:
         """Return mean and std: those of training, so that nothing of the other splits leaks."""

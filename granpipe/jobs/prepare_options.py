@@ -1,0 +1,20 @@
+"""How a run of `prepare` goes about it."""
+
+from dataclasses import dataclass
+
+from granpipe.engines.protocol import Engine
+from granpipe.jobs.split_plan import Wish
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How a run goes about it; see `granpipe.jobs.prepare.prepare`."""
+
+    engine: Engine
+    force: bool
+    verify: bool
+    allow_deletions: bool
+    dry_run: bool
+    reindex_labels: bool
+    sides: Wish
+    merge_classes: bool
