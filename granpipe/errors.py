@@ -13,6 +13,10 @@ class LayoutError(DatasetError):
     """What was named is not laid out as it must be; the exit code is 2, as of a wrong option."""
 
 
+class OptionError(DatasetError, ValueError):
+    """An option or argument is not what it may be; its text begins with its name."""
+
+
 class BusyError(DatasetError):
     """Another run is writing at the same place.
 

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from granpipe import checks
 from granpipe.commands import options, reports
 from granpipe.commands.reports import printable
 
@@ -17,10 +18,10 @@ if TYPE_CHECKING:
 
 
 @click.command("augment", cls=options.Command)
-@click.argument("dataset", type=options.Place(), default="out")
+@click.argument("dataset", type=options.PLACE, default="out")
 @click.option(
     "--copies",
-    type=click.IntRange(1, 1_000_000),
+    type=options.Whole(checks.COPIES),
     default=5,
     show_default=True,
     metavar="N",
@@ -29,26 +30,31 @@ if TYPE_CHECKING:
 @click.option(
     "-o",
     "--output",
-    type=options.Place(),
+    type=options.PLACE,
     metavar="DIR",
     help="Folder to write.  [default: DATASET/augmented]",
 )
 @click.option(
-    "--seed", type=int, default=0, show_default=True, metavar="N", help="Another, other copies."
+    "--seed",
+    type=options.Checked("integer", checks.SEED),
+    default=0,
+    show_default=True,
+    metavar="N",
+    help="Another, other copies.",
 )
 @click.option(
     "--split-only",
     "--side",
     "side",
     cls=options.Renamed,
-    type=click.Choice(["train", "all"]),
+    type=click.Choice(checks.SIDE.words),
     default="train",
     show_default=True,
     help="Make copies of the training split alone, or of all.",
 )
 @click.option(
     "--flip-horizontal",
-    type=click.FloatRange(0, 1),
+    type=options.Number(checks.PROBABILITY),
     default=0.5,
     show_default=True,
     metavar="P",
@@ -56,7 +62,7 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--flip-vertical",
-    type=click.FloatRange(0, 1),
+    type=options.Number(checks.PROBABILITY),
     default=0.0,
     show_default=True,
     metavar="P",
@@ -64,7 +70,7 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--rotate",
-    type=click.FloatRange(0, 180),
+    type=options.Number(checks.DEGREES),
     default=15.0,
     show_default=True,
     metavar="DEGREES",
@@ -72,7 +78,7 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--crop",
-    type=click.FloatRange(0, 1, min_open=True),
+    type=options.Number(checks.SHARE),
     default=0.7,
     show_default=True,
     metavar="SHARE",
@@ -89,10 +95,6 @@ def augment_command(
     preview: str | None,
     strict: bool,
     quiet: bool,
-    flip_horizontal: float,
-    flip_vertical: float,
-    rotate: float,
-    crop: float,
     **settings: Any,
 ) -> None:
     """Make flipped, turned and cropped copies of the arrays.
@@ -106,16 +108,11 @@ def augment_command(
     Example:
       granpipe augment out/ --copies 5 --seed 7 --preview copies.png
     """
-    from granpipe.copies.transform import Ranges
     from granpipe.jobs.augment import augment
 
-    try:
-        ranges = Ranges(flip_horizontal, flip_vertical, rotate, crop)
-    except ValueError as error:  # a number that is none passes the options' own checks
-        raise click.UsageError(f"{error}.") from error
     sheet = options.sheet_place(preview) if preview else None
     progress = partial(options.progress, quiet=quiet, engine=settings["engine"])
-    report = augment(dataset, ranges=ranges, progress=progress, say=options.say, **settings)
+    report = augment(dataset, progress=progress, say=options.say, **settings)
     if not quiet:
         _print(report)
     if sheet:

@@ -3,10 +3,10 @@
 from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 import click
 
+from granpipe import checks
 from granpipe.commands import options, reports
 from granpipe.commands.reports import MOST_LINES, printable
 from granpipe.errors import DatasetError
@@ -19,19 +19,8 @@ if TYPE_CHECKING:
 # ruff: noqa: PLC0415, D301
 
 
-class _Address(click.ParamType):  # type: ignore[type-arg,unused-ignore]
-    name = "address"
-
-    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        parts = urlsplit(value)
-        is_plain = value.isascii() and value.isprintable() and not set(value) & set(" \"'<>\\?#")
-        if parts.scheme not in {"http", "https"} or not parts.hostname or not is_plain:
-            self.fail(f"{value!r} is no address like https://host/prefix/.", param, ctx)
-        return value
-
-
 @click.command("map", cls=options.Command)
-@click.argument("source", type=options.Place())
+@click.argument("source", type=options.PLACE)
 @click.option(
     "-o",
     "--output",
@@ -45,7 +34,7 @@ class _Address(click.ParamType):  # type: ignore[type-arg,unused-ignore]
 @click.option("--offline", is_flag=True, help="Page without the network (extra: offline).")
 @click.option(
     "--thumbnails",
-    type=click.IntRange(0, 512),
+    type=options.Whole(checks.THUMBNAILS),
     default=96,
     show_default=True,
     metavar="PIXELS",
@@ -53,21 +42,21 @@ class _Address(click.ParamType):  # type: ignore[type-arg,unused-ignore]
 )
 @click.option(
     "--links",
-    type=_Address(),
+    type=options.Checked("address", checks.address),
     metavar="ADDRESS",
     help="Where a browser finds SOURCE, as https://host/prefix/; pages from or in s3:// link to "
     "photographs with this alone.",
 )
 @click.option(
     "--redact",
-    type=click.IntRange(0, 6),
+    type=options.Whole(checks.DIGITS),
     metavar="DIGITS",
     help="For sharing: round positions to so many decimals (2 is about 1 km); no "
     "altitudes, directions, links, paths or details.",
 )
 @click.option(
     "--dataset",
-    type=options.Place(),
+    type=options.PLACE,
     metavar="DIR",
     help="What prepare --split wrote: groups and sides become columns of .csv and .geojson.",
 )

@@ -1,15 +1,15 @@
 """Options and kinds of arguments that commands share."""
 
 import os
-import re
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from granpipe import checks
 from granpipe.commands import reports
 from granpipe.commands.ending import end_when_deaf
 from granpipe.errors import DatasetError
@@ -40,46 +40,64 @@ class Command(click.Command):
             raise DatasetError(f"a pipe was closed: {error}; run again") from error
 
 
-class Place(click.ParamType):  # type: ignore[type-arg,unused-ignore]
-    """A folder, or s3://bucket/prefix."""
+class Checked(click.ParamType):  # type: ignore[type-arg,unused-ignore]
+    """What a check of `granpipe.checks` takes."""
 
-    name = "folder"
+    def __init__(self, name: str, check: Callable[[Any], Any]) -> None:
+        self.name = name
+        self.check = check
 
-    def convert(self, value: Any, param: _Param, ctx: _Context) -> str:
-        text: str = os.fspath(value)
-        # A shell variable that is not set leaves an empty text, which is no folder of anybody's.
-        return text if text.strip() else self.fail("an empty name; name a folder.", param, ctx)
+    def convert(self, value: Any, param: _Param, ctx: _Context) -> Any:
+        return _converted(self, value, param, ctx)
 
 
-class File(Place):
+class Whole(click.IntRange):
+    """A whole number, whose bounds the help shows."""
+
+    def __init__(self, check: checks.Whole) -> None:
+        super().__init__(check.least, check.most)
+        self.check = check
+
+    def convert(self, value: Any, param: _Param, ctx: _Context) -> Any:
+        return _converted(self, value, param, ctx)
+
+
+class Number(click.FloatRange):
+    """A number, whose bounds the help shows."""
+
+    def __init__(self, check: checks.Number) -> None:
+        super().__init__(check.least, check.most, min_open=check.is_open)
+        self.check = check
+
+    def convert(self, value: Any, param: _Param, ctx: _Context) -> Any:
+        return _converted(self, value, param, ctx)
+
+
+def _converted(kind: Any, value: Any, param: _Param, ctx: _Context) -> Any:
+    try:
+        return kind.check(value)
+    except ValueError as error:
+        return kind.fail(f"{error}.", param, ctx)
+
+
+class File(click.ParamType):  # type: ignore[type-arg,unused-ignore]
     """A file to write, by its suffix, in a folder or a bucket."""
 
     name = "file"
 
     def __init__(self, *suffixes: str) -> None:
         self.suffixes = suffixes
+        self.check = checks.place
 
     def convert(self, value: Any, param: _Param, ctx: _Context) -> str:
-        text = super().convert(value, param, ctx)
+        text: str = _converted(self, value, param, ctx)
         if os.path.splitext(os.path.basename(text))[1].lower() not in self.suffixes:  # noqa: PTH119, PTH122
             self.fail(f"{text!r} does not end in {', '.join(self.suffixes)}.", param, ctx)
         return text
 
 
-class Fill(click.ParamType):  # type: ignore[type-arg,unused-ignore]
-    """A colour: a grey level, or #rrggbb."""
-
-    name = "colour"
-
-    def convert(self, value: Any, param: _Param, ctx: _Context) -> tuple[int, int, int]:
-        if isinstance(value, tuple):
-            return value
-        if re.fullmatch(r"#[0-9a-fA-F]{6}", value):
-            red, green, blue = bytes.fromhex(value[1:])
-            return red, green, blue
-        if re.fullmatch(r"[0-9]{1,3}", value) and int(value) <= 255:
-            return int(value), int(value), int(value)
-        return self.fail(f"{value!r} is no grey level 0 to 255 and no #rrggbb.", param, ctx)
+PLACE = Checked("folder", checks.place)
+"""A folder, or s3://bucket/prefix."""
 
 
 class Renamed(click.Option):
@@ -121,11 +139,11 @@ class Sections(Command):
 
 
 workers = click.option(
-    "--workers", type=click.IntRange(1, 256), metavar="N", help="Processes.  [default: one a core]"
+    "--workers", type=Whole(checks.WORKERS), metavar="N", help="Processes.  [default: one a core]"
 )
 engine = click.option(
     "--engine",
-    type=click.Choice(["local", "spark"]),
+    type=click.Choice(checks.ENGINE.words),
     default="local",
     show_default=True,
     help="This machine's processes, or Apache Spark (extra: spark).",

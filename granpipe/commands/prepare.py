@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from granpipe import checks
 from granpipe.commands import options, reports
 from granpipe.commands.reports import printable
 from granpipe.errors import DatasetError
@@ -43,32 +44,32 @@ _SECTIONS = {
 
 
 @click.command("prepare", cls=options.Sections, sections=_SECTIONS)
-@click.argument("source", type=options.Place())
-@click.argument("output", type=options.Place())
+@click.argument("source", type=options.PLACE)
+@click.argument("output", type=options.PLACE)
 @click.option(
     "--size",
-    type=click.IntRange(1, 4096),
+    type=options.Whole(checks.SIZE),
     default=224,
     metavar="PIXELS",
     help="Side of the arrays.  [default: 224]",
 )
 @click.option(
     "--fill",
-    type=options.Fill(),
+    type=options.Checked("colour", checks.colour),
     default="0",
     show_default=True,
     help="Of the padding: grey level 0 to 255, or #rrggbb.",
 )
 @click.option(
     "--max-pixels",
-    type=click.IntRange(1),
+    type=options.Whole(checks.PIXELS),
     default=200_000_000,
     metavar="N",
     help="Reject larger photographs undecoded.  [default: 200 million]",
 )
 @click.option(
     "--max-memory",
-    type=click.IntRange(1),
+    type=options.Whole(checks.MEGABYTES),
     default=700,
     metavar="MB",
     help="Reject what takes more memory to decode.  [default: 700]",
@@ -88,7 +89,12 @@ _SECTIONS = {
     help="What is never split: place:METRES, burst, likeness, folder.  "
     "[default: place:200,burst,likeness]",
 )
-@click.option("--seed", type=int, metavar="N", help="Another, dealt otherwise.  [default: 0]")
+@click.option(
+    "--seed",
+    type=options.Checked("integer", checks.SEED),
+    metavar="N",
+    help="Another, dealt otherwise.  [default: 0]",
+)
 @options.workers
 @options.engine
 @click.option("--force", is_flag=True, help="Decode again also what is up to date.")
@@ -114,7 +120,6 @@ _SECTIONS = {
 def prepare_command(
     source: str,
     output: str,
-    max_memory: int,
     preview: str | None,
     strict: bool,
     quiet: bool,
@@ -144,7 +149,6 @@ def prepare_command(
     report = prepare(
         source,
         output,
-        max_memory=max_memory * 1_000_000,
         progress=progress,
         say=options.say,
         **settings,

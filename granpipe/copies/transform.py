@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from granpipe.checks import DEGREES, PROBABILITY, SHARE, checked
 from granpipe.copies.sampling import Matrix, Sampler
 from granpipe.photo.letterbox import Box, Pixels
 
@@ -28,6 +29,11 @@ class Ranges:
     crop : float
         A copy shows a share of the largest rectangle that the turn leaves; its area is uniform
         between this, above 0, and 1.
+
+    Raises
+    ------
+    OptionError
+        One of them is outside of its bounds.
     """
 
     flip_horizontal: float = 0.5
@@ -36,12 +42,17 @@ class Ranges:
     crop: float = 0.7
 
     def __post_init__(self) -> None:
-        if not 0 <= self.flip_horizontal <= 1 or not 0 <= self.flip_vertical <= 1:
-            raise ValueError("a probability lies between 0 and 1")
-        if not 0 <= self.rotate <= 180:
-            raise ValueError("angles to rotate by lie between 0 and 180 degrees")
-        if not 0 < self.crop <= 1:
-            raise ValueError("the share to crop lies above 0 and is at most 1")
+        for name, check in _CHECKS.items():
+            # An angle of 5 and one of 5.0 are the same in dataset.json, too.
+            object.__setattr__(self, name, checked(name, getattr(self, name), check))
+
+
+_CHECKS = {
+    "flip_horizontal": PROBABILITY,
+    "flip_vertical": PROBABILITY,
+    "rotate": DEGREES,
+    "crop": SHARE,
+}
 
 
 @dataclass(frozen=True, slots=True)

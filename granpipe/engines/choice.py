@@ -3,11 +3,11 @@
 import os
 from collections.abc import Callable
 
+from granpipe.checks import ENGINE, WORKERS, checked
 from granpipe.engines.local import Local
 from granpipe.engines.protocol import Engine
-from granpipe.errors import DatasetError
 
-ENGINES = ("local", "spark")
+ENGINES = ENGINE.words
 
 
 def choose(name: str, workers: int | None, say: Callable[[str], None]) -> Engine:
@@ -25,12 +25,11 @@ def choose(name: str, workers: int | None, say: Callable[[str], None]) -> Engine
     Raises
     ------
     DatasetError
-        The extra that the engine needs is missing, or there is no such engine.
+        The extra that the engine needs is missing, there is no such engine, or no such number.
     """
-    if name == "local":
+    workers = None if workers is None else checked("workers", workers, WORKERS)
+    if checked("engine", name, ENGINE) == "local":
         return Local(workers or os.cpu_count() or 1)
-    if name == "spark":
-        from granpipe.engines.spark import Spark  # noqa: PLC0415 - nobody else needs it
+    from granpipe.engines.spark import Spark  # noqa: PLC0415 - nobody else needs it
 
-        return Spark(workers, say)
-    raise DatasetError(f"{name!r} is no engine; name one of {', '.join(ENGINES)}")
+    return Spark(workers, say)

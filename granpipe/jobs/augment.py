@@ -5,11 +5,13 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
+from granpipe import checks
+from granpipe.checks import checked
 from granpipe.copies.transform import Ranges
 from granpipe.dataset.names import AUGMENTED, OWN, SUMMARY
 from granpipe.dataset.tables import Rejection, read_summary
 from granpipe.engines.choice import choose
-from granpipe.errors import BusyError, DatasetError
+from granpipe.errors import BusyError, DatasetError, OptionError
 from granpipe.jobs.augment_run import AugmentRun
 from granpipe.jobs.copy_photo import CopyPhoto
 from granpipe.jobs.run import Progress, Run, Say, run_again
@@ -46,13 +48,17 @@ class Report:
 
 
 def augment(
-    dataset: str | os.PathLike[str],
+    dataset: str | os.PathLike[str] = "out",
     copies: int = 5,
     *,
     output: str | os.PathLike[str] | None = None,
     seed: int = 0,
     side: str = "train",
-    ranges: Ranges = Ranges(),  # noqa: B008 - frozen
+    flip_horizontal: float | None = None,
+    flip_vertical: float | None = None,
+    rotate: float | None = None,
+    crop: float | None = None,
+    ranges: Ranges | None = None,
     workers: int | None = None,
     engine: str = "local",
     verify: bool = False,
@@ -73,8 +79,10 @@ def augment(
         Another seed makes other copies.
     side : str
         `train`: where the dataset has sides, photographs of that side alone have copies; or `all`.
-    ranges : Ranges
-        What flips, angles and crops are drawn from.
+    flip_horizontal, flip_vertical, rotate, crop : float, optional
+        Probabilities, degrees and a share of the area; as in `Ranges`, with its defaults.
+    ranges : Ranges, optional
+        All four of them at once.
     workers : int, optional
         Number of processes; one a core unless given.
     engine : str
@@ -93,12 +101,19 @@ def augment(
 
     Raises
     ------
+    OptionError
+        An argument is not what it may be; nothing was done.
     DatasetError
         The run cannot go on; what was done so far is taken up by the next run.
     """
+    copies, seed = checked("copies", copies, checks.COPIES), checked("seed", seed, checks.SEED)
+    side, place = checked("side", side, checks.SIDE), checked("dataset", dataset, checks.place)
+    given = {"flip_horizontal": flip_horizontal, "flip_vertical": flip_vertical}
+    ranges = _ranges(ranges, given | {"rotate": rotate, "crop": crop})
     workplace = choose(engine, workers, say)
-    source = workplace.open(dataset)
-    target = workplace.open(output or join(os.fspath(dataset), AUGMENTED))
+    source = workplace.open(place)
+    there = join(place, AUGMENTED) if output is None else checked("output", output, checks.place)
+    target = workplace.open(there)
     summary = _check_dataset(source)
 
     def work(run: Run) -> Report:
@@ -123,6 +138,15 @@ def augment(
         return report
 
     return run_again(target, "augment", say, work)
+
+
+def _ranges(ranges: Ranges | None, given: dict[str, float | None]) -> Ranges:
+    given = {name: value for name, value in given.items() if value is not None}
+    if ranges is None:
+        return Ranges(**given)  # type: ignore[arg-type]
+    if given or not isinstance(ranges, Ranges):
+        raise OptionError(f"ranges: give it as Ranges(...), or {next(iter(given), 'rotate')} alone")
+    return ranges
 
 
 def _check_dataset(dataset: Store) -> dict[str, Any]:

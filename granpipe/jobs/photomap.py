@@ -9,11 +9,13 @@ from heapq import merge
 from pathlib import Path
 from urllib.parse import quote
 
+from granpipe import checks
+from granpipe.checks import checked
 from granpipe.dataset.names import Photo
 from granpipe.dataset.sources import Search
 from granpipe.engines.choice import choose
 from granpipe.engines.processes import WorkerCrashed
-from granpipe.errors import DatasetError
+from granpipe.errors import DatasetError, OptionError
 from granpipe.jobs.map_index import MapIndex
 from granpipe.jobs.run import Progress, Say
 from granpipe.jobs.see_photo import Job, SeePhoto
@@ -62,7 +64,7 @@ class Report:
 
 def map_photos(
     source: _Path,
-    outputs: Sequence[_Path],
+    outputs: _Path | Sequence[_Path] = "map.html",
     *,
     offline: bool = False,
     thumbnails: int = 96,
@@ -80,7 +82,7 @@ def map_photos(
     ----------
     source : str or Path
         Any folder or s3:// URL of photographs; its first level of folders gives the classes.
-    outputs : sequence of str or Path
+    outputs : str or Path, or a sequence of them
         Files or s3:// URLs to write; the suffix chooses: .html, .geojson, .kml or .csv.
     offline : bool
         Put Leaflet into the page, which then asks the network for nothing but chosen tiles.
@@ -111,12 +113,22 @@ def map_photos(
 
     Raises
     ------
+    OptionError
+        An argument is not what it may be; nothing was done.
     DatasetError
         There are no photographs, an output cannot be written, or Leaflet's files are missing.
     """
+    thumbnails = checked("thumbnails", thumbnails, checks.THUMBNAILS)
+    redact = None if redact is None else checked("redact", redact, checks.DIGITS)
+    links = None if links is None else checked("links", links, checks.address)
+    if links is not None and redact is not None:
+        raise OptionError("redact leaves out links; give it or links")
+    named = [outputs] if isinstance(outputs, str | os.PathLike) else list(outputs)
+    if not named:
+        raise OptionError("outputs: name a file")
     workplace = choose(engine, workers, say)
-    photos = workplace.open(source)
-    files = [check_output(output) for output in outputs]
+    photos = workplace.open(checked("source", source, checks.place))
+    files = [check_output(checked("outputs", output, checks.place)) for output in named]
     has_page = any(_suffix(name) == ".html" for _, name in files)
     if has_page and offline:
         leaflet_folder()

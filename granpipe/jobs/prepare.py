@@ -5,6 +5,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from granpipe import checks
+from granpipe.checks import checked
 from granpipe.dataset.classes import changed_indices
 from granpipe.dataset.sources import Search
 from granpipe.dataset.tables import Rejection
@@ -21,6 +23,9 @@ from granpipe.photo.opening import MAX_PIXELS
 
 if TYPE_CHECKING:
     from granpipe.jobs.split_summary import Sides
+
+
+MEGABYTE = 1_000_000
 
 
 @dataclass(slots=True)
@@ -71,9 +76,9 @@ def prepare(
     output: str | os.PathLike[str],
     *,
     size: int = 224,
-    fill: Colour = (0, 0, 0),
+    fill: int | str | Colour = 0,
     max_pixels: int = MAX_PIXELS,
-    max_memory: int = MAX_MEMORY,
+    max_memory: int = MAX_MEMORY // MEGABYTE,
     split: str | None = None,
     together: str | None = None,
     seed: int | None = None,
@@ -97,13 +102,13 @@ def prepare(
         Folder or s3:// URL of class folders; folder or URL to write, which must be new, empty or
         written by this function before.
     size : int
-        Side of the arrays, in pixels.
-    fill : tuple of int
-        Red, green and blue of the padding, 0 to 255.
+        Side of the arrays, in pixels, 1 to 4096.
+    fill : int, str or tuple of int
+        Of the padding: a grey level, 0 to 255; #rgb or #rrggbb; or red, green and blue.
     max_pixels : int
         Width times height of the largest photograph that is decoded.
     max_memory : int
-        Bytes that decoding one photograph may take, by the formula of
+        Megabytes (10^6 bytes) that decoding one photograph may take, by the formula of
         `granpipe.photo.memory.decoding_memory`.
     split : str, optional
         Percentages of training, validation and test, as 80/10/10, or of training and test; `none`
@@ -144,15 +149,27 @@ def prepare(
 
     Raises
     ------
+    OptionError
+        An argument is not what it may be; nothing was done.
     DatasetError
         The run cannot go on; what was done so far is taken up by the next run.
     """
+    settings = Settings(
+        checked("size", size, checks.SIZE),
+        checked("fill", fill, checks.colour),
+        checked("max_pixels", max_pixels, checks.PIXELS),
+        checked("max_memory", max_memory, checks.MEGABYTES) * MEGABYTE,
+    )
+    wish = Wish(
+        None if split is None else checked("split", split, checks.text),
+        None if together is None else checked("together", together, checks.text),
+        None if seed is None else checked("seed", seed, checks.SEED),
+    )
     workplace = choose(engine, workers, say)
-    photos, dataset = workplace.open(source), workplace.open(output)
+    photos = workplace.open(checked("source", source, checks.place))
+    dataset = workplace.open(checked("output", output, checks.place))
     if dataset.is_within(photos):
         raise DatasetError(f"{output}: lies in {source}; choose an output outside the photographs")
-    settings = Settings(size, fill, max_pixels, max_memory)
-    wish = Wish(split, together, seed)
     options = Options(
         *(workplace, force, verify, allow_deletions, dry_run, reindex_labels, wish, merge_classes)
     )

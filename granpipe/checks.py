@@ -1,0 +1,167 @@
+"""What options and arguments may be: one set of checks, in words, for commands and functions.
+
+A check takes what somebody wrote, text or a value of Python, and returns what it means, or raises
+ValueError with what it should have been.
+"""
+
+import os
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from operator import index
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+from granpipe.errors import OptionError
+
+Value = TypeVar("Value")
+
+
+def checked(name: str, value: Any, check: Callable[[Any], Value]) -> Value:
+    """Return what an argument means.
+
+    Raises
+    ------
+    OptionError
+        The check does not pass; the text begins with the argument's name.
+
+    Examples
+    --------
+    >>> checked("size", 0, SIZE)
+    Traceback (most recent call last):
+        ...
+    granpipe.errors.OptionError: size: 0 is not a whole number between 1 and 4096
+    """
+    try:
+        return check(value)
+    except ValueError as error:
+        raise OptionError(f"{name}: {error}") from error
+
+
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """A whole number between two others, which it may be; None for no bound."""
+
+    least: int | None = None
+    most: int | None = None
+
+    def __call__(self, value: Any) -> int:
+        try:
+            number = int(value) if isinstance(value, str) else index(value)
+        except (TypeError, ValueError):
+            number = None
+        is_above = number is not None and (self.least is None or number >= self.least)
+        if number is None or isinstance(value, bool) or not is_above or not self._is_below(number):
+            raise ValueError(f"{_shown(value)} is not a whole number{self._bounds()}")
+        return number
+
+    def _is_below(self, number: int) -> bool:
+        return self.most is None or number <= self.most
+
+    def _bounds(self) -> str:
+        if self.most is not None:
+            return f" between {self.least} and {self.most}"
+        return "" if self.least is None else f" of at least {self.least}"
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """A number between two others, which it may be; where `is_open`, it is not the first."""
+
+    least: float
+    most: float
+    is_open: bool = False
+
+    def __call__(self, value: Any) -> float:
+        try:
+            number = float(value)
+        except (TypeError, ValueError, OverflowError):
+            number = float("nan")
+        is_above = number > self.least if self.is_open else number >= self.least
+        if isinstance(value, bool) or not (is_above and number <= self.most):
+            bounds = "above {} and at most {}" if self.is_open else "between {} and {}"
+            bounds = bounds.format(self.least, self.most)
+            raise ValueError(f"{_shown(value)} is not a number {bounds}")
+        return number
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One of some words."""
+
+    words: tuple[str, ...]
+
+    def __call__(self, value: Any) -> str:
+        if not isinstance(value, str) or value not in self.words:
+            raise ValueError(f"{_shown(value)} is not one of {', '.join(self.words)}")
+        return value
+
+
+def colour(value: Any) -> tuple[int, int, int]:
+    """Return red, green and blue of a grey level, of #rgb or #rrggbb, or of three levels.
+
+    >>> colour("128"), colour("#fff"), colour((1, 2, 3))
+    ((128, 128, 128), (255, 255, 255), (1, 2, 3))
+    """
+    if isinstance(value, str) and _HEX.fullmatch(value):
+        digits = value[1:] if len(value) == 7 else "".join(2 * digit for digit in value[1:])
+        value = bytes.fromhex(digits)
+    try:
+        if isinstance(value, str) and not _GREY.fullmatch(value):
+            raise ValueError(value)  # noqa: TRY301 - said in words below
+        levels = [_LEVEL(level) for level in ([value] * 3 if _is_single(value) else value)]
+        red, green, blue = levels
+    except (TypeError, ValueError):
+        raise ValueError(f"{_shown(value)} is no grey level 0 to 255 and no #rrggbb") from None
+    return red, green, blue
+
+
+def place(value: Any) -> str:
+    """Return the name of a folder or file, or a URL."""
+    text = os.fspath(value) if isinstance(value, str | os.PathLike) else None
+    if not isinstance(text, str):
+        raise ValueError(f"{_shown(value)} is no name of a folder or file")  # noqa: TRY004
+    # A shell variable that is not set leaves an empty text, which is no folder of anybody's.
+    if not text.strip():
+        raise ValueError("an empty name; name a folder")
+    return text
+
+
+def text(value: Any) -> str:
+    """Return a text."""
+    if not isinstance(value, str):
+        raise ValueError(f"{_shown(value)} is no text")  # noqa: TRY004
+    return value
+
+
+def address(value: Any) -> str:
+    """Return an address below which a browser finds files."""
+    parts = urlsplit(value) if isinstance(value, str) else None
+    is_plain = parts and value.isascii() and value.isprintable() and not set(value) & _ODD
+    if not parts or parts.scheme not in {"http", "https"} or not parts.hostname or not is_plain:
+        raise ValueError(f"{_shown(value)} is no address like https://host/prefix/")
+    return str(value)
+
+
+def _is_single(value: Any) -> bool:
+    return isinstance(value, str) or hasattr(value, "__index__")
+
+
+def _shown(value: Any) -> str:
+    """Return a value in a few words."""
+    shown = repr(value)
+    return shown if len(shown) <= 60 else f"{shown[:50]}..."
+
+
+_HEX, _GREY = re.compile("#([0-9a-fA-F]{3}|[0-9a-fA-F]{6})"), re.compile("[0-9]{1,3}")
+_ODD = set(" \"'<>\\?#")
+_LEVEL = Whole(0, 255)
+
+SIZE = Whole(1, 4096)
+PIXELS = MEGABYTES = Whole(1)
+WORKERS = Whole(1, 256)
+SEED = Whole()
+COPIES = Whole(1, 1_000_000)
+PROBABILITY, DEGREES, SHARE = Number(0, 1), Number(0, 180), Number(0, 1, is_open=True)
+THUMBNAILS, DIGITS = Whole(0, 512), Whole(0, 6)
+ENGINE, SIDE = Choice(("local", "spark")), Choice(("train", "all"))
