@@ -10,23 +10,31 @@ them are imported from here, each when it is first asked for.
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from granpipe.errors import DatasetError, GranpipeError, PhotoError
+from granpipe.errors import DatasetError, GranpipeError, OptionError, PhotoError
 
 if TYPE_CHECKING:
-    from granpipe.copies.transform import make_copy
+    from granpipe.copies.transform import Parameters, Ranges, draw_parameters, make_copy
     from granpipe.dataset.arrays import load_array
     from granpipe.dataset.tables import read_table
     from granpipe.jobs.augment import augment
     from granpipe.jobs.copy_photo import parameters_of
+    from granpipe.jobs.photographs import Photographs
     from granpipe.jobs.photomap import map_photos
     from granpipe.jobs.prepare import prepare
+    from granpipe.photo.letterbox import Box
 
 __all__ = [
+    "Box",
     "DatasetError",
     "GranpipeError",
+    "OptionError",
+    "Parameters",
     "PhotoError",
+    "Photographs",
+    "Ranges",
     "__version__",
     "augment",
+    "draw_parameters",
     "load_array",
     "make_copy",
     "map_photos",
@@ -37,7 +45,12 @@ __all__ = [
 __version__ = "0.2.0"
 
 _HOMES = {
+    "Box": "granpipe.photo.letterbox",
+    "Parameters": "granpipe.copies.transform",
+    "Photographs": "granpipe.jobs.photographs",
+    "Ranges": "granpipe.copies.transform",
     "augment": "granpipe.jobs.augment",
+    "draw_parameters": "granpipe.copies.transform",
     "load_array": "granpipe.dataset.arrays",
     "make_copy": "granpipe.copies.transform",
     "map_photos": "granpipe.jobs.photomap",

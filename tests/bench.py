@@ -25,6 +25,7 @@ from bench_augment import bench_augment
 from bench_buckets import bench_buckets
 from bench_map import bench_map
 from bench_memory import bench_memory
+from bench_photographs import bench_photographs
 from bench_photos import FOR_SPARK, SMALL, photographs_of
 from bench_prepare import bench_prepare
 from bench_rounds import CORES, Bench, Contender, granpipe, python
@@ -60,6 +61,7 @@ def start(bench: Bench) -> None:
 TABLES: dict[str, Callable[[Bench], None]] = {
     "prepare": bench_prepare,
     "augment": bench_augment,
+    "photographs": bench_photographs,
     "map": bench_map,
     "buckets": bench_buckets,
     "spark": spark,

@@ -1,5 +1,6 @@
 """The README's commands, run as printed, and its numbers where they can be compared."""
 
+import importlib.util
 import os
 import re
 import shutil
@@ -58,7 +59,38 @@ def test_the_python_of_the_readme_runs(workshop):
     scope = {}
     exec(fed, scope)
     assert scope["images"].shape == (25, 224, 224, 3)
+    assert str(scope["batch"].dtype) == "float32"
     assert scope["labels"].tolist() == sorted(5 * [0, 1, 2, 3, 4])
+
+
+@pytest.mark.parametrize("package", ["granpipe", "torch", "keras", "jax", "pandas"])
+def test_what_the_readme_feeds_a_trainer_runs(workshop, monkeypatch, package):
+    if package == "keras" and not importlib.util.find_spec("tensorflow"):
+        monkeypatch.setenv("KERAS_BACKEND", "jax")
+        pytest.importorskip("jax", reason="keras needs a backend: jax or tensorflow")
+    pytest.importorskip(package, reason=f"{package} is not installed")
+    subprocess.run("granpipe prepare img/ out/ --split 60/20/20 -q", shell=True, check=True)
+    if package == "granpipe":
+        (block,) = [block for block in blocks("python") if "train.weights()" in block]
+    elif package == "pandas":
+        (block,) = [block for block in blocks("python") if "pandas.read_csv" in block]
+        block = f"import pandas\n{block}"
+    else:
+        (block,) = [block for block in blocks("python") if block.startswith(f"import {package}\n")]
+    scope = {}
+    exec(block, scope)
+    if package == "pandas":
+        assert len(scope["table"]) == 25
+        return
+    train = scope["train"]
+    assert len(train) == (15 if package == "granpipe" else 75)
+    if package == "keras":  # which says that an epoch has ended more than once
+        assert train.epoch >= 2
+    else:
+        assert train.epoch == (package != "granpipe")
+    if package in {"torch", "jax"}:
+        assert str(scope["batch"].dtype).endswith("float32")
+        assert abs(float(scope["batch"].mean())) < 1.5
 
 
 def test_every_make_target_of_the_readme_exists():

@@ -1,6 +1,10 @@
-"""Single files that a user named, such as a map or a contact sheet."""
+"""Single files: those that a user named, such as a map, and those that are read into an array."""
+
+import os
+from collections.abc import Sequence
 
 from granpipe.errors import DatasetError
+from granpipe.stores.folder import Folder
 from granpipe.stores.protocol import Store
 from granpipe.stores.urls import join
 
@@ -28,3 +32,32 @@ def check_free(store: Store, name: str, signature: bytes, start: int = 0) -> Non
         raise DatasetError(f"{place}: {error.strerror or error}; name another") from error
     if head and head[start:] != signature:
         raise DatasetError(f"{place}: is not a file that granpipe wrote; delete it or name another")
+
+
+def read_into(store: Store, path: str, parts: Sequence[bytearray | memoryview]) -> int:
+    """Read a file's first bytes into memory that is there already.
+
+    Parameters
+    ----------
+    store, path : Store, str
+    parts : sequence
+        Filled one after another.
+
+    Returns
+    -------
+    int
+        How many bytes were read: as many as the parts hold, or fewer where the file, or one call
+        of the system, has no more.
+    """
+    if isinstance(store, Folder) and hasattr(os, "readv"):  # which Windows has not
+        number = os.open(store.locate(path), os.O_RDONLY | os.O_NONBLOCK)
+        try:
+            return os.readv(number, parts)
+        finally:
+            os.close(number)
+    data, start = store.read(path)[0], 0
+    for part in parts:
+        piece = data[start : start + len(part)]
+        part[: len(piece)] = piece
+        start += len(piece)
+    return start
