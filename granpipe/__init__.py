@@ -1,8 +1,9 @@
 """From field photographs to arrays for a crop classifier, and a map of where they were taken.
 
 The commands are three functions: `prepare`, `augment` and `map_photos`. What they wrote is read by
-`read_table` and `load_array`; `parameters_of` and `make_copy` make an augmented copy again. All of
-them are imported from here, each when it is first asked for.
+`Photographs`, `read_table` and `load_array`; `parameters_of` and `make_copy` make an augmented copy
+again, and `draw_parameters` draws those of another from `Ranges`. `letterbox_photo` makes the array
+of one photograph. All of them are imported from here, each when it is first asked for.
 
 >>> from granpipe import prepare, read_table
 """
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from granpipe.jobs.photographs import Photographs
     from granpipe.jobs.photomap import map_photos
     from granpipe.jobs.prepare import prepare
+    from granpipe.jobs.single_photo import letterbox_photo
     from granpipe.photo.letterbox import Box
 
 __all__ = [
@@ -35,6 +37,7 @@ __all__ = [
     "__version__",
     "augment",
     "draw_parameters",
+    "letterbox_photo",
     "load_array",
     "make_copy",
     "map_photos",
@@ -51,6 +54,7 @@ _HOMES = {
     "Ranges": "granpipe.copies.transform",
     "augment": "granpipe.jobs.augment",
     "draw_parameters": "granpipe.copies.transform",
+    "letterbox_photo": "granpipe.jobs.single_photo",
     "load_array": "granpipe.dataset.arrays",
     "make_copy": "granpipe.copies.transform",
     "map_photos": "granpipe.jobs.photomap",
@@ -65,3 +69,7 @@ def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return list(__all__)

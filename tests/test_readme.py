@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from granpipe.dataset.tables import PREPARED_COLUMNS, REASONS
@@ -91,6 +92,16 @@ def test_what_the_readme_feeds_a_trainer_runs(workshop, monkeypatch, package):
     if package in {"torch", "jax"}:
         assert str(scope["batch"].dtype).endswith("float32")
         assert abs(float(scope["batch"].mean())) < 1.5
+
+
+def test_one_photograph_of_the_readme_is_the_array_on_the_disk(workshop, monkeypatch):
+    monkeypatch.setattr("logging.basicConfig", lambda **how: None)
+    scope = {}
+    for word in ("logging.basicConfig", "letterbox_photo("):
+        (block,) = [block for block in blocks("python") if word in block]
+        exec(block, scope)
+    assert repr(scope["report"]).startswith("<prepare: 25 photographs found, 25 prepared")
+    assert np.array_equal(scope["array"], np.load("out/corn/DSC_0093.JPG.npy"))
 
 
 def test_every_make_target_of_the_readme_exists():

@@ -169,12 +169,9 @@ def progress(
         return results
     if not sys.stderr.isatty():
         return results if engine == "local" else _logged(results, total)
-    from tqdm import tqdm
+    from granpipe.jobs.following import bar
 
-    # Its monitor, a thread, is for bars that look at the time after many results only.
-    tqdm.monitor_interval = 0
-    bar = tqdm(results, total=total, unit=" photographs", dynamic_ncols=True, miniters=1)
-    return iter(bar)
+    return bar(results, total)
 
 
 def _logged(results: Iterator[Any], total: int) -> Iterator[Any]:

@@ -14,14 +14,15 @@ from granpipe.engines.choice import choose
 from granpipe.errors import BusyError, DatasetError, OptionError
 from granpipe.jobs.augment_run import AugmentRun
 from granpipe.jobs.copy_photo import CopyPhoto
-from granpipe.jobs.run import Progress, Run, Say, run_again
+from granpipe.jobs.following import Follow, log_line, progress_of, say_of
+from granpipe.jobs.run import Run, Say, run_again
 from granpipe.stores.protocol import Store
 from granpipe.stores.urls import join
 
 _LARGEST_SIZE = 4096
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, repr=False)
 class Report:
     """What `augment` did.
 
@@ -46,6 +47,11 @@ class Report:
     deleted: int = 0
     held_out: int = 0
 
+    def __repr__(self) -> str:
+        counted = f"{self.written.total()} copies in {self.folder} ({self.kept} up to date already)"
+        counted += f", {len(self.rejected)} photographs rejected, {self.deleted} arrays deleted"
+        return f"<augment: {counted}, {self.held_out} photographs held out>"
+
 
 def augment(
     dataset: str | os.PathLike[str] = "out",
@@ -62,8 +68,8 @@ def augment(
     workers: int | None = None,
     engine: str = "local",
     verify: bool = False,
-    progress: Progress = lambda results, total: results,
-    say: Say = lambda line: None,
+    progress: Follow = None,
+    say: Say | None = None,
 ) -> Report:
     """Make copies of every photograph of a dataset.
 
@@ -90,10 +96,10 @@ def augment(
         executor reaches.
     verify : bool
         Hash every array, also those whose size, time and file number are as before.
-    progress : callable
-        Wraps the iterator over the results; takes it and their number.
-    say : callable
-        Told, in a line, whom the run waits for.
+    progress : `bar` or callable, optional
+        Show a bar; or what wraps the iterator over the results, and takes it and their number.
+    say : callable, optional
+        Told, in a line, whom the run waits for; the log `granpipe` unless given.
 
     Returns
     -------
@@ -110,6 +116,7 @@ def augment(
     side, place = checked("side", side, checks.SIDE), checked("dataset", dataset, checks.place)
     given = {"flip_horizontal": flip_horizontal, "flip_vertical": flip_vertical}
     ranges = _ranges(ranges, given | {"rotate": rotate, "crop": crop})
+    follow, say = progress_of(progress), say_of(say)
     workplace = choose(engine, workers, say)
     source = workplace.open(place)
     there = join(place, AUGMENTED) if output is None else checked("output", output, checks.place)
@@ -121,7 +128,7 @@ def augment(
         steps = AugmentRun(run, task, copies, side)
         steps.labels.read(summary.get("prepared"))
         steps.plan(verify=verify)
-        steps.make(workplace, progress)
+        steps.make(workplace, follow)
         _check_same(source, summary)
         report = Report(
             run.store.url,
@@ -135,6 +142,7 @@ def augment(
         if read_summary(source) != summary:  # prepare was faster than the tables were written
             run.store.delete(SUMMARY)
             _check_same(source, summary)
+        log_line(repr(report))
         return report
 
     return run_again(target, "augment", say, work)

@@ -33,6 +33,7 @@ from granpipe.engines.processes import WorkerCrashed
 from granpipe.engines.protocol import Engine
 from granpipe.errors import DatasetError, PhotoError
 from granpipe.jobs.copy_photo import PARAMETER_COLUMNS, Copied, CopyPhoto, Job, copy_name
+from granpipe.jobs.following import log_rejection
 from granpipe.jobs.labels_rows import LabelsRows
 from granpipe.jobs.run import Progress, Run
 from granpipe.jobs.settle import settle
@@ -166,9 +167,9 @@ class AugmentRun:
 
     def _take(self, job: Job, result: list[Copied] | PhotoError | WorkerCrashed) -> None:
         if isinstance(result, WorkerCrashed):
-            self._reject(job.number, PhotoError("crashed", f"the worker {result.cause}"))
+            self._reject(job, PhotoError("crashed", f"the worker {result.cause}"))
         elif isinstance(result, PhotoError):
-            self._reject(job.number, result)
+            self._reject(job, result)
         else:
             for (copy, record, _), copied in zip(job.copies, result, strict=True):
                 name = copy_name(job.source, copy)
@@ -177,8 +178,9 @@ class AugmentRun:
                 if copied.record != record:
                     self.run.add(name, copied.record, is_written=not copied.is_kept)
 
-    def _reject(self, number: int, error: PhotoError) -> None:
-        values = (error.reason, error.detail, number)
+    def _reject(self, job: Job, error: PhotoError) -> None:
+        log_rejection(job.source, error)
+        values = (error.reason, error.detail, job.number)
         self.index.execute("UPDATE photos SET reason = ?, detail = ? WHERE number = ?", values)
 
     def counts(self) -> Counter[str]:

@@ -9,6 +9,7 @@ from granpipe.dataset.names import LABELS, array_path, class_key, is_array_path,
 from granpipe.dataset.tables import PREPARED_COLUMNS, csv_lines, rows_of
 from granpipe.errors import DatasetError, PhotoError
 from granpipe.jobs.copy_photo import CopyPhoto, box_in, copy_name
+from granpipe.jobs.following import log_rejection
 from granpipe.jobs.run import Run
 from granpipe.photo.letterbox import Box
 from granpipe.stores.urls import join
@@ -117,6 +118,7 @@ class LabelsRows:
                 before, reason, detail = row["path"], "", ""
             except PhotoError as error:
                 box, reason, detail = Box(0, 0, 0, 0), error.reason, error.detail
+                log_rejection(row["source"] or f"row {number + 2}", error)
             source = row["source"] or f"row {number + 2}"
             about = (number, source, row["label"], json.dumps(row), reason, detail, "", 0, "")
             yield (*about, box.left, box.top, box.right, box.bottom, row["split"] or "")

@@ -7,6 +7,7 @@ from granpipe.dataset.names import array_path, check_name, is_utf8
 from granpipe.dataset.record import DUPLICATE, Record
 from granpipe.dataset.sources import Search
 from granpipe.errors import DatasetError, PhotoError
+from granpipe.jobs.following import log_rejection
 from granpipe.jobs.run import Run
 from granpipe.stores.protocol import Entry
 
@@ -114,6 +115,7 @@ class PhotoIndex:
 
     def reject(self, name: str, error: PhotoError) -> None:
         """Note why a photograph has no array."""
+        log_rejection(name, error)
         # A name may be other bytes than UTF-8.
         values = (name.encode("utf-8", "surrogateescape"), error.reason, error.detail)
         query = "INSERT OR REPLACE INTO outcomes VALUES (CAST(? AS TEXT), ?, ?, 0)"

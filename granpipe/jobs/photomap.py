@@ -16,8 +16,9 @@ from granpipe.dataset.sources import Search
 from granpipe.engines.choice import choose
 from granpipe.engines.processes import WorkerCrashed
 from granpipe.errors import DatasetError, OptionError
+from granpipe.jobs.following import Follow, progress_of, say_of
 from granpipe.jobs.map_index import MapIndex
-from granpipe.jobs.run import Progress, Say
+from granpipe.jobs.run import Say
 from granpipe.jobs.see_photo import Job, SeePhoto
 from granpipe.mapping.page import leaflet_folder
 from granpipe.mapping.sighting import Options, Sighting
@@ -32,7 +33,7 @@ from granpipe.stores.urls import open_file, open_store
 _Path = str | os.PathLike[str]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Report:
     """What `map_photos` found.
 
@@ -61,6 +62,12 @@ class Report:
     matched: int | None = None
     elsewhere: int | None = None
 
+    def __repr__(self) -> str:
+        found = self.verdicts.total()
+        return (
+            f"<map: {found} photographs found, {self.mapped} on the map, {len(self.unseen)} unseen>"
+        )
+
 
 def map_photos(
     source: _Path,
@@ -73,8 +80,8 @@ def map_photos(
     dataset: _Path | None = None,
     workers: int | None = None,
     engine: str = "local",
-    progress: Progress = lambda results, total: results,
-    say: Say = lambda line: None,
+    progress: Follow = None,
+    say: Say | None = None,
 ) -> Report:
     """Write where the photographs of a folder or bucket were taken.
 
@@ -102,10 +109,10 @@ def map_photos(
     engine : str
         `local` for this machine's processes, or `spark`, which needs folders or buckets that every
         executor reaches.
-    progress : callable
-        Wraps the iterator over the results; takes it and their number.
-    say : callable
-        Told, in a line, what goes on.
+    progress : `bar` or callable, optional
+        Show a bar; or what wraps the iterator over the results, and takes it and their number.
+    say : callable, optional
+        Told, in a line, what goes on; the log `granpipe` unless given.
 
     Returns
     -------
@@ -126,6 +133,7 @@ def map_photos(
     named = [outputs] if isinstance(outputs, str | os.PathLike) else list(outputs)
     if not named:
         raise OptionError("outputs: name a file")
+    follow, say = progress_of(progress), say_of(say)
     workplace = choose(engine, workers, say)
     photos = workplace.open(checked("source", source, checks.place))
     files = [check_output(checked("outputs", output, checks.place)) for output in named]
@@ -143,7 +151,7 @@ def map_photos(
     def seen() -> Iterator[Sighting]:
         nonlocal mapped
         with closing(workplace.run(SeePhoto(photos), jobs, None)) as results:
-            for one in _sightings(search, jobs, progress(results, len(jobs))):
+            for one in _sightings(search, jobs, follow(results, len(jobs))):
                 verdicts[one.capture.verdict] += 1
                 mapped += one.capture.position is not None
                 yield one if redact is None else _redacted(one, redact)

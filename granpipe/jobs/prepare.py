@@ -12,10 +12,11 @@ from granpipe.dataset.sources import Search
 from granpipe.dataset.tables import Rejection
 from granpipe.engines.choice import choose
 from granpipe.errors import DatasetError
+from granpipe.jobs.following import Follow, log_line, progress_of, say_of
 from granpipe.jobs.prepare_options import Options
 from granpipe.jobs.prepare_photo import Settings
 from granpipe.jobs.prepare_run import PrepareRun
-from granpipe.jobs.run import Progress, Run, Say, run_again
+from granpipe.jobs.run import Run, Say, run_again
 from granpipe.jobs.split_plan import Wish
 from granpipe.photo.letterbox import Colour
 from granpipe.photo.memory import MAX_MEMORY
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 MEGABYTE = 1_000_000
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, repr=False)
 class Report:
     """What `prepare` did, or would do.
 
@@ -70,6 +71,11 @@ class Report:
     def found(self) -> int:
         return self.prepared.total() + len(self.rejected)
 
+    def __repr__(self) -> str:
+        counted = f"{self.found} photographs found, {self.prepared.total()} prepared ({self.kept} "
+        counted += f"up to date already), {len(self.rejected)} rejected"
+        return f"<prepare: {counted}, {self.deleted} arrays deleted{', stale copies' * self.stale}>"
+
 
 def prepare(
     source: str | os.PathLike[str],
@@ -91,8 +97,8 @@ def prepare(
     allow_empty: bool = False,
     dry_run: bool = False,
     reindex_labels: bool = False,
-    progress: Progress = lambda results, total: results,
-    say: Say = lambda line: None,
+    progress: Follow = None,
+    say: Say | None = None,
 ) -> Report:
     """Letterbox every photograph of SOURCE/<label>/ into an array below OUTPUT.
 
@@ -138,10 +144,10 @@ def prepare(
     reindex_labels : bool
         Count classes anew, in their sorted order; else each keeps the index that it has, and new
         ones get the next.
-    progress : callable
-        Wraps the iterator over the results; takes it and their number.
-    say : callable
-        Told, in a line, whom the run waits for.
+    progress : `bar` or callable, optional
+        Show a bar; or what wraps the iterator over the results, and takes it and their number.
+    say : callable, optional
+        Told, in a line, whom the run waits for; the log `granpipe` unless given.
 
     Returns
     -------
@@ -165,6 +171,7 @@ def prepare(
         None if together is None else checked("together", together, checks.text),
         None if seed is None else checked("seed", seed, checks.SEED),
     )
+    follow, say = progress_of(progress), say_of(say)
     workplace = choose(engine, workers, say)
     photos = workplace.open(checked("source", source, checks.place))
     dataset = workplace.open(checked("output", output, checks.place))
@@ -175,7 +182,7 @@ def prepare(
     )
 
     def work(run: Run) -> Report:
-        steps = PrepareRun(run, photos, settings, options, progress)
+        steps = PrepareRun(run, photos, settings, options, follow)
         search = Search(photos, steps.photos.is_known)
         steps.plan(search)
         steps.decode()
@@ -201,6 +208,7 @@ def prepare(
         else:
             steps.finish(search.ignored.total())
             report.stale = steps.stale
+        log_line(repr(report))
         return report
 
     return run_again(dataset, "prepare", say, work)
