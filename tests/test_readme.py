@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from granpipe import read_table
 from granpipe.dataset.tables import PREPARED_COLUMNS, REASONS
 from granpipe.photo.gps import VERDICTS
 
@@ -102,6 +103,20 @@ def test_one_photograph_of_the_readme_is_the_array_on_the_disk(workshop, monkeyp
         exec(block, scope)
     assert repr(scope["report"]).startswith("<prepare: 25 photographs found, 25 prepared")
     assert np.array_equal(scope["array"], np.load("out/corn/DSC_0093.JPG.npy"))
+
+
+def test_the_folder_of_the_readme_has_the_classes_and_indices_of_the_table(workshop):
+    pytest.importorskip("torchvision", reason="torchvision is not installed")
+    subprocess.run("granpipe prepare img/ out/ -q && granpipe augment -q", shell=True, check=True)
+    shutil.move(workshop / "img/wheat", workshop / "img/aloe")
+    subprocess.run("granpipe prepare img/ out/ -q; granpipe augment -q", shell=True, check=True)
+    (block,) = [block for block in blocks("python") if "DatasetFolder" in block]
+    scope = {}
+    exec(block, scope)
+    found = {Path(path).relative_to("out").as_posix(): n for path, n in scope["folder"].samples}
+    assert found == {row["path"]: int(row["label_index"]) for row in read_table("out/labels.csv")}
+    assert set(found.values()) == {0, 1, 2, 3, 5}
+    assert scope["array"].shape == (224, 224, 3)
 
 
 def test_every_make_target_of_the_readme_exists():
