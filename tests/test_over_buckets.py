@@ -1,9 +1,13 @@
 """Folders and buckets alike: the commands over a real S3 server give the same bytes."""
 
+import multiprocessing
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
+
+from granpipe import DatasetError, Photographs, letterbox_photo, load_array, read_table
 
 import exif_blocks as eb
 from conftest import picture, save, tree
@@ -78,3 +82,36 @@ def test_map_gives_the_same_bytes_over_buckets(granpipe, img, places, tmp_path):
     assert expected["map.csv"].count(b",ok,") == 5
     assert b"https://host/photos/" in expected["map.html"]
     assert read() == expected
+
+
+def read_one(photographs: Photographs, answers: "multiprocessing.Queue[object]") -> None:
+    try:
+        answers.put(photographs[1][0].tobytes())
+    except DatasetError as error:
+        answers.put(str(error))
+
+
+def test_trainers_read_a_bucket_as_a_folder_but_not_when_forked(granpipe, img, tmp_path, lake):
+    for out in (tmp_path / "out", lake.url("out")):
+        granpipe("prepare", img, out, "--size", 32)
+        granpipe("augment", out, "--copies", 2)
+    here = Photographs(tmp_path / "out", copies=2)
+    for there in (Photographs(lake.url("out"), copies=2), Photographs(lake.url("out/augmented"))):
+        assert there.classes == here.classes
+        assert np.array_equal(there.labels, here.labels)
+        assert np.array_equal(there.batch(range(20))[0], here.batch(range(20))[0])
+    row = read_table(f"{lake.url('out')}/augmented/labels.csv")[3]
+    assert np.array_equal(load_array(lake.url("out/augmented"), row), here[3][0])
+    for method, expected in (("spawn", here[1][0].tobytes()), ("fork", "forked; start workers")):
+        context = multiprocessing.get_context(method)
+        answers = context.Queue()
+        process = context.Process(target=read_one, args=(there, answers))
+        process.start()
+        assert expected in answers.get(timeout=60)
+        process.join()
+    granpipe("prepare", img, lake.url("out"), "--size", 40)
+    with pytest.raises(DatasetError, match="out of date"):
+        load_array(lake.url("out/augmented"), row)
+    lake.upload(img, "photos/img")
+    from_bucket = letterbox_photo(f"{lake.url('photos/img')}/corn/a-b.jpg")
+    assert np.array_equal(from_bucket, letterbox_photo(img / "corn/a-b.jpg"))
