@@ -54,4 +54,4 @@ def letterbox_photo(
         data, _ = read_photo(store, Entry(name, 1, ""), most)
     if not data:
         raise PhotoError("unreadable", "the file is empty")
-    return letterbox(open_photo(data, most), side, colour, memory)[0]
+    return letterbox(open_photo(data, most, memory), side, colour, memory)[0]
