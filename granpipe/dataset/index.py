@@ -6,6 +6,7 @@ of photographs. An array goes by its name: its path without .npy, which is its p
 """
 
 import re
+from functools import lru_cache
 from typing import Any
 
 from granpipe.dataset.database import Database, index_errors, temporary_file
@@ -76,10 +77,7 @@ class Index(Database):
         return self.labels.get(folder, folder)
 
     def _sql(self, query: str) -> str:
-        """Return a query without fold() and label() where SQLite itself can do it, and use keys."""
-        if not self._folds:
-            query = query.replace("fold(", "(")
-        return query if self.labels else re.sub(r"\blabel\((\w+)\)", _LABEL, query)
+        return _plain(query, folds=self._folds, renames=bool(self.labels))
 
     def record(self, name: str) -> Any:
         """Return an array's record; None where there is none."""
@@ -107,3 +105,11 @@ class Index(Database):
             self._connection.execute("DETACH saved")
             self._connection.execute("BEGIN")
         return file
+
+
+@lru_cache(1_000)
+def _plain(query: str, *, folds: bool, renames: bool) -> str:
+    """Return a query without fold() and label() where SQLite itself can do it, and use keys."""
+    if not folds:
+        query = query.replace("fold(", "(")
+    return query if renames else re.sub(r"\blabel\((\w+)\)", _LABEL, query)

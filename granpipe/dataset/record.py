@@ -135,7 +135,7 @@ class CopyRecord(ArrayRecord):
     array_sha256, array_version : str
         SHA-256 of the array's file, in hexadecimal; what a listing says of the file.
     red, green, blue, red_squares, green_squares, blue_squares : int
-        As in `Record`.
+        As in `Record`, of the first copy of a photograph; 0 of others.
     """
 
     key: str

@@ -32,7 +32,7 @@ from granpipe.dataset.tables import (
 from granpipe.engines.processes import WorkerCrashed
 from granpipe.engines.protocol import Engine
 from granpipe.errors import DatasetError, PhotoError
-from granpipe.jobs.copy_photo import PARAMETER_COLUMNS, Copied, CopyPhoto, Job, copy_name
+from granpipe.jobs.copy_photo import FIRST, PARAMETER_COLUMNS, Copied, CopyPhoto, Job, copy_name
 from granpipe.jobs.following import log_rejection
 from granpipe.jobs.labels_rows import LabelsRows
 from granpipe.jobs.run import Progress, Run
@@ -274,7 +274,7 @@ class AugmentRun:
         sums = ", ".join(f"sum({name})" for name in SUMS)
         query = f"""SELECT count(*), sum((right - left) * (bottom - top)), {sums}
             FROM copies JOIN photos ON photos.number = photo JOIN records USING (name)
-            WHERE reason = '' AND split = ?"""
-        row = next(self.index.rows(query, (split,)))
+            WHERE reason = '' AND split = ? AND copy = ?"""
+        row = next(self.index.rows(query, (split, FIRST)))
         count, pixels, *totals = (value or 0 for value in row)
         return statistics(split, count, pixels, totals)
