@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from granpipe.dataset.arrays import save_array
+from granpipe.dataset.arrays import begin_change
 from granpipe.dataset.ledger import Ledger
 from granpipe.dataset.ledger_file import PARTS
 from granpipe.errors import DatasetError
@@ -383,8 +383,10 @@ def test_a_polite_end_takes_the_workers_along(harmful, src, out, number):
 def test_what_a_worker_of_an_ended_run_still_wants_to_write_comes_to_nothing(src, out):
     prepare(src, out)
     before = tree(out)
-    with pytest.raises(DatasetError):
-        save_array(Folder(str(out), ".granpipe/tmp/1-1"), "corn/000.jpg.npy", b"late")
+    late = Folder(str(out), ".granpipe/tmp/1-1")
+    for write in (begin_change, lambda store: store.write("corn/000.jpg.npy", b"late")):
+        with pytest.raises(DatasetError):
+            write(late)
     assert tree(out) == before
 
 

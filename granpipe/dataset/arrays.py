@@ -25,34 +25,6 @@ _HEADER = re.compile(
 _HEADER_BYTES = 128
 
 
-def save_array(store: Store, path: str, data: bytes | bytearray) -> str:
-    """Write an array, whole or not at all, and return the file's version.
-
-    The dataset's summary is removed first: a dataset without it is being changed.
-
-    Parameters
-    ----------
-    store : Store
-        The dataset, held by this run.
-    path : str
-        The array's place in it, with forward slashes.
-    data : bytes
-        What `npy_bytes` returns.
-
-    Raises
-    ------
-    DatasetError
-        The store does not let it be written.
-    """
-    begin_change(store)  # type: ignore[arg-type]
-    return store.write(path, data)
-
-
-def add_array(store: Store, path: str, data: bytes | bytearray) -> str:
-    """Write an array that no table lists yet, so that dataset.json stays as true as it is."""
-    return store.write(path, data)
-
-
 def npy_bytes(array: Pixels) -> bytes:
     """Return the bytes that `numpy.save` writes of an array, without its detours.
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from granpipe import __version__
 from granpipe.copies.transform import Copier, Parameters, Ranges, draw_parameters, generator
-from granpipe.dataset.arrays import parse_array, pixels_in, save_array
+from granpipe.dataset.arrays import begin_change, parse_array, pixels_in
 from granpipe.dataset.cells import number_in, truth_in, whole_in
 from granpipe.dataset.moments import SUMS, sums
 from granpipe.dataset.names import array_path
@@ -189,7 +189,8 @@ class CopyPhoto:
                 raise DatasetError(self.refusal)
             columns, file = one
             digest = hashlib.sha256(file).hexdigest()
-            version = save_array(self.output, array_path(copy_name(job.source, copy)), file)
+            begin_change(self.output)  # type: ignore[arg-type]
+            version = self.output.write(array_path(copy_name(job.source, copy)), file)
             record = CopyRecord(**columns, array_sha256=digest, array_version=version)
             copied.append(Copied(record, is_kept=False))
         return copied

@@ -5,7 +5,6 @@ from contextlib import closing, suppress
 from dataclasses import dataclass
 from typing import Any
 
-from granpipe.dataset.arrays import add_array
 from granpipe.dataset.ledger import Ledger, MovedError
 from granpipe.dataset.names import (
     DESK,
@@ -102,7 +101,7 @@ class OnlinePreparer:
                 photo.path: self._judge(ledger, photo.path, settings) for photo in photos
             }
             jobs = [Job(photo) for photo in photos if not done[photo.path]]
-            task = PreparePhoto(self.source, lock.store, settings, hashes=hashes, save=add_array)
+            task = PreparePhoto(self.source, lock.store, settings, hashes=hashes, is_change=False)
             try:
                 for made in self._work(ledger, lock, task, jobs):
                     done[made.source] = made

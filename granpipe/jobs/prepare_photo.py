@@ -1,7 +1,6 @@
 """What a worker does for `prepare`: one photograph -> its array, and the record of it."""
 
 import hashlib
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
@@ -9,7 +8,7 @@ from typing import Any
 import PIL
 
 from granpipe import __version__
-from granpipe.dataset.arrays import array_digest, blank_npy, save_array
+from granpipe.dataset.arrays import array_digest, begin_change, blank_npy
 from granpipe.dataset.moments import sums
 from granpipe.dataset.names import array_path
 from granpipe.dataset.record import DUPLICATE, Record
@@ -126,8 +125,8 @@ class PreparePhoto:
         Why nothing can be written; the first array that must be ends the run with it.
     hashes : bool
         Records have perceptual hashes.
-    save : callable
-        Writes an array; takes the store, its path and its bytes, and returns the version.
+    is_change : bool
+        Arrays are written that tables list, so that dataset.json goes before the first of them.
     """
 
     source: Store
@@ -136,7 +135,7 @@ class PreparePhoto:
     writes: bool = True
     refusal: str = ""
     hashes: bool = False
-    save: Callable[[Store, str, bytearray], str] = save_array
+    is_change: bool = True
 
     @property
     def ahead(self) -> int:
@@ -226,5 +225,7 @@ class PreparePhoto:
             raise DatasetError(self.refusal)
         digest, version = hashlib.sha256(file).hexdigest(), ""
         if self.writes:
-            version = self.save(self.output, array_path(job.photo.path), file)
+            if self.is_change:
+                begin_change(self.output)  # type: ignore[arg-type]
+            version = self.output.write(array_path(job.photo.path), file)
         return Outcome(Record(**fields, array_sha256=digest, array_version=version), is_kept=False)

@@ -7,12 +7,11 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
-from functools import cache
 from pathlib import Path
 from typing import IO
 
 from granpipe.errors import DatasetError
-from granpipe.stores.descriptors import check_regular, read_all, write_all
+from granpipe.stores.disk import check_regular, free, ignores_case, length
 from granpipe.stores.locks import lock, lock_or_tell
 from granpipe.stores.owner import busy_with, owner_of, this_process
 from granpipe.stores.protocol import Entry, Held, Store
@@ -66,7 +65,7 @@ class Folder:
         try:
             before = os.fstat(number)
             check_regular(before)
-            data = read_all(number, before.st_size)
+            data = _read(number, before.st_size)
             after = os.fstat(number)
         finally:
             os.close(number)
@@ -98,7 +97,7 @@ class Folder:
             # By the system's calls: a file object takes as long as writing an array.
             number = os.open(temporary, _TO_WRITE | os.O_TRUNC, 0o666)
             try:
-                write_all(number, data)
+                _write(number, data)
                 return version_of(os.fstat(number))
             finally:
                 os.close(number)
@@ -203,22 +202,12 @@ class Folder:
             and max(len(part.encode("utf-8", "replace")) for part in path.split("/")) > 255
         ):
             return "the name is too long"
-        is_too_long = os.name == "posix" and _length(self.root) + size > _LONGEST_PATH
+        is_too_long = os.name == "posix" and length(self.root) + size > _LONGEST_PATH
         return "the path is too long for the output" if is_too_long else ""
 
     def ignores_case(self) -> bool:
         """Look whether the deepest folder that is there goes by its name in the other case, too."""
-        place = os.path.realpath(os.fsencode(self.root))
-        while place != os.path.dirname(place):
-            folder, name = os.path.split(place)
-            other = name.swapcase()
-            if name != other and os.path.isdir(place):
-                try:
-                    return os.path.samefile(place, os.path.join(folder, other))
-                except OSError:
-                    return False
-            place = folder
-        return False
+        return ignores_case(self.root)
 
     def is_within(self, other: Store) -> bool:
         """Tell whether the folder is the other or below it, wherever links lead."""
@@ -230,10 +219,7 @@ class Folder:
 
     def free(self) -> int | None:
         """Return the bytes that are free on the disk."""
-        place = os.path.abspath(self.locate(""))
-        while not os.path.exists(place):
-            place = os.path.dirname(place)
-        return shutil.disk_usage(place).free
+        return free(self.root)
 
     @contextmanager
     def hold(
@@ -293,6 +279,18 @@ class Folder:
             raise DatasetError(f"{self._name(path)}: {what}; {advice}, run again") from error
 
 
-@cache
-def _length(root: str) -> int:
-    return len(os.path.abspath(os.fsencode(root)))
+def _read(number: int, size: int) -> bytes:
+    """Return a file's bytes, in one call where it has the size that it should have."""
+    data = os.read(number, size + 1)
+    if len(data) == size:
+        return data
+    pieces = [data]
+    while pieces[-1]:
+        pieces.append(os.read(number, _PIECE))
+    return b"".join(pieces)
+
+
+def _write(number: int, data: bytes | bytearray | memoryview) -> None:
+    rest = memoryview(data)
+    while rest:
+        rest = rest[os.write(number, rest) :]
