@@ -3,7 +3,6 @@
 import hashlib
 import threading
 from dataclasses import dataclass
-from io import BytesIO
 
 from granpipe.dataset.names import OWN, array_path, check_name, is_array_path
 from granpipe.errors import DatasetError, GranpipeError, PhotoError
@@ -139,10 +138,11 @@ def kind_of(data: bytes) -> tuple[str, str]:
     """
     try:
         with _OPENING:
-            image = open_photo(BytesIO(data), MAX_PIXELS)
+            image = open_photo(data, MAX_PIXELS)
     except PhotoError as error:
         raise RefusedError(415, str(error)) from error
     suffix = _SUFFIXES.get(image.format or "")
     if not suffix:
         raise RefusedError(415, f"unsupported: {image.format} is no format of photographs")
-    return str(type(image)), suffix
+    kinds = (kind for kind in type(image).__mro__ if not kind.__module__.startswith("granpipe."))
+    return str(next(kinds)), suffix

@@ -289,7 +289,7 @@ def test_an_object_of_5_gb_is_refused_unread(granpipe, lake, proxy, tmp_path):
         return None
 
     proxy.rule = rule
-    granpipe("prepare", lake.url("img"), tmp_path / "out")
+    granpipe("prepare", lake.url("img"), tmp_path / "out", code=1)
     assert rejects(tmp_path / "out")["corn/a.png"] == "too_large"
     assert "img/corn/a.png" not in proxy.keys("GET")
 
