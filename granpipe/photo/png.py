@@ -46,9 +46,11 @@ def check_rows(image: Image.Image, png: bytes) -> None:
 
 
 def scale_key(image: Image.Image, said: PngChunks) -> None:
-    """Give the grey of 2 or 4 bits that is transparent the level that Pillow gives its pixels."""
+    """Give the grey of up to 4 bits that is transparent the level that Pillow gives its pixels."""
     key, scale = image.info.get("transparency"), said.key_scale()
-    if isinstance(key, int) and scale > 1:
+    if isinstance(key, int) and image.mode == "1":
+        image.info["transparency"] = 255 * (key & 1)
+    elif isinstance(key, int) and scale > 1:
         image.info["transparency"] = (key & (1 << said.depth) - 1) * scale
 
 
