@@ -133,7 +133,7 @@ def test_folders_called_like_splits_are_no_classes_in_silence(granpipe, tmp_path
         save(tmp_path / "img" / folder / f"corn/{seed}.png", picture(seed=seed))
     for words in ([], ["--split", "80/20"], ["--dry-run"]):
         refused = granpipe("prepare", tmp_path / "img", tmp_path / "out", *words, code=2)
-        first = tmp_path / "img" / sorted(folders)[0]
+        first = tmp_path / "img" / min(folders, key=lambda name: (name[:2] not in "trTr", name))
         assert f"name {first}, or say --split none" in refused.stderr
         assert refused.stderr.count("\n") == 1
         assert not (tmp_path / "out").exists()
@@ -141,6 +141,26 @@ def test_folders_called_like_splits_are_no_classes_in_silence(granpipe, tmp_path
     assert {row["label"] for row in rows(tmp_path / "out/labels.csv")} == set(folders)
     save(tmp_path / "img/wheat/w.png", picture(seed=9))
     granpipe("prepare", tmp_path / "img", tmp_path / "other")
+
+
+def test_merged_folders_keep_the_index_of_their_class(granpipe, tmp_path):
+    for seed, label in enumerate(["corn", "wheat"]):
+        save(tmp_path / "img" / label / f"{seed}.png", picture(seed=seed))
+    granpipe("prepare", tmp_path / "img", tmp_path / "out")
+    save(tmp_path / "img/Corn/2.png", picture(seed=2))
+    if len(list((tmp_path / "img").iterdir())) < 3:
+        pytest.skip("a disk on which Corn and corn are one folder")
+    granpipe("prepare", tmp_path / "img", tmp_path / "out", "--merge-classes")
+    numbers = {row["label"]: row["label_index"] for row in rows(tmp_path / "out/labels.csv")}
+    assert numbers == {"Corn": "0", "wheat": "1"}
+
+
+@pytest.mark.parametrize("way", ["crops", "crops/sub", "crops/2024/june"])
+def test_classes_that_stand_deeper_are_told_of(granpipe, tmp_path, way):
+    for seed, label in enumerate(["corn", "wheat"]):
+        save(tmp_path / "img" / way / f"{label}/{seed}.png", picture(seed=seed))
+    told = granpipe("prepare", tmp_path / "img", tmp_path / "out").stderr
+    assert f"name {tmp_path}/img/{way}\n" in told
 
 
 def test_one_class_of_folders_is_told_of(granpipe, tmp_path):

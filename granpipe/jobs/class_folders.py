@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from itertools import takewhile
 from unicodedata import normalize
 
 from granpipe.dataset.index import Index
@@ -44,14 +45,15 @@ def settle_classes(
         _check_splits(names, url)
     _merge(index, names, url, merges=merges)
     if len(names) == 1:
-        _tell_nested(index, names[0], url, say)
+        _tell_nested(index, url, say)
 
 
 def _check_splits(folders: Sequence[str], url: str) -> None:
     if folders and all(class_key(folder) in _SPLITS for folder in folders):
+        training = [folder for folder in folders if class_key(folder).startswith("train")]
         raise LayoutError(
             f"{url}: its folders are splits, not classes ({_listed(folders)}); name "
-            f"{join(url, folders[0])}, or say --split none to take them for classes"
+            f"{join(url, [*training, *folders][0])}, or say --split none to take them for classes"
         )
 
 
@@ -67,19 +69,25 @@ def _merge(index: Index, folders: Sequence[str], url: str, *, merges: bool) -> N
             f"{url}: the folders {_listed(doubles[0])} are one class{others}; rename them, or say "
             "--merge-classes"
         )
-    labels = {name: normalize("NFC", names[0]).strip() for names in doubles for name in names}
+    labels = {
+        name: normalize("NFC", names[0]).strip() or names[0] for names in doubles for name in names
+    }
     if labels:
         index.rename_labels(labels)
 
 
-def _tell_nested(index: Index, folder: str, url: str, say: Callable[[str], None]) -> None:
+def _tell_nested(index: Index, url: str, say: Callable[[str], None]) -> None:
+    """Say where all photographs stand in folders below one folder, which are called otherwise."""
+    first, last = next(index.rows("SELECT min(name), max(name) FROM photos"))
+    pairs = zip(first.split("/")[:-1], last.split("/")[:-1], strict=False)
+    shared = "/".join(one for one, _ in takewhile(lambda pair: pair[0] == pair[1], pairs)) + "/"
     query = """SELECT DISTINCT substr(rest, 1, instr(rest, '/') - 1)
-        FROM (SELECT substr(name, instr(name, '/') + 1) AS rest FROM photos)"""
-    below = sorted(name for (name,) in index.rows(query))
+        FROM (SELECT substr(name, ?) AS rest FROM photos)"""
+    below = sorted(name for (name,) in index.rows(query, (len(shared) + 1,)))
     if len(below) > 1 and all(below):  # it is empty for a photograph in the folder itself
         say(
-            f"{url}: all photographs are of one class, {folder}; if its folders are the classes "
-            f"({_listed(below)}), name {join(url, folder)}"
+            f"{url}: all photographs are of one class, {shared.partition('/')[0]}; if its folders "
+            f"are the classes ({_listed(below)}), name {join(url, shared[:-1])}"
         )
 
 

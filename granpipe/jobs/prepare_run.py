@@ -264,7 +264,9 @@ class PrepareRun:
     def classes(self) -> list[str]:
         """Return all classes in the order of their indices."""
         labels = self.photos.counts().keys()
-        return kept_classes({} if self.options.reindex_labels else self.former_indices, labels)
+        # A class that is merged goes on under the label of all.
+        former = {self.index.labels.get(one, one): at for one, at in self.former_indices.items()}
+        return kept_classes({} if self.options.reindex_labels else former, labels)
 
     def finish(self, ignored: int) -> None:
         """Bring tables and arrays in line."""

@@ -8,7 +8,7 @@ from PIL import Image
 from granpipe.photo.adobe_rgb import is_adobe_rgb
 from granpipe.photo.isobmff import Container, read_container
 from granpipe.photo.png_chunks import PngChunks, read_chunks
-from granpipe.photo.profiles import ADOBE_RGB, Colours, coded_colours
+from granpipe.photo.profiles import ADOBE_RGB, Colours, coded_colours, is_profile
 from granpipe.photo.tags import read_orientation
 from granpipe.photo.unread import bmp_profile
 
@@ -81,12 +81,13 @@ class Details:
         PhotoError
             `unsupported` where they cannot be converted.
         """
-        if self.chunks and (self.chunks.has_code_points or not self.profile):
+        profile = self.profile if self.profile and is_profile(self.profile) else None
+        if self.chunks and (self.chunks.has_code_points or not profile):
             named = self.chunks.colours()
             if named or self.chunks.has_code_points:
                 return named
-        if self.profile:
-            return self.profile
+        if profile:
+            return profile
         if self.container and self.container.code_points:
             primaries, transfer, matrix, _ = self.container.code_points
             return coded_colours(primaries, transfer, matrix)

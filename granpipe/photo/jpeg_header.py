@@ -60,6 +60,8 @@ class PlainJpeg(JpegImageFile):
             if marker == _SCAN:
                 if not self.layers or start == end:
                     raise OddHeaderError
+                if data[start] != self.layers:  # the other channels have scans of their own
+                    self.info["scans"] = True
                 self.scan_start = end if is_plain and data[start] == self.layers else 0
             elif marker >= _JFIF:
                 self._take_application(marker, data, start, end)

@@ -7,8 +7,8 @@ SUFFIXES = frozenset(
 )
 """Endings of the file names that are taken for photographs, in lower case."""
 
-_RAW = """.3fr .arw .cr2 .cr3 .crw .dcr .dng .erf .iiq .kdc .mef .mos .mrw .nef .nrw .orf .pef .raf
-    .raw .rw2 .rwl .sr2 .srf .srw .x3f"""
+_RAW = """.3fr .arw .bay .cap .cr2 .cr3 .crw .dcr .dng .erf .iiq .kdc .mef .mos .mrw .nef .nrw .orf
+    .pef .raf .fff .gpr .ptx .raw .rw2 .rwl .sr2 .srf .srw .x3f"""
 _BESIDE = ".aae .acr .ctg .dop .lrv .on1 .pp3 .thm .vrd .xmp"  # of cameras and their programs
 _PICTURES = ".ai .eps .exr .gif .hdr .ico .j2k .jp2 .jxl .kra .psb .psd .svg .tga .xcf"
 _FILMS = """.3g2 .3gp .aac .amr .avi .flac .flv .m2ts .m4a .m4v .mkv .mov .mp3 .mp4 .mpeg .mpg .mts
@@ -20,7 +20,7 @@ _MAPS = """.cpg .dbf .fgb .geojson .gpkg .gpx .kml .kmz .prj .qgs .qgz .qmd .sbn
 _DATA = """.7z .arrow .bz2 .db .feather .gz .h5 .hdf5 .mat .nc .npy .npz .parquet .pkl .pt .pth .rar
     .safetensors .sqlite .tar .tfrecord .tgz .xz .zip .zst"""
 _PROGRAMS = """.bat .c .cfg .conf .cpp .css .dll .exe .go .h .ini .ipynb .java .js .lnk .lock .m .pl
-    .py .pyc .r .rb .rs .sh .so .sql .tmp .toml .url"""
+    .py .pyc .r .rb .rs .sh .so .sql .toml .url"""
 OTHERS = frozenset(
     " ".join((_RAW, _BESIDE, _PICTURES, _FILMS, _TEXTS, _MAPS, _DATA, _PROGRAMS)).split()
 )
@@ -63,7 +63,7 @@ def begins_like_photo(head: bytes) -> bool:
     (True, False)
     """
     if head.startswith(_SIGNATURES) or _BRANDS.match(head):
-        return True
+        return head[8:10] != b"CR"  # Canon's raw photographs
     if head.startswith(b"BM"):
         return len(head) >= 18 and int.from_bytes(head[14:18], "little") in _BMP_HEADERS
     return head.startswith(b"RIFF") and head[8:12] == b"WEBP"

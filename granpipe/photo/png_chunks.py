@@ -4,6 +4,7 @@ Pillow reads some of them, in part only behind the pixels, and refuses a picture
 text. So they are read here, within limits, and texts that Pillow would refuse are kept from it.
 """
 
+import re
 import struct
 import zlib
 from collections.abc import Iterator
@@ -24,6 +25,7 @@ _LARGEST_PROFILE = 16 << 20
 _XMP = b"XML:com.adobe.xmp"
 _EXIF_TEXTS = (b"Raw profile type exif", b"Raw profile type APP1")
 _KEPT = (_XMP, *_EXIF_TEXTS)
+_HEXADECIMAL = re.compile(rb"\s*[^\n]*\n\s*\d+\s+([0-9a-fA-F\s]*)")
 _GREY, _RGB = 0, 2
 _TWO, _FOUR = 2, 4
 # Decoders agree that a gamma this near to 1 / 2.2 means the curve of sRGB.
@@ -57,12 +59,12 @@ class PngChunks:
         """The TIFF block of eXIf, or else of a text that holds EXIF in hexadecimal."""
         if block := self.named.get(b"eXIf"):
             return block.removeprefix(b"Exif\0\0")
-        for keyword in _EXIF_TEXTS:
-            block = _from_hexadecimal(self.texts.get(keyword, b""))
-            block = block.removeprefix(b"Exif\0\0")
-            if block.startswith((b"II*\0", b"MM\0*")):
-                return block
-        return b""
+        return next(filter(None, map(self.exif_in, _EXIF_TEXTS)), b"")
+
+    def exif_in(self, keyword: bytes) -> bytes:
+        """Return the TIFF block that the text of a keyword holds; empty where it holds another."""
+        block = _from_hexadecimal(self.texts.get(keyword, b"")).removeprefix(b"Exif\0\0")
+        return block if block.startswith((b"II*\0", b"MM\0*")) else b""
 
     @property
     def xmp(self) -> bytes:
@@ -136,8 +138,8 @@ def read_chunks(png: bytes) -> PngChunks:
             keyword, text = _text(kind, png[start:end])
             size += len(text or b"")
             found.is_odd |= text is None or size > _MOST_TEXT
-            if text and keyword in _KEPT and size <= _MOST_TEXT:
-                found.texts.setdefault(keyword, text)
+            if text and keyword in _KEPT and size <= _MOST_TEXT and not found.exif_in(keyword):
+                found.texts[keyword] = text
     return found
 
 
@@ -185,9 +187,9 @@ def _inflated(packed: bytes, limit: int) -> bytes | None:
 
 
 def _from_hexadecimal(text: bytes) -> bytes:
-    """Return what ImageMagick and exiv2 write as text: a name, a length, hexadecimal digits."""
+    """Return what programs write as text: a line with a name, one with a length, and digits."""
+    written = _HEXADECIMAL.fullmatch(text)
     try:
-        _, _, digits = text.split(maxsplit=2)
-        return bytes.fromhex(digits.decode("ascii"))
+        return bytes.fromhex(written[1].decode("ascii")) if written else b""
     except ValueError:
         return b""

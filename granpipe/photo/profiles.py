@@ -7,9 +7,11 @@ name becomes an ICC profile, so that all colours take one way to sRGB.
 import struct
 from dataclasses import dataclass
 from functools import lru_cache
+from io import BytesIO
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import ImageCms
 
 from granpipe.errors import PhotoError
 
@@ -153,3 +155,13 @@ def _to_d50(chromaticities: tuple[float, ...]) -> NDArray[np.float64] | None:
     adapted = (_BRADFORD @ _D50) / (_BRADFORD @ white)
     moved = np.linalg.inv(_BRADFORD) @ (adapted[:, None] * (_BRADFORD @ columns))
     return moved if np.abs(moved).max() < 30_000 else None
+
+
+@lru_cache(maxsize=16)
+def is_profile(profile: bytes) -> bool:
+    """Return whether an ICC profile is whole enough to be read."""
+    try:
+        ImageCms.getOpenProfile(BytesIO(profile))
+    except (ImageCms.PyCMSError, OSError, ValueError, TypeError):
+        return False
+    return True

@@ -189,7 +189,8 @@ def check_strips(image: Image.Image) -> None:
     areas = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
     offsets = {tile[2] for tile in tiles}
     is_whole = _covers(boxes, width, height) and len(offsets) == len(tiles)
-    if not is_whole or areas.sum() not in {width * height, planes * width * height}:
+    fewest = planes if is_raw else 1
+    if not is_whole or areas.sum() not in {fewest * width * height, planes * width * height}:
         raise PhotoError("truncated", "its strips are not the parts of one picture")
     counts = tags.get(_BYTE_COUNTS, ())
     if is_raw and len(counts) == len(tiles):

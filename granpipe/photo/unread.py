@@ -34,6 +34,7 @@ _KEPT: dict[int, tuple[tuple[bytes, int], ...]] = {
 
 _BMP_SIZES = frozenset((12, 40, 52, 56, 64, 108, 124))
 _LARGEST_PROFILE = 16 << 20
+_LARGEST_BMP_HEADER = 124
 _BMP_RUNS, _BMP_FIELDS = (1, 2), (3, 6)
 _BMP_INSIDE = {4: "JPEG", 5: "PNG"}
 _OS2 = 64
@@ -171,6 +172,8 @@ def _plain_jpeg(data: bytes) -> bytes:
 def _describe_bmp(data: bytes) -> str:
     """Return what is unusual about a Windows or OS/2 bitmap whose header is in order."""
     size = int.from_bytes(data[14:18], "little")
+    if size not in _BMP_SIZES and 12 < size <= _LARGEST_BMP_HEADER and len(data) > 14 + size:
+        return f"is a BMP with a header of {size} bytes"
     if size not in _BMP_SIZES or len(data) < 14 + size:
         return ""
     form = "<HHHH" if size == 12 else "<IIHHI"

@@ -3,6 +3,7 @@
 import base64
 import io
 import struct
+import zlib
 
 import numpy as np
 import pytest
@@ -277,3 +278,15 @@ def test_unread_colours_are_listed_with_what_they_are(granpipe, tmp_path):
     assert "corn/hdr.png: unsupported: its colours are coded as high dynamic range (PQ); save" in (
         result.stderr
     )
+
+
+def iccp(profile: bytes) -> bytes:
+    return chunk(b"iCCP", b"damaged\0\0" + zlib.compress(profile))
+
+
+@pytest.mark.parametrize(
+    ("named", "expected"), [(gama(1.0), (160, 196, 133)), (chrm(*P3_POINTS), FROM_P3)]
+)
+@pytest.mark.parametrize("profile", [b"", b"garbage" * 30])
+def test_a_damaged_profile_hides_no_colours_that_are_named(named, expected, profile):
+    assert near(centre(png(named, iccp(profile))), expected)

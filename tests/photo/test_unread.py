@@ -539,3 +539,44 @@ def test_a_sound_picture_is_never_described_as_unknown():
         assert describe(data) == ""
         assert psnr(drawn(data), drawn(simpler(data))) > 99
         load(open_photo(data))
+
+
+@pytest.mark.parametrize("size", [16, 24, 32, 48, 60])
+def test_a_bmp_with_a_header_that_is_not_read_is_unsupported(size):
+    head = struct.pack("<IIIHH", size, 16, 16, 1, 24).ljust(size, b"\0")
+    data = b"BM" + struct.pack("<IHHI", 14 + size + 768, 0, 0, 14 + size) + head + bytes(768)
+    assert reason(data) == f"unsupported: is a BMP with a header of {size} bytes"
+
+
+def test_one_plane_of_three_is_no_picture():
+    tags = {0x100: eb.short(64), 0x101: eb.short(64), 0x102: eb.short(8, 8, 8)}
+    tags |= {0x106: eb.short(2), 0x115: eb.short(3), 0x11C: eb.short(2)}
+    assert reason(tiff(tags, bytes([90]) * 64 * 64)).startswith("truncated: ")
+
+
+def test_a_jpeg_whose_channels_have_scans_of_their_own_takes_more_memory():
+    data = encoded(picture(640, 480), "JPEG")
+    scan = data.index(b"\xff\xda")
+    one = data[: scan + 4] + b"\1\1\0\0\x3f\0" + data[scan + 14 :]  # of the first channel alone
+    one = one[: scan + 2] + b"\0\x08" + one[scan + 4 :]
+    parted = open_photo(one)
+    whole = open_photo(data)
+    needed = [decoding_memory(image, image.size, len(data)) for image in (whole, parted)]
+    assert needed[1] - needed[0] == 4 * 2 * 640 * 480
+
+
+@pytest.mark.parametrize("name", ["exif", "generic profile", "iptc or exif 2"])
+def test_a_text_may_have_any_name_in_its_first_line(name):
+    digits = (b"Exif\0\0" + BLOCK).hex()
+    text = f"\n{name}\n{len(digits) // 2:8d}\n{digits}\n".encode()
+    data = png(chunk(b"tEXt", b"Raw profile type APP1\0" + text))
+    assert letterbox(open_photo(data), 64)[2] == (48, 64)
+    assert read_capture(open_photo(data)).verdict == "ok"
+
+
+def test_xmp_in_a_text_of_app1_hides_no_exif_in_another():
+    packet = b"http://ns.adobe.com/xap/1.0/\0<x:xmpmeta/>"
+    texts = [raw_profile("app1", packet), raw_profile("app1", b"Exif\0\0" + BLOCK)]
+    chunks = [chunk(b"tEXt", b"Raw profile type APP1\0" + text) for text in texts]
+    for parts in (chunks, chunks[::-1]):
+        assert read_capture(open_photo(png(b"".join(parts)))).verdict == "ok"
