@@ -21,6 +21,7 @@ _MOST_BOXES = 4096
 
 _LARGEST_EXIF, _STREAM = 1 << 20, 1024
 _EXIF = b"Exif"
+_REMARKS = (_EXIF, b"mime")  # the latter is XMP
 # Orientations of Exif for quarter turns anticlockwise, without and with a mirror before display
 # (`imir` axis 0 swaps top and bottom, 1 swaps left and right), as irot comes before imir.
 _TURNS = {None: (1, 8, 3, 6), 0: (4, 5, 2, 7), 1: (2, 7, 4, 5)}
@@ -52,8 +53,8 @@ class Container:
         Primaries, transfer and matrix as in ITU-T H.273, and 1 for the full range.
     exif : bytes
         The TIFF block of its EXIF.
-    exif_types : tuple of int
-        Where the types of EXIF items stand in the file.
+    remark_types : tuple of int
+        Where the types of EXIF and XMP items stand in the file.
     is_whole : bool
         All boxes could be read.
     """
@@ -66,7 +67,7 @@ class Container:
     has_profile: bool = False
     code_points: tuple[int, int, int, int] | None = None
     exif: bytes = b""
-    exif_types: tuple[int, ...] = ()
+    remark_types: tuple[int, ...] = ()
     is_whole: bool = False
 
 
@@ -125,7 +126,7 @@ def _container(data: bytes, meta: _Meta, found: dict[str, Any]) -> Container:
         "profile" in found,
         found.get("code_points") or _stream_colours(data, meta),
         _exif(data, meta, exif_items),
-        tuple(meta.places[item] for item in exif_items),
+        tuple(meta.places[item] for item, kind in meta.kinds.items() if kind in _REMARKS),
         meta.is_whole,
     )
 

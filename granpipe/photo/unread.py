@@ -32,6 +32,8 @@ _KEPT: dict[int, tuple[tuple[bytes, int], ...]] = {
     0xEE: ((b"Adobe", 12),),
 }
 
+_WEBP_PIXELS = (b"VP8X", b"ICCP", b"ALPH", b"VP8 ", b"VP8L", b"ANIM", b"ANMF")
+_WEBP_REMARKS = 0x08 | 0x04  # the flags of EXIF and XMP
 _BMP_SIZES = frozenset((12, 40, 52, 56, 64, 108, 124))
 _LARGEST_PROFILE = 16 << 20
 _LARGEST_BMP_HEADER = 124
@@ -112,14 +114,31 @@ def simpler(data: bytes) -> bytes:
     if data.startswith(SIGNATURE):
         return without_remarks(data)
     if data[4:8] == b"ftyp":
-        return without_exif(data)
+        return _plain_heif(data)
+    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
+        return _plain_webp(data)
     return data
 
 
-def without_exif(data: bytes) -> bytes:
-    """Return a HEIC or AVIF file whose EXIF items are of a type that nobody reads."""
+def _plain_webp(data: bytes) -> bytes:
+    """Return a WebP with the chunks of its pixels and colours alone (RFC 9649, section 2.7)."""
+    kept, place = [], 12
+    while place + 8 <= len(data):
+        size = int.from_bytes(data[place + 4 : place + 8], "little")
+        end = place + 8 + size + size % 2
+        if data[place : place + 4] in _WEBP_PIXELS and place + 8 + size <= len(data):
+            kept.append(data[place:end].ljust(end - place, b"\0"))
+        place = end
+    body = bytearray(b"".join(kept))
+    if body[:4] == b"VP8X" and len(body) > 8:
+        body[8] &= ~_WEBP_REMARKS
+    return b"RIFF" + (len(body) + 4).to_bytes(4, "little") + b"WEBP" + body
+
+
+def _plain_heif(data: bytes) -> bytes:
+    """Return a HEIC or AVIF whose EXIF and XMP items are of a type that nobody reads."""
     changed = bytearray(data)
-    for place in read_container(data).exif_types:
+    for place in read_container(data).remark_types:
         changed[place : place + 4] = b"skip"
     return bytes(changed)
 

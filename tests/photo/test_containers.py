@@ -149,6 +149,18 @@ def test_an_exif_item_without_exif_does_not_cost_the_picture(kind, length):
     assert read_capture(open_photo(odd)).verdict == "no_exif"
 
 
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("length", [0x7FFFFFFF, 0xFFFFFFFF])
+def test_an_xmp_item_that_ends_nowhere_does_not_cost_the_picture(kind, length):
+    packet = b"<x:xmpmeta xmlns:x='adobe:ns:meta/'/>".ljust(301)
+    data = dc.container(picture(160, 120), kind, quality=90, xmp=packet)
+    start = data.index(b"iloc")
+    size = struct.pack(">I", len(packet))
+    place = next(at for at in range(start, start + 90) if data[at : at + 4] == size)
+    odd = data[:place] + struct.pack(">I", length) + data[place + 4 :]
+    assert np.array_equal(upright(odd), upright(data))
+
+
 def lengths(size: int) -> list[bytes]:
     return [struct.pack(">I", size + more) for more in (0, 6)]
 

@@ -580,3 +580,14 @@ def test_xmp_in_a_text_of_app1_hides_no_exif_in_another():
     chunks = [chunk(b"tEXt", b"Raw profile type APP1\0" + text) for text in texts]
     for parts in (chunks, chunks[::-1]):
         assert read_capture(open_photo(png(b"".join(parts)))).verdict == "ok"
+
+
+@pytest.mark.parametrize("size", [0x7FFFFFFF, 0xFFFFFFF6])
+@pytest.mark.parametrize("is_lossless", [True, False])
+def test_a_chunk_of_webp_that_ends_nowhere_does_not_cost_the_picture(size, is_lossless):
+    plain = encoded(picture(64, 48), "WEBP", lossless=is_lossless)
+    data = encoded(picture(64, 48), "WEBP", lossless=is_lossless, exif=b"Exif\0\0" + bytes(64))
+    place = data.index(b"EXIF") + 4
+    odd = data[:place] + struct.pack("<I", size) + data[place + 4 :]
+    assert np.array_equal(drawn(odd), drawn(plain))
+    assert np.array_equal(drawn(data[: place + 20]), drawn(plain))
