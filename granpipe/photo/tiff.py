@@ -19,6 +19,9 @@ _APART, _YCBCR, _LAB = 2, 6, 8
 _ASKED = frozenset(
     (_WIDTH, _LENGTH, _BITS, _COMPRESSION, _PHOTOMETRIC, _SAMPLES, _PLANAR, _FORMAT)
 ) | {_FILL_ORDER, _EXTRA}
+_SIZES = {3: 2, 4: 4, 5: 8, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8}  # of a value, in bytes
+# What stands before an orientation in a table and makes no pixels, with what it says by default.
+_REMARKS = {254: 0, 255: 1, 263: 1, 264: 0, 265: 0, 266: 1, 269: 0, 270: 0, 271: 0, 272: 0, 274: 1}
 _MOST_VALUES, _MOST_TAGS, _MOST_NUMBERS = 64, 4096, 200_000
 _BYTES, _PRIVATE = frozenset((1, 2, 6, 7)), 700
 _LETTERS = {1: "B", 3: "H", 4: "I"}
@@ -36,6 +39,23 @@ _COMPRESSIONS = {
     **{50000: "Zstandard", 50001: "WebP", 50002: "JPEG XL", 52546: "JPEG XL"},
 }
 _DECODED = frozenset((1, 2, 3, 4, 5, 7, 8, 32773, 32946, 34925, 50000))
+
+
+def without_stray_tags(data: bytes) -> bytes:
+    """Return a classic TIFF in which what is no part of the picture points nowhere outside it."""
+    order = "<" if data[:2] == b"II" else ">"
+    changed = bytearray(data)
+    try:
+        (table,) = struct.unpack_from(f"{order}I", data, 4)
+        (count,) = struct.unpack_from(f"{order}H", data, table)
+        for place in range(table + 2, table + 2 + 12 * count, 12):
+            tag, kind, number, value = struct.unpack_from(f"{order}HHII", data, place)
+            size = _SIZES.get(kind, 1) * number
+            if tag in _REMARKS and size > 4 and value + size > len(data):
+                struct.pack_into(f"{order}HHIHxx", changed, place, tag, 3, 1, _REMARKS[tag])
+    except struct.error:  # the table is cut off
+        return data
+    return bytes(changed)
 
 
 def describe_tiff(data: bytes) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from granpipe.photo.isobmff import read_container
 from granpipe.photo.png_chunks import SIGNATURE, without_remarks
-from granpipe.photo.tiff import PREFIXES, describe_tiff
+from granpipe.photo.tiff import PREFIXES, describe_tiff, without_stray_tags
 
 HEIC_BRANDS = (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1")
 """Major brands of the files that may be HEIC."""
@@ -117,7 +117,7 @@ def simpler(data: bytes) -> bytes:
         return _plain_heif(data)
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
         return _plain_webp(data)
-    return data
+    return without_stray_tags(data) if data.startswith((b"II*\0", b"MM\0*")) else data
 
 
 def _plain_webp(data: bytes) -> bytes:

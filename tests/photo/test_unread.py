@@ -591,3 +591,16 @@ def test_a_chunk_of_webp_that_ends_nowhere_does_not_cost_the_picture(size, is_lo
     odd = data[:place] + struct.pack("<I", size) + data[place + 4 :]
     assert np.array_equal(drawn(odd), drawn(plain))
     assert np.array_equal(drawn(data[: place + 20]), drawn(plain))
+
+
+@pytest.mark.parametrize("order", "<>")
+@pytest.mark.parametrize("tag", [254, 255, 266, 269, 270, 271, 272, 274])
+def test_a_tag_of_tiff_that_points_outside_does_not_cost_the_picture(tag, order):
+    tags = {0x100: eb.short(16), 0x101: eb.short(8), 0x102: eb.short(8, 8, 8)}
+    tags |= {0x106: eb.short(2), 0x115: eb.short(3)}
+    pixels = bytes(range(16)) * 8 * 3
+    plain = tiff(tags, pixels, order)
+    odd = bytearray(tiff(tags | {tag: eb.short(*[1] * 40)}, pixels, order))
+    entry = odd.index(struct.pack(f"{order}HHI", tag, 3, 40))
+    odd[entry + 8 : entry + 12] = struct.pack(f"{order}I", 0x7FFFFFF0)
+    assert np.array_equal(drawn(bytes(odd)), drawn(plain))
