@@ -148,6 +148,13 @@ def test_a_split_without_photographs_ends_with_1_and_says_what_would_do(prepare,
     assert Counter(splits(out).values()) == {"train": 48, "validation": 6, "test": 6}
 
 
+def test_where_classes_have_too_few_groups_that_is_the_reason(prepare, tmp_path, out):
+    for number in range(10):
+        save(tmp_path / f"src/crop {number // 2}/{number}.png", textured(number))
+    told = prepare(tmp_path / "src", out, "--split", "80/10/10", code=1).stderr
+    assert "; some classes have fewer groups than there are splits; --allow-empty lets" in told
+
+
 def test_an_empty_split_that_is_allowed_is_told_of_in_each_run(prepare, tmp_path, out):
     for number in range(30):
         place(tmp_path / f"src/corn/{number:02}.jpg", number, 46 + 60 * number / 111_195, 10)

@@ -69,7 +69,8 @@ class Sides:
             f"split {shares}: {what}: the largest group has {self.largest} of {whole} photographs"
         )
         if not self.radius:
-            return line
+            few = "; some classes have fewer groups than there are splits" if self.scarce else ""
+            return line + few
         first = "" if self.is_first else f"--split none, and then --split {shares} "
         together = replace(self.plan.together, metres=self.radius)
         return f"{line}; {first}--keep-together {together} would do"
