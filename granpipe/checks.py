@@ -116,6 +116,24 @@ def colour(value: Any) -> tuple[int, int, int]:
     return red, green, blue
 
 
+def copies(value: Any) -> int | str:
+    """Return how many copies: a number for each photograph, `balance`, or `balance:N`.
+
+    >>> copies("5"), copies("balance"), copies("balance:02000")
+    (5, 'balance', 'balance:2000')
+    """
+    word, colon, total = value.partition(":") if isinstance(value, str) else ("", "", "")
+    try:
+        if word == "balance":
+            return f"{word}:{COPIES(total)}" if colon else word
+        return COPIES(value)
+    except ValueError:
+        bounds = f"between {COPIES.least:,} and {COPIES.most:,}"
+        raise ValueError(
+            f"{_shown(value)} is no whole number {bounds}, nor balance or balance:2000"
+        ) from None
+
+
 def place(value: Any) -> str:
     """Return the name of a folder or file, or a URL."""
     text = os.fspath(value) if isinstance(value, str | os.PathLike) else None
@@ -163,5 +181,6 @@ WORKERS = Whole(1, 256)
 SEED = Whole()
 COPIES = Whole(1, 1_000_000)
 PROBABILITY, DEGREES, SHARE = Number(0, 1), Number(0, 180), Number(0, 1, is_open=True)
+STRENGTH = Number(0, 1)
 THUMBNAILS, DIGITS = Whole(0, 512), Whole(0, 6)
 ENGINE, SIDE = Choice(("local", "spark")), Choice(("train", "all"))

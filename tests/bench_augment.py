@@ -32,10 +32,12 @@ def bench_augment(bench: Bench) -> None:
     dataset = bench.new_folder()
     granpipe("prepare", SMALL.draw(bench), dataset)
     arrays = [np.load(path) for path in sorted(dataset.glob("*/*.npy"))]
-    augment = partial(granpipe, "augment", dataset, "--copies", COPIES, "-o")
+    plain = ("augment", dataset, "--copies", COPIES)
+    lit = (*plain, "--brightness", 0.2, "--warmth", 0.1, "-o")
     few = len(arrays) // 2
     contenders = [
-        Contender("granpipe augment", augment, COPIES * len(arrays)),
+        Contender("granpipe augment", partial(granpipe, *plain, "-o"), COPIES * len(arrays)),
+        Contender("  with brightness and warmth", partial(granpipe, *lit), COPIES * len(arrays)),
         Contender("Augmentor: flip, rotate, crop, resize", augmentor(bench, arrays, few), few),
     ]
     bench.compete(f"augment {len(arrays):,} arrays to disk", contenders)

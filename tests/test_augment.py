@@ -6,6 +6,7 @@ import random
 import shutil
 import signal
 import time
+from collections import Counter, defaultdict
 from pathlib import Path
 
 import numpy as np
@@ -108,6 +109,119 @@ def test_each_copy_can_be_made_again_from_its_row_alone(granpipe, dataset):
         array = np.load(dataset / f"{row['source']}.npy")
         copy = make_copy(array, *parameters_of(row))
         assert np.array_equal(copy, np.load(dataset / "augmented" / row["path"]))
+
+
+LIGHT = ("--brightness", 0.3, "--contrast", 0.3, "--warmth", 0.2, "--gamma", 0.5)
+
+
+def test_a_copy_in_another_light_can_be_made_again_from_its_row(granpipe, dataset):
+    granpipe("augment", dataset, "--copies", 3, *LIGHT)
+    for row in rows(dataset / "augmented/labels.csv"):
+        array = np.load(dataset / f"{row['source']}.npy")
+        copy = make_copy(array, *parameters_of(row))
+        assert np.array_equal(copy, np.load(dataset / "augmented" / row["path"]))
+        assert float(row["brightness"]) != 1
+
+
+def test_light_changes_no_copy_of_a_plain_photograph_but_its_levels(granpipe, dataset, tmp_path):
+    granpipe("augment", dataset, "--copies", 3, "-o", tmp_path / "plain")
+    granpipe("augment", dataset, "--copies", 3, "-o", tmp_path / "lit", *LIGHT)
+    geometry = [name for name in AUGMENTED_COLUMNS if f"--{name}" not in LIGHT]
+    plain, lit = (rows(tmp_path / name / "labels.csv") for name in ("plain", "lit"))
+    assert [[row[name] for name in geometry] for row in plain] == [
+        [row[name] for name in geometry] for row in lit
+    ]
+    assert digests(tmp_path / "plain") != digests(tmp_path / "lit")
+
+
+def test_a_row_of_a_table_without_light_is_a_copy_in_the_photographs_own(granpipe, dataset):
+    granpipe("augment", dataset, "--copies", 1)
+    row = rows(dataset / "augmented/labels.csv")[0]
+    older = {name: cell for name, cell in row.items() if f"--{name}" not in LIGHT}
+    assert parameters_of(older) == parameters_of(row)
+
+
+def balanced(out) -> dict[str, Counter]:
+    """Return for each class how many copies each of its photographs has."""
+    copies: dict[str, Counter] = defaultdict(Counter)
+    for row in rows(out / "augmented/labels.csv"):
+        copies[row["label"]][row["source"]] += 1
+    return copies
+
+
+@pytest.fixture
+def unequal(granpipe, tmp_path) -> Path:
+    """A dataset of seven photographs of corn, three of rye and one of wheat."""
+    for label, count in {"corn": 7, "rye": 3, "wheat": 1}.items():
+        for number in range(count):
+            save(tmp_path / f"img/{label}/{number}.png", picture(40, 30, 10 * count + number))
+    granpipe("prepare", tmp_path / "img", tmp_path / "out", "--size", 16)
+    return tmp_path / "out"
+
+
+@pytest.mark.parametrize(
+    ("copies", "expected"),
+    [
+        ("balance", {"rye": [2, 1, 1], "wheat": [6]}),
+        ("balance:9", {"corn": [1, 1, 0, 0, 0, 0, 0], "rye": [2, 2, 2], "wheat": [8]}),
+        ("balance:3", {"wheat": [2]}),
+    ],
+)
+def test_copies_bring_each_class_to_as_many_photographs(granpipe, unequal, copies, expected):
+    granpipe("augment", unequal, "--copies", copies)
+    counts = {label: sorted(each.values()) for label, each in balanced(unequal).items()}
+    assert counts == {label: sorted(filter(None, each)) for label, each in expected.items()}
+    summary = json.loads((unequal / "augmented/dataset.json").read_text())
+    assert summary["settings"]["copies"] == copies
+    assert summary["classes"] == {
+        label: sum(expected.get(label, [])) for label in ("corn", "rye", "wheat")
+    }
+
+
+def test_a_balanced_copy_has_the_bytes_of_its_number(granpipe, unequal, tmp_path):
+    granpipe("augment", unequal, "--copies", "balance", "-o", tmp_path / "few")
+    granpipe("augment", unequal, "--copies", 6, "-o", tmp_path / "many")
+    few, many = arrays(tmp_path / "few"), arrays(tmp_path / "many")
+    assert few.items() <= many.items()
+    assert len(few) == 10
+
+
+def test_a_balanced_set_follows_its_dataset(granpipe, unequal, tmp_path):
+    granpipe("augment", unequal, "--copies", "balance")
+    save(tmp_path / "img/wheat/new.png", picture(40, 30, 200))
+    granpipe("prepare", tmp_path / "img", unequal, "--size", 16)
+    granpipe("augment", unequal, "--copies", "balance")
+    assert sorted(balanced(unequal)["wheat"].values()) == [2, 3]
+    assert len(arrays(unequal / "augmented")) == 4 + 5
+    before = digests(unequal / "augmented")
+    assert "(9 of them up to date" in granpipe("augment", unequal, "--copies", "balance").output
+    assert digests(unequal / "augmented") == before
+
+
+def test_what_is_balanced_already_gets_no_copies(granpipe, tmp_path):
+    for label in ("corn", "rye"):
+        save(tmp_path / f"img/{label}/a.png", picture(40, 30, len(label)))
+    granpipe("prepare", tmp_path / "img", tmp_path / "out", "--size", 16)
+    options = ("--copies", "balance", "--preview", tmp_path / "sheet.png")
+    assert "0 copies" in granpipe("augment", tmp_path / "out", *options).output
+    assert rows(tmp_path / "out/augmented/labels.csv") == []
+
+
+def test_groups_of_a_class_share_its_copies_evenly(granpipe, tmp_path):
+    # Five photographs of one field, and one that stands for itself.
+    for number in range(5):
+        save(tmp_path / f"img/rye/north/{number}.png", picture(40, 30, number))
+    save(tmp_path / "img/rye/alone.png", picture(40, 30, 50))
+    for number in range(16):
+        save(tmp_path / f"img/corn/{number}.png", picture(40, 30, 60 + number))
+    granpipe(
+        *("prepare", tmp_path / "img", tmp_path / "out", "--size", 16, "--allow-empty"),
+        *("--split", "100/0/0", "--keep-together", "folder"),
+    )
+    granpipe("augment", tmp_path / "out", "--copies", "balance")
+    copies = balanced(tmp_path / "out")["rye"]
+    assert copies.pop("rye/alone.png") == 5
+    assert sorted(copies.values()) == 5 * [1]
 
 
 def test_the_padding_of_every_copy_is_that_of_its_photograph(granpipe, tmp_path):
@@ -313,6 +427,7 @@ def test_the_summary_tells_settings_and_counts(granpipe, dataset):
         "flip_vertical": 0.0,
         "rotate": 15.0,
         "crop": 0.8,
+        **dict.fromkeys(("brightness", "contrast", "warmth", "gamma"), 0.0),
     }
     assert summary["classes"] == {"corn": 4, "wheat": 4}
     assert (summary["copies"], summary["rejected"]) == (8, 0)
@@ -432,6 +547,10 @@ def test_a_dataset_without_photographs_is_one_clear_line(granpipe, tmp_path):
         (["--copies", "-1"], 2, "--copies"),
         (["--copies", "1000000"], 1, "fewer --copies"),
         (["--copies", "9" * 400], 2, "--copies"),
+        (["--copies", "balance:0"], 2, "balance:2000"),
+        (["--copies", "balanced"], 2, "balance:2000"),
+        (["--brightness", "1.5"], 2, "--brightness"),
+        (["--gamma", "-1"], 2, "--gamma"),
         (["--flip-horizontal", "1.5"], 2, "--flip-horizontal"),
         (["--flip-vertical", "-0.5"], 2, "--flip-vertical"),
         (["--rotate", "200"], 2, "--rotate"),

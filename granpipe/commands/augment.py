@@ -1,5 +1,6 @@
 """`granpipe augment`."""
 
+from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -17,15 +18,23 @@ if TYPE_CHECKING:
 # ruff: noqa: PLC0415, D301
 
 
+def _light(name: str, what: str) -> Callable[[Any], Any]:
+    """Return an option for a change of the light, which is off unless given."""
+    number = options.Number(checks.STRENGTH)
+    shown: Any = {"default": 0.0, "show_default": True, "metavar": "SHARE"}
+    return click.option(f"--{name}", type=number, help=what, **shown)
+
+
 @click.command("augment", cls=options.Command)
 @click.argument("dataset", type=options.PLACE, default="out")
 @click.option(
     "--copies",
-    type=options.Whole(checks.COPIES),
+    type=options.Checked("number", checks.copies),
     default=5,
     show_default=True,
     metavar="N",
-    help="Copies of each photograph.",
+    help="Copies of each photograph; `balance` to bring each class to the largest, `balance:N` to "
+    "N.",
 )
 @click.option(
     "-o",
@@ -84,6 +93,10 @@ if TYPE_CHECKING:
     metavar="SHARE",
     help="Smallest share of the area that a crop shows.",
 )
+@_light("brightness", "Levels change by up to this share, either way.")
+@_light("contrast", "Distances from grey change by up to this share.")
+@_light("warmth", "Red against blue changes by up to this share.")
+@_light("gamma", "Exponents of up to 1 plus this, either way.")
 @options.workers
 @options.engine
 @options.verify
@@ -97,7 +110,7 @@ def augment_command(
     quiet: bool,
     **settings: Any,
 ) -> None:
-    """Make flipped, turned and cropped copies of the arrays.
+    """Make flipped, turned, cropped and, on demand, relit copies of the arrays.
 
     DATASET is what prepare wrote, `out` unless given. Every photograph gets its copies, the same on
     every machine: a copy depends on the seed, the photograph's path and its own number, and on

@@ -1,8 +1,8 @@
-"""The geometry and pixels of one augmented copy: a turned crop, drawn back and flipped.
+"""The geometry and pixels of one augmented copy: a turned crop, drawn back, flipped and relit.
 
 A copy shows a rectangle of the photograph, turned by `angle` about its own centre and wholly
 inside the content box, so that no pixel has to be invented. One affine resampling draws it onto
-the content box; the padding stays as it is.
+the content box, whose light may then be changed; the padding stays as it is.
 """
 
 import hashlib
@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from granpipe.checks import DEGREES, PROBABILITY, SHARE, checked
+from granpipe.checks import DEGREES, PROBABILITY, SHARE, STRENGTH, checked
+from granpipe.copies.light import light_table, relight
 from granpipe.copies.sampling import Matrix, Sampler
 from granpipe.photo.letterbox import Box, Pixels
 
@@ -29,6 +30,11 @@ class Ranges:
     crop : float
         A copy shows a share of the largest rectangle that the turn leaves; its area is uniform
         between this, above 0, and 1.
+    brightness, contrast, warmth : float
+        Levels, their distances from middle grey, and red against blue change by factors that are
+        uniform between 1 minus and 1 plus this, 0 to 1.
+    gamma : float
+        Exponents are between 1 / (1 + this) and 1 + this, 0 to 1, uniform in their logarithms.
 
     Raises
     ------
@@ -40,6 +46,10 @@ class Ranges:
     flip_vertical: float = 0.0
     rotate: float = 15.0
     crop: float = 0.7
+    brightness: float = 0.0
+    contrast: float = 0.0
+    warmth: float = 0.0
+    gamma: float = 0.0
 
     def __post_init__(self) -> None:
         for name, check in _CHECKS.items():
@@ -52,6 +62,7 @@ _CHECKS = {
     "flip_vertical": PROBABILITY,
     "rotate": DEGREES,
     "crop": SHARE,
+    **dict.fromkeys(("brightness", "contrast", "warmth", "gamma"), STRENGTH),
 }
 
 
@@ -62,11 +73,13 @@ class Parameters:
     Attributes
     ----------
     flip_horizontal, flip_vertical : bool
-        Mirror the copy, turn it upside down; done last.
+        Mirror the copy, turn it upside down; done after the turn.
     angle : float
         Degrees that the photograph is turned counter-clockwise.
     crop_left, crop_top, crop_right, crop_bottom : float
         The rectangle shown, in pixels of the canvas, before it is turned about its own centre.
+    brightness, contrast, warmth, gamma : float
+        The light; see `granpipe.copies.light.light_table`. Done last.
     """
 
     flip_horizontal: bool
@@ -76,6 +89,19 @@ class Parameters:
     crop_top: float
     crop_right: float
     crop_bottom: float
+    brightness: float = 1.0
+    contrast: float = 1.0
+    warmth: float = 0.0
+    gamma: float = 1.0
+
+    @property
+    def light(self) -> tuple[float, float, float, float]:
+        """Brightness, contrast, warmth and gamma."""
+        return self.brightness, self.contrast, self.warmth, self.gamma
+
+
+AS_IT_WAS = (1.0, 1.0, 0.0, 1.0)
+"""The light of a copy that is the photograph's own."""
 
 
 def generator(seed: int, source: str, copy: int) -> np.random.Generator:
@@ -115,8 +141,8 @@ def largest_scale(width: float, height: float, angle: float) -> float:
 def draw_parameters(rng: np.random.Generator, box: Box, ranges: Ranges) -> Parameters:
     """Draw the parameters of one copy.
 
-    Always takes six numbers from the generator, in the same order, whether a range uses them or
-    not: another --rotate changes no flip.
+    Always takes ten numbers from the generator, in the same order, whether a range uses them or
+    not: another --rotate changes no flip, and --brightness changes no angle.
 
     Parameters
     ----------
@@ -126,7 +152,7 @@ def draw_parameters(rng: np.random.Generator, box: Box, ranges: Ranges) -> Param
     ranges : Ranges
         What they are drawn from.
     """
-    mirror, upend, turn, area, right, down = (float(number) for number in rng.random(6))
+    mirror, upend, turn, area, right, down, *light = rng.random(10).tolist()
     angle = ranges.rotate * (2 * turn - 1)
     share = ranges.crop + (1 - ranges.crop) * area
     scale = largest_scale(box.width, box.height, angle) * math.sqrt(share)
@@ -145,6 +171,17 @@ def draw_parameters(rng: np.random.Generator, box: Box, ranges: Ranges) -> Param
         y - height / 2,
         x + width / 2,
         y + height / 2,
+        *_draw_light(light, ranges),
+    )
+
+
+def _draw_light(numbers: list[float], ranges: Ranges) -> tuple[float, float, float, float]:
+    """Return brightness, contrast, warmth and gamma, from four numbers between 0 and 1."""
+    # 0.0 + makes a zero of minus zero.
+    brightness, contrast, warmth, gamma = (2 * number - 1 for number in numbers)
+    return (
+        *(1 + ranges.brightness * brightness, 1 + ranges.contrast * contrast),
+        *(0.0 + ranges.warmth * warmth, (1 + ranges.gamma) ** gamma),
     )
 
 
@@ -162,7 +199,8 @@ def make_copy(array: Pixels, box: Box, parameters: Parameters) -> Pixels:
     Returns
     -------
     ndarray of shape (size, size, 3), uint8
-        A new array. Flips alone are exact; a turn or a crop is resampled once, bilinearly.
+        A new array. Flips alone are exact; a turn or a crop is resampled once, bilinearly; the
+        light is changed last.
 
     Raises
     ------
@@ -190,8 +228,8 @@ class Copier:
     def draw(self, parameters: Parameters, copy: Pixels) -> None:
         """Draw one copy over a copy of the photograph's array."""
         box = self.box
-        shown = copy[box.top : box.bottom, box.left : box.right]
-        shown = shown[:, ::-1] if parameters.flip_horizontal else shown
+        content = copy[box.top : box.bottom, box.left : box.right]
+        shown = content[:, ::-1] if parameters.flip_horizontal else content
         shown = shown[::-1] if parameters.flip_vertical else shown
         if not _is_whole(box, parameters):
             self.sampler = self.sampler or Sampler(self.picture)
@@ -200,6 +238,8 @@ class Copier:
             shown[:] = self.picture[::-1, ::-1]
         else:
             shown[:] = self.picture
+        if parameters.light != AS_IT_WAS:
+            relight(content, light_table(*parameters.light))
 
 
 def sampling_matrix(box: Box, parameters: Parameters) -> Matrix:

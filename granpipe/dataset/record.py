@@ -132,6 +132,8 @@ class CopyRecord(ArrayRecord):
         Degrees.
     crop_left, crop_top, crop_right, crop_bottom : float
         Pixels of the canvas; see `granpipe.copies.transform.Parameters`.
+    brightness, contrast, warmth, gamma : float
+        The light; see there.
     array_sha256, array_version : str
         SHA-256 of the array's file, in hexadecimal; what a listing says of the file.
     red, green, blue, red_squares, green_squares, blue_squares : int
@@ -147,6 +149,10 @@ class CopyRecord(ArrayRecord):
     crop_top: float
     crop_right: float
     crop_bottom: float
+    brightness: float
+    contrast: float
+    warmth: float
+    gamma: float
     array_sha256: str
     array_version: str
     red: int

@@ -55,7 +55,7 @@ class Report:
 
 def augment(
     dataset: str | os.PathLike[str] = "out",
-    copies: int = 5,
+    copies: int | str = 5,
     *,
     output: str | os.PathLike[str] | None = None,
     seed: int = 0,
@@ -64,6 +64,10 @@ def augment(
     flip_vertical: float | None = None,
     rotate: float | None = None,
     crop: float | None = None,
+    brightness: float | None = None,
+    contrast: float | None = None,
+    warmth: float | None = None,
+    gamma: float | None = None,
     ranges: Ranges | None = None,
     workers: int | None = None,
     engine: str = "local",
@@ -77,8 +81,10 @@ def augment(
     ----------
     dataset : str or Path
         What `granpipe prepare` wrote: a folder or an s3:// URL.
-    copies : int
-        Copies of each photograph, numbered from 1.
+    copies : int or str
+        Copies of each photograph, numbered from 1; or `balance` for so many that every class has,
+        photographs and copies together, as many as the largest has photographs; or `balance:N`
+        for N. They are spread evenly over the groups of a class.
     output : str or Path, optional
         Folder or URL to write; DATASET/augmented unless given.
     seed : int
@@ -87,8 +93,10 @@ def augment(
         `train`: where the dataset has sides, photographs of that side alone have copies; or `all`.
     flip_horizontal, flip_vertical, rotate, crop : float, optional
         Probabilities, degrees and a share of the area; as in `Ranges`, with its defaults.
+    brightness, contrast, warmth, gamma : float, optional
+        How much the light changes; as in `Ranges`, where it does not unless told.
     ranges : Ranges, optional
-        All four of them at once.
+        All eight of them at once.
     workers : int, optional
         Number of processes; one a core unless given.
     engine : str
@@ -112,10 +120,12 @@ def augment(
     DatasetError
         The run cannot go on; what was done so far is taken up by the next run.
     """
-    copies, seed = checked("copies", copies, checks.COPIES), checked("seed", seed, checks.SEED)
+    copies, seed = checked("copies", copies, checks.copies), checked("seed", seed, checks.SEED)
     side, place = checked("side", side, checks.SIDE), checked("dataset", dataset, checks.place)
     given = {"flip_horizontal": flip_horizontal, "flip_vertical": flip_vertical}
-    ranges = _ranges(ranges, given | {"rotate": rotate, "crop": crop})
+    given |= {"rotate": rotate, "crop": crop}
+    light = {"brightness": brightness, "contrast": contrast, "warmth": warmth, "gamma": gamma}
+    ranges = _ranges(ranges, given | light)
     follow, say = progress_of(progress), say_of(say)
     workplace = choose(engine, workers, say)
     source = workplace.open(place)

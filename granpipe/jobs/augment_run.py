@@ -68,7 +68,7 @@ SELECT photo, copy FROM copies JOIN photos ON photos.number = photo
 class AugmentRun:
     """One run of `augment`."""
 
-    def __init__(self, run: Run, task: CopyPhoto, copies: int, side: str) -> None:
+    def __init__(self, run: Run, task: CopyPhoto, copies: int | str, side: str) -> None:
         self.run = run
         self.index = run.index
         self.labels = LabelsRows(run, task, copies, side)
@@ -80,11 +80,12 @@ class AugmentRun:
         """Learn which copies are not there as recorded; with `verify`, read all arrays."""
         self.run.verifies = verify
         self.index.create("CREATE TABLE numbers (copy INTEGER PRIMARY KEY);")
-        numbers = ((copy,) for copy in range(1, self.copies + 1))
+        most = self.index.value("SELECT ifnull(max(copies), 0) FROM photos")
+        numbers = ((copy,) for copy in range(1, most + 1))
         self.index.load("INSERT INTO numbers VALUES (?)", numbers)
         self.index.execute(
             """INSERT INTO copies SELECT source || '.' || copy, number, copy, 0
-            FROM photos, numbers WHERE reason = ''"""
+            FROM photos JOIN numbers ON copy <= copies WHERE reason = ''"""
         )
         missing = "SELECT count(*) FROM wanted WHERE name NOT IN (SELECT name FROM records)"
         self._check_space(int(self.index.value(missing)))
@@ -152,14 +153,15 @@ class AugmentRun:
 
     def _job(self, row: Row) -> Job:
         _, photo, first = row
-        query = "SELECT source, made_from, left, top, right, bottom FROM photos WHERE number = ?"
-        source, made_from, *box = next(self.index.rows(query, (photo,)))
+        query = """SELECT source, made_from, copies, left, top, right, bottom FROM photos
+            WHERE number = ?"""
+        source, made_from, most, *box = next(self.index.rows(query, (photo,)))
         columns = ", ".join(f"records.{column}" for column in CopyRecord.columns())
         query = f"""SELECT copy, listed.version, {columns} FROM copies
             LEFT JOIN records USING (name) LEFT JOIN listed ON path = fold(copies.name || '.npy')
             WHERE copies.name = ?"""
         copies: list[tuple[int, CopyRecord | None, str]] = []
-        for number in range(first, min(first + _COPIES_A_JOB, self.copies + 1)):
+        for number in range(first, min(first + _COPIES_A_JOB, most + 1)):
             copy, version, *values = next(self.index.rows(query, (copy_name(source, number),)))
             record = CopyRecord.from_values(values) if values[0] is not None else None
             copies.append((copy, record, (record and version) or ""))
@@ -185,8 +187,8 @@ class AugmentRun:
 
     def counts(self) -> Counter[str]:
         """Return how many copies there are of each label."""
-        query = "SELECT label, count(*) FROM photos WHERE reason = '' GROUP BY label"
-        return Counter({label: count * self.copies for label, count in self.index.rows(query)})
+        query = "SELECT label, sum(copies) FROM photos WHERE reason = '' GROUP BY label"
+        return Counter(dict(self.index.rows(query)))
 
     def kept(self) -> int:
         """Return how many copies were there already."""
@@ -264,7 +266,7 @@ class AugmentRun:
 
     def _splits(self, classes: list[str]) -> dict[str, dict[str, int]]:
         """Return how many copies of each class there are in each split, where there are splits."""
-        query = f"""SELECT split, label, count(*) * {self.copies} FROM photos WHERE reason = ''
+        query = """SELECT split, label, sum(copies) FROM photos WHERE reason = ''
             GROUP BY split, label"""
         counts = {(split, label): count for split, label, count in self.index.rows(query)}
         return split_counts(counts, classes) if self.labels.has_sides else {}

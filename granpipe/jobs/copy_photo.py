@@ -6,9 +6,16 @@ from functools import cache
 from typing import Any
 
 from granpipe import __version__
-from granpipe.copies.transform import Copier, Parameters, Ranges, draw_parameters, generator
+from granpipe.copies.transform import (
+    AS_IT_WAS,
+    Copier,
+    Parameters,
+    Ranges,
+    draw_parameters,
+    generator,
+)
 from granpipe.dataset.arrays import begin_change, parse_array, pixels_in
-from granpipe.dataset.cells import number_in, truth_in, whole_in
+from granpipe.dataset.cells import has_cell, number_in, truth_in, whole_in
 from granpipe.dataset.moments import SUMS, sums
 from granpipe.dataset.names import array_path
 from granpipe.dataset.record import CopyRecord
@@ -18,6 +25,9 @@ from granpipe.stores.protocol import Store
 
 PARAMETER_COLUMNS = [parameter.name for parameter in fields(Parameters)]
 """Columns of an augmented labels.csv from which a copy can be made again."""
+
+# The first of them are flips, the last are of the light.
+_FLIPS, _LIGHT = 2, -4
 
 
 def copy_name(source: str, copy: int) -> str:
@@ -35,16 +45,20 @@ def parameters_of(row: Any) -> tuple[Box, Parameters]:
     Parameters
     ----------
     row : mapping, Series or named tuple
-        As `read_table`, csv, pandas, pyarrow or polars returns it.
+        As `read_table`, csv, pandas, pyarrow or polars returns it. Where it says nothing of the
+        light, that is the photograph's own.
 
     Raises
     ------
     PhotoError
         `unreadable`: the row is damaged, or of another table.
     """
+    light = zip(PARAMETER_COLUMNS[_LIGHT:], AS_IT_WAS, strict=True)
     try:
-        flips = [truth_in(row, name) for name in PARAMETER_COLUMNS[:2]]
-        return _box(row), Parameters(*flips, *(number_in(row, x) for x in PARAMETER_COLUMNS[2:]))
+        flips = [truth_in(row, name) for name in PARAMETER_COLUMNS[:_FLIPS]]
+        numbers = [number_in(row, name) for name in PARAMETER_COLUMNS[_FLIPS:_LIGHT]]
+        numbers += [number_in(row, name) if has_cell(row, name) else own for name, own in light]
+        return _box(row), Parameters(*flips, *numbers)
     except ValueError as error:
         raise PhotoError("unreadable", f"its row of labels.csv is damaged: {error}") from error
 

@@ -8,6 +8,7 @@ from granpipe.dataset.database import Row
 from granpipe.dataset.names import LABELS, array_path, class_key, is_array_path, label_of
 from granpipe.dataset.tables import PREPARED_COLUMNS, csv_lines, rows_of
 from granpipe.errors import DatasetError, PhotoError
+from granpipe.jobs.copy_counts import deal_copies, most_copies
 from granpipe.jobs.copy_photo import CopyPhoto, box_in, copy_name
 from granpipe.jobs.following import log_rejection
 from granpipe.jobs.run import Run
@@ -19,7 +20,8 @@ _SCHEMA = """
 CREATE TABLE cells (number INTEGER PRIMARY KEY, source TEXT, cells TEXT);
 CREATE TABLE photos (number INTEGER PRIMARY KEY, source TEXT, label TEXT, cells TEXT,
     reason TEXT, detail TEXT, made_from TEXT, is_trusted INTEGER, key TEXT,
-    left INTEGER, top INTEGER, right INTEGER, bottom INTEGER, split TEXT);
+    left INTEGER, top INTEGER, right INTEGER, bottom INTEGER, split TEXT, family TEXT,
+    copies INTEGER);
 """
 
 
@@ -30,8 +32,8 @@ class LabelsRows:
     ----------
     run : Run
     task : CopyPhoto
-    copies : int
-        Copies of each photograph.
+    copies : int or str
+        Copies of each photograph; see `granpipe.jobs.copy_counts`.
     side : str
         `train`, or `all`, for a dataset with sides.
 
@@ -44,7 +46,7 @@ class LabelsRows:
         Photographs of validation and test.
     """
 
-    def __init__(self, run: Run, task: CopyPhoto, copies: int, side: str) -> None:
+    def __init__(self, run: Run, task: CopyPhoto, copies: int | str, side: str) -> None:
         self.run = run
         self.index = run.index
         self.index.create(_SCHEMA)
@@ -92,8 +94,9 @@ class LabelsRows:
             digest.update(line.encode())
         self.made_from = digest.hexdigest()
         self.has_sides = any(row["split"] for row in self._rows())
-        marks = ", ".join("?" * 14)
-        self.index.load(f"INSERT INTO photos VALUES ({marks})", self._photos())
+        marks = ", ".join("?" * 16)
+        self.index.load(f"INSERT INTO photos VALUES ({marks})", self._photos(found))
+        deal_copies(self.index, self.copies)
         self.held_out = found - self.index.value("SELECT count(*) FROM photos")
         if self.held_out == found:
             raise DatasetError(
@@ -105,8 +108,9 @@ class LabelsRows:
         for (cells,) in self.index.rows("SELECT cells FROM cells ORDER BY source, number"):
             yield json.loads(cells)
 
-    def _photos(self) -> Iterator[Row]:
-        """Yield a row of the table `photos` for each photograph that is to have copies."""
+    def _photos(self, found: int) -> Iterator[Row]:
+        """Yield a row of the table `photos` for each photograph that may have copies."""
+        most = most_copies(self.copies, found)
         side, before = self.side if self.has_sides else "all", ""
         # A damaged row is to be rejected.
         rows = (
@@ -114,16 +118,18 @@ class LabelsRows:
         )
         for number, row in enumerate(rows):
             try:
-                box = self._check(row, before)
+                box = self._check(row, before, most)
                 before, reason, detail = row["path"], "", ""
             except PhotoError as error:
                 box, reason, detail = Box(0, 0, 0, 0), error.reason, error.detail
                 log_rejection(row["source"] or f"row {number + 2}", error)
             source = row["source"] or f"row {number + 2}"
             about = (number, source, row["label"], json.dumps(row), reason, detail, "", 0, "")
-            yield (*about, box.left, box.top, box.right, box.bottom, row["split"] or "")
+            family = row["group"] or source
+            edges = (box.left, box.top, box.right, box.bottom)
+            yield (*about, *edges, row["split"] or "", family, 0)
 
-    def _check(self, row: dict[str, str], before: str) -> Box:
+    def _check(self, row: dict[str, str], before: str, most: int) -> Box:
         """Return a row's content box; PhotoError where there can be no copies of it."""
         path = row["path"]
         if None in row.values() or not is_array_path(path) or path != array_path(row["source"]):
@@ -132,6 +138,6 @@ class LabelsRows:
             raise PhotoError("unreadable", "its row has another class's label")
         if path == before:  # rows come in order
             raise PhotoError("duplicate", "another row has the same path")
-        if why := self.run.store.refusal(array_path(copy_name(row["source"], self.copies))):
+        if why := self.run.store.refusal(array_path(copy_name(row["source"], most))):
             raise PhotoError("bad_name", why)
         return box_in(row, self.task.size)

@@ -245,6 +245,8 @@ def test_seed_path_and_number_each_change_a_copy(change):
         {"crop": 0},
         {"crop": 1.5},
         {"crop": float("nan")},
+        {"brightness": -0.1},
+        {"gamma": 1.1},
     ],
     ids=str,
 )
