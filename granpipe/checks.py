@@ -134,6 +134,23 @@ def copies(value: Any) -> int | str:
         ) from None
 
 
+def shard_format(value: Any) -> str:
+    """Return how arrays stand in shards: `npy`, `png`, or `jpeg:` and its quality, 1 to 100.
+
+    >>> shard_format("png"), shard_format("jpeg"), shard_format("jpeg:080")
+    ('png', 'jpeg:95', 'jpeg:80')
+    """
+    word, colon, quality = value.partition(":") if isinstance(value, str) else ("", "", "")
+    try:
+        if word == "jpeg":
+            return f"jpeg:{_QUALITY(quality if colon else '95')}"
+    except ValueError:
+        word = ""
+    if word not in {"npy", "png"} or colon:
+        raise ValueError(f"{_shown(value)} is not npy, png, or jpeg:95 with a quality of 1 to 100")
+    return word
+
+
 def place(value: Any) -> str:
     """Return the name of a folder or file, or a URL."""
     text = os.fspath(value) if isinstance(value, str | os.PathLike) else None
@@ -173,13 +190,13 @@ def _shown(value: Any) -> str:
 
 _HEX, _GREY = re.compile("#([0-9a-fA-F]{3}|[0-9a-fA-F]{6})"), re.compile("[0-9]{1,3}")
 _ODD = set(" \"'<>\\?#")
-_LEVEL = Whole(0, 255)
+_LEVEL, _QUALITY = Whole(0, 255), Whole(1, 100)
 
 SIZE = Whole(1, 4096)
 PIXELS = MEGABYTES = Whole(1)
 WORKERS = Whole(1, 256)
 SEED = Whole()
-COPIES = Whole(1, 1_000_000)
+COPIES = SHARD_SIZE = Whole(1, 1_000_000)
 PROBABILITY, DEGREES, SHARE = Number(0, 1), Number(0, 180), Number(0, 1, is_open=True)
 STRENGTH = Number(0, 1)
 THUMBNAILS, DIGITS = Whole(0, 512), Whole(0, 6)

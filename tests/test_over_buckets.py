@@ -61,12 +61,18 @@ def test_prepare_and_augment_give_the_same_bytes_over_buckets(granpipe, img, pla
     if not plain.exists():
         granpipe("prepare", img, plain, "--preview", plain.with_suffix(".png"))
         granpipe("augment", plain, "--copies", 2, "--preview", f"{plain}-copies.png")
+        granpipe("prepare", img, plain, "--shards", f"{plain}-shards", "--shard-size", 4)
     granpipe("prepare", source, out, "--preview", f"{out}-sheets/sheet.png")
     granpipe("augment", out, "--copies", 2, "--preview", f"{out}-sheets/copies.png")
     expected = tree(plain)
     assert {"corn/a.PNG.npy", "augmented/corn/a.PNG.2.npy", *TABLES} <= expected.keys()
     assert b"label_conflict" in expected["rejected.csv"]
     assert read() == expected
+    # Twice: the second run finds what the first wrote.
+    for kept in (0, 2):
+        words = ("--shards", f"{out}-shards", "--shard-size", 4)
+        assert f"({kept} of them up to date" in granpipe("prepare", source, out, *words).output
+    assert read("out-shards") == tree(Path(f"{plain}-shards"))
     sheets = (plain.with_suffix(".png"), Path(f"{plain}-copies.png"))
     assert [*read("out-sheets").values()] == [sheet.read_bytes() for sheet in reversed(sheets)]
 

@@ -81,9 +81,11 @@ def kinds(tmp_path_factory, lake, local) -> dict[str, bytes]:
 
 def three_commands(source, out, *words):
     maps = [word for name in ("m.html", "m.csv", "m.kml") for word in ("-o", f"{out}/maps/{name}")]
+    shards, few = ("--shards", f"{out}-shards"), ("--shard-size", 4)
+    of_copies = ("--shards", f"{out}-copies", *few, "--shard-format", "png")
     return [
-        ["prepare", source, out, "--split", "50/50", *words],
-        ["augment", out, "--copies", 2, *words],
+        ["prepare", source, out, "--split", "50/50", *shards, *few, *words],
+        ["augment", out, "--copies", 2, *of_copies, *words],
         ["map", source, *maps, "--links", "https://host/", *words],
     ]
 
@@ -111,12 +113,20 @@ def deadly(lake, prefix: str, **sizes: int) -> None:
         lake.put(f"{prefix}/corn/{number:02}.jpg", data)
 
 
+def outputs(lake, out: str) -> dict[str, bytes]:
+    """Return all that three commands wrote, by the names that it has in `kinds`."""
+    parts = ("", "-shards", "-copies")
+    trees = {f"out{part}": lake.tree(f"{out}{part}") for part in parts}
+    return {f"{name}/{path}": data for name in trees for path, data in trees[name].items()}
+
+
 def test_three_commands_give_the_bytes_of_the_local_engine(driver, lake, kinds):
     for command in three_commands(lake.url("kinds/img"), lake.url("kinds/out"), *SPARK):
         printed, _ = driver(*command)
         if command[0] == "prepare":
             assert re.search("21 photographs found: 14 prepared", printed), printed
-    assert {f"out/{path}": data for path, data in lake.tree("kinds/out").items()} == kinds
+    assert outputs(lake, "kinds/out") == kinds
+    assert len(lake.tree("kinds/out-shards")) > 2
     assert b"label_conflict" in lake.get("kinds/out/rejected.csv")
     assert lake.own("kinds/out") == {"ledger.sqlite"}
 
@@ -371,7 +381,7 @@ def test_over_spark_connect(drivers, cluster, lake, kinds, tmp_path):
         driver = drivers.own(environment)
         for command in three_commands(lake.url("kinds/img"), lake.url("kinds/far"), *SPARK):
             driver(*command)
-        assert {f"out/{path}": data for path, data in lake.tree("kinds/far").items()} == kinds
+        assert outputs(lake, "kinds/far") == kinds
         deadly(lake, "far/img", p17=19)
         _, said = driver("prepare", lake.url("far/img"), tmp_path, "--dry-run", *SPARK)
         assert "corn/17.jpg: crashed: its decoder took its container down twice; " in said

@@ -97,6 +97,7 @@ def _light(name: str, what: str) -> Callable[[Any], Any]:
 @_light("contrast", "Distances from grey change by up to this share.")
 @_light("warmth", "Red against blue changes by up to this share.")
 @_light("gamma", "Exponents of up to 1 plus this, either way.")
+@options.shards
 @options.workers
 @options.engine
 @options.verify
@@ -154,5 +155,7 @@ def _print(report: "Report") -> None:
         f"to date already), {len(report.rejected)} photographs rejected, "
         f"{report.deleted} arrays deleted."
     )
+    if report.shards:
+        reports.echo(printable(str(report.shards)))
     if report.held_out:
         reports.echo(f"Of the training side alone: {report.held_out} photographs are held out.")

@@ -153,9 +153,42 @@ verify = click.option(
 )
 strict = click.option("--strict", is_flag=True, help="Exit with 1 when anything is rejected.")
 quiet = click.option("-q", "--quiet", is_flag=True, help="Print errors only.")
+
 preview = click.option(
     "--preview", type=File(".png"), metavar="FILE", help="Draw a contact sheet into this .png file."
 )
+
+_SHARDS = (
+    click.option(
+        "--shards",
+        type=PLACE,
+        metavar="DIR",
+        help="Write the arrays to DIR once more, as WebDataset tar files.",
+    ),
+    click.option(
+        "--shard-size",
+        type=Whole(checks.SHARD_SIZE),
+        default=1000,
+        show_default=True,
+        metavar="N",
+        help="Samples of a shard, about.",
+    ),
+    click.option(
+        "--shard-format",
+        type=Checked("format", checks.shard_format),
+        default="npy",
+        show_default=True,
+        metavar="FORMAT",
+        help="npy; png, without loss; jpeg:95, with its quality.",
+    ),
+)
+
+
+def shards(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the options of shards."""
+    for option in reversed(_SHARDS):
+        command = option(command)
+    return command
 
 
 def progress(

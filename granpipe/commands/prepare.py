@@ -37,6 +37,9 @@ _SECTIONS = {
         "allow_empty",
         "merge_classes",
         "reindex_labels",
+        "shards",
+        "shard_size",
+        "shard_format",
         "dry_run",
         "strict",
     ),
@@ -112,6 +115,7 @@ _SECTIONS = {
     is_flag=True,
     help="Count classes anew in sorted order; else they keep their label_index.",
 )
+@options.shards
 @click.option("--dry-run", is_flag=True, help="Say what would be done; write nothing.")
 @options.preview
 @click.option("--allow-empty", is_flag=True, help="Let a split of --split have no photographs.")
@@ -223,5 +227,7 @@ def _print(report: "Report", output: str, dry_run: bool) -> None:
             "labels.csv with keep_default_na=False",
             err=True,
         )
+    if report.shards:
+        reports.echo(printable(str(report.shards)))
     if dry_run:
         reports.echo("Nothing was written: this was a dry run.")

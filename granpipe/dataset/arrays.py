@@ -57,17 +57,20 @@ def npy_header(shape: tuple[int, ...]) -> bytes:
 
 
 @cache
-def begin_change(store: Store) -> None:
+def begin_change(store: Store, summary: str = SUMMARY) -> None:
     """Remove dataset.json; once in each process of a run, since nothing brings it back before."""
-    store.delete(SUMMARY)
+    store.delete(summary)
 
 
 def array_digest(store: Store, path: str) -> str:
     """Return the SHA-256 of an array's file, or an empty text where there is no such file."""
+    digest = hashlib.sha256()
     try:
-        return hashlib.sha256(store.read(path)[0]).hexdigest()
+        for piece in store.pieces(path):
+            digest.update(piece)
     except OSError:
         return ""
+    return digest.hexdigest()
 
 
 def load_array(dataset: str | os.PathLike[str] | Store, row: Any) -> Pixels:

@@ -2,7 +2,8 @@
 
 It knows what the ledger records, what stands in OUTPUT and in SOURCE, and what came of each item.
 What is to do, is gone, or is a duplicate are queries, so that memory does not grow with the number
-of photographs. An array goes by its name: its path without .npy, which is its photograph's.
+of photographs. An array goes by its name: its path without .npy, which is its photograph's; a shard
+by its path without .tar. suffix() in queries is what a path has more.
 """
 
 import re
@@ -77,7 +78,11 @@ class Index(Database):
         return self.labels.get(folder, folder)
 
     def _sql(self, query: str) -> str:
-        return _plain(query, folds=self._folds, renames=bool(self.labels))
+        return _plain(query, self.kind.suffix, folds=self._folds, renames=bool(self.labels))
+
+    def path_of(self, name: str) -> str:
+        """Return where an array stands, relative to OUTPUT."""
+        return name + self.kind.suffix
 
     def record(self, name: str) -> Any:
         """Return an array's record; None where there is none."""
@@ -108,8 +113,9 @@ class Index(Database):
 
 
 @lru_cache(1_000)
-def _plain(query: str, *, folds: bool, renames: bool) -> str:
-    """Return a query without fold() and label() where SQLite itself can do it, and use keys."""
+def _plain(query: str, suffix: str, *, folds: bool, renames: bool) -> str:
+    """Return a query without suffix(), fold() and label() where SQLite itself can use keys."""
+    query = query.replace("suffix()", f"'{suffix}'")
     if not folds:
         query = query.replace("fold(", "(")
     return query if renames else re.sub(r"\blabel\((\w+)\)", _LABEL, query)

@@ -27,6 +27,7 @@ from granpipe.dataset.ledger_file import (
     PARTS,
     WHOLE,
     fetch,
+    is_ours,
     open_index,
     run_of,
     state_of,
@@ -40,13 +41,15 @@ from granpipe.dataset.ledger_lines import (
     first_line,
     line_of,
 )
-from granpipe.dataset.names import LABELS, OWN
-from granpipe.dataset.record import ArrayRecord, CopyRecord, Record
-from granpipe.dataset.tables import PREPARED_COLUMNS, read_summary
+from granpipe.dataset.names import COMMANDS, OWN
+from granpipe.dataset.record import ArrayRecord, CopyRecord, Record, ShardRecord
+from granpipe.dataset.tables import read_summary
 from granpipe.errors import DatasetError
 from granpipe.stores.protocol import Store
 
-KINDS: dict[str, type[ArrayRecord]] = {"prepare": Record, "augment": CopyRecord}
+KINDS: dict[str, type[ArrayRecord]] = dict(
+    zip(COMMANDS, (Record, CopyRecord, ShardRecord, ShardRecord), strict=True)
+)
 """What a command records of an array."""
 
 # Seconds of work that a kill may cost: a fiftieth of the run's, so that parts do not become many.
@@ -67,7 +70,7 @@ class Ledger:
     store : Store
         The dataset, which may not exist yet.
     command : str
-        Who writes here, `prepare` or `augment`.
+        Who writes here, one of `granpipe.dataset.names.COMMANDS`.
 
     Attributes
     ----------
@@ -166,13 +169,17 @@ class Ledger:
         # A run deletes dataset.json before it writes its first array, and writes it last.
         if not self.state:
             self.is_whole = self._begins = self._is_new()
-        elif LEDGER not in self.state and read_summary(self.store):
+        elif LEDGER not in self.state and self.summary():
             # Killed before it put its parts in one file, a first run has recorded all in them.
             self.is_whole &= self._was_begun
         has_records = self.index.value("SELECT 1 FROM records LIMIT 1")
         has_planned = self.index.value("SELECT 1 FROM planned LIMIT 1")
         is_known = has_records or has_planned or (self.is_whole and LEDGER in self.state)
-        if not is_known and not self._is_new() and not self._is_ours():
+        if (
+            not is_known
+            and not self._is_new()
+            and not is_ours(self.store, self.command, self.summary())
+        ):
             raise self._foreign()
 
     def _read_part(self, path: str) -> None:
@@ -198,20 +205,9 @@ class Ledger:
         """Return whether the store is empty, but for what a run leaves that ended at once."""
         return all(entry.path.startswith(f"{OWN}/") for entry in self.store.list())
 
-    def _is_ours(self) -> bool:
-        """Return whether the store holds what this command wrote, going by its tables."""
-        is_augmented = self.command == "augment"
-        summary = read_summary(self.store)
-        if summary:
-            return "arrays_sha256" in summary and ("made_from" in summary) == is_augmented
-        # Versions with packs had a column more behind these.
-        header = ",".join(PREPARED_COLUMNS).encode()
-        try:
-            head = self.store.head(LABELS, len(header) + 10)
-        except OSError:
-            return False
-        rest = head.removeprefix(header).removeprefix(b",row")
-        return head.startswith(header) and rest.startswith(b",copy" if is_augmented else b"\n")
+    def summary(self) -> dict[str, Any] | None:
+        """Return what was written last, and says that all is whole; None where it is not."""
+        return read_summary(self.store, name=self.index.kind.summary)
 
     def _foreign(self) -> DatasetError:
         return DatasetError(

@@ -2,16 +2,18 @@
 
 import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, suppress
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 from granpipe.dataset.database import temporary_file
 from granpipe.dataset.index import Index
 from granpipe.dataset.ledger_lines import line_of
-from granpipe.dataset.names import OWN, is_array_path
+from granpipe.dataset.names import LABELS, OWN, is_array_path
 from granpipe.dataset.record import ArrayRecord
+from granpipe.dataset.tables import PREPARED_COLUMNS
 from granpipe.errors import DatasetError
 from granpipe.stores.protocol import Store
 
@@ -151,6 +153,23 @@ def state_of(store: Store) -> dict[str, str]:
         if is_part or entry.path == LEDGER:
             state[entry.path] = entry.version
     return state
+
+
+def is_ours(store: Store, command: str, summary: Mapping[str, Any] | None) -> bool:
+    """Return whether a store without a ledger holds what a command wrote, going by its tables."""
+    if command.endswith("--shards"):
+        return summary is not None and summary.get("made_by") == f"granpipe {command}"
+    is_augmented = command == "augment"
+    if summary:
+        return "arrays_sha256" in summary and ("made_from" in summary) == is_augmented
+    # Versions with packs had a column more behind these.
+    header = ",".join(PREPARED_COLUMNS).encode()
+    try:
+        head = store.head(LABELS, len(header) + 10)
+    except OSError:
+        return False
+    rest = head.removeprefix(header).removeprefix(b",row")
+    return head.startswith(header) and rest.startswith(b",copy" if is_augmented else b"\n")
 
 
 def run_of(part: str) -> int:

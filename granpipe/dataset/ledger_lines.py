@@ -6,7 +6,7 @@ from hashlib import blake2b
 from typing import Any
 
 from granpipe.dataset.index import Index
-from granpipe.dataset.names import is_array_path
+from granpipe.dataset.names import COMMANDS, is_array_path
 from granpipe.dataset.record import from_json_values, to_json
 
 BEGUN = ":begun"
@@ -17,8 +17,8 @@ def first_line(command: str) -> str:
     return json.dumps({"granpipe": command, "records": 2})
 
 
-FIRST_LINES = {first_line(command) for command in ("prepare", "augment")}
-FORMER_LINES = {json.dumps({"granpipe": command}) for command in ("prepare", "augment")}
+FIRST_LINES = {first_line(command) for command in COMMANDS}
+FORMER_LINES = {json.dumps({"granpipe": command}) for command in COMMANDS}
 
 
 def line_of(name: str, values: Any) -> str:

@@ -8,6 +8,10 @@ from granpipe.errors import PhotoError
 
 LABELS, REJECTED, SUMMARY, AUGMENTED = "labels.csv", "rejected.csv", "dataset.json", "augmented"
 ALIKE = "alike.csv"
+SHARDS = "shards.json"
+COMMANDS = ("prepare", "augment", "prepare --shards", "augment --shards")
+"""Who keeps a ledger."""
+
 STATE, SIDES, PAST, RADIUS, SETTINGS = "state", "sides", "past", "radius", "settings"
 CLASSES = "classes"
 """What the ledger calls its notes on what tables were made of, on sides of today and before and the

@@ -7,8 +7,9 @@ import base64
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
+from granpipe.dataset.names import SHARDS, SUMMARY
 from granpipe.photo.letterbox import Box
 
 DUPLICATE = "duplicate"
@@ -18,9 +19,19 @@ _TYPES = {str: "TEXT", int: "INTEGER", float | None: "REAL", float: "REAL", byte
 
 
 class ArrayRecord:
-    """What any kind of record can do. All have `array_sha256` and `array_version`."""
+    """What any kind of record can do. All have `array_sha256` and `array_version`.
+
+    Attributes
+    ----------
+    suffix : str
+        What an array's name has behind it in its path.
+    summary : str
+        The file that is written last, and says that all is whole.
+    """
 
     __slots__: tuple[str, ...] = ()
+    suffix: ClassVar[str] = ".npy"
+    summary: ClassVar[str] = SUMMARY
     array_sha256: str
     array_version: str
 
@@ -161,6 +172,29 @@ class CopyRecord(ArrayRecord):
     red_squares: int
     green_squares: int
     blue_squares: int
+
+
+@dataclass(frozen=True, slots=True)
+class ShardRecord(ArrayRecord):
+    """What is recorded of a shard.
+
+    Attributes
+    ----------
+    key : str
+        Stands for all that decides on the bytes: samples, their rows and the format.
+    samples, size : int
+        How many it holds; bytes of its file.
+    array_sha256, array_version : str
+        SHA-256 of the file, in hexadecimal; what a listing says of it.
+    """
+
+    suffix: ClassVar[str] = ".tar"
+    summary: ClassVar[str] = SHARDS
+    key: str
+    samples: int
+    size: int
+    array_sha256: str
+    array_version: str
 
 
 def to_json(values: Sequence[Any]) -> str:

@@ -10,8 +10,9 @@ from granpipe.dataset.arrays import array_digest
 from granpipe.dataset.ledger import Ledger
 from granpipe.dataset.ledger_file import FORMER
 from granpipe.dataset.ledger_lines import checked
-from granpipe.dataset.names import LABELS, PAST, SIDES, is_array_path, source_of
-from granpipe.dataset.tables import each_row, read_summary
+from granpipe.dataset.names import LABELS, PAST, SHARDS, SIDES, is_array_path
+from granpipe.dataset.shards import shards_sha256
+from granpipe.dataset.tables import each_row
 from granpipe.errors import DatasetError
 from granpipe.stores.protocol import Store
 
@@ -35,17 +36,23 @@ def recover(ledger: Ledger, say: Callable[[str], None]) -> None:
     for note in (SIDES, PAST):
         if note in former and not ledger.noted(note):
             ledger.note(note, former[note])
-    paths, summary = _listed(store), read_summary(store) or {}
+    summary = ledger.summary() or {}
+    paths: list[str]
+    paths, digest = _listed(store), summary.get("arrays_sha256")
+    if ledger.index.kind.summary == SHARDS:
+        paths, digest = _listed_shards(summary)
     if not ledger.noted(SIDES) and (sides := _sides(summary.get("settings"))):
         ledger.note(SIDES, sides)
-    is_ours = bool(paths) and summary.get("arrays_sha256") == _digest(store, paths)
+    is_ours = bool(paths) and digest == _digest(store, paths)
     _load(ledger, "planned", [*names, *(paths if is_ours else ())])
     _load(ledger, "replaceable", paths)
     ledger.index.execute("DELETE FROM planned WHERE name IN (SELECT name FROM records)")
 
 
 def _load(ledger: Ledger, table: str, paths: Iterable[str]) -> None:
-    rows = ((source_of(path),) for path in paths if is_array_path(path))
+    suffix = ledger.index.kind.suffix
+    names = (path.removesuffix(suffix) for path in paths if path.endswith(suffix))
+    rows = ((name,) for name in names if is_array_path(f"{name}.npy"))
     ledger.index.load(f"INSERT OR IGNORE INTO {table} VALUES (?)", rows)
 
 
@@ -67,6 +74,14 @@ def _listed(store: Store) -> list[str]:
     except (DatasetError, FileNotFoundError):
         return []
     return [row["path"] for row in rows if is_array_path(row["path"])]
+
+
+def _listed_shards(summary: dict[str, Any]) -> tuple[list[str], str]:
+    """Return the paths of the shards that shards.json lists, and what `_digest` is to be."""
+    shards = summary.get("shards")
+    with suppress(TypeError, KeyError):
+        return [str(shard["name"]) for shard in shards or ()], shards_sha256(shards or ())
+    return [], ""
 
 
 def _digest(store: Store, paths: Iterable[str]) -> str:

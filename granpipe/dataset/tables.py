@@ -129,9 +129,9 @@ class Draft:
                 file.write(piece)
 
 
-def read_summary(store: Store, folder: str = "") -> dict[str, Any] | None:
+def read_summary(store: Store, folder: str = "", name: str = SUMMARY) -> dict[str, Any] | None:
     """Return what dataset.json says, or None where there is none that can be read."""
-    path = f"{folder}/{SUMMARY}" if folder else SUMMARY
+    path = f"{folder}/{name}" if folder else name
     try:
         summary = json.loads(store.read(path)[0].decode("utf-8-sig"))
     except (OSError, ValueError, RecursionError):

@@ -16,6 +16,8 @@ from granpipe.jobs.augment_run import AugmentRun
 from granpipe.jobs.copy_photo import CopyPhoto
 from granpipe.jobs.following import Follow, log_line, progress_of, say_of
 from granpipe.jobs.run import Run, Say, run_again
+from granpipe.jobs.shards import write_shards
+from granpipe.jobs.shards_options import SHARD_SIZE, ShardsReport, shards_wish
 from granpipe.stores.protocol import Store
 from granpipe.stores.urls import join
 
@@ -38,6 +40,8 @@ class Report:
         Copies that were there already; arrays of an earlier set that are gone.
     held_out : int
         Photographs of validation and test, which have none.
+    shards : ShardsReport or None
+        Which shards were written, where they were asked for.
     """
 
     folder: str
@@ -46,6 +50,7 @@ class Report:
     kept: int = 0
     deleted: int = 0
     held_out: int = 0
+    shards: ShardsReport | None = None
 
     def __repr__(self) -> str:
         counted = f"{self.written.total()} copies in {self.folder} ({self.kept} up to date already)"
@@ -72,6 +77,9 @@ def augment(
     workers: int | None = None,
     engine: str = "local",
     verify: bool = False,
+    shards: str | os.PathLike[str] | None = None,
+    shard_size: int = SHARD_SIZE,
+    shard_format: str = "npy",
     progress: Follow = None,
     say: Say | None = None,
 ) -> Report:
@@ -104,6 +112,10 @@ def augment(
         executor reaches.
     verify : bool
         Hash every array, also those whose size, time and file number are as before.
+    shards : str or Path, optional
+        Folder or s3:// URL to write the copies to once more, as WebDataset tar files.
+    shard_size, shard_format : int, str
+        As for `prepare`.
     progress : `bar` or callable, optional
         Show a bar; or what wraps the iterator over the results, and takes it and their number.
     say : callable, optional
@@ -131,6 +143,7 @@ def augment(
     source = workplace.open(place)
     there = join(place, AUGMENTED) if output is None else checked("output", output, checks.place)
     target = workplace.open(there)
+    wished = shards_wish(workplace, shards, shard_size, shard_format, source, target)
     summary = _check_dataset(source)
 
     def work(run: Run) -> Report:
@@ -152,6 +165,9 @@ def augment(
         if read_summary(source) != summary:  # prepare was faster than the tables were written
             run.store.delete(SUMMARY)
             _check_same(source, summary)
+        if wished and report.written.total():
+            about = steps.samples(), "augment", workplace
+            report.shards = write_shards(wished, *about, follow, say, verify=verify)
         log_line(repr(report))
         return report
 

@@ -37,6 +37,7 @@ from granpipe.jobs.following import log_rejection
 from granpipe.jobs.labels_rows import LabelsRows
 from granpipe.jobs.run import Progress, Run
 from granpipe.jobs.settle import settle
+from granpipe.jobs.shards_options import Samples, samples_of
 from granpipe.photo.letterbox import Box
 
 ADVICE = {
@@ -211,7 +212,7 @@ class AugmentRun:
         rejected = [asdict(one) for one in self.rejections()]
         arrays_made_from, classes = str(prepared.get("arrays_sha256")), self._classes(prepared)
         tables = {
-            LABELS: csv_lines(AUGMENTED_COLUMNS, self._table()),
+            LABELS: csv_lines(AUGMENTED_COLUMNS, self.rows()),
             REJECTED: csv_lines(REJECTED_COLUMNS, rejected),
             SUMMARY: summary_lines(lambda: self._summary(arrays_made_from, classes)),
         }
@@ -219,6 +220,10 @@ class AugmentRun:
         about = [self._settings(), *made_from, rejected, SUMMARY_FORM]
         state = hashlib.sha256(json.dumps(about).encode()).hexdigest()
         settle(self.run, tables, {STATE: state})
+
+    def samples(self) -> Samples:
+        """Return what shards are made of, once all is finished."""
+        return samples_of(self.run.store, self.rows, AUGMENTED_COLUMNS)
 
     def _classes(self, prepared: Mapping[str, Any]) -> list[str]:
         """Return all classes of the dataset in the order of their indices."""
@@ -238,7 +243,8 @@ class AugmentRun:
             JOIN records USING (name) WHERE reason = '' ORDER BY photo, copy"""
         )
 
-    def _table(self) -> Iterator[dict[str, Any]]:
+    def rows(self) -> Iterator[dict[str, Any]]:
+        """Yield the rows of labels.csv, and all that is recorded of each copy."""
         names = CopyRecord.columns()
         columns = ", ".join(f"records.{name}" for name in names)
         for name, copy, cells, *values in self._copies(f"name, copy, cells, {columns}"):

@@ -41,7 +41,7 @@ def bar(results: Iterator[Any], total: int) -> Iterator[Any]:
 
     # Its monitor, a thread, is for bars that look at the time after many results only.
     tqdm.monitor_interval = 0
-    return iter(tqdm(results, total=total, unit=" photographs", dynamic_ncols=True, miniters=1))
+    return iter(tqdm(results, total=total, unit=" items", dynamic_ncols=True, miniters=1))
 
 
 def say_of(say: Say | None) -> Say:

@@ -16,7 +16,10 @@ from granpipe.jobs.following import Follow, log_line, progress_of, say_of
 from granpipe.jobs.prepare_options import Options
 from granpipe.jobs.prepare_photo import Settings
 from granpipe.jobs.prepare_run import PrepareRun
+from granpipe.jobs.prepare_tables import rejections
 from granpipe.jobs.run import Run, Say, run_again
+from granpipe.jobs.shards import write_shards
+from granpipe.jobs.shards_options import SHARD_SIZE, ShardsReport, shards_wish
 from granpipe.jobs.split_plan import Wish
 from granpipe.photo.letterbox import Colour
 from granpipe.photo.memory import MAX_MEMORY
@@ -54,6 +57,8 @@ class Report:
         Groups and splits, where the dataset has them.
     reindexed : list of tuple
         Each class that has another label_index than before, with the former and the new one.
+    shards : ShardsReport or None
+        Which shards were written, where they were asked for.
     """
 
     prepared: Counter[str] = field(default_factory=Counter)
@@ -66,6 +71,7 @@ class Report:
     flags: Counter[str] = field(default_factory=Counter)
     sides: "Sides | None" = None
     reindexed: list[tuple[str, int, int]] = field(default_factory=list)
+    shards: ShardsReport | None = None
 
     @property
     def found(self) -> int:
@@ -97,6 +103,9 @@ def prepare(
     allow_empty: bool = False,
     dry_run: bool = False,
     reindex_labels: bool = False,
+    shards: str | os.PathLike[str] | None = None,
+    shard_size: int = SHARD_SIZE,
+    shard_format: str = "npy",
     progress: Follow = None,
     say: Say | None = None,
 ) -> Report:
@@ -144,6 +153,12 @@ def prepare(
     reindex_labels : bool
         Count classes anew, in their sorted order; else each keeps the index that it has, and new
         ones get the next.
+    shards : str or Path, optional
+        Folder or s3:// URL to write the arrays to once more, as WebDataset tar files.
+    shard_size : int
+        Samples of a shard, about.
+    shard_format : str
+        `npy`; `png`, without loss; or `jpeg:95`, with a quality of 1 to 100.
     progress : `bar` or callable, optional
         Show a bar; or what wraps the iterator over the results, and takes it and their number.
     say : callable, optional
@@ -177,6 +192,7 @@ def prepare(
     dataset = workplace.open(checked("output", output, checks.place))
     if dataset.is_within(photos):
         raise DatasetError(f"{output}: lies in {source}; choose an output outside the photographs")
+    wished = shards_wish(workplace, shards, shard_size, shard_format, photos, dataset)
     options = Options(
         *(workplace, force, verify, allow_deletions, dry_run, reindex_labels, wish, merge_classes)
     )
@@ -194,7 +210,7 @@ def prepare(
             steps.check_empty()
         report = Report(
             steps.photos.counts(),
-            steps.rejections(),
+            list(rejections(run.index)),
             kept=steps.photos.kept(),
             deleted=run.count_unwanted(),
             ignored=search.ignored,
@@ -208,6 +224,9 @@ def prepare(
         else:
             steps.finish(search.ignored.total())
             report.stale = steps.stale
+            if wished and report.prepared:
+                about = steps.samples(), "prepare", workplace
+                report.shards = write_shards(wished, *about, follow, say, verify=verify)
         log_line(repr(report))
         return report
 

@@ -18,17 +18,18 @@ from granpipe.dataset.names import (
 )
 from granpipe.dataset.record import DUPLICATE, Record
 from granpipe.dataset.sources import Search
-from granpipe.dataset.tables import Rejection, read_summary
+from granpipe.dataset.tables import PREPARED_COLUMNS, read_summary
 from granpipe.engines.processes import WorkerCrashed
 from granpipe.errors import DatasetError, PhotoError, UnseenError
 from granpipe.jobs.class_folders import settle_classes
 from granpipe.jobs.photo_index import PhotoIndex
 from granpipe.jobs.prepare_options import Options
 from granpipe.jobs.prepare_photo import Job, Outcome, PreparePhoto, Settings
-from granpipe.jobs.prepare_tables import PrepareTables, rejections
+from granpipe.jobs.prepare_tables import PrepareTables
 from granpipe.jobs.read_off import ReadOff
 from granpipe.jobs.run import Progress, Run
 from granpipe.jobs.settle import settle
+from granpipe.jobs.shards_options import Samples, samples_of
 from granpipe.jobs.split_plan import check_no_sides, plan_sides
 from granpipe.jobs.stale_copies import end_stale_copies, has_stale_copies
 from granpipe.stores.protocol import Entry, Store
@@ -240,10 +241,6 @@ class PrepareRun:
         if self.sides and self.sides.plan.shares.empty(self.sides.split_counts):
             raise DatasetError(f"{self.sides.shortage()}; --allow-empty lets it be")
 
-    def rejections(self) -> list[Rejection]:
-        """Return the rows of rejected.csv."""
-        return list(rejections(self.index))
-
     def check_deletions(self) -> None:
         """Stop where too many arrays would go; those of photographs that moved do not count."""
         gone = self.run.unwanted()
@@ -286,6 +283,10 @@ class PrepareRun:
         if classes != self.run.ledger.noted(CLASSES):
             self.run.ledger.note(CLASSES, classes)
             self.run.plan("SELECT name FROM wanted WHERE 0", CLASSES)
+
+    def samples(self) -> Samples:
+        """Return what shards are made of, once all is finished."""
+        return samples_of(self.run.store, self._tables().rows, PREPARED_COLUMNS)
 
     def _tables(self, ignored: int = 0) -> PrepareTables:
         plan, has_sides = self.side_plan.settings if self.side_plan else {}, self.sides is not None

@@ -65,7 +65,7 @@ class PrepareTables:
 
     def labels(self) -> Iterator[str]:
         """Return the lines of labels.csv."""
-        return csv_lines(PREPARED_COLUMNS, self._rows())
+        return csv_lines(PREPARED_COLUMNS, self.rows())
 
     def digest(self) -> str:
         """Return a digest of all that the tables say beside the records."""
@@ -85,7 +85,8 @@ class PrepareTables:
         counts: dict[str, int] = dict(self.index.rows(query))
         return {label: counts.get(label, 0) for label in self.classes}
 
-    def _rows(self) -> Iterator[dict[str, Any]]:
+    def rows(self) -> Iterator[dict[str, Any]]:
+        """Yield the rows of labels.csv, and all that is recorded of each array."""
         numbers = {label: number for number, label in enumerate(self.classes)}
         split = "LEFT JOIN split USING (name)" if self.has_sides else ""
         sides = "grp, split" if self.has_sides else "'', ''"

@@ -12,7 +12,7 @@ from typing import Any
 from granpipe.dataset.arrays import array_digest
 from granpipe.dataset.index import Index
 from granpipe.dataset.ledger import Ledger, MovedError
-from granpipe.dataset.names import ALIKE, DESK, LABELS, REJECTED, SUMMARY, array_path, is_utf8
+from granpipe.dataset.names import ALIKE, DESK, LABELS, REJECTED, SHARDS, SUMMARY, is_utf8
 from granpipe.dataset.record import ArrayRecord
 from granpipe.dataset.recovery import recover
 from granpipe.dataset.waiting import acquire
@@ -29,17 +29,17 @@ Progress = Callable[[Iterator[Any], int], Iterator[Any]]
 Say = Callable[[str], None]
 """Called with a line on what the run waits for."""
 
-_TABLES = (LABELS, REJECTED, ALIKE, SUMMARY)
+_TABLES = (LABELS, REJECTED, ALIKE, SUMMARY, SHARDS)
 _MOST_ROUNDS = 3
 UNWANTED = """SELECT name FROM ours
     WHERE fold(name) NOT IN (SELECT fold(name) FROM wanted)
-    AND fold(name || '.npy') IN (SELECT path FROM listed)"""
+    AND fold(name || suffix()) IN (SELECT path FROM listed)"""
 
 _MISMATCHED = """INSERT INTO mismatched SELECT wanted.name FROM wanted JOIN records USING (name)
-    LEFT JOIN listed_again ON path = fold(wanted.name || '.npy')
+    LEFT JOIN listed_again ON path = fold(wanted.name || suffix())
     WHERE listed_again.version IS NOT records.array_version"""
 _NOW_LISTED = """INSERT OR REPLACE INTO listed SELECT listed_again.* FROM mismatched
-    JOIN listed_again ON path = fold(name || '.npy')"""
+    JOIN listed_again ON path = fold(name || suffix())"""
 
 
 class Run:
@@ -50,7 +50,7 @@ class Run:
     store : Store
         The dataset, which may not exist yet.
     command : str
-        Who writes here, `prepare` or `augment`.
+        Who writes here, one of `granpipe.dataset.names.COMMANDS`.
     say : callable
         Called with a line on whom the run waits for.
     lock : Held, optional
@@ -118,12 +118,12 @@ class Run:
         for entry in self.store.list(folder, deep=bool(folder)):
             if entry.is_folder:
                 raise DatasetError(f"{self.store.url}/{entry.path}: {entry.problem}")
-            if entry.path.endswith(".npy") and is_utf8(entry.path):
+            if entry.path.endswith(self.index.kind.suffix) and is_utf8(entry.path):
                 yield entry.path, entry.version
 
     def count_standing(self) -> int:
         """Return how many arrays of ours stood there before the run."""
-        query = "SELECT count(*) FROM ours JOIN listed ON path = fold(name || '.npy')"
+        query = "SELECT count(*) FROM ours JOIN listed ON path = fold(name || suffix())"
         return int(self.index.value(query))
 
     def count_unwanted(self) -> int:
@@ -132,7 +132,7 @@ class Run:
 
     def has_bytes(self, name: str, sha256: str) -> bool:
         """Return whether an array stands there with these bytes."""
-        return array_digest(self.store, array_path(name)) == sha256
+        return array_digest(self.store, self.index.path_of(name)) == sha256
 
     def unwanted(self) -> list[str]:
         """Return their names."""
@@ -163,11 +163,11 @@ class Run:
 
     def check(self, names: str) -> None:
         """Raise DatasetError where a file that granpipe did not write has an array's place."""
-        query = f"""SELECT name FROM ({names}) JOIN listed ON path = fold(name || '.npy')
+        query = f"""SELECT name FROM ({names}) JOIN listed ON path = fold(name || suffix())
             WHERE fold(name) NOT IN (SELECT fold(name) FROM ours)
             AND fold(name) NOT IN (SELECT fold(name) FROM replaceable) ORDER BY name LIMIT 1"""
         if name := self.index.value(query):
-            place = join(self.store.url, array_path(name))
+            place = join(self.store.url, self.index.path_of(name))
             raise DatasetError(f"{place}: was not written by granpipe; move it away")
 
     def open(self) -> bool:

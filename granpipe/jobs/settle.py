@@ -5,7 +5,6 @@ from contextlib import ExitStack, closing
 from typing import Any
 
 from granpipe.dataset.arrays import array_digest, begin_change
-from granpipe.dataset.names import SUMMARY, array_path
 from granpipe.dataset.tables import Draft
 from granpipe.errors import DatasetError
 from granpipe.jobs.run import UNWANTED, Run
@@ -27,8 +26,8 @@ def settle(
     ----------
     run : Run
     tables : mapping
-        By name, the lines of each table; dataset.json last. A table of ours that is not among
-        them is deleted.
+        By name, the lines of each table; dataset.json, or shards.json, last. A table of ours that
+        is not among them is deleted.
     notes : mapping
         What the ledger keeps beside the versions of the tables. Of these `state` stands for all
         that the tables say beside the records: where it is as before, and nothing else has
@@ -68,7 +67,8 @@ def _is_settled(run: Run, tables: Collection[str], notes: Mapping[str, Any]) -> 
 def _settle(
     run: Run, drafts: Mapping[str, Draft], notes: Mapping[str, Any], keep: str, *, is_all: bool
 ) -> None:
-    gone = [array_path(name) for (name,) in run.index.rows(f"{_GONE} ORDER BY name")]
+    gone = [run.index.path_of(name) for (name,) in run.index.rows(f"{_GONE} ORDER BY name")]
+    summary = run.index.kind.summary
     versions, noted = run.table_versions(), run.ledger.noted("tables") or {}
     changed = [
         name
@@ -89,11 +89,11 @@ def _settle(
     run.ledger.flush()
     run.lock.check()
     if is_changed:
-        begin_change(run.store)  # type: ignore[arg-type]
+        begin_change(run.store, summary)  # type: ignore[arg-type]
     for path in [*gone, *obsolete]:
         run.store.delete(path)
     for name, draft in drafts.items():
-        if name in changed or (is_changed and name == SUMMARY):
+        if name in changed or (is_changed and name == summary):
             draft.save(run.store, name)
     _note(run, drafts, notes)
     for table in ("records", "planned"):

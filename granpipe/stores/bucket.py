@@ -117,6 +117,13 @@ class Bucket:
                 return b""
             raise
 
+    def version(self, path: str) -> str:
+        """Return an object's etag, by one HEAD."""
+        import obstore  # noqa: PLC0415 - the extra s3
+
+        with self._answering(path):
+            return _version(retry(partial(obstore.head, self._objects, self._key(path))))
+
     def pieces(self, path: str) -> Iterator[bytes]:
         """Yield an object's bytes as they come, by one GET."""
         import obstore  # noqa: PLC0415 - the extra s3

@@ -79,6 +79,10 @@ class Folder:
         with self._open(path) as file:
             return file.read(size)
 
+    def version(self, path: str) -> str:
+        """Return a file's version, however young it is."""
+        return version_of(os.stat(self.locate(path)))
+
     def pieces(self, path: str) -> Iterator[bytes]:
         """Yield a file's bytes, a megabyte at once."""
         with self._open(path) as file:

@@ -87,6 +87,9 @@ class Store(Protocol):
     def head(self, path: str, size: int) -> bytes:
         """Return a file's first bytes, at most so many. Raises as `read` does."""
 
+    def version(self, path: str) -> str:
+        """Return a file's version. Raises as `read` does."""
+
     def pieces(self, path: str) -> Iterator[bytes]:
         """Yield a large file's bytes, a megabyte or so at once. Raises as `read` does."""
 
