@@ -31,6 +31,7 @@ from bench_prepare import bench_prepare
 from bench_rounds import CORES, Bench, Contender, granpipe, python
 from bench_scaling import bench_scaling
 from bench_service import bench_service
+from bench_shards import bench_shards
 from bench_spark import bench_spark
 from bench_split import bench_split
 
@@ -62,6 +63,7 @@ TABLES: dict[str, Callable[[Bench], None]] = {
     "prepare": bench_prepare,
     "augment": bench_augment,
     "photographs": bench_photographs,
+    "shards": bench_shards,
     "map": bench_map,
     "buckets": bench_buckets,
     "spark": spark,

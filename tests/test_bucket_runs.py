@@ -136,6 +136,29 @@ def test_after_kill_9_at_ten_random_moments_the_next_run_completes(granpipe, sta
     assert in_the_middle >= 5
 
 
+def test_shards_are_whole_or_absent_whenever_the_run_is_killed(granpipe, start, full, rng):
+    words = ("prepare", full.url("img"), full.url("sharded"), "--size", 32, "--workers", 1)
+    words += ("--shard-size", 10, "--shards")
+    granpipe(*words, full.url("shards-whole"))
+    whole = full.tree("shards-whole")
+    interrupted = 0
+    for number in range(5):
+        name = f"shards-{number}"
+        process = start(*words, full.url(name))
+        until(partial(has_shards, full, name, rng.randrange(1, 6)), process=process, every=0.005)
+        kill(process)
+        left = full.tree(name)
+        interrupted += "shards.json" not in left
+        assert left.items() <= whole.items()
+        granpipe(*words, full.url(name))
+        assert full.tree(name) == whole
+    assert interrupted
+
+
+def has_shards(lake: Lake, name: str, goal: int) -> bool:
+    return sum(key.endswith(".tar") for key in lake.objects(name)) >= goal
+
+
 def count_arrays(lake: Lake, name: str) -> int:
     return sum(key.endswith(".npy") for key in lake.objects(name))
 

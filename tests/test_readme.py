@@ -65,6 +65,23 @@ def test_the_python_of_the_readme_runs(workshop):
     assert scope["labels"].tolist() == sorted(5 * [0, 1, 2, 3, 4])
 
 
+@pytest.mark.parametrize("package", ["webdataset", "datasets"])
+# webdataset leaves files open.
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_shards_are_read_as_the_readme_says(workshop, monkeypatch, package):
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setenv("HF_HOME", str(workshop / "cache"))
+    pytest.importorskip(package, reason=f"{package} is not installed")
+    (command,) = [one for one, _ in commands() if "--shards" in one]
+    subprocess.run(command, shell=True, check=True)
+    (block,) = [one for one in blocks("python") if f"import {package}\n" in one]
+    scope = {}
+    exec(block, scope)
+    assert np.asarray(scope["array"]).shape == (224, 224, 3)
+    assert int(scope["label"]) in range(5)
+
+
 @pytest.mark.parametrize("package", ["granpipe", "torch", "keras", "jax", "pandas"])
 def test_what_the_readme_feeds_a_trainer_runs(workshop, monkeypatch, package):
     if package == "keras" and not importlib.util.find_spec("tensorflow"):
