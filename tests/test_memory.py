@@ -32,3 +32,10 @@ def test_map_keeps_what_it_saw_in_a_file(tmp_path):
     few, many = (measured("map", count, str(tmp_path / "map"))[1] for count in (2_000, 40_000))
     assert 0 < few < many + 5  # folium imports pandas where that is installed: 60 MB
     assert many - few < 25
+
+
+def test_shards_are_planned_in_a_file(tmp_path):
+    for _ in ("a first run", "one that has nothing to do"):
+        words = ("shards", str(tmp_path / "shards"))
+        _, megabytes = measured("prepare", 20_000, str(tmp_path / "out"), *words)
+        assert 0 < megabytes < 50
