@@ -192,7 +192,12 @@ def shards(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def progress(
-    results: Iterator[Any], total: int, *, quiet: bool, engine: str = "local"
+    results: Iterator[Any],
+    total: int,
+    *,
+    quiet: bool,
+    engine: str = "local",
+    unit: str = "photographs",
 ) -> Iterator[Any]:
     """Show a bar, on a terminal only, so that log files stay readable.
 
@@ -204,7 +209,7 @@ def progress(
         return results if engine == "local" else _logged(results, total)
     from granpipe.jobs.following import bar
 
-    return bar(results, total)
+    return bar(results, total, unit)
 
 
 def _logged(results: Iterator[Any], total: int) -> Iterator[Any]:

@@ -23,9 +23,15 @@ _MISSING_IN_PANDAS = frozenset(
 )
 """What `pandas.read_csv` takes for a missing value unless told otherwise."""
 
+_IN_TABLE = {
+    "no_label": "give it a row with its class",
+    "label_conflict": "leave one of them",
+}
+"""What to do about it where a table has the labels."""
+
 _SECTIONS = {
     "Everyday": (),
-    "Split": ("split", "together", "seed"),
+    "Split": ("split", "fix_leaks", "together", "seed"),
     "Scale": (
         "workers",
         "engine",
@@ -80,8 +86,21 @@ _SECTIONS = {
 @click.option(
     "--split",
     metavar="SHARES",
-    help="Deal training, validation and test: 80/10/10; 70/30 without validation; none. A dataset "
-    "keeps its sides where this is not given.",
+    help="Deal training, validation and test: 80/10/10; 70/30 without validation; `given` keeps "
+    "those of SOURCE/<split>/<class>/ or of --labels; none. A dataset keeps its split where this "
+    "is not said.",
+)
+@click.option(
+    "--fix-leaks",
+    is_flag=True,
+    help="Of a split that is given, move groups in several to the earliest.",
+)
+@click.option(
+    "--labels",
+    type=options.PLACE,
+    metavar="TABLE",
+    help="Take classes from a table's columns source and label, or TABLE:photo,crop; none for "
+    "folders.",
 )
 @click.option(
     "--keep-together",
@@ -175,13 +194,15 @@ def prepare_command(
         )
     if not report.prepared:
         raise DatasetError(f"nothing was prepared: {_remedy(report, source, output)}")
+    if strict and report.sides and report.sides.leaks and not report.sides.plan.fix_leaks:
+        raise DatasetError(f"{report.sides.leaks.total()} leaks, which --strict does not allow")
     reports.finish(report.rejected, strict=strict)
 
 
 def _remedy(report: "Report", source: str, output: str) -> str:
     from granpipe.stores.urls import join
 
-    if any(one.reason != "no_label" for one in report.rejected):
+    if report.labels_from or any(one.reason != "no_label" for one in report.rejected):
         return f"see {join(output, 'rejected.csv')}"
     return f"put each class into a folder of its own, as {join(source, 'corn')}/, and run again"
 
@@ -202,16 +223,14 @@ def _draw(output: str, store: Any, name: str) -> None:
 
 
 def _print(report: "Report", output: str, dry_run: bool) -> None:
-    from granpipe.dataset.names import class_key, label_of
     from granpipe.dataset.tables import REASONS
     from granpipe.stores.urls import join
 
     where = "" if dry_run else f", all in {join(output, 'rejected.csv')}"
-    reports.print_rejections(report.rejected, REASONS, where, report.unseen)
-    labels = {class_key(label): label for label in report.prepared}
-    folders = [label_of(one.source) or "(no class)" for one in report.rejected]
-    rejected = Counter(labels.get(class_key(folder), folder) for folder in folders)
-    reports.print_classes(report.prepared, rejected)
+    advice = REASONS | (_IN_TABLE if report.labels_from else {})
+    reports.print_rejections(report.rejected, advice, where, report.unseen)
+    rejected = {label or "(no class)": count for label, count in report.rejected_by.items()}
+    reports.print_classes(report.prepared, Counter(rejected))
     reports.echo(
         f"{report.found} photographs found: {report.prepared.total()} prepared "
         f"({report.kept} of them up to date already), {len(report.rejected)} rejected.\n"
@@ -221,6 +240,7 @@ def _print(report: "Report", output: str, dry_run: bool) -> None:
     reports.print_flags(report.flags)
     if report.sides:
         reports.print_sides(report.sides, join(output, "alike.csv"))
+        reports.print_leaks(report.sides, join(output, "leaks.csv"))
     if missing := [label for label in report.prepared if label in _MISSING_IN_PANDAS]:
         reports.echo(
             f"pandas reads the class {', '.join(sorted(missing))} as a missing value; read "

@@ -114,7 +114,8 @@ def print_sides(sides: "Sides", alike: str) -> None:
         cells = [f"{sides.counts[label, side]} ({sides.groups_by[label, side]})" for side in SIDES]
         echo(f"{printable(label):<24}" + "".join(f"{cell:>17}" for cell in cells))
     echo("These are photographs, and the groups that they are of in brackets.")
-    echo(f"Split {plan.shares} of {sides.groups} groups by {plan.together}, seed {plan.seed}.")
+    seed = f", seed {plan.seed}" if plan.shares else ""
+    echo(f"Split {plan.split} of {sides.groups} groups by {plan.together}{seed}.")
     if sides.conflicts:
         echo(
             f"{sides.conflicts} pairs look alike under two classes, of which one may be wrong: "
@@ -128,12 +129,28 @@ def print_sides(sides: "Sides", alike: str) -> None:
         labels = ", ".join(map(printable, sides.scarce[:MOST_LINES]))
         echo(f"Too few groups for every split: {labels}.")
     photographs = sides.counts.total()
-    if 3 * sides.largest > photographs and sides.groups > 1:
+    if plan.shares and 3 * sides.largest > photographs and sides.groups > 1:
         echo(
             f"One group holds {sides.largest} of {photographs} photographs: put fields into "
             "folders, <class>/<field>/, for --keep-together folder,burst,likeness, or name fewer "
             "metres."
         )
+
+
+def print_leaks(sides: "Sides", leaks: str) -> None:
+    """Print how much of a split that was given leaks, and what was done about it."""
+    if sides.plan.shares:
+        return
+    if not sides.leaks:
+        echo("No leaks were found between the splits.")
+        return
+    pairs = ", ".join(f"{rule} {count:,}" for rule, count in sides.leaks.items())
+    held_out = " and ".join(f"{count:,} of {split}" for split, count in sides.leaking.items())
+    echo(f"Leaks, in pairs: {pairs}: photographs {held_out}. See {printable(leaks)}.")
+    if sides.plan.fix_leaks:
+        echo(f"{sides.moved:,} photographs were moved to the earliest split of their group.")
+    else:
+        echo("--fix-leaks moves whole groups to the earliest split.")
 
 
 def finish(rejections: "list[Rejection]", *, strict: bool) -> None:

@@ -53,18 +53,49 @@ def find_alike(looks: Sequence[bytes]) -> Links:
         hold each component together. They depend on the order of the photographs.
     """
     shelf = _shelve(looks)
-    components = Components(len(looks))
+    found = _found(shelf, Components(len(looks)))
+    return Links(found.first, found.second, _distances(shelf, found.first, found.second))
+
+
+def alike_across(looks: Sequence[bytes], split: _Numbers) -> Links:
+    """Return all pairs of photographs that look alike and are not of one split.
+
+    Parameters
+    ----------
+    looks : sequence of bytes
+    split : ndarray of shape (n,), int64
+
+    Returns
+    -------
+    Links
+        As of `find_alike`, but every pair that is found.
+    """
+    shelf = _shelve(looks)
+    found = _found(shelf, _Splits(split))
+    first, second = np.unique(np.stack([found.first, found.second]), axis=1)
+    return Links(first, second, _distances(shelf, first, second))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Splits:
+    """Splits in place of components: what is of two splits is apart, whatever was found."""
+
+    component: _Numbers
+
+    def union(self, links: Links) -> Links:
+        return links
+
+
+def _found(shelf: "_Shelf", components: Components | _Splits) -> Links:
     wholes = shelf.at(shelf.starts())
     found = _search(shelf, [shelf.at(np.flatnonzero(~shelf.is_window))], _TABLES, components)
     # The sixth turn undoes the fifth, and all others themselves: one of the two finds both.
     turned = [shelf for way, shelf in enumerate(_turned(wholes)) if way not in {0, 6}]
-    found += _search(wholes, turned, _TABLES_OF_TURNS, components)
-    merged = joined(found)
-    return Links(merged.first, merged.second, _distances(shelf, merged.first, merged.second))
+    return joined(found + _search(wholes, turned, _TABLES_OF_TURNS, components))
 
 
 def _search(
-    among: "_Shelf", queries: Sequence["_Shelf"], tables: int, components: Components
+    among: "_Shelf", queries: Sequence["_Shelf"], tables: int, components: Components | _Splits
 ) -> list[Links]:
     found = []
     for number in range(tables if len(among) else 0):
@@ -213,7 +244,7 @@ class _Table:
         mixed: _Words = masked[0] * self.factors[0] + masked[1] * self.factors[1]
         return mixed
 
-    def near(self, query: _Shelf, components: Components) -> Iterator[Links]:
+    def near(self, query: _Shelf, components: Components | _Splits) -> Iterator[Links]:
         """Yield links between photographs that are not joined yet and look alike."""
         starts, sizes = self._probe(query)
         ends = np.cumsum(sizes.sum(axis=1, dtype=np.int64))
@@ -238,7 +269,7 @@ class _Table:
         return starts, sizes
 
     def _compare(
-        self, query: _Shelf, starts: _Places, sizes: _Sizes, components: Components
+        self, query: _Shelf, starts: _Places, sizes: _Sizes, components: Components | _Splits
     ) -> Links:
         flat, ends = sizes.ravel(), np.cumsum(sizes, dtype=np.int64)
         place = np.arange(ends[-1]) + np.repeat(starts.ravel() - (ends - flat), flat)

@@ -1,7 +1,7 @@
 """What is known of photographs that may tell which of them belong together."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -23,6 +23,8 @@ class Facts:
         In decimal degrees; NaN where it has no position.
     taken_at, camera : str
         Local time as ISO 8601, and make and model; each may be empty.
+    group : str
+        What a table of labels says of it; mostly empty.
     """
 
     source: str
@@ -31,10 +33,14 @@ class Facts:
     lon: float
     taken_at: str
     camera: str
+    group: str = ""
 
 
 _ROW = np.dtype(
-    [("sha256", "V32"), ("lat", "f8"), ("lon", "f8"), ("taken_at", "S19"), ("camera", "i4")]
+    [
+        *(("sha256", "V32"), ("lat", "f8"), ("lon", "f8"), ("taken_at", "S19")),
+        *(("camera", "i4"), ("group", "i4")),
+    ]
 )
 _AT_ONCE = 1_000
 
@@ -47,32 +53,39 @@ class GroupingInput:
     ----------
     sources : sequence of str
     rows : structured ndarray
-        Columns as `Facts` has them; a camera goes by its number.
-    cameras : list of str
+        Columns as `Facts` has them; a camera goes by its number, and so does a group.
+    cameras, groups : list of str
         The first is empty.
     looks : sequence of bytes
         Of `granpipe.photo.likeness.hashes`; empty where there is too little to see. Asked for one
         after another: together they may be larger than all else.
+    depth : int
+        Folders that a photograph's class takes: 1 for SOURCE/<label>/, 0 where a table has labels.
     """
 
     sources: Sequence[str]
     rows: NDArray[Any]
     cameras: Sequence[str]
+    groups: Sequence[str]
     looks: Sequence[bytes]
+    depth: int = 1
 
     @classmethod
-    def of(cls, photos: Iterable[Facts], looks: Sequence[bytes]) -> "GroupingInput":
+    def of(cls, photos: Iterable[Facts], looks: Sequence[bytes], depth: int = 1) -> "GroupingInput":
         """Return the table of photographs, and of their looks in the same order."""
         sources: list[str] = []
-        cameras = {"": 0}
+        cameras, groups = {"": 0}, {"": 0}
 
         def rows() -> Iterator[tuple[object, ...]]:
             for one in photos:
                 sources.append(one.source)
                 camera = cameras.setdefault(one.camera, len(cameras))
-                yield bytes.fromhex(one.sha256[:64]), one.lat, one.lon, one.taken_at, camera
+                group = groups.setdefault(one.group, len(groups))
+                digest = bytes.fromhex(one.sha256[:64])
+                yield digest, one.lat, one.lon, one.taken_at, camera, group
 
-        return cls(sources, np.fromiter(rows(), _ROW), list(cameras), looks)
+        table = np.fromiter(rows(), _ROW)
+        return cls(sources, table, list(cameras), list(groups), looks, depth)
 
     def __len__(self) -> int:
         return len(self.sources)
@@ -81,7 +94,7 @@ class GroupingInput:
         """Yield the facts of each photograph."""
         for start in range(0, len(self), _AT_ONCE):
             for number, row in enumerate(self.rows[start : start + _AT_ONCE].tolist(), start):
-                digest, lat, lon, taken_at, camera = row
+                digest, lat, lon, taken_at, camera, group = row
                 yield Facts(
                     self.sources[number],
                     digest.hex(),
@@ -89,15 +102,15 @@ class GroupingInput:
                     lon,
                     taken_at.decode(),
                     self.cameras[camera],
+                    self.groups[group],
                 )
 
     def at(self, places: Numbers) -> "GroupingInput":
         """Return the table of the photographs at these places."""
         numbers = places.tolist()
         sources = [self.sources[number] for number in numbers]
-        return GroupingInput(
-            sources, self.rows[places], self.cameras, Made(numbers, self.looks.__getitem__)
-        )
+        looks = Made(numbers, self.looks.__getitem__)
+        return replace(self, sources=sources, rows=self.rows[places], looks=looks)
 
     def by_digest(self) -> "GroupingInput":
         """Return the table in the order of digests, and then of sources."""

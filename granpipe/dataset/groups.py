@@ -1,6 +1,6 @@
 """Which photographs belong together, and must stand on one side of a split."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -46,7 +46,9 @@ class Grouping:
     def __init__(self, photos: GroupingInput, together: Together) -> None:
         self.photos = photos.by_digest()
         self.together = together
-        self._links = {rule: _LINKERS[rule](self.photos, together) for rule in together.rules}
+        always = {"bytes": _link_bytes, "group": _link_groups}
+        linkers = always | {rule: _LINKERS[rule] for rule in together.rules}
+        self._links = {rule: linker(self.photos, together) for rule, linker in linkers.items()}
 
     def groups(self) -> Groups:
         """Return which photographs belong together."""
@@ -109,12 +111,37 @@ def _link_looks(photos: GroupingInput, _: Together) -> Links:
 def _link_folders(photos: GroupingInput, _: Together) -> Links:
     """Join what stands in one field's folder below its class."""
     firsts: dict[tuple[str, ...], int] = {}
-    ends = []
-    for number, source in enumerate(photos.sources):
-        label, *folders = source.split("/")[:-1]
-        if folders:
-            ends.append((firsts.setdefault((label, folders[0]), number), number))
+    fields = enumerate(fields_of(photos))
+    ends = [(firsts.setdefault(field, number), number) for number, field in fields if field]
     return links(*np.array(ends, np.int64).reshape(-1, 2).T)
+
+
+def fields_of(photos: GroupingInput) -> Iterator[tuple[str, ...]]:
+    """Yield for each photograph its class and its field's folder; nothing where it is in none.
+
+    Where a table says which class it is of, all of its folders are its field's.
+    """
+    depth = photos.depth
+    for source in photos.sources:
+        folders = source.split("/")[:-1]
+        # Not the folder of its split: a field may be in two.
+        yield tuple(folders[depth - 1 : depth + 1] if depth else folders) * (len(folders) > depth)
+
+
+def _link_groups(photos: GroupingInput, _: Together) -> Links:
+    """Join what a table of labels has in one group."""
+    groups = photos.rows["group"]
+    number = np.flatnonzero(groups > 0)
+    found = np.unique(groups[number], return_index=True, return_inverse=True)
+    first, place = found[1], found[2]
+    return links(number[first][place.ravel()], number)
+
+
+def _link_bytes(photos: GroupingInput, _: Together) -> Links:
+    """Join what has the same bytes, in the order of digests."""
+    words = np.ascontiguousarray(photos.rows["sha256"]).view(">u8").reshape(-1, 4)
+    second = 1 + np.flatnonzero(np.all(np.diff(words, axis=0) == 0, axis=1))
+    return links(second - 1, second)
 
 
 _LINKERS = {

@@ -18,6 +18,7 @@ from granpipe.dataset.record import ArrayRecord
 # `ours` are these and the recorded ones. `replaceable` are ours by all appearance: they may be
 # written again, and not deleted.
 _LABEL = r"substr(\1, 1, max(0, instr(\1, '/') - 1))"
+_GIVEN = r"(SELECT given.label FROM given WHERE photo = \1)"
 LASTING = ("records", "planned", "notes")
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS {place}records (name TEXT PRIMARY KEY, {columns}, checksum TEXT)
@@ -51,6 +52,8 @@ class Index(Database):
     ----------
     labels : dict
         Those of class folders that have another name.
+    is_given : bool
+        Labels are those of the table `given`, by photograph, and no folder's.
     """
 
     def __init__(self, kind: type[ArrayRecord], file: str = "") -> None:
@@ -60,6 +63,7 @@ class Index(Database):
         self._put = f"INSERT OR REPLACE INTO records VALUES ({marks})"
         self._folds = False
         self.labels: dict[str, str] = {}
+        self.is_given = False
         super().__init__(_SCHEMA.format(place="", columns=kind.declarations()) + _RUN_SCHEMA, file)
 
     def ignore_case(self) -> None:
@@ -74,11 +78,14 @@ class Index(Database):
 
     def label_of(self, name: str) -> str:
         """Return the label of an array or a photograph; label(name) in queries."""
+        if self.is_given:
+            return str(self.value("SELECT label FROM given WHERE photo = ?", (name,)) or "")
         folder = label_of(name)
         return self.labels.get(folder, folder)
 
     def _sql(self, query: str) -> str:
-        return _plain(query, self.kind.suffix, folds=self._folds, renames=bool(self.labels))
+        label = _GIVEN if self.is_given else _LABEL if not self.labels else ""
+        return _plain(query, self.kind.suffix, label, folds=self._folds)
 
     def path_of(self, name: str) -> str:
         """Return where an array stands, relative to OUTPUT."""
@@ -113,9 +120,9 @@ class Index(Database):
 
 
 @lru_cache(1_000)
-def _plain(query: str, suffix: str, *, folds: bool, renames: bool) -> str:
+def _plain(query: str, suffix: str, label: str, *, folds: bool) -> str:
     """Return a query without suffix(), fold() and label() where SQLite itself can use keys."""
     query = query.replace("suffix()", f"'{suffix}'")
     if not folds:
         query = query.replace("fold(", "(")
-    return query if renames else re.sub(r"\blabel\((\w+)\)", _LABEL, query)
+    return re.sub(r"\blabel\((\w+)\)", label, query) if label else query

@@ -7,16 +7,16 @@ from functools import lru_cache
 from granpipe.errors import PhotoError
 
 LABELS, REJECTED, SUMMARY, AUGMENTED = "labels.csv", "rejected.csv", "dataset.json", "augmented"
-ALIKE = "alike.csv"
+ALIKE, LEAKS = "alike.csv", "leaks.csv"
 SHARDS = "shards.json"
 COMMANDS = ("prepare", "augment", "prepare --shards", "augment --shards")
 """Who keeps a ledger."""
 
 STATE, SIDES, PAST, RADIUS, SETTINGS = "state", "sides", "past", "radius", "settings"
-CLASSES = "classes"
+CLASSES, LABELS_FROM = "classes", "labels_from"
 """What the ledger calls its notes on what tables were made of, on sides of today and before and the
-places that would do for them, on how arrays are made, and on the classes in the order of their
-indices."""
+places that would do for them, on how arrays are made, on the classes in the order of their
+indices, and on the table that labels are from."""
 
 OWN = ".granpipe"
 """The folder in each dataset that holds granpipe's own files."""
@@ -24,7 +24,7 @@ OWN = ".granpipe"
 DESK = f"{OWN}/engine"
 """Where engines keep what passes between machines, while a run lasts."""
 
-_RESERVED = {AUGMENTED, LABELS, REJECTED, SUMMARY, ALIKE}
+_RESERVED = {AUGMENTED, LABELS, REJECTED, SUMMARY, ALIKE, LEAKS}
 # A file name may have 255 bytes on common systems; .npy and a copy's number must still fit.
 _LONGEST_NAME = 239
 _LONGEST_PATH = 4096
@@ -39,15 +39,18 @@ class Photo:
     ----------
     source : str
         Path relative to the folder searched, with forward slashes.
+    given : str
+        Its label, where a dataset has another for it than its first folder's name.
     label : str
-        First folder of `source`, or empty for a photograph directly in the folder.
+        That, or the first folder of `source`; empty for a photograph directly in the folder.
     """
 
     source: str
+    given: str = ""
 
     @property
     def label(self) -> str:
-        return label_of(self.source)
+        return self.given or label_of(self.source)
 
 
 def label_of(source: str) -> str:
@@ -74,10 +77,17 @@ def source_of(path: str) -> str:
     return path.removesuffix(".npy")
 
 
-def check_name(source: str) -> None:
-    """Raise PhotoError for a photograph that has no label, or a name that makes no array's path."""
-    folder, slash, name = source.rpartition("/")
-    if not slash:
+def check_name(source: str, depth: int = 1) -> None:
+    """Raise PhotoError for a photograph that has no label, or a name that makes no array's path.
+
+    Parameters
+    ----------
+    source : str
+    depth : int
+        In how many folders it must be to have a label.
+    """
+    folder, _, name = source.rpartition("/")
+    if source.count("/") < depth:
         raise PhotoError("no_label", "is in no class folder")
     if not is_utf8(source):
         raise PhotoError("bad_name", "the name is not UTF-8")
@@ -148,6 +158,15 @@ def shown(name: str) -> str:
     'caf\\xe9.jpg'
     """
     return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
+def shown_bytes(name: bytes) -> str:
+    r"""Return a name's bytes as `shown` shows them.
+
+    >>> shown_bytes(b"caf\xe9.jpg")
+    'caf\\xe9.jpg'
+    """
+    return name.decode("utf-8", "backslashreplace")
 
 
 def _bytes_of(part: str) -> int:

@@ -47,6 +47,42 @@ def link_places(lat: _Floats, lon: _Floats, metres: float) -> Links:
     return Components(len(lat)).union(found)
 
 
+def near_pairs(
+    lat: _Floats, lon: _Floats, queries: Numbers, among: Numbers, metres: float, most: int
+) -> Links:
+    """Return pairs of photographs within so many metres of one another.
+
+    Parameters
+    ----------
+    lat, lon : ndarray of shape (n,)
+        As for `link_places`.
+    queries, among : ndarray of int64
+        The first and the second of each pair are one of these.
+    metres : float
+        Along a great circle.
+    most : int
+        Pairs of each query: the nearest, by what is found in the cubes around it.
+
+    Returns
+    -------
+    Links
+        Weighing whole metres.
+    """
+    queries, among = (
+        some[~np.isnan(lat[some]) & ~np.isnan(lon[some])] for some in (queries, among)
+    )
+    if not (len(queries) and len(among)):
+        return links()
+    cells = _Cells(points(lat[among], lon[among]), metres)
+    found = [*cells.near(points(lat[queries], lon[queries]), most)]
+    pairs = joined(found)
+    pairs = pairs.at(np.lexsort((pairs.second, pairs.weight, pairs.first)))
+    # How many pairs of its query come before each.
+    starts = np.searchsorted(pairs.first, pairs.first)
+    pairs = pairs.at(np.flatnonzero(np.arange(len(pairs)) - starts < most))
+    return links(queries[pairs.first], among[pairs.second], pairs.weight)
+
+
 def points(lat: _Floats, lon: _Floats) -> _Floats:
     """Return points in metres from the centre of the Earth, of shape (n, 3)."""
     (north, flat), (east, near) = _sine_cosine(lat), _sine_cosine(lon)
@@ -76,9 +112,12 @@ class _Cells:
         self.chord = 2 * EARTH * math.sin(min(metres / EARTH, math.pi) / 2)
         side = max(self.chord / math.sqrt(3) * (1 - 1e-9), _LEAST_SIDE)
         self.is_sure = side * math.sqrt(3) <= self.chord
+        self.side = side
         cube = np.floor(points / side).astype(np.int64)
-        cube -= cube.min(axis=0, initial=0) - 2
+        self.corner = cube.min(axis=0, initial=0) - 2
+        cube -= self.corner
         width = cube.max(axis=0, initial=0) + 3
+        self.width = width
         self.strides = np.array([width[1] * width[2], width[2], 1])
         number = (cube * self.strides).sum(axis=1)
         self.order = np.argsort(number, kind="stable")
@@ -93,6 +132,25 @@ class _Cells:
         for some in self._candidates(components):
             kept = components.union(some)
             yield links(names[kept.first], names[kept.second])
+
+    def near(self, queries: _Floats, most: int) -> Iterator[Links]:
+        """Yield links from queries to near points, at most so many for each and each cube."""
+        home = np.floor(queries / self.side).astype(np.int64) - self.corner
+        for step in product(range(-2, 3), repeat=3):
+            cube = home + step
+            inside = np.flatnonzero(np.all((cube >= 0) & (cube < self.width), axis=1))
+            numbers = (cube[inside] * self.strides).sum(axis=1)
+            cell = np.searchsorted(self.numbers, numbers)
+            cell[cell == len(self.numbers)] = 0
+            hit = np.flatnonzero(self.numbers[cell] == numbers)
+            sizes = np.minimum(self.sizes[cell[hit]], most)
+            second = _ranges(self.starts[cell[hit]], sizes)
+            first = np.repeat(inside[hit], sizes)
+            across = queries[first] - self.points[second]
+            chord = np.sqrt((across * across).sum(axis=1))
+            near = np.flatnonzero(chord <= self.chord)
+            metres = 2 * EARTH * np.arcsin(np.minimum(chord[near] / (2 * EARTH), 1))
+            yield links(first[near], self.order[second[near]], np.rint(metres))
 
     def _candidates(self, components: Components) -> Iterator[Links]:
         if self.is_sure:

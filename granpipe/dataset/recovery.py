@@ -98,4 +98,5 @@ def _sides(settings: Any) -> list[str]:
         return []
     seed = settings.get("seed")
     together = str(settings.get("together"))
-    return [str(settings["split"]), together, str(seed if isinstance(seed, int) else 0), ""]
+    split = str(settings["split"]) + ", leaks fixed" * bool(settings.get("fix_leaks"))
+    return [split, together, str(seed if isinstance(seed, int) else 0), ""]

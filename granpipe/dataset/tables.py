@@ -21,6 +21,7 @@ from granpipe.stores.urls import join, open_file
 
 REASONS = {
     "no_label": "put it into a folder named after its crop",
+    "no_photograph": "bring it, or take its row out of the table",
     "bad_name": "rename it",
     "unreadable": "copy it again from where it came from",
     "truncated": "copy it again from where it came from",
@@ -44,6 +45,9 @@ REJECTED_COLUMNS = ["source", "reason", "detail"]
 
 ALIKE_COLUMNS = ["source", "other", "distance", "label", "other_label"]
 """Header of alike.csv."""
+
+LEAK_COLUMNS = ["source", "split", "other", "other_split", "rule", "distance"]
+"""Header of leaks.csv."""
 
 SUMMARY_FORM = 2
 """Counts what dataset.json may say: where that has grown, the next run writes it again."""
@@ -217,7 +221,7 @@ def _table(store: Store, name: str) -> Generator[io.TextIOWrapper, None, None]:
     """Open a table as text, and turn what is wrong with it into one line."""
     try:
         with io.TextIOWrapper(
-            io.BufferedReader(_Pieces(store.pieces(name))), "utf-8-sig", newline=""
+            io.BufferedReader(Pieces(store.pieces(name))), "utf-8-sig", newline=""
         ) as text:
             yield text
     except FileNotFoundError:
@@ -227,7 +231,7 @@ def _table(store: Store, name: str) -> Generator[io.TextIOWrapper, None, None]:
         raise DatasetError(f"{place}: damaged ({error}); run granpipe prepare again") from error
 
 
-class _Pieces(io.RawIOBase):
+class Pieces(io.RawIOBase):
     """A file that is read in pieces, so that it is never in memory as a whole."""
 
     def __init__(self, pieces: Iterator[bytes]) -> None:

@@ -149,7 +149,7 @@ def augment(
     def work(run: Run) -> Report:
         task = CopyPhoto(source, target, int(summary["settings"]["size"]), seed, ranges)
         steps = AugmentRun(run, task, copies, side)
-        steps.labels.read(summary.get("prepared"))
+        steps.labels.read(summary)
         steps.plan(verify=verify)
         steps.make(workplace, follow)
         _check_same(source, summary)

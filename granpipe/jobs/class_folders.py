@@ -7,10 +7,10 @@ from unicodedata import normalize
 
 from granpipe.dataset.index import Index
 from granpipe.dataset.names import class_key
+from granpipe.dataset.split_words import split_word
 from granpipe.errors import LayoutError
 from granpipe.stores.urls import join
 
-_SPLITS = {"train", "training", "val", "valid", "validation", "dev", "test", "testing"}
 _MOST_NAMED = 5
 
 
@@ -41,19 +41,20 @@ def settle_classes(
     """
     folders = sorted(index.rows("SELECT DISTINCT label(name) FROM photos"))
     names = [folder for (folder,) in folders]
-    if split != "none":
+    if split != "none" and not index.is_given:
         _check_splits(names, url)
     _merge(index, names, url, merges=merges)
-    if len(names) == 1:
+    if len(names) == 1 and not index.is_given:
         _tell_nested(index, url, say)
 
 
 def _check_splits(folders: Sequence[str], url: str) -> None:
-    if folders and all(class_key(folder) in _SPLITS for folder in folders):
-        training = [folder for folder in folders if class_key(folder).startswith("train")]
+    if folders and all(split_word(folder) for folder in folders):
+        training = [folder for folder in folders if split_word(folder) == "train"]
         raise LayoutError(
-            f"{url}: its folders are splits, not classes ({_listed(folders)}); name "
-            f"{join(url, [*training, *folders][0])}, or say --split none to take them for classes"
+            f"{url}: its folders are splits, not classes ({_listed(folders)}); --split given "
+            f"keeps them; or name {join(url, [*training, *folders][0])}, or say --split none to "
+            "take them for classes"
         )
 
 
@@ -63,16 +64,20 @@ def _merge(index: Index, folders: Sequence[str], url: str, *, merges: bool) -> N
         same[class_key(folder)].append(folder)
     doubles = [names for names in same.values() if len(names) > 1]
     if doubles and not merges:
-        more = len(doubles) - 1
+        more, what = len(doubles) - 1, "the labels" if index.is_given else "the folders"
         others = f" ({more} more such name{'s' * (more > 1)})" if more else ""
         raise LayoutError(
-            f"{url}: the folders {_listed(doubles[0])} are one class{others}; rename them, or say "
+            f"{url}: {what} {_listed(doubles[0])} are one class{others}; rename them, or say "
             "--merge-classes"
         )
     labels = {
         name: normalize("NFC", names[0]).strip() or names[0] for names in doubles for name in names
     }
-    if labels:
+    if labels and index.is_given:
+        index.load(
+            "UPDATE given SET label = ? WHERE label = ?", ((b, a) for a, b in labels.items())
+        )
+    elif labels:
         index.rename_labels(labels)
 
 

@@ -9,11 +9,12 @@ from granpipe.dataset.grouping_input import Facts, GroupingInput
 from granpipe.dataset.groups import Grouping
 from granpipe.dataset.index import Index
 from granpipe.dataset.made import Made
-from granpipe.dataset.names import ALIKE, LABELS, PAST, RADIUS
+from granpipe.dataset.names import ALIKE, LABELS, LEAKS, PAST, RADIUS
 from granpipe.dataset.names import SIDES as NOTE
-from granpipe.dataset.sides import SIDES, Member, deal
-from granpipe.dataset.tables import ALIKE_COLUMNS, each_row
+from granpipe.dataset.sides import SIDES, Member, Shares, deal
+from granpipe.dataset.tables import ALIKE_COLUMNS, LEAK_COLUMNS, each_row
 from granpipe.errors import DatasetError
+from granpipe.jobs.given_split import count_leaks, keep_leaks, take_given
 from granpipe.jobs.run import Run
 from granpipe.jobs.split_plan import Plan
 from granpipe.jobs.split_summary import Sides
@@ -24,14 +25,24 @@ from granpipe.stores.protocol import Store
 _SCHEMA = """
 CREATE TABLE split (name TEXT PRIMARY KEY, grp TEXT, split TEXT) WITHOUT ROWID;
 CREATE TABLE alike (source TEXT, other TEXT, distance INTEGER);
+CREATE TABLE leaks (source TEXT, other TEXT, rule TEXT, distance INTEGER);
 CREATE TABLE former_bytes (sha256 TEXT PRIMARY KEY, split TEXT) WITHOUT ROWID;
 CREATE TABLE former_names (name TEXT PRIMARY KEY, split TEXT) WITHOUT ROWID;
 """
 _RADII = (1000, 750, 500, 400, 300, 200, 150, 100, 75, 50, 40, 30, 20, 15, 10, 5, 2, 1)
 _PHOTOS = "FROM wanted JOIN records USING (name)"
+_GIVEN = " || char(10) || ".join(
+    [
+        *("name", "given.label", "split", "grp", "coalesce(given.latitude, '')"),
+        *("coalesce(given.longitude, '')", "given.taken_at"),
+    ]
+)
+# What decides on groups, beside what is recorded by the digest of a photograph.
+_DECIDING = f"""SELECT sha256, CASE WHEN photo IS NULL THEN name ELSE {_GIVEN} END
+    {_PHOTOS} LEFT JOIN given ON photo = name ORDER BY name"""
 
 
-def settle_sides(run: Run, plan: Plan, recipe: str, rows: object) -> Sides:
+def settle_sides(run: Run, plan: Plan, depth: int, recipe: str, rows: object) -> Sides:
     """Keep the sides that the tables hold where nothing has changed, and deal them otherwise.
 
     Photographs keep their sides where shares and seed are as before.
@@ -40,6 +51,8 @@ def settle_sides(run: Run, plan: Plan, recipe: str, rows: object) -> Sides:
     ----------
     run : Run
     plan : Plan
+    depth : int
+        Folders that a photograph's class takes.
     recipe : str
         How arrays are made.
     rows : int or None
@@ -52,23 +65,29 @@ def settle_sides(run: Run, plan: Plan, recipe: str, rows: object) -> Sides:
     """
     index, ledger = run.index, run.ledger
     index.create(_SCHEMA)
-    photos = index.rows(f"SELECT sha256, name {_PHOTOS} ORDER BY name")
+    photos = index.rows(_DECIDING)
     noted, note = ledger.noted(NOTE) or [], plan.note(recipe, photos)
     past = ledger.noted(PAST) or []
-    if ALIKE not in (ledger.noted("tables") or {}):
-        check_free(run.store, ALIKE, ",".join(ALIKE_COLUMNS).encode())
-    is_same = noted == note and run.has_table(LABELS) and run.has_table(ALIKE)
+    tables = {ALIKE: ALIKE_COLUMNS} if plan.shares else {ALIKE: ALIKE_COLUMNS, LEAKS: LEAK_COLUMNS}
+    for table in tables.keys() - (ledger.noted("tables") or {}).keys():
+        check_free(run.store, table, ",".join(tables[table]).encode())
+    is_same = noted == note and all(map(run.has_table, [LABELS, *tables]))
     radius = ledger.noted(RADIUS) or 0.0
-    if not (is_same and _keep(index, run.store)):
+    if is_same and _keep(index, run.store, has_leaks=LEAKS in tables):
+        pass
+    elif not plan.shares:
+        take_given(index, Grouping(_facts(index, depth), plan.together), fix_leaks=plan.fix_leaks)
+        past = []
+    else:
         is_known = noted or ledger.is_whole
         if not is_known or noted[:1] + noted[2:3] == note[:1] + note[2:3]:
             _load_former(index, run.store, past, rows)
-        radius = _deal(index, plan)
+        radius = _deal(index, plan, plan.shares, depth)
         past = _past(index)
-    return _counted(index, plan, note, past, radius, is_first=not noted)
+    return _counted(index, plan, depth, note, past, radius, is_first=not noted)
 
 
-def _keep(index: Index, store: Store) -> bool:
+def _keep(index: Index, store: Store, *, has_leaks: bool) -> bool:
     """Take groups and sides from the tables; return False where they are damaged all the same."""
     try:
         rows = ((row["source"], row["group"], row["split"]) for row in each_row(store, LABELS))
@@ -77,6 +96,8 @@ def _keep(index: Index, store: Store) -> bool:
             (row["source"], row["other"], int(row["distance"])) for row in each_row(store, ALIKE)
         )
         index.load("INSERT INTO alike VALUES (?, ?, ?)", pairs)
+        if has_leaks:
+            keep_leaks(index, store)
         if not index.value(
             "SELECT 1 WHERE EXISTS (SELECT name FROM wanted EXCEPT SELECT name FROM split)"
             " OR EXISTS (SELECT name FROM split EXCEPT SELECT name FROM wanted)"
@@ -84,7 +105,7 @@ def _keep(index: Index, store: Store) -> bool:
             return True
     except (DatasetError, OSError, KeyError, TypeError, ValueError):
         pass
-    for table in ("split", "alike"):
+    for table in ("split", "alike", "leaks"):
         index.execute(f"DELETE FROM {table}")
     return False
 
@@ -129,7 +150,7 @@ def _damaged(store: Store) -> DatasetError:
     )
 
 
-def _deal(index: Index, plan: Plan) -> float:
+def _deal(index: Index, plan: Plan, shares: Shares, depth: int) -> float:
     """Group the photographs by what is recorded of them, and deal the groups.
 
     Returns
@@ -137,17 +158,19 @@ def _deal(index: Index, plan: Plan) -> float:
     float
         As `Sides.radius` is.
     """
-    grouping = Grouping(_facts(index), plan.together)
+    grouping = Grouping(_facts(index, depth), plan.together)
     groups = grouping.groups()
     index.load("INSERT INTO split VALUES (?, ?, '')", groups.names.items())
     index.load("INSERT INTO alike VALUES (?, ?, ?)", groups.alike)
-    sides = deal(_members(index, groups.names), plan.shares, plan.seed)
+    sides = deal(_members(index, groups.names), shares, plan.seed)
     index.create("CREATE TABLE dealt (grp TEXT PRIMARY KEY, side TEXT) WITHOUT ROWID;")
     index.load("INSERT INTO dealt VALUES (?, ?)", sides.items())
     index.execute("UPDATE split SET split = (SELECT side FROM dealt WHERE dealt.grp = split.grp)")
     counts: dict[str, int] = dict(index.rows("SELECT split, count(*) FROM split GROUP BY 1"))
-    is_fair = not (plan.shares.missed(counts) or plan.shares.empty(counts))
-    return 0.0 if is_fair or "place" not in plan.together.rules else _widest(index, plan, grouping)
+    is_fair = not (shares.missed(counts) or shares.empty(counts))
+    if is_fair or "place" not in plan.together.rules:
+        return 0.0
+    return _widest(index, plan, shares, grouping)
 
 
 def _members(index: Index, groups: Mapping[str, str]) -> Iterator[Member]:
@@ -159,36 +182,37 @@ def _members(index: Index, groups: Mapping[str, str]) -> Iterator[Member]:
         yield Member(index.label_of(name), groups[name], former)
 
 
-def _widest(index: Index, plan: Plan, grouping: Grouping) -> float:
+def _widest(index: Index, plan: Plan, shares: Shares, grouping: Grouping) -> float:
     """Return the most metres of `place:` for which every split would have about its share."""
     for metres in _RADII:
         if metres < plan.together.metres:
             names = grouping.names_within(metres)
             anew = (replace(one, former="") for one in _members(index, names))
-            sides = deal(anew, plan.shares, plan.seed)
+            sides = deal(anew, shares, plan.seed)
             counts = Counter(sides[group] for group in names.values())
-            if not plan.shares.missed(counts) and not plan.shares.empty(counts):
+            if not shares.missed(counts) and not shares.empty(counts):
                 return metres
     return 0.0
 
 
-def _facts(index: Index) -> GroupingInput:
+def _facts(index: Index, depth: int) -> GroupingInput:
     """Return what is recorded of photographs and may say which belong together."""
 
     def facts() -> Iterator[Facts]:
-        query = (
-            f"SELECT name, sha256, latitude, longitude, taken_at, camera {_PHOTOS} ORDER BY name"
-        )
-        for name, digest, lat, lon, taken_at, camera in index.rows(query):
+        query = f"""SELECT name, sha256, coalesce(records.latitude, given.latitude),
+            coalesce(records.longitude, given.longitude),
+            coalesce(nullif(records.taken_at, ''), given.taken_at, ''), camera, coalesce(grp, '')
+            {_PHOTOS} LEFT JOIN given ON photo = name ORDER BY name"""
+        for name, digest, lat, lon, taken_at, camera, group in index.rows(query):
             position = [math.nan if degrees is None else degrees for degrees in (lat, lon)]
-            yield Facts(name, digest, position[0], position[1], taken_at, camera)
+            yield Facts(name, digest, position[0], position[1], taken_at, camera, group)
 
     def look(name: str) -> bytes:
         hashes: bytes = index.value("SELECT phash FROM records WHERE name = ?", (name,)) or b""
         return hashes[: len(hashes) // BYTES * BYTES]
 
     sources = [name for (name,) in index.rows("SELECT name FROM wanted ORDER BY name")]
-    return GroupingInput.of(facts(), Made(sources, look))
+    return GroupingInput.of(facts(), Made(sources, look), depth)
 
 
 def _past(index: Index) -> list[str]:
@@ -199,7 +223,14 @@ def _past(index: Index) -> list[str]:
 
 
 def _counted(
-    index: Index, plan: Plan, note: list[str], past: list[str], radius: float, *, is_first: bool
+    index: Index,
+    plan: Plan,
+    depth: int,
+    note: list[str],
+    past: list[str],
+    radius: float,
+    *,
+    is_first: bool,
 ) -> Sides:
     by_label = "SELECT label(name), count(DISTINCT grp) FROM split GROUP BY 1"
     by_side = """SELECT label(name), split, count(*), count(DISTINCT grp) FROM split
@@ -207,10 +238,15 @@ def _counted(
     counted = list(index.rows(by_side))
     largest = "SELECT max(size) FROM (SELECT count(*) AS size FROM split GROUP BY grp)"
     unlike = "SELECT count(*) FROM alike WHERE label(source) <> label(other)"
-    unknown = f"""SELECT count(*) {_PHOTOS} WHERE latitude IS NULL AND taken_at = ''
+    unknown = f"""SELECT count(*) {_PHOTOS} LEFT JOIN given ON photo = name
+        WHERE coalesce(records.latitude, given.latitude) IS NULL
+        AND records.taken_at = '' AND coalesce(given.taken_at, '') = '' AND coalesce(grp, '') = ''
         AND name NOT IN (SELECT source FROM alike UNION SELECT other FROM alike)"""
     if "folder" in plan.together.rules:
-        unknown += " AND name NOT LIKE '%/%/%'"
+        unknown += f" AND name NOT LIKE '%{depth * '/%'}/%'"
+    leaks, leaking, moved = (
+        (Counter[str](), Counter[str](), 0) if plan.shares else count_leaks(index)
+    )
     return Sides(
         plan,
         note,
@@ -224,4 +260,7 @@ def _counted(
         is_first=is_first,
         conflicts=index.value(unlike),
         unknown=index.value(unknown),
+        leaks=leaks,
+        leaking=leaking,
+        moved=moved,
     )

@@ -4,8 +4,10 @@ The log tells each photograph that is rejected as a warning, and whom the run wa
 did, as information. Nobody hears it unless `logging` is set up.
 """
 
+import inspect
 import logging
 from collections.abc import Iterator
+from functools import partial
 from typing import Any, Literal
 
 from granpipe.errors import OptionError, PhotoError
@@ -35,13 +37,19 @@ def progress_of(follow: Follow) -> Progress:
     return follow
 
 
-def bar(results: Iterator[Any], total: int) -> Iterator[Any]:
+def in_units(progress: Progress, unit: str) -> Progress:
+    """Return what wraps results of another kind, if it shows of which they are."""
+    shows = "unit" in inspect.signature(progress).parameters
+    return partial(progress, unit=unit) if shows else progress
+
+
+def bar(results: Iterator[Any], total: int, unit: str = "photographs") -> Iterator[Any]:
     """Show a bar on standard error while results come."""
     from tqdm import tqdm  # noqa: PLC0415 - most runs show none
 
     # Its monitor, a thread, is for bars that look at the time after many results only.
     tqdm.monitor_interval = 0
-    return iter(tqdm(results, total=total, unit=" items", dynamic_ncols=True, miniters=1))
+    return iter(tqdm(results, total=total, unit=f" {unit}", dynamic_ncols=True, miniters=1))
 
 
 def say_of(say: Say | None) -> Say:

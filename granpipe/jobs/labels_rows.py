@@ -2,7 +2,8 @@
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from granpipe.dataset.database import Row
 from granpipe.dataset.names import LABELS, array_path, class_key, is_array_path, label_of
@@ -53,24 +54,28 @@ class LabelsRows:
         self.task = task
         self.copies = copies
         self.side = side
+        self.is_given = False
         self.has_sides = False
         self.held_out = 0
         self.made_from = ""
 
-    def read(self, count: object) -> None:
+    def read(self, summary: Mapping[str, Any]) -> None:
         """Read labels.csv, in whatever order its rows are.
 
         Parameters
         ----------
-        count : int or None
-            How many rows dataset.json promises.
+        summary : mapping
+            dataset.json, which promises so many rows.
 
         Raises
         ------
         DatasetError
             The table is not as prepare wrote it, or no photograph is to have copies.
         """
-        place = join(self.task.dataset.url, LABELS)
+        place, count = join(self.task.dataset.url, LABELS), summary.get("prepared")
+        settings = summary["settings"]
+        # Then the first folder is no label.
+        self.is_given = "labels" in settings or str(settings.get("split")).startswith("given")
         self.index.load(
             "INSERT INTO cells VALUES (?, ?, ?)",
             (
@@ -134,7 +139,8 @@ class LabelsRows:
         path = row["path"]
         if None in row.values() or not is_array_path(path) or path != array_path(row["source"]):
             raise PhotoError("unreadable", "its row of labels.csv is damaged")
-        if class_key(row["label"]) != class_key(label_of(row["source"])):
+        folder = row["label"] if self.is_given else label_of(row["source"])
+        if class_key(row["label"]) != class_key(folder):
             raise PhotoError("unreadable", "its row has another class's label")
         if path == before:  # rows come in order
             raise PhotoError("duplicate", "another row has the same path")

@@ -1,11 +1,11 @@
 """What a run of `map` knows of photographs, in a temporary file: which there are, what was seen."""
 
 import pickle
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from granpipe.dataset.database import Database, Items, Row
-from granpipe.dataset.names import LABELS, Photo
+from granpipe.dataset.names import LABELS, Photo, class_key, label_of
 from granpipe.dataset.sources import Search
 from granpipe.dataset.tables import rows_of
 from granpipe.errors import DatasetError
@@ -24,7 +24,7 @@ _SCHEMA = """
 CREATE TABLE found (name BLOB PRIMARY KEY, size INTEGER, version TEXT, problem TEXT) WITHOUT ROWID;
 CREATE TABLE photos (number INTEGER PRIMARY KEY, name BLOB, size INTEGER, version TEXT,
     problem TEXT);
-CREATE TABLE sides (name BLOB PRIMARY KEY, groups TEXT, split TEXT) WITHOUT ROWID;
+CREATE TABLE sides (name BLOB PRIMARY KEY, groups TEXT, split TEXT, given TEXT) WITHOUT ROWID;
 CREATE TABLE sightings (number INTEGER PRIMARY KEY, data BLOB);
 """
 
@@ -61,11 +61,11 @@ class MapIndex:
             It has no sides.
         """
         rows = (
-            (_bytes(row["source"]), row["group"] or "", row["split"] or "")
+            (_bytes(row["source"]), row["group"] or "", row["split"] or "", _given(row))
             for row in rows_of(dataset, LABELS)
             if row.keys() >= {"source", *SIDE_COLUMNS} and row["source"]
         )
-        self.database.load("INSERT OR REPLACE INTO sides VALUES (?, ?, ?)", rows)
+        self.database.load("INSERT OR REPLACE INTO sides VALUES (?, ?, ?, ?)", rows)
         if not self.database.value("SELECT 1 FROM sides WHERE split <> ''"):
             raise DatasetError(
                 f"{dataset.url}: has no sides; run granpipe prepare --split 80/10/10 first"
@@ -105,11 +105,11 @@ class MapIndex:
 
     def _packed(self, one: Sighting) -> bytes:
         if self.sides:
-            query = "SELECT groups, split FROM sides WHERE name = ?"
+            query = "SELECT groups, split, given FROM sides WHERE name = ?"
             side = next(self.database.rows(query, (_bytes(one.photo.source),)), None)
             self.matched += side is not None
-            group, split = side or ("", "")
-            one = replace(one, group=group, split=split)
+            group, split, given = side or ("", "", "")
+            one = replace(one, photo=Photo(one.photo.source, given), group=group, split=split)
         return _packed(one)
 
 
@@ -117,7 +117,7 @@ def _packed(one: Sighting) -> bytes:
     capture, place = one.capture, one.capture.position
     # Of plain values, in a tenth of the time that dataclasses take.
     values = (
-        one.photo.source,
+        (one.photo.source, one.photo.given),
         place and _packed_place(place),
         (capture.verdict, capture.detail),
         (
@@ -137,9 +137,15 @@ def _packed_place(place: Position) -> tuple[float | str | None, ...]:
 
 
 def _sighting(row: Row) -> Sighting:
-    source, place, told, times, beside = pickle.loads(row[0])  # noqa: S301 - our own file
+    photo, place, told, times, beside = pickle.loads(row[0])  # noqa: S301 - our own file
     captured = (*told, place and Position(*place), *times)
-    return Sighting(Photo(source), Capture(*captured), *beside)
+    return Sighting(Photo(*photo), Capture(*captured), *beside)
+
+
+def _given(row: Mapping[str, str]) -> str:
+    """Return a photograph's label, if it is not the name of its first folder."""
+    label = row.get("label") or ""
+    return "" if class_key(label) == class_key(label_of(row["source"])) else label
 
 
 def _bytes(name: str) -> bytes:

@@ -3,7 +3,7 @@
 from collections import Counter
 
 from granpipe.dataset.database import Row
-from granpipe.dataset.names import array_path, check_name, is_utf8
+from granpipe.dataset.names import array_path, check_name, is_utf8, shown_bytes
 from granpipe.dataset.record import DUPLICATE, Record
 from granpipe.dataset.sources import Search
 from granpipe.errors import DatasetError, PhotoError
@@ -17,6 +17,8 @@ CREATE TABLE photos (name TEXT PRIMARY KEY, size INTEGER, version TEXT, problem 
     WITHOUT ROWID;
 CREATE TABLE outcomes (name TEXT PRIMARY KEY, reason TEXT, detail TEXT, is_kept INTEGER)
     WITHOUT ROWID;
+CREATE TABLE given (photo TEXT PRIMARY KEY, label TEXT, split TEXT, grp TEXT, latitude REAL,
+    longitude REAL, taken_at TEXT) WITHOUT ROWID;
 CREATE TABLE duplicates (name TEXT PRIMARY KEY) WITHOUT ROWID;
 CREATE TABLE todo (number INTEGER PRIMARY KEY, name TEXT);
 CREATE VIEW wanted AS SELECT name FROM outcomes WHERE reason = '';
@@ -31,9 +33,16 @@ class PhotoIndex:
         self.index = run.index
         self.index.create(_SCHEMA)
 
-    def load(self, search: Search) -> None:
-        """Take in every photograph that is found; reject those that cannot have an array."""
-        photos = filter(None, map(self._row, search))
+    def load(self, search: Search, depth: int = 1) -> None:
+        """Take in every photograph that is found; reject those that cannot have an array.
+
+        Parameters
+        ----------
+        search : Search
+        depth : int
+            In how many folders a photograph must be to have a label.
+        """
+        photos = filter(None, (self._row(photo, depth) for photo in search))
         self.index.load("INSERT OR REPLACE INTO photos VALUES (?, ?, ?, ?)", photos)
         for folder, cause in search.unlisted:
             self.reject(folder, PhotoError("unreadable", cause))
@@ -46,10 +55,10 @@ class PhotoIndex:
         values = (file.path, file.version)
         return is_utf8(file.path) and bool(self.index.value(query, values))
 
-    def _row(self, photo: Entry) -> Row | None:
+    def _row(self, photo: Entry, depth: int) -> Row | None:
         """Return a photograph's row of the index; None where its name is rejected."""
         try:
-            check_name(photo.path)
+            check_name(photo.path, depth)
             if why := self.run.store.refusal(array_path(photo.path)):
                 raise PhotoError("bad_name", why)  # noqa: TRY301
         except PhotoError as error:
@@ -125,6 +134,13 @@ class PhotoIndex:
         """Return how many photographs of each label have an array."""
         query = "SELECT label(name), count(*) FROM wanted GROUP BY 1"
         return Counter(dict(self.index.rows(query)))
+
+    def rejected(self) -> Counter[str]:
+        """Return how many photographs of each label are rejected; without one, of an empty text."""
+        query = """SELECT CAST(label(name) AS BLOB), count(*) FROM outcomes WHERE reason <> ''
+            GROUP BY 1"""
+        rows = self.index.rows(query)
+        return Counter({shown_bytes(label or b""): count for label, count in rows})
 
     def kept(self) -> int:
         """Return how many of them were not decoded again."""

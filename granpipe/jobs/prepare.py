@@ -42,6 +42,10 @@ class Report:
         Photographs with an array, by label.
     rejected : list of Rejection
         In the order of their sources.
+    rejected_by : Counter
+        How many they are, by label; empty for those without one.
+    labels_from : str
+        The table that labels are from; empty where they are from folders.
     kept, deleted : int
         Photographs that were not decoded again, arrays deleted.
     ignored : Counter
@@ -63,6 +67,8 @@ class Report:
 
     prepared: Counter[str] = field(default_factory=Counter)
     rejected: list[Rejection] = field(default_factory=list)
+    rejected_by: Counter[str] = field(default_factory=Counter)
+    labels_from: str = ""
     kept: int = 0
     deleted: int = 0
     ignored: Counter[str] = field(default_factory=Counter)
@@ -101,6 +107,8 @@ def prepare(
     allow_deletions: bool = False,
     merge_classes: bool = False,
     allow_empty: bool = False,
+    labels: str | os.PathLike[str] | None = None,
+    fix_leaks: bool = False,
     dry_run: bool = False,
     reindex_labels: bool = False,
     shards: str | os.PathLike[str] | None = None,
@@ -126,7 +134,8 @@ def prepare(
         Megabytes (10^6 bytes) that decoding one photograph may take, by the formula of
         `granpipe.photo.memory.decoding_memory`.
     split : str, optional
-        Percentages of training, validation and test, as 80/10/10, or of training and test; `none`
+        Percentages of training, validation and test, as 80/10/10, or of training and test; `given`
+        for those that there are, as folders SOURCE/<split>/<label>/ or a column of `labels`; `none`
         for no sides. Unless given, a dataset keeps what it has.
     together : str, optional
         What keeps photographs on one side; place:200,burst,likeness unless given now or before.
@@ -148,6 +157,11 @@ def prepare(
         one class.
     allow_empty : bool
         Let a split have no photographs that `split` asks for.
+    labels : str or Path, optional
+        A table that says which class each photograph is of, a file or s3:// URL; columns of other
+        names as survey.csv:photo_id,crop. `none` for folders. Unless given, as before.
+    fix_leaks : bool
+        Of a split that is given, move each group that is in several to the earliest.
     dry_run : bool
         Decode what would be decoded, but write nothing.
     reindex_labels : bool
@@ -185,6 +199,7 @@ def prepare(
         None if split is None else checked("split", split, checks.text),
         None if together is None else checked("together", together, checks.text),
         None if seed is None else checked("seed", seed, checks.SEED),
+        fix_leaks,
     )
     follow, say = progress_of(progress), say_of(say)
     workplace = choose(engine, workers, say)
@@ -194,7 +209,8 @@ def prepare(
         raise DatasetError(f"{output}: lies in {source}; choose an output outside the photographs")
     wished = shards_wish(workplace, shards, shard_size, shard_format, photos, dataset)
     options = Options(
-        *(workplace, force, verify, allow_deletions, dry_run, reindex_labels, wish, merge_classes)
+        *(workplace, force, verify, allow_deletions, dry_run, reindex_labels, wish, merge_classes),
+        None if labels is None else checked("labels", labels, checks.place),
     )
 
     def work(run: Run) -> Report:
@@ -211,6 +227,8 @@ def prepare(
         report = Report(
             steps.photos.counts(),
             list(rejections(run.index)),
+            steps.photos.rejected(),
+            steps.given.table.title if steps.given.table else "",
             kept=steps.photos.kept(),
             deleted=run.count_unwanted(),
             ignored=search.ignored,

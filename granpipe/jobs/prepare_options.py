@@ -18,3 +18,4 @@ class Options:
     reindex_labels: bool
     sides: Wish
     merge_classes: bool
+    labels: str | None = None

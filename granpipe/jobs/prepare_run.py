@@ -2,14 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from granpipe.dataset.classes import former_indices, kept_classes
 from granpipe.dataset.database import Items, Row
+from granpipe.dataset.label_table import LabelTable
 from granpipe.dataset.names import (
     CLASSES,
     LABELS,
+    LABELS_FROM,
     PAST,
     RADIUS,
     SETTINGS,
@@ -22,6 +23,8 @@ from granpipe.dataset.tables import PREPARED_COLUMNS, read_summary
 from granpipe.engines.processes import WorkerCrashed
 from granpipe.errors import DatasetError, PhotoError, UnseenError
 from granpipe.jobs.class_folders import settle_classes
+from granpipe.jobs.duplicates import reject_duplicates
+from granpipe.jobs.given import Given
 from granpipe.jobs.photo_index import PhotoIndex
 from granpipe.jobs.prepare_options import Options
 from granpipe.jobs.prepare_photo import Job, Outcome, PreparePhoto, Settings
@@ -46,11 +49,6 @@ INSERT INTO outcomes SELECT name, '', '', 1 FROM photos JOIN records USING (name
     AND (array_sha256 = 'duplicate' OR (listed.version = array_version AND array_version <> ''))
     AND width * height <= ? AND max_memory <= ?
 """
-_SAME_BYTES = """
-SELECT sha256, name FROM
-    (SELECT sha256 FROM wanted JOIN records USING (name) GROUP BY sha256 HAVING count(*) > 1)
-    CROSS JOIN wanted JOIN records USING (name, sha256) ORDER BY sha256, name
-"""
 # Records of duplicates stay, so that they are not decoded again.
 _KEPT = "SELECT name FROM wanted UNION SELECT name FROM duplicates"
 
@@ -72,6 +70,7 @@ class PrepareRun:
         self.side_plan = plan_sides(options.sides, run.ledger.noted(SIDES) or [])
         if options.sides.split is None and not self.side_plan and not run.ledger.is_whole:
             check_no_sides(run.store)
+        self.given = Given(self._table(), self.side_plan is not None and not self.side_plan.shares)
         self.hashes = self.side_plan is not None and "likeness" in self.side_plan.together.rules
         self.sides: Sides | None = None
         self.unseen: list[str] = []
@@ -81,9 +80,18 @@ class PrepareRun:
         if not options.dry_run:
             run.ledger.note(SETTINGS, settings.note(hashes=self.hashes))
 
+    def _table(self) -> LabelTable | None:
+        """Return the table that labels are from, by what is asked for or as before."""
+        text = self.options.labels
+        if text is None:
+            text = self.run.ledger.noted(LABELS_FROM) or "none"
+        return None if text == "none" else LabelTable(text)
+
     def plan(self, search: Search) -> None:
         """Learn which photographs there are, and stop where too many arrays would go."""
-        self.photos.load(search)
+        self.photos.load(search, self.given.depth)
+        if self.given:
+            self.given.load(self.photos, search.store.url)
         wishes = self.options.sides.split, self.options.merge_classes
         settle_classes(self.index, search.store.url, *wishes, self.run.say)
         self.run.look("SELECT name FROM photos")
@@ -175,9 +183,7 @@ class PrepareRun:
 
     def reject_duplicates(self) -> None:
         """Reject duplicates, and see that all others have the arrays that the ledger records."""
-        same = list(self.index.rows(_SAME_BYTES))
-        for _, group in groupby(same, lambda row: str(row[0])):
-            self._reject_group([name for _, name in group])
+        reject_duplicates(self.run, self.photos, by_split=self.given.by_split)
         # A duplicate whose other half has gone since the last run needs its array again.
         self._work(
             """SELECT name FROM wanted JOIN records USING (name) JOIN photos USING (name)
@@ -186,21 +192,6 @@ class PrepareRun:
         )
         if not self.options.dry_run:
             self.run.verify(self._make_again)
-
-    def _reject_group(self, names: Sequence[str]) -> None:
-        """Reject the same bytes under two labels, and all but the first under one."""
-        labels = {name: self.index.label_of(name) for name in names}
-        is_conflict = len(set(labels.values())) > 1
-        for name in names if is_conflict else names[1:]:
-            error = PhotoError("duplicate", f"same bytes as {names[0]}")
-            if is_conflict:
-                other = next(one for one in names if labels[one] != labels[name])
-                error = PhotoError("label_conflict", f"same bytes as {other}")
-            self.photos.reject(name, error)
-            self.index.execute("INSERT OR IGNORE INTO duplicates VALUES (?)", (name,))
-            record: Record = self.index.record(name)
-            if record.array_sha256 != DUPLICATE:
-                self.run.add(name, replace(record, array_sha256=DUPLICATE), is_written=False)
 
     def _make_again(self) -> None:
         self._work("SELECT name FROM mismatched JOIN photos USING (name)")
@@ -234,11 +225,14 @@ class PrepareRun:
             from granpipe.jobs.deal_sides import settle_sides  # noqa: PLC0415 - 15 ms
 
             rows = self.former.get("prepared")
-            self.sides = settle_sides(self.run, self.side_plan, self.settings.recipe, rows)
+            self.sides = settle_sides(
+                *(self.run, self.side_plan, self.given.depth, self.settings.recipe, rows)
+            )
 
     def check_empty(self) -> None:
         """Stop where a split has no photographs, before any is known to have had another."""
-        if self.sides and self.sides.plan.shares.empty(self.sides.split_counts):
+        shares = self.sides and self.sides.plan.shares
+        if self.sides and shares and shares.empty(self.sides.split_counts):
             raise DatasetError(f"{self.sides.shortage()}; --allow-empty lets it be")
 
     def check_deletions(self) -> None:
@@ -276,6 +270,8 @@ class PrepareRun:
         }
         if self.sides:
             notes |= {SIDES: self.sides.note, PAST: self.sides.past, RADIUS: self.sides.radius}
+        if self.given.table:
+            notes[LABELS_FROM] = self.given.table.place
         settle(self.run, tables.tables(), notes, _KEPT, self._end_stale_copies)
 
     def _note_classes(self, classes: Sequence[str]) -> None:
@@ -290,7 +286,10 @@ class PrepareRun:
 
     def _tables(self, ignored: int = 0) -> PrepareTables:
         plan, has_sides = self.side_plan.settings if self.side_plan else {}, self.sides is not None
-        return PrepareTables(self.index, self.settings, plan, has_sides, ignored, self.classes())
+        return PrepareTables(
+            *(self.index, self.settings, plan, has_sides, has_sides and self.given.by_split),
+            *(ignored, self.classes(), self.given.table.title if self.given.table else ""),
+        )
 
     def _end_stale_copies(self, digests: Mapping[str, str]) -> None:
         self.stale = end_stale_copies(self.run, digests[LABELS])

@@ -12,9 +12,10 @@ from granpipe import __version__
 from granpipe.dataset.database import Row
 from granpipe.dataset.index import Index
 from granpipe.dataset.moments import SUMS, statistics
-from granpipe.dataset.names import ALIKE, LABELS, REJECTED, SUMMARY, array_path
+from granpipe.dataset.names import ALIKE, LABELS, LEAKS, REJECTED, SUMMARY, array_path
 from granpipe.dataset.tables import (
     ALIKE_COLUMNS,
+    LEAK_COLUMNS,
     PREPARED_COLUMNS,
     REJECTED_COLUMNS,
     SUMMARY_FORM,
@@ -39,19 +40,23 @@ class PrepareTables:
     settings : Settings
     side_settings : mapping
         How sides were asked for; empty where there are none.
-    has_sides : bool
+    has_sides, has_leaks : bool
     ignored : int
         Files that are no photographs.
     classes : sequence of str
         All classes, in the order of their indices.
+    labels_from : str
+        The table that has the labels; empty where folders have.
     """
 
     index: Index
     settings: Settings
     side_settings: Mapping[str, Any]
     has_sides: bool
+    has_leaks: bool
     ignored: int
     classes: Sequence[str]
+    labels_from: str = ""
 
     def tables(self) -> dict[str, Iterator[str]]:
         """Return the lines of each table by its name; dataset.json last."""
@@ -61,6 +66,8 @@ class PrepareTables:
         }
         if self.has_sides:
             tables[ALIKE] = csv_lines(ALIKE_COLUMNS, alike_rows(self.index))
+        if self.has_leaks:
+            tables[LEAKS] = csv_lines(LEAK_COLUMNS, leak_rows(self.index))
         return tables | {SUMMARY: summary_lines(self._summary)}
 
     def labels(self) -> Iterator[str]:
@@ -72,6 +79,8 @@ class PrepareTables:
         beside = [self.ignored, self.index.labels, *self._counts(), *self.classes, SUMMARY_FORM]
         about = json.dumps([self._settings(), *beside])
         digest = hashlib.sha256(about.encode())
+        for row in self.index.rows("SELECT * FROM given ORDER BY photo"):
+            digest.update(json.dumps(row).encode())
         for rejection in self._rejections():
             digest.update(json.dumps(asdict(rejection)).encode())
         return digest.hexdigest()
@@ -89,19 +98,24 @@ class PrepareTables:
         """Yield the rows of labels.csv, and all that is recorded of each array."""
         numbers = {label: number for number, label in enumerate(self.classes)}
         split = "LEFT JOIN split USING (name)" if self.has_sides else ""
-        sides = "grp, split" if self.has_sides else "'', ''"
-        columns = self.index.columns
-        query = f"SELECT name, {sides}, {columns} {_PHOTOS} {split} ORDER BY name"
-        names = columns.split(", ")
-        for name, grp, side, *values in self.index.rows(query):
-            label = self.index.label_of(name)
-            yield dict(zip(names, values, strict=True)) | {
+        sides = "split.grp, split.split" if self.has_sides else "'', ''"
+        given = "given.latitude, given.longitude, given.taken_at"
+        names = self.index.columns.split(", ")
+        columns = ", ".join(f"records.{name}" for name in names)
+        query = f"""SELECT name, label(name), {sides}, {given}, {columns} {_PHOTOS} {split}
+            LEFT JOIN given ON photo = name ORDER BY name"""
+        for name, label, grp, side, lat, lon, taken_at, *values in self.index.rows(query):
+            row = dict(zip(names, values, strict=True))
+            if row["latitude"] is None and lat is not None:
+                row |= {"latitude": lat, "longitude": lon, "altitude": None}
+            yield row | {
                 "path": array_path(name),
                 "label": label,
                 "label_index": numbers[label],
                 "source": name,
                 "group": grp,
                 "split": side,
+                "taken_at": row["taken_at"] or taken_at,
             }
 
     def _counts(self) -> Row:
@@ -148,6 +162,7 @@ class PrepareTables:
             "fill": list(self.settings.fill),
             "max_pixels": self.settings.max_pixels,
             "max_memory": self.settings.max_memory,
+            **({"labels": self.labels_from} if self.labels_from else {}),
             **self.side_settings,
         }
 
@@ -176,3 +191,13 @@ def alike_rows(index: Index) -> Iterator[dict[str, Any]]:
         pair = {"source": source, "other": other, "distance": distance}
         labels = index.label_of(source), index.label_of(other)
         yield pair | dict(zip(("label", "other_label"), labels, strict=True))
+
+
+def leak_rows(index: Index) -> Iterator[dict[str, Any]]:
+    """Yield the rows of leaks.csv: by the splits that were given, whatever was mended."""
+    query = """SELECT source, one.split, other, two.split, rule, distance FROM leaks
+        JOIN given AS one ON one.photo = source JOIN given AS two ON two.photo = other
+        ORDER BY source, other"""
+    names = ("source", "split", "other", "other_split", "rule", "distance")
+    for row in index.rows(query):
+        yield dict(zip(names, row, strict=True))

@@ -1,6 +1,7 @@
 """Shards of a whole dataset, which trainers open."""
 
 from granpipe.engines.protocol import Engine
+from granpipe.jobs.following import in_units
 from granpipe.jobs.run import Progress, Run, Say, run_again
 from granpipe.jobs.shards_options import Samples, ShardsReport, ShardsWish
 from granpipe.jobs.shards_run import ShardsRun
@@ -38,7 +39,7 @@ def write_shards(
     def work(run: Run) -> ShardsReport:
         steps = ShardsRun(run, wish, samples, command)
         steps.plan(verify=verify)
-        steps.make(engine, progress)
+        steps.make(engine, in_units(progress, "shards"))
         report = steps.report()
         steps.finish()
         return report

@@ -12,6 +12,9 @@ from granpipe.dataset.together import Together, parse_together
 from granpipe.errors import DatasetError
 from granpipe.stores.protocol import Store
 
+GIVEN, FIXED = "given", "given, leaks fixed"
+"""What stands for shares where every photograph has a split."""
+
 
 @dataclass(frozen=True, slots=True)
 class Wish:
@@ -20,20 +23,39 @@ class Wish:
     split: str | None = None
     together: str | None = None
     seed: int | None = None
+    fix_leaks: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How sides are dealt."""
+    """How sides are dealt, or that they are given.
 
-    shares: Shares
+    Attributes
+    ----------
+    shares : Shares or None
+        None where every photograph has a split already.
+    together : Together
+    seed : int
+    fix_leaks : bool
+        Groups that are in several of the splits given are moved to the earliest.
+    """
+
+    shares: Shares | None
     together: Together
     seed: int
+    fix_leaks: bool = False
+
+    @property
+    def split(self) -> str:
+        """How the split was asked for."""
+        return str(self.shares) if self.shares else FIXED if self.fix_leaks else GIVEN
 
     @property
     def settings(self) -> dict[str, Any]:
         """What dataset.json tells of it."""
-        return {"split": str(self.shares), "together": str(self.together), "seed": self.seed}
+        fixes = {"fix_leaks": True} if self.fix_leaks else {}
+        split = str(self.shares or GIVEN)
+        return {"split": split, "together": str(self.together), "seed": self.seed, **fixes}
 
     def note(self, recipe: str, photos: Iterable[tuple[str, str]]) -> list[str]:
         """Return what the ledger keeps: the settings, and a digest of all that decides on groups.
@@ -47,7 +69,7 @@ class Plan:
         digest = sha256(recipe.encode())
         for photo in photos:
             digest.update("{} {}\n".format(*photo).encode())
-        return [str(self.shares), str(self.together), str(self.seed), digest.hexdigest()]
+        return [self.split, str(self.together), str(self.seed), digest.hexdigest()]
 
 
 def plan_sides(wish: Wish, noted: Sequence[str]) -> Plan | None:
@@ -59,6 +81,7 @@ def plan_sides(wish: Wish, noted: Sequence[str]) -> Plan | None:
         The wish makes no sense.
     """
     names = {"--keep-together": wish.together, "--seed": wish.seed}
+    names |= {"--fix-leaks": wish.fix_leaks or None}
     others = [name for name, value in names.items() if value is not None]
     shares = wish.split if wish.split is not None else (noted[0] if noted else "none")
     if shares == "none":
@@ -68,6 +91,11 @@ def plan_sides(wish: Wish, noted: Sequence[str]) -> Plan | None:
     former = noted[1:3] or [str(Together()), "0"]
     together = former[0] if wish.together is None else wish.together
     seed = int(former[1]) if wish.seed is None else wish.seed
+    if shares in {GIVEN, FIXED}:
+        fixes = wish.fix_leaks or (wish.split is None and shares == FIXED)
+        return Plan(None, parse_together(together), seed, fixes)
+    if wish.fix_leaks:
+        raise DatasetError("--fix-leaks is for a split that is given; add --split given")
     return Plan(parse_shares(shares), parse_together(together), seed)
 
 

@@ -34,6 +34,11 @@ class Sides:
     unknown : int
         Photographs without a position, a time, a near-duplicate, and where it counts a field's
         folder.
+    leaks, leaking : Counter
+        Of a split that is given: pairs that leak, by rule; photographs of validation and test that
+        leak.
+    moved : int
+        Photographs that are in another split than the one given.
     """
 
     plan: Plan
@@ -48,6 +53,9 @@ class Sides:
     is_first: bool
     conflicts: int
     unknown: int
+    leaks: Counter[str]
+    leaking: Counter[str]
+    moved: int
 
     @property
     def split_counts(self) -> Counter[str]:
@@ -60,6 +68,8 @@ class Sides:
     def shortage(self) -> str:
         """Return a line on splits that are empty or far from their share; empty without any."""
         counts, shares = self.split_counts, self.plan.shares
+        if not shares:
+            return ""
         empty, missed, whole = shares.empty(counts), shares.missed(counts), counts.total()
         if not whole or not (empty or missed):
             return ""
@@ -78,5 +88,5 @@ class Sides:
     @property
     def scarce(self) -> list[str]:
         """The labels with fewer groups than there are sides."""
-        wanted = len(self.plan.shares.sides)
+        wanted = len(self.plan.shares.sides) if self.plan.shares else 0
         return sorted(label for label, groups in self.labels.items() if groups < wanted)

@@ -8,7 +8,7 @@ from granpipe.dataset.database import Items
 from granpipe.dataset.index import Index
 from granpipe.dataset.record import CopyRecord
 
-RECORD = CopyRecord("key", 7, 1, 0, -3.5, 0.1, 0.2, 223.9, 224.0, "aa", "1-2", *range(6))
+RECORD = CopyRecord("key", 7, 1, 0, -3.5, 0.1, 0.2, 223.9, 224.0, 1, 1, 0, 1, "aa", "1", *range(6))
 
 
 @pytest.fixture
