@@ -1,7 +1,7 @@
 """Make granpipe/mapping/land.npz, the outlines of all countries, from Natural Earth's.
 
-    npm install world-atlas@2.0.2
-    python tests/make_land.py node_modules/world-atlas/countries-50m.json granpipe/mapping/land.npz
+    npm install world-atlas@2.0.2 i18n-iso-countries@7.14.0
+    python tests/make_land.py node_modules granpipe/mapping/land.npz
 
 Natural Earth is in the public domain (naturalearthdata.com); world-atlas carries its 1:50m
 countries, version 4.1, as TopoJSON: borders are arcs that neighbours share. Here every arc
@@ -25,9 +25,10 @@ STEPS = 48  # by which a country's name is placed
 FLAT = 2.5  # a name is so much wider than it is high
 
 
-def main(source: str, target: str) -> None:
-    """Convert world-atlas' file into granpipe's."""
-    world = json.loads(Path(source).read_text("utf-8"))
+def main(packages: str, target: str) -> None:
+    """Convert world-atlas' file into granpipe's, with the codes of i18n-iso-countries."""
+    world = json.loads(Path(packages, "world-atlas/countries-50m.json").read_text("utf-8"))
+    codes = json.loads(Path(packages, "i18n-iso-countries/codes.json").read_text("utf-8"))
     arcs = list(decoded(world))
     countries = sorted(world["objects"]["countries"]["geometries"], key=name_of)
     countries = [country for country in countries if country.get("arcs")]
@@ -51,11 +52,21 @@ def main(source: str, target: str) -> None:
         ring_countries=np.array([k for k, _ in rings], np.int16),
         names=np.array([name_of(country) for country in countries]),
         labels=np.array(labels, np.int32),
+        codes=np.array([codes_of(country, codes) for country in countries]),
     )
 
 
 def name_of(country: dict) -> str:
     return country["properties"]["name"]
+
+
+def codes_of(country: dict, codes: list[list[str]]) -> tuple[str, str]:
+    """Return a country's codes of two and of three letters (ISO 3166-1); empty without any."""
+    if name_of(country) == "Kosovo":  # a code that everybody uses, though no standard has it
+        return "XK", "XKX"
+    found = (one for one in codes if one[2] == country.get("id"))
+    two, three = next(found, ["", ""])[:2]
+    return two, three
 
 
 def decoded(world: dict) -> Iterator[np.ndarray]:

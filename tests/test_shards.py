@@ -99,7 +99,7 @@ def test_each_photograph_is_one_sample_with_its_array_index_and_row(prepare, sha
         assert found[key].keys() == {"npy", "cls", "json"}
         assert found[key]["npy"] == (tmp_path / "out" / row["path"]).read_bytes()
         assert found[key]["cls"].decode() == row["label_index"]
-        left_out = {"group", "flags"}
+        left_out = {"group", "fold", "flags"}
         assert json.loads(found[key]["json"]) == {
             name: cell for name, cell in row.items() if name not in left_out
         }

@@ -31,7 +31,7 @@ _IN_TABLE = {
 
 _SECTIONS = {
     "Everyday": (),
-    "Split": ("split", "fix_leaks", "together", "seed"),
+    "Split": ("split", "fix_leaks", "folds", "hold_out", "together", "seed"),
     "Scale": (
         "workers",
         "engine",
@@ -94,6 +94,19 @@ _SECTIONS = {
     "--fix-leaks",
     is_flag=True,
     help="Of a split that is given, move groups in several to the earliest.",
+)
+@click.option(
+    "--folds",
+    type=options.Whole(checks.FOLDS),
+    metavar="K",
+    help="Deal what is not for testing to K folds, too; 0 for none.",
+)
+@click.option(
+    "--hold-out",
+    multiple=True,
+    metavar="RULE",
+    help="Put groups into test by after:DATE, before:DATE, country:FR, camera:MODEL or "
+    "folder:NAME/*, again and again; none for no rule.",
 )
 @click.option(
     "--labels",
@@ -168,6 +181,8 @@ def prepare_command(
     if preview and settings["dry_run"]:
         raise click.UsageError("--preview needs arrays, which --dry-run does not write.")
     sheet = _sheet_place(preview, source) if preview else None
+    rules = settings.pop("hold_out")
+    settings["hold_out"] = [rule for rule in rules if rule != "none"] if rules else None
     progress = partial(options.progress, quiet=quiet, engine=settings["engine"])
     report = prepare(
         source,

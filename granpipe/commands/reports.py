@@ -116,6 +116,14 @@ def print_sides(sides: "Sides", alike: str) -> None:
     echo("These are photographs, and the groups that they are of in brackets.")
     seed = f", seed {plan.seed}" if plan.shares else ""
     echo(f"Split {plan.split} of {sides.groups} groups by {plan.together}{seed}.")
+    if sides.folds:
+        told = ", ".join(f"{fold}: {sides.folds[fold]:,}" for fold in sorted(sides.folds, key=int))
+        echo(f"Folds, by photographs outside test: {told}.")
+    if sides.not_held:
+        echo(
+            f"{sides.not_held:,} photographs of --hold-out were trained on before, and stay; "
+            "--split none, and then --split again, holds them out."
+        )
     if sides.conflicts:
         echo(
             f"{sides.conflicts} pairs look alike under two classes, of which one may be wrong: "

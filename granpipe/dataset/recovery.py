@@ -99,4 +99,7 @@ def _sides(settings: Any) -> list[str]:
     seed = settings.get("seed")
     together = str(settings.get("together"))
     split = str(settings["split"]) + ", leaks fixed" * bool(settings.get("fix_leaks"))
-    return [split, together, str(seed if isinstance(seed, int) else 0), ""]
+    rules = settings.get("hold_out")
+    held = "\n".join(map(str, rules)) if isinstance(rules, list) else ""
+    folds = str(settings.get("folds") or "")
+    return [split, together, str(seed if isinstance(seed, int) else 0), "", folds, held]

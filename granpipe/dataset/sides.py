@@ -6,7 +6,7 @@ photographs, shares and seed give the same sides on every machine.
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 
@@ -35,6 +35,20 @@ class Shares:
     def of(self, side: str) -> int:
         """Return the percentage of a side."""
         return int(getattr(self, side))
+
+    @property
+    def order(self) -> Sequence[str]:
+        """In which a group that was on several sides takes one of them."""
+        return SIDES
+
+    @property
+    def whole(self) -> int:
+        """What the shares add up to."""
+        return 100
+
+    def gets_largest(self, side: str) -> bool:
+        """Return whether a side's first group of a class is its largest, and not its smallest."""
+        return side == "train"
 
     @property
     def sides(self) -> list[str]:
@@ -81,6 +95,42 @@ def parse_shares(text: str) -> Shares:
     return Shares(numbers[0], numbers[1] if len(numbers) == 3 else 0, numbers[-1])
 
 
+@dataclass(frozen=True, slots=True)
+class Folds:
+    """Equal shares, for cross-validation; called 0, 1 and so on.
+
+    Attributes
+    ----------
+    count : int
+        How many.
+    """
+
+    count: int
+
+    @property
+    def sides(self) -> list[str]:
+        """The folds, by name."""
+        return [str(number) for number in range(self.count)]
+
+    @property
+    def order(self) -> Sequence[str]:
+        """In which a group that was in several takes one of them."""
+        return self.sides
+
+    @property
+    def whole(self) -> int:
+        """What the shares add up to."""
+        return self.count
+
+    def of(self, side: str) -> int:
+        """Return the share of a fold."""
+        return 1
+
+    def gets_largest(self, side: str) -> bool:
+        """Return whether a fold's first group of a class is its largest: what is left evens out."""
+        return True
+
+
 _SHARES = re.compile(r"[0-9]{1,3}/[0-9]{1,3}(/[0-9]{1,3})?", re.ASCII)
 
 
@@ -93,7 +143,12 @@ class Member:
     former: str = ""
 
 
-def deal(members: Iterable[Member], shares: Shares, seed: int) -> dict[str, str]:
+def deal(
+    members: Iterable[Member],
+    shares: Shares | Folds,
+    seed: int,
+    held: Container[str] = (),
+) -> dict[str, str]:
     """Return the side of each group.
 
     A group of which a photograph had a side takes it, and of several the earliest of `SIDES`. Of
@@ -108,16 +163,21 @@ def deal(members: Iterable[Member], shares: Shares, seed: int) -> dict[str, str]
     shares : Shares
     seed : int
         Another one deals otherwise.
+    held : container of str
+        Groups that go to test, unless they had another side before.
     """
     groups: dict[str, Counter[str]] = defaultdict(Counter)
     former: dict[str, set[str]] = defaultdict(set)
     for member in members:
         groups[member.group][member.label] += 1
-        if member.former in SIDES:
+        if member.former in shares.order:
             former[member.group].add(member.former)
     table = _Table(groups, shares)
     for name, sides in former.items():
-        table.put(name, min(sides, key=SIDES.index))
+        table.put(name, min(sides, key=shares.order.index))
+    for name in groups:
+        if name in held and name not in table.sides:
+            table.put(name, "test")
     order = sorted(groups, key=lambda name: (-groups[name].total(), _mixed(seed, name)))
     table.cover(order)
     for name in order:
@@ -133,7 +193,7 @@ def _mixed(seed: int, name: str) -> bytes:
 class _Table:
     """The sides of groups, as far as they are dealt, and what is wanting."""
 
-    def __init__(self, groups: Mapping[str, Counter[str]], shares: Shares) -> None:
+    def __init__(self, groups: Mapping[str, Counter[str]], shares: Shares | Folds) -> None:
         self.groups = groups
         self.shares = shares
         self.sides: dict[str, str] = {}
@@ -143,13 +203,13 @@ class _Table:
         self.wanting = {
             (label, side): count * shares.of(side)
             for label, count in self.counts.items()
-            for side in SIDES
+            for side in shares.order
         }
 
     def put(self, name: str, side: str) -> None:
         self.sides[name] = side
         for label, count in self.groups[name].items():
-            self.wanting[label, side] -= 100 * count
+            self.wanting[label, side] -= self.shares.whole * count
 
     def best(self, name: str) -> str:
         """Return the side whose squared shortfall of the group's classes sinks most."""
@@ -173,4 +233,4 @@ class _Table:
         free = [name for name in own if name not in self.sides]
         for side in reversed(self.shares.sides):
             if free and side not in here:
-                self.put(free.pop(0 if side == "train" else -1), side)
+                self.put(free.pop(0 if self.shares.gets_largest(side) else -1), side)

@@ -3,6 +3,7 @@
 import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 
 from granpipe.dataset.grouping_input import Facts, GroupingInput
@@ -14,6 +15,7 @@ from granpipe.dataset.names import SIDES as NOTE
 from granpipe.dataset.sides import SIDES, Member, Shares, deal
 from granpipe.dataset.tables import ALIKE_COLUMNS, LEAK_COLUMNS, each_row
 from granpipe.errors import DatasetError
+from granpipe.jobs.folds import deal_folds, find_held
 from granpipe.jobs.given_split import count_leaks, keep_leaks, take_given
 from granpipe.jobs.run import Run
 from granpipe.jobs.split_plan import Plan
@@ -23,11 +25,14 @@ from granpipe.stores.files import check_free
 from granpipe.stores.protocol import Store
 
 _SCHEMA = """
-CREATE TABLE split (name TEXT PRIMARY KEY, grp TEXT, split TEXT) WITHOUT ROWID;
+CREATE TABLE split (name TEXT PRIMARY KEY, grp TEXT, split TEXT, fold TEXT DEFAULT '')
+    WITHOUT ROWID;
 CREATE TABLE alike (source TEXT, other TEXT, distance INTEGER);
 CREATE TABLE leaks (source TEXT, other TEXT, rule TEXT, distance INTEGER);
 CREATE TABLE former_bytes (sha256 TEXT PRIMARY KEY, split TEXT) WITHOUT ROWID;
 CREATE TABLE former_names (name TEXT PRIMARY KEY, split TEXT) WITHOUT ROWID;
+CREATE TABLE former_folds (name TEXT PRIMARY KEY, fold TEXT) WITHOUT ROWID;
+CREATE TABLE held (name TEXT PRIMARY KEY) WITHOUT ROWID;
 """
 _RADII = (1000, 750, 500, 400, 300, 200, 150, 100, 75, 50, 40, 30, 20, 15, 10, 5, 2, 1)
 _PHOTOS = "FROM wanted JOIN records USING (name)"
@@ -73,25 +78,34 @@ def settle_sides(run: Run, plan: Plan, depth: int, recipe: str, rows: object) ->
         check_free(run.store, table, ",".join(tables[table]).encode())
     is_same = noted == note and all(map(run.has_table, [LABELS, *tables]))
     radius = ledger.noted(RADIUS) or 0.0
-    if is_same and _keep(index, run.store, has_leaks=LEAKS in tables):
+    find_held(index, plan.hold_out, depth)
+    is_kept = is_same and _keep(index, run.store, has_leaks=LEAKS in tables)
+    if is_kept:
         pass
     elif not plan.shares:
         take_given(index, Grouping(_facts(index, depth), plan.together), fix_leaks=plan.fix_leaks)
         past = []
     else:
         is_known = noted or ledger.is_whole
-        if not is_known or noted[:1] + noted[2:3] == note[:1] + note[2:3]:
+        if not is_known or plan.deals_as(noted):
             _load_former(index, run.store, past, rows)
         radius = _deal(index, plan, plan.shares, depth)
         past = _past(index)
+    if plan.folds and not is_kept:
+        if plan.folds_as(noted):
+            _load_folds(index, run.store)
+        deal_folds(index, plan.folds, plan.seed)
     return _counted(index, plan, depth, note, past, radius, is_first=not noted)
 
 
 def _keep(index: Index, store: Store, *, has_leaks: bool) -> bool:
     """Take groups and sides from the tables; return False where they are damaged all the same."""
     try:
-        rows = ((row["source"], row["group"], row["split"]) for row in each_row(store, LABELS))
-        index.load("INSERT INTO split VALUES (?, ?, ?)", rows)
+        rows = (
+            (row["source"], row["group"], row["split"], row["fold"])
+            for row in each_row(store, LABELS)
+        )
+        index.load("INSERT INTO split VALUES (?, ?, ?, ?)", rows)
         pairs = (
             (row["source"], row["other"], int(row["distance"])) for row in each_row(store, ALIKE)
         )
@@ -143,6 +157,13 @@ def _load_former(index: Index, store: Store, past: Sequence[str], rows: object) 
         raise _damaged(store)
 
 
+def _load_folds(index: Index, store: Store) -> None:
+    """Load the folds that photographs had, as far as a table tells them."""
+    with suppress(DatasetError, FileNotFoundError):
+        rows = ((row["source"], row["fold"]) for row in each_row(store, LABELS, ("source", "fold")))
+        index.load("INSERT OR REPLACE INTO former_folds VALUES (?, ?)", rows)
+
+
 def _damaged(store: Store) -> DatasetError:
     return DatasetError(
         f"{store.url}/{LABELS}: lost or damaged, and only it knows the sides; bring back a copy, "
@@ -160,9 +181,10 @@ def _deal(index: Index, plan: Plan, shares: Shares, depth: int) -> float:
     """
     grouping = Grouping(_facts(index, depth), plan.together)
     groups = grouping.groups()
-    index.load("INSERT INTO split VALUES (?, ?, '')", groups.names.items())
+    index.load("INSERT INTO split VALUES (?, ?, '', '')", groups.names.items())
     index.load("INSERT INTO alike VALUES (?, ?, ?)", groups.alike)
-    sides = deal(_members(index, groups.names), shares, plan.seed)
+    held = {groups.names[name] for (name,) in index.rows("SELECT name FROM held")}
+    sides = deal(_members(index, groups.names), shares, plan.seed, held)
     index.create("CREATE TABLE dealt (grp TEXT PRIMARY KEY, side TEXT) WITHOUT ROWID;")
     index.load("INSERT INTO dealt VALUES (?, ?)", sides.items())
     index.execute("UPDATE split SET split = (SELECT side FROM dealt WHERE dealt.grp = split.grp)")
@@ -236,6 +258,8 @@ def _counted(
     by_side = """SELECT label(name), split, count(*), count(DISTINCT grp) FROM split
         GROUP BY 1, 2"""
     counted = list(index.rows(by_side))
+    by_fold = "SELECT fold, count(*) FROM split WHERE fold <> '' GROUP BY fold"
+    not_held = "SELECT count(*) FROM held JOIN split USING (name) WHERE split <> 'test'"
     largest = "SELECT max(size) FROM (SELECT count(*) AS size FROM split GROUP BY grp)"
     unlike = "SELECT count(*) FROM alike WHERE label(source) <> label(other)"
     unknown = f"""SELECT count(*) {_PHOTOS} LEFT JOIN given ON photo = name
@@ -263,4 +287,6 @@ def _counted(
         leaks=leaks,
         leaking=leaking,
         moved=moved,
+        folds=Counter(dict(index.rows(by_fold))),
+        not_held=index.value(not_held),
     )

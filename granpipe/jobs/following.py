@@ -39,8 +39,10 @@ def progress_of(follow: Follow) -> Progress:
 
 def in_units(progress: Progress, unit: str) -> Progress:
     """Return what wraps results of another kind, if it shows of which they are."""
-    shows = "unit" in inspect.signature(progress).parameters
-    return partial(progress, unit=unit) if shows else progress
+    if "unit" not in inspect.signature(progress).parameters:
+        return progress
+    shows: Any = progress
+    return partial(shows, unit=unit)
 
 
 def bar(results: Iterator[Any], total: int, unit: str = "photographs") -> Iterator[Any]:

@@ -30,7 +30,7 @@ def take_given(index: Index, grouping: Grouping, *, fix_leaks: bool) -> None:
     """
     groups = grouping.groups()
     index.load(
-        "INSERT INTO split SELECT ?, ?, split FROM given WHERE photo = ?",
+        "INSERT INTO split SELECT ?, ?, split, '' FROM given WHERE photo = ?",
         ((name, group, name) for name, group in groups.names.items()),
     )
     index.load("INSERT INTO alike VALUES (?, ?, ?)", groups.alike)

@@ -2,6 +2,7 @@
 
 import os
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -109,6 +110,8 @@ def prepare(
     allow_empty: bool = False,
     labels: str | os.PathLike[str] | None = None,
     fix_leaks: bool = False,
+    folds: int | None = None,
+    hold_out: Sequence[str] | None = None,
     dry_run: bool = False,
     reindex_labels: bool = False,
     shards: str | os.PathLike[str] | None = None,
@@ -160,6 +163,12 @@ def prepare(
     labels : str or Path, optional
         A table that says which class each photograph is of, a file or s3:// URL; columns of other
         names as survey.csv:photo_id,crop. `none` for folders. Unless given, as before.
+    folds : int, optional
+        Deal what is not for testing to so many folds, whole groups; 0 for none. Unless given, as
+        before.
+    hold_out : sequence of str, optional
+        Rules for what goes to the test split, as `country:FR`; see `granpipe.dataset.hold_out`. An
+        empty one for none. Unless given, as before.
     fix_leaks : bool
         Of a split that is given, move each group that is in several to the earliest.
     dry_run : bool
@@ -200,6 +209,8 @@ def prepare(
         None if together is None else checked("together", together, checks.text),
         None if seed is None else checked("seed", seed, checks.SEED),
         fix_leaks,
+        None if folds is None else checked("folds", folds, checks.FOLDS),
+        None if hold_out is None else tuple(hold_out),
     )
     follow, say = progress_of(progress), say_of(say)
     workplace = choose(engine, workers, say)

@@ -98,13 +98,13 @@ class PrepareTables:
         """Yield the rows of labels.csv, and all that is recorded of each array."""
         numbers = {label: number for number, label in enumerate(self.classes)}
         split = "LEFT JOIN split USING (name)" if self.has_sides else ""
-        sides = "split.grp, split.split" if self.has_sides else "'', ''"
+        sides = "split.grp, split.split, fold" if self.has_sides else "'', '', ''"
         given = "given.latitude, given.longitude, given.taken_at"
         names = self.index.columns.split(", ")
         columns = ", ".join(f"records.{name}" for name in names)
         query = f"""SELECT name, label(name), {sides}, {given}, {columns} {_PHOTOS} {split}
             LEFT JOIN given ON photo = name ORDER BY name"""
-        for name, label, grp, side, lat, lon, taken_at, *values in self.index.rows(query):
+        for name, label, grp, side, fold, lat, lon, taken_at, *values in self.index.rows(query):
             row = dict(zip(names, values, strict=True))
             if row["latitude"] is None and lat is not None:
                 row |= {"latitude": lat, "longitude": lon, "altitude": None}
@@ -115,6 +115,7 @@ class PrepareTables:
                 "source": name,
                 "group": grp,
                 "split": side,
+                "fold": fold,
                 "taken_at": row["taken_at"] or taken_at,
             }
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 
+from granpipe.dataset.hold_out import HoldOut, parse_hold_out
 from granpipe.dataset.names import LABELS
 from granpipe.dataset.sides import SIDES, Shares, parse_shares
 from granpipe.dataset.tables import each_row
@@ -24,6 +25,8 @@ class Wish:
     together: str | None = None
     seed: int | None = None
     fix_leaks: bool = False
+    folds: int | None = None
+    hold_out: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +41,18 @@ class Plan:
     seed : int
     fix_leaks : bool
         Groups that are in several of the splits given are moved to the earliest.
+    folds : int
+        Into which what is not for testing is dealt; 0 for none.
+    hold_out : tuple of HoldOut
+        What goes to the test split.
     """
 
     shares: Shares | None
     together: Together
     seed: int
     fix_leaks: bool = False
+    folds: int = 0
+    hold_out: tuple[HoldOut, ...] = ()
 
     @property
     def split(self) -> str:
@@ -55,7 +64,9 @@ class Plan:
         """What dataset.json tells of it."""
         fixes = {"fix_leaks": True} if self.fix_leaks else {}
         split = str(self.shares or GIVEN)
-        return {"split": split, "together": str(self.together), "seed": self.seed, **fixes}
+        settings = {"split": split, "together": str(self.together), "seed": self.seed, **fixes}
+        settings |= {"folds": self.folds} if self.folds else {}
+        return settings | ({"hold_out": list(map(str, self.hold_out))} if self.hold_out else {})
 
     def note(self, recipe: str, photos: Iterable[tuple[str, str]]) -> list[str]:
         """Return what the ledger keeps: the settings, and a digest of all that decides on groups.
@@ -69,7 +80,26 @@ class Plan:
         digest = sha256(recipe.encode())
         for photo in photos:
             digest.update("{} {}\n".format(*photo).encode())
-        return [self.split, str(self.together), str(self.seed), digest.hexdigest()]
+        rules = "\n".join(map(str, self.hold_out))
+        folds = str(self.folds or "")
+        return [self.split, str(self.together), str(self.seed), digest.hexdigest(), folds, rules]
+
+    def deals_as(self, noted: Sequence[str]) -> bool:
+        """Return whether photographs keep the splits that they had under settings of before."""
+        noted = padded(noted)
+        return [noted[0], noted[2], noted[5]] == [
+            *(self.split, str(self.seed), "\n".join(map(str, self.hold_out))),
+        ]
+
+    def folds_as(self, noted: Sequence[str]) -> bool:
+        """Return whether photographs keep the folds that they had."""
+        noted = padded(noted)
+        return [noted[2], noted[4]] == [str(self.seed), str(self.folds or "")]
+
+
+def padded(noted: Sequence[str]) -> list[str]:
+    """Return a note of any version as `Plan.note` writes it."""
+    return [*noted, *[""] * (6 - len(noted))]
 
 
 def plan_sides(wish: Wish, noted: Sequence[str]) -> Plan | None:
@@ -80,23 +110,31 @@ def plan_sides(wish: Wish, noted: Sequence[str]) -> Plan | None:
     DatasetError
         The wish makes no sense.
     """
-    names = {"--keep-together": wish.together, "--seed": wish.seed}
-    names |= {"--fix-leaks": wish.fix_leaks or None}
+    names: dict[str, object] = {"--keep-together": wish.together, "--seed": wish.seed}
+    names |= {"--fix-leaks": wish.fix_leaks or None, "--folds": wish.folds or None}
+    names |= {"--hold-out": wish.hold_out or None}
     others = [name for name, value in names.items() if value is not None]
     shares = wish.split if wish.split is not None else (noted[0] if noted else "none")
     if shares == "none":
         if others:
             raise DatasetError(f"{others[0]} is for a dataset with a split; add --split 80/10/10")
         return None
-    former = noted[1:3] or [str(Together()), "0"]
+    former = list(noted[1:3]) or [str(Together()), "0"]
     together = former[0] if wish.together is None else wish.together
     seed = int(former[1]) if wish.seed is None else wish.seed
+    folds = int(padded(noted)[4] or 0) if wish.folds is None else wish.folds
+    rules = padded(noted)[5].split("\n") if wish.hold_out is None else wish.hold_out
+    hold_out = tuple(sorted(map(parse_hold_out, filter(None, rules)), key=str))
     if shares in {GIVEN, FIXED}:
+        if wish.hold_out:
+            raise DatasetError(
+                "--hold-out is for a split that is dealt; it has no part in one given"
+            )
         fixes = wish.fix_leaks or (wish.split is None and shares == FIXED)
-        return Plan(None, parse_together(together), seed, fixes)
+        return Plan(None, parse_together(together), seed, fixes, folds)
     if wish.fix_leaks:
         raise DatasetError("--fix-leaks is for a split that is given; add --split given")
-    return Plan(parse_shares(shares), parse_together(together), seed)
+    return Plan(parse_shares(shares), parse_together(together), seed, False, folds, hold_out)
 
 
 def check_no_sides(store: Store) -> None:

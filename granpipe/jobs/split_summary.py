@@ -39,6 +39,10 @@ class Sides:
         leak.
     moved : int
         Photographs that are in another split than the one given.
+    folds : Counter
+        Photographs of each fold, where there are folds.
+    not_held : int
+        Photographs to be held out that were trained on before, and so are not.
     """
 
     plan: Plan
@@ -56,6 +60,8 @@ class Sides:
     leaks: Counter[str]
     leaking: Counter[str]
     moved: int
+    folds: Counter[str]
+    not_held: int
 
     @property
     def split_counts(self) -> Counter[str]:

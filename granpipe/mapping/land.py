@@ -18,7 +18,7 @@ CREDIT = "Natural Earth 1:50m"
 BUDGET = 100_000
 """Bytes that the outlines near photographs may add to the page, about."""
 
-_UNITS = 100  # to a degree
+UNITS = 100  # to a degree
 _CELL = 2  # degrees
 _REACHES = (
     8,
@@ -35,10 +35,11 @@ Flags = NDArray[np.bool_]
 
 
 @cache
-def _atlas() -> dict[str, NDArray[Any]]:
+def atlas() -> dict[str, NDArray[Any]]:
+    """Return the arrays of land.npz, and the vertices of all arcs in hundredths of a degree."""
     with resources.files(__package__).joinpath("land.npz").open("rb") as file:
-        atlas = dict(np.load(file))
-    return atlas | {"vertices": np.cumsum(atlas["steps"], axis=0)}
+        land = dict(np.load(file))
+    return land | {"vertices": np.cumsum(land["steps"], axis=0)}
 
 
 def outlines(lats: Sequence[float], lons: Sequence[float]) -> dict[str, Any]:
@@ -57,8 +58,8 @@ def outlines(lats: Sequence[float], lons: Sequence[float]) -> dict[str, Any]:
         a country's index and the arcs around it, `~i` for one that is followed backwards; `names`
         and `labels`: longitude and latitude of a country's name and how wide it may be.
     """
-    atlas = _atlas()
-    world = atlas["coarse"]
+    land = atlas()
+    world = land["coarse"]
     size = _size(world)
     for reach in _REACHES:
         kept = world | _whole_islands(world, _near(lats, lons, reach))
@@ -79,7 +80,7 @@ def _near(lats: Sequence[float], lons: Sequence[float], reach: int) -> Flags:
     shifts = range(-reach, reach + 1)
     padded = np.pad(cells, ((reach, reach), (0, 0)))
     near = np.any([np.roll(padded, (dy, dx), (0, 1)) for dy in shifts for dx in shifts], axis=0)
-    lon, lat = _atlas()["vertices"].T / _UNITS
+    lon, lat = atlas()["vertices"].T / UNITS
     return np.asarray(near[reach : reach + len(cells)][_cell(lat, lon)], np.bool_)
 
 
@@ -90,34 +91,34 @@ def _cell(lat: NDArray[Any], lon: NDArray[Any]) -> tuple[NDArray[Any], NDArray[A
 
 def _whole_islands(world: Flags, near: Flags) -> Flags:
     """Keep an island whole or not at all where the world's map has none of it."""
-    arcs = _atlas()["arcs"]
+    arcs = atlas()["arcs"]
     lengths = np.diff(arcs)
     is_new = ~np.logical_or.reduceat(world, arcs[:-1]) & np.logical_or.reduceat(near, arcs[:-1])
     return np.asarray(near | np.repeat(is_new, lengths), np.bool_)
 
 
 def _written(kept: Flags) -> dict[str, Any]:
-    atlas = _atlas()
+    land = atlas()
     number: dict[int, int] = {}
     arcs: list[str] = []
-    for k, (start, end) in enumerate(zip(atlas["arcs"][:-1], atlas["arcs"][1:], strict=True)):
-        line = atlas["vertices"][start:end][kept[start:end]]
+    for k, (start, end) in enumerate(zip(land["arcs"][:-1], land["arcs"][1:], strict=True)):
+        line = land["vertices"][start:end][kept[start:end]]
         if len(line):
             number[k] = len(arcs)
             arcs.append(_text(np.diff(line, axis=0, prepend=0).ravel().tolist()))
     rings: list[str] = []
-    starts = atlas["ring_starts"]
-    for country, start, end in zip(atlas["ring_countries"], starts[:-1], starts[1:], strict=True):
-        ring = atlas["rings"][start:end].tolist()
+    starts = land["ring_starts"]
+    for country, start, end in zip(land["ring_countries"], starts[:-1], starts[1:], strict=True):
+        ring = land["rings"][start:end].tolist()
         if all(max(k, ~k) in number for k in ring):
             around = [number[k] if k >= 0 else ~number[~k] for k in ring]
             rings.append(_text([int(country), *around]))
     return {
-        "units": _UNITS,
+        "units": UNITS,
         "arcs": " ".join(arcs),
         "rings": " ".join(rings),
-        "names": atlas["names"].tolist(),
-        "labels": _text(atlas["labels"].ravel().tolist()),
+        "names": land["names"].tolist(),
+        "labels": _text(land["labels"].ravel().tolist()),
         "credit": CREDIT,
     }
 
