@@ -8,10 +8,12 @@ import numpy as np
 from PIL import Image
 
 from granpipe.errors import PhotoError, one_line
+from granpipe.photo.details import details_of
 from granpipe.photo.jpeg_integrity import decode_jpeg
 from granpipe.photo.opening import JPEGS, own_limit
 from granpipe.photo.png import check_rows, check_sums, resolve_key
 from granpipe.photo.tiff import check_strips, unread_coding
+from granpipe.photo.unread import unknown_need
 
 _EIGHT_BITS = {"L", "LA", "RGB", "RGBA", "CMYK"}
 _BITS_PER_SAMPLE, _PHOTOMETRIC, _WHITE_IS_ZERO = 258, 262, 0
@@ -76,6 +78,9 @@ def _not_decoded(image: Image.Image, error: Exception) -> PhotoError:
         return PhotoError("unsupported", f"is {what}, which is not read")
     if image.format == "HEIF" and str(error).startswith("Unsupported"):
         return PhotoError("unsupported", one_line(error))
+    container = details_of(image).container
+    if container and (what := unknown_need(container)):
+        return PhotoError("unsupported", what)
     return PhotoError("truncated", one_line(error))
 
 

@@ -11,10 +11,11 @@ from PIL import Image, UnidentifiedImageError
 
 from granpipe.errors import PhotoError, one_line
 from granpipe.photo.details import details_of, note_details, read_details
+from granpipe.photo.isobmff import read_container
 from granpipe.photo.jpeg_header import open_plain
 from granpipe.photo.png import scale_key
 from granpipe.photo.tiff import PREFIXES, check_tables, mend_colour_map
-from granpipe.photo.unread import describe, is_lossless, simpler, webp_sides
+from granpipe.photo.unread import describe, is_lossless, mended, simpler, webp_sides
 
 MAX_PIXELS = 200_000_000
 """Pixels of the largest photograph that is decoded, unless told otherwise."""
@@ -82,9 +83,11 @@ def _open_by_pillow(data: bytes, max_pixels: int, max_memory: int | None) -> Ima
         image = _opened(data)
     except Exception as error:  # Pillow's plugins raise nearly anything on hostile bytes
         image = _opened_again(data, error)
-    container = details_of(image).container
-    if container and container.sides:  # of which its clean aperture may be a small part
-        _check_pixels(container.sides, max_pixels)
+    if container := details_of(image).container:
+        if container.contradiction:
+            raise PhotoError("truncated", container.contradiction)
+        if container.sides:  # of which its clean aperture may be a small part
+            _check_pixels(container.sides, max_pixels)
     return image
 
 
@@ -102,6 +105,8 @@ def _opened(data: bytes) -> Image.Image:
         if details.chunks.is_odd:
             image = _open(simpler(data))
         scale_key(image, details.chunks)
+    elif details.container and details.container.mends:
+        image = _open(mended(data, details.container.mends))
     elif image.format == "TIFF":
         image.info.pop("xmp", None)  # by which Pillow would turn it
         image.is_animated = True  # type: ignore[attr-defined]  # else it reads all EXIF at its end
@@ -122,6 +127,8 @@ def _opened_again(data: bytes, error: Exception) -> Image.Image:
     """Open a file without what is no part of its picture, or raise what is to be said of it."""
     if what := describe(data, reads_heic=data[4:8] != b"ftyp" or _reads_heic()):
         raise PhotoError("unsupported", what) from error
+    if data[4:8] == b"ftyp" and (what := read_container(data).contradiction):
+        raise PhotoError("truncated", what) from error
     plain = simpler(data)
     try:
         if plain == data:

@@ -5,9 +5,9 @@ Both are for files that did not open. `describe` tells what is merely unknown fr
 """
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
-from granpipe.photo.isobmff import read_container
+from granpipe.photo.isobmff import Container, read_container
 from granpipe.photo.png_chunks import SIGNATURE, without_remarks
 from granpipe.photo.tiff import PREFIXES, describe_tiff, without_stray_tags
 
@@ -137,9 +137,16 @@ def _plain_webp(data: bytes) -> bytes:
 
 def _plain_heif(data: bytes) -> bytes:
     """Return a HEIC or AVIF whose EXIF and XMP items are of a type that nobody reads."""
+    container = read_container(data)
+    hidden = tuple((place, b"skip") for place in container.remark_types)
+    return mended(data, container.mends + hidden)
+
+
+def mended(data: bytes, mends: Iterable[tuple[int, bytes]]) -> bytes:
+    """Return a file in which something else is written at some places."""
     changed = bytearray(data)
-    for place in read_container(data).remark_types:
-        changed[place : place + 4] = b"skip"
+    for place, written in mends:
+        changed[place : place + len(written)] = written
     return bytes(changed)
 
 
@@ -217,4 +224,13 @@ def _describe_container(data: bytes, reads_heic: bool) -> str:
         return "HEIC needs the extra: pip install 'granpipe[heic]'"
     if is_avif and container.is_whole and not container.sides:
         return "is an AVIF that does not say its sides (ispe)"
-    return ""
+    return unknown_need(container)
+
+
+def unknown_need(container: Container) -> str:
+    """Return what a HEIC or AVIF file has that nobody here can read, though it must be; or nothing.
+
+    It is told where the picture did not open or decode, since some decoders know more than others.
+    """
+    kind = container.unknown
+    return kind and f"has the property {kind!r}, which has to be read and is not known"
