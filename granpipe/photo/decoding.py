@@ -38,7 +38,10 @@ def decode(image: Image.Image) -> Image.Image:
     PhotoError
         As `load` does; `unsupported` for 32-bit pixels, whose range nobody knows.
     """
-    return _eight_bits(load(image))
+    decoded = load(image)
+    if image.format == "BMP" and image.mode == "RGBA" and not image.getbbox():
+        return decoded.convert("RGB")  # whoever left all alpha 0 meant none, as browsers see it
+    return _eight_bits(decoded)
 
 
 def load(image: Image.Image) -> Image.Image:

@@ -26,7 +26,8 @@ _XMP = b"XML:com.adobe.xmp"
 _EXIF_TEXTS = (b"Raw profile type exif", b"Raw profile type APP1")
 _KEPT = (_XMP, *_EXIF_TEXTS)
 _HEXADECIMAL = re.compile(rb"\s*[^\n]*\n\s*\d+\s+([0-9a-fA-F\s]*)")
-_GREY, _RGB = 0, 2
+_GREY, _RGB, _PALETTE = 0, 2, 3
+_KEY_SIZES = {_GREY: range(2, 3), _RGB: range(6, 7)}  # in bytes
 _TWO, _FOUR = 2, 4
 # Decoders agree that a gamma this near to 1 / 2.2 means the curve of sRGB.
 _LIKE_SRGB = (0.43, 0.48)
@@ -123,6 +124,7 @@ def read_chunks(png: bytes) -> PngChunks:
     found, size, has_pixels = PngChunks(), 0, False
     if len(png) > 25:
         found.depth, found.colour_type = png[24], png[25]
+    found.is_odd = any(not needed for kind, *_, needed in _judged(png) if kind == b"tRNS")
     for kind, start, end in chunks(png):
         has_pixels |= kind == b"IDAT"
         if kind in _NEEDED or end + 4 > len(png):
@@ -155,11 +157,29 @@ def chunks(png: bytes) -> Iterator[tuple[bytes, int, int]]:
 def without_remarks(png: bytes) -> bytes:
     """Return a PNG of those chunks alone that make its pixels."""
     parts, rest = [png[:8]], 8
-    for kind, start, end in chunks(png):
+    for _, start, end, is_needed in _judged(png):
         rest = min(end + 4, len(png))
-        if kind in _NEEDED:
+        if is_needed:
             parts.append(png[start - 8 : rest])
     return b"".join([*parts, png[rest:]])
+
+
+def _judged(png: bytes) -> Iterator[tuple[bytes, int, int, bool]]:
+    """Yield kind, begin and end of each chunk, and whether it makes pixels.
+
+    A tRNS does only if its length is one of those in section 11.3.1.1, before the pixels, and once.
+    """
+    colour_type = png[25] if len(png) > 25 else _RGB
+    sizes = _KEY_SIZES.get(colour_type, range(0))
+    for kind, start, end in chunks(png):
+        if kind == b"PLTE" and colour_type == _PALETTE:
+            sizes = range(1, (end - start) // 3 + 1)
+        if kind == b"tRNS":
+            yield kind, start, end, end - start in sizes
+        else:
+            yield kind, start, end, kind in _NEEDED
+        if kind in {b"IDAT", b"tRNS"}:
+            sizes = range(0)
 
 
 def _text(kind: bytes, content: bytes) -> tuple[bytes, bytes | None]:

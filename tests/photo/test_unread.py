@@ -273,6 +273,31 @@ def test_an_odd_chunk_does_not_cost_a_png(odd, is_behind):
     assert np.array_equal(drawn(png(odd, is_behind=is_behind)), drawn(encoded(picture(), "PNG")))
 
 
+ODD_KEYS = [
+    *((mode, size) for mode in ("1", "L", "RGB", "LA", "RGBA") for size in (0, 1, 3, 4, 5, 7, 300)),
+    *(("P", size) for size in (0, 257, 300)),
+]
+
+
+@pytest.mark.parametrize(("mode", "size"), ODD_KEYS)
+def test_a_colour_key_of_a_length_that_cannot_be_does_not_cost_a_png(mode, size):
+    plain = encoded(picture(64, 48).convert(mode), "PNG")
+    place = plain.index(b"IDAT") - 4
+    odd = plain[:place] + chunk(b"tRNS", bytes(size)) + plain[place:]
+    found, expected = (drawn(data, fill=(200, 30, 10)) for data in (odd, plain))
+    assert np.array_equal(found, expected)
+
+
+def test_a_colour_key_counts_once_and_before_the_pixels():
+    levels = np.full((8, 8), 77)
+    data = grey_png(8, levels, 77)
+    assert tuple(drawn(data, fill=(200, 30, 10))[32, 32]) == (200, 30, 10)
+    key, other = (chunk(b"tRNS", struct.pack(">H", level)) for level in (77, 99))
+    assert tuple(drawn(data.replace(key, key + other), fill=(200, 30, 10))[32, 32]) == (200, 30, 10)
+    late = data.replace(key, b"").replace(chunk(b"IEND", b""), key + chunk(b"IEND", b""))
+    assert tuple(drawn(late, fill=(200, 30, 10))[32, 32]) == (77, 77, 77)
+
+
 def test_a_large_profile_of_a_png_counts():
     profile = draw_samples._display_p3()
     start = struct.unpack_from(">I", profile, 0)[0]
@@ -508,6 +533,18 @@ def bmp(bits: int, packing: int, masks: tuple[int, ...] = (), size: int = 40) ->
 )
 def test_a_bmp_that_is_not_read_is_unsupported_and_named(data, words):
     assert reason(data).startswith(f"unsupported: {words}")
+
+
+@pytest.mark.parametrize("size", [56, 108, 124])
+def test_a_bmp_whose_alpha_is_0_all_over_is_opaque(size):
+    masks = (0xFF0000, 0xFF00, 0xFF, 0xFF000000)
+    plain = bytearray(bmp(32, 3, masks, size))
+    plain[-128:] = bytes([60, 140, 90, 0]) * 32
+    array = drawn(bytes(plain), 8, fill=(200, 30, 10))
+    assert tuple(array[4, 4]) == (90, 140, 60)
+    plain[-1] = 255  # one pixel that is not clear, and the others are
+    array = drawn(bytes(plain), 8, fill=(200, 30, 10))
+    assert tuple(array[4, 4]) == (200, 30, 10)
 
 
 @given(st.binary(max_size=300), st.sampled_from([b"", b"BM", b"II*\0", b"MM\0*", b"II+\0"]))
