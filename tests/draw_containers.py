@@ -1,10 +1,12 @@
-"""Change what Pillow wrote: boxes of HEIC and AVIF (ISO/IEC 14496-12, 23008-12), chunks of PNG."""
+"""Draw and change files: boxes of HEIC and AVIF (ISO/IEC 14496-12, 23008-12), PNG, TIFF."""
 
 import io
 import struct
 import zlib
 
 from PIL import Image
+
+import exif_blocks as eb
 
 
 def box(kind: bytes, content: bytes) -> bytes:
@@ -189,3 +191,39 @@ def grid(data: bytes, kind: bytes, columns: int, rows: int, tile, sides, said=No
     head = box(b"ftyp", dict(boxes(data))[b"ftyp"])
     start = len(head) + len(meta(0)) + 8
     return head + meta(start) + box(b"mdat", stream + layout)
+
+
+def tiff(tags: dict[int, eb.Value], pixels: bytes, order: str = "<") -> bytes:
+    """Return a TIFF of one strip."""
+    tags = {0x103: eb.short(1), 0x115: eb.short(1), 0x116: eb.short(1000)} | tags
+    tags |= {0x111: eb.long(0), 0x117: eb.long(len(pixels))}
+    tags[0x111] = eb.long(len(eb.block(image=tags, order=order)))
+    return eb.block(image=tags, order=order) + pixels
+
+
+RAW = "is a raw photograph: "
+
+
+def raw_tiffs(order: str = "<") -> dict[str, tuple[bytes, str]]:
+    """Return TIFFs of which the first picture is not the photograph, each with what it is called.
+
+    It is a preview of 16 x 8 pixels, or levels of a sensor.
+    """
+    preview = {0x100: eb.short(16), 0x101: eb.short(8), 0x102: eb.short(8), 0x106: eb.short(1)}
+    preview |= {0xFE: eb.long(1)}
+    pixels = bytes(range(128))
+    below = {0x100: eb.short(64), 0x101: eb.short(32), 0x106: eb.short(32803)}
+    place = len(tiff(preview | {0x14A: eb.long(0)}, pixels, order))
+    parted = tiff(preview | {0x14A: eb.long(place)}, pixels, order)
+    return {
+        "DNG": (tiff(preview | {0xC612: eb.byte(1, 4, 0, 0)}, pixels, order), RAW + "DNG"),
+        "sensor below": (parted + eb.table(below, place, order), RAW + "levels of a sensor"),
+        "preview": (
+            parted + eb.table(below | {0x106: eb.short(1)}, place, order),
+            "is a TIFF that begins with a preview of its picture",
+        ),
+        "sensor": (
+            tiff(preview | {0x106: eb.short(32803)}, pixels, order),
+            RAW + "levels of a sensor",
+        ),
+    }

@@ -14,6 +14,7 @@ from granpipe.photo.details import details_of, note_details, read_details
 from granpipe.photo.isobmff import read_container
 from granpipe.photo.jpeg_header import open_plain
 from granpipe.photo.png import scale_key
+from granpipe.photo.raw import describe_raw
 from granpipe.photo.tiff import PREFIXES, check_tables, mend_colour_map
 from granpipe.photo.unread import describe, is_lossless, mended, simpler, webp_sides
 
@@ -75,6 +76,8 @@ def _open_by_pillow(data: bytes, max_pixels: int, max_memory: int | None) -> Ima
     if data.startswith(_SAID_BEFORE) and (what := describe(data)):
         raise PhotoError("unsupported", what)
     if data.startswith(PREFIXES):
+        if raw := describe_raw(data):
+            raise PhotoError("unsupported", raw)
         check_tables(data)
     if sides := webp_sides(data):
         _check_pixels(sides, max_pixels)

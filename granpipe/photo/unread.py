@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 
 from granpipe.photo.isobmff import Container, read_container
 from granpipe.photo.png_chunks import SIGNATURE, without_remarks
+from granpipe.photo.raw import describe_raw
 from granpipe.photo.tiff import PREFIXES, describe_tiff, without_stray_tags
 
 HEIC_BRANDS = (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1")
@@ -67,8 +68,8 @@ def describe(data: bytes, *, reads_heic: bool = True) -> str:
     >>> describe(b"GIF89a")
     'is a GIF'
     """
-    if data.startswith(b"GIF8"):
-        return "is a GIF"
+    if what := "is a GIF" if data.startswith(b"GIF8") else describe_raw(data):
+        return what
     if data.startswith(_JPEG):
         return _describe_jpeg(data)
     if data.startswith(PREFIXES):

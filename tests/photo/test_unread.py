@@ -17,6 +17,7 @@ from PIL import Image
 from granpipe.errors import PhotoError
 from granpipe.photo.decoding import load
 from granpipe.photo.exif import read_capture
+from granpipe.photo.kinds import begins_like_photo
 from granpipe.photo.letterbox import letterbox
 from granpipe.photo.memory import decoding_memory
 from granpipe.photo.opening import open_photo
@@ -26,7 +27,7 @@ from granpipe.photo.unread import bmp_profile, describe, is_lossless, simpler, w
 import draw_samples
 import exif_blocks as eb
 from conftest import picture, psnr, rejects, rows, save
-from draw_containers import chunk
+from draw_containers import chunk, raw_tiffs, tiff
 
 BLOCK = eb.block(eb.gps(), image={0x0112: eb.short(6)})
 
@@ -419,14 +420,6 @@ def test_a_transparent_colour_of_16_bits_takes_two_buffers_more(channels):
 # TIFF and BMP
 
 
-def tiff(tags: dict[int, eb.Value], pixels: bytes, order: str = "<") -> bytes:
-    """Return a TIFF of one strip."""
-    tags = {0x103: eb.short(1), 0x115: eb.short(1), 0x116: eb.short(1000)} | tags
-    tags |= {0x111: eb.long(0), 0x117: eb.long(len(pixels))}
-    tags[0x111] = eb.long(len(eb.block(image=tags, order=order)))
-    return eb.block(image=tags, order=order) + pixels
-
-
 def tiff_of_bits(bits: int, photometric: int, channels: int, order: str, kind: int = 1) -> bytes:
     tags = {0x100: eb.short(16), 0x101: eb.short(8), 0x102: eb.short(*[bits] * channels)}
     tags |= {0x106: eb.short(photometric), 0x115: eb.short(channels)}
@@ -443,7 +436,7 @@ def tiff_of_bits(bits: int, photometric: int, channels: int, order: str, kind: i
         (16, 2, 3, 3, "16-bit floating-point RGB"),
         (32, 2, 3, 3, "32-bit floating-point RGB"),
         (16, 32845, 3, 2, "16-bit signed LogLuv of 3 channels"),
-        (16, 32803, 1, 1, "16-bit colour filter array"),
+        (16, 32844, 1, 2, "16-bit signed LogL"),
     ],
 )
 def test_a_tiff_of_pixels_that_are_not_read_is_unsupported_and_says_what_they_are(
@@ -453,6 +446,41 @@ def test_a_tiff_of_pixels_that_are_not_read_is_unsupported_and_says_what_they_ar
     assert reason(data) == f"unsupported: is a TIFF whose pixels are not read: {words}"
     for end in (20, 60, len(data) // 3):  # a part of it is damaged, whatever it was to be
         assert reason(data[:end]).startswith(("truncated", "unsupported: is a TIFF"))
+
+
+@pytest.mark.parametrize("order", "<>")
+@pytest.mark.parametrize("name", ["DNG", "sensor below", "sensor", "preview"])
+def test_a_raw_photograph_is_unsupported_and_not_drawn_as_its_preview(name, order):
+    data, said = raw_tiffs(order)[name]
+    assert reason(data) == f"unsupported: {said}"
+    assert not begins_like_photo(data)
+    for end in range(20, len(data), 37):
+        assert reason(data[:end]).startswith(("truncated", "unsupported", "unreadable"))
+
+
+@pytest.mark.parametrize(
+    ("beginning", "kind"),
+    [
+        (b"FUJIFILMCCD-RAW 0201FF129502", "Fujifilm RAF"),
+        (b"IIRO\x08\0\0\0", "Olympus ORF"),
+        (b"MMOR\0\0\0\x08", "Olympus ORF"),
+        (b"IIU\0\x18\0\0\0", "Panasonic RW2"),
+        (b"II*\0\x10\0\0\0CR\2\0", "Canon CR2"),
+        (b"\0\0\0\x18ftypcrx \0\0\0\1crx isom", "Canon CR3"),
+    ],
+)
+def test_a_raw_photograph_is_known_by_how_it_begins(beginning, kind):
+    data = beginning + bytes(2000)
+    assert reason(data) == f"unsupported: is a raw photograph: {kind}"
+    assert not begins_like_photo(data)
+
+
+def test_a_tiff_of_several_pictures_is_not_raw():
+    small = {0x100: eb.short(16), 0x101: eb.short(8), 0x102: eb.short(8), 0x106: eb.short(1)}
+    plain = tiff(small, bytes(range(128)))
+    parted = tiff(small | {0x14A: eb.long(8)}, bytes(range(128)))  # itself, at a smaller scale
+    assert np.array_equal(drawn(parted), drawn(plain))
+    assert begins_like_photo(parted)
 
 
 def test_uncompressed_pixels_of_a_tiff_that_share_their_colours_are_unsupported():
