@@ -16,7 +16,7 @@ from granpipe.photo.jpeg_header import open_plain
 from granpipe.photo.png import scale_key
 from granpipe.photo.raw import describe_raw
 from granpipe.photo.tiff import PREFIXES, check_tables, mend_colour_map
-from granpipe.photo.unread import describe, is_lossless, mended, simpler, webp_sides
+from granpipe.photo.unread import describe, has_scans, is_lossless, mended, simpler, webp_sides
 
 MAX_PIXELS = 200_000_000
 """Pixels of the largest photograph that is decoded, unless told otherwise."""
@@ -115,7 +115,7 @@ def _opened(data: bytes) -> Image.Image:
         image.is_animated = True  # type: ignore[attr-defined]  # else it reads all EXIF at its end
         mend_colour_map(image)
     elif image.format in JPEGS:
-        image.info["lossless"] = is_lossless(data)
+        image.info["lossless"], image.info["scans"] = is_lossless(data), has_scans(data)
     note_details(image, details)
     return image
 

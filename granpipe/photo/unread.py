@@ -108,6 +108,20 @@ def is_lossless(data: bytes) -> bool:
     return any(marker == _LOSSLESS for marker, *_ in _segments(data))
 
 
+def has_scans(data: bytes) -> bool:
+    """Return whether the channels of a JPEG have scans of their own, as its first one shows.
+
+    All coefficients are kept then until the last scan is there.
+    """
+    channels = 0
+    for marker, start, end in _segments(data):
+        if marker in _FRAMES and end - start >= 6:
+            channels = data[start + 5]
+        elif marker == _SCAN:
+            return end > start and data[start] < channels
+    return False
+
+
 def simpler(data: bytes) -> bytes:
     """Return a file without what is no part of its picture; the same where there is no such way."""
     if data.startswith(_JPEG):

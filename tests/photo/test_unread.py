@@ -619,15 +619,45 @@ def test_one_plane_of_three_is_no_picture():
     assert reason(tiff(tags, bytes([90]) * 64 * 64)).startswith("truncated: ")
 
 
-def test_a_jpeg_whose_channels_have_scans_of_their_own_takes_more_memory():
-    data = encoded(picture(640, 480), "JPEG")
+def of_one_channel(data: bytes) -> bytes:
+    """Return a JPEG whose first scan has its first channel alone; the others are missing."""
     scan = data.index(b"\xff\xda")
-    one = data[: scan + 4] + b"\1\1\0\0\x3f\0" + data[scan + 14 :]  # of the first channel alone
-    one = one[: scan + 2] + b"\0\x08" + one[scan + 4 :]
-    parted = open_photo(one)
-    whole = open_photo(data)
+    end = scan + 2 + int.from_bytes(data[scan + 2 : scan + 4], "big")
+    return (
+        data[:scan] + eb.segment(0xDA, b"\1" + data[scan + 5 : scan + 7] + b"\0\x3f\0") + data[end:]
+    )
+
+
+ODD_JPEGS = {
+    "plain": b"",
+    "an odd segment": ODD_SEGMENTS["JFIF of 4 bytes"],
+    "another picture": ODD_SEGMENTS["MPF"],
+    "remarks twice": ODD_SEGMENTS["EXIF twice"],
+}
+
+
+@pytest.mark.parametrize("mode", ["RGB", "CMYK"])
+@pytest.mark.parametrize("odd", ODD_JPEGS.values(), ids=ODD_JPEGS)
+@pytest.mark.parametrize("marker", [0xC0, 0xC9])
+def test_a_jpeg_whose_channels_have_scans_of_their_own_takes_more_memory(mode, odd, marker):
+    data = encoded(picture(640, 480).convert(mode), "JPEG")
+    data = data[:2] + odd + data[2:].replace(b"\xff\xc0", bytes([0xFF, marker]), 1)
+    whole, parted = open_photo(data), open_photo(of_one_channel(data))
     needed = [decoding_memory(image, image.size, len(data)) for image in (whole, parted)]
     assert needed[1] - needed[0] == 4 * 2 * 640 * 480
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])
+@pytest.mark.parametrize("odd", ODD_JPEGS.values(), ids=ODD_JPEGS)
+@pytest.mark.parametrize("marker", [0xC2, 0xCA])
+def test_the_coefficients_of_a_progressive_jpeg_are_counted_however_it_is_opened(mode, odd, marker):
+    data = encoded(picture(640, 480).convert(mode), "JPEG", progressive=True)
+    data = data[:2] + odd + data[2:].replace(b"\xff\xc2", bytes([0xFF, marker]), 1)
+    image = open_photo(data)
+    assert decoding_memory(image, image.size, 0) == 4 * 3 * 640 * 480
+    with pytest.raises(PhotoError, match="MB") as caught:
+        letterbox(image, 32, max_memory=4 * 2 * 640 * 480)
+    assert caught.value.reason == "too_large"
 
 
 @pytest.mark.parametrize("name", ["exif", "generic profile", "iptc or exif 2"])
