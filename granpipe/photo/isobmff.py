@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from granpipe.photo.item_streams import named_colours, wrong_sides
 from granpipe.photo.meta_box import DamagedError, Meta, number, read_meta
-from granpipe.photo.odd_properties import mend_properties, unknown_property
+from granpipe.photo.odd_properties import mend_properties, read_code_points, unknown_property
 
 if TYPE_CHECKING:
     from fractions import Fraction
@@ -123,8 +123,7 @@ def _take_property(kind: bytes, content: bytes, found: dict[str, Any]) -> None:
         numbers = struct.unpack_from(">IIIIiIiI", content)
         found["aperture"] = tuple(map(Fraction, numbers[::2], numbers[1::2]))
     elif kind == b"colr" and content[:4] == b"nclx":
-        *points, rest = struct.unpack_from(">HHHB", content, 4)
-        found["code_points"] = (*points, rest >> 7)
+        found["code_points"] = read_code_points(content) or found.get("code_points")
     elif kind == b"colr" and content[:4] in {b"prof", b"rICC"}:
         found["profile"] = True
 

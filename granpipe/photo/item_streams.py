@@ -15,6 +15,7 @@ from granpipe.photo.streams import StreamHeader
 _AV1, _HEVC = b"av01", (b"hvc1", b"hev1")
 _CODED = (_AV1, *_HEVC)
 _BEGINNING = 1024
+_MOST_ALPHAS = 4
 _LAYERS = (b"lsel", b"a1op")
 _ALPHA = (b"urn:mpeg:mpegB:cicp:systems:auxiliary:alpha\0", b"urn:mpeg:hevc:2015:auxid:1\0")
 
@@ -55,7 +56,7 @@ def _parts(data: bytes, meta: Meta) -> Iterator[int]:
         item for kind, item, other in meta.references if (kind, other) == (b"auxl", meta.primary)
     ]
     clear = [item for item in others if _is_alpha(data, meta.property_of(item, b"auxC"))]
-    for item in (meta.primary, *clear):
+    for item in (meta.primary, *clear[:_MOST_ALPHAS]):
         yield item
         yield from meta.related(b"dimg", item)
 

@@ -13,6 +13,8 @@ _MOST_BOXES = 4096
 """Boxes, items and properties of each kind that are looked at; a phone writes a hundred."""
 
 _MOST_PIECES = 16
+_MOST_LINKS = 1 << 16
+"""References between items, and properties of all items together, that are looked at."""
 
 
 class DamagedError(Exception):
@@ -85,7 +87,8 @@ class Meta:
 
     def related(self, kind: bytes, item: int) -> list[int]:
         """Return the items to which an item refers, as the tiles of a grid (`dimg`)."""
-        return [other for what, one, other in self.references if (what, one) == (kind, item)]
+        found = (other for what, one, other in self.references if (what, one) == (kind, item))
+        return list(dict.fromkeys(found))
 
 
 def read_meta(data: bytes) -> Meta:
@@ -194,6 +197,8 @@ def _read_references(data: bytes, start: int, end: int, meta: Meta) -> None:
         item, count = number(data, begin, size), number(data, begin + size, 2)
         places = range(begin + size + 2, stop - size + 1, size)[: min(count, _MOST_BOXES)]
         meta.references += [(kind, item, number(data, place, size)) for place in places]
+        if len(meta.references) > _MOST_LINKS:
+            raise DamagedError
 
 
 def _read_properties(data: bytes, start: int, end: int, meta: Meta) -> None:
@@ -216,5 +221,5 @@ def _read_owners(data: bytes, start: int, end: int, meta: Meta) -> None:
             meta.owned.setdefault(item, []).append(which - 1)
             meta.marks.append((which - 1, place))
         start += owned * (1 + wide)
-        if start > end:
+        if start > end or len(meta.marks) > _MOST_LINKS:
             raise DamagedError

@@ -13,6 +13,7 @@ from granpipe.errors import PhotoError, one_line
 from granpipe.photo.details import details_of, note_details, read_details
 from granpipe.photo.isobmff import read_container
 from granpipe.photo.jpeg_header import open_plain
+from granpipe.photo.kinds import HEAD, begins_like_photo
 from granpipe.photo.png import scale_key
 from granpipe.photo.raw import describe_raw
 from granpipe.photo.tiff import PREFIXES, check_tables, mend_colour_map
@@ -33,7 +34,7 @@ _FORMATS = (
     "AVIF",
 )
 JPEGS = ("JPEG", "MPO")
-_MAGIC = (b"\xff\xd8\xff", b"\x89PNG", b"RIFF", *PREFIXES, b"BM")
+_MAGIC = (b"\xff\xd8\xff", b"\x89PNG", *PREFIXES, b"BM")
 _SAID_BEFORE = (b"GIF8", b"\xff\xd8\xff")  # Pillow would open what it does not decode
 _WEBP_BUFFERS = 4  # that its decoder makes when it is opened, of 4 bytes a pixel
 
@@ -167,6 +168,6 @@ def own_limit() -> Iterator[None]:
 
 
 def _not_opened(data: bytes) -> PhotoError:
-    if data.startswith(_MAGIC) or data[4:8] == b"ftyp":
+    if data.startswith(_MAGIC) or begins_like_photo(data[:HEAD]):
         return PhotoError("truncated", "cut off or damaged before its pixels begin")
     return PhotoError("unreadable", "is no picture, whatever its name says")

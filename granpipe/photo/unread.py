@@ -33,6 +33,11 @@ _KEPT: dict[int, tuple[tuple[bytes, int], ...]] = {
     0xEE: ((b"Adobe", 12),),
 }
 
+_OTHERS = {
+    **{b"GIF8": "is a GIF", b"8BPS": "is a Photoshop document", b"v/1\1": "is OpenEXR"},
+    **{b"\0\0\0\x0cjP  \r\n\x87\n": "is JPEG 2000", b"\xff\x4f\xff\x51": "is JPEG 2000"},
+    **{b"\0\0\0\x0cJXL \r\n\x87\n": "is JPEG XL", b"\xff\x0a": "is JPEG XL"},
+}
 _WEBP_PIXELS = (b"VP8X", b"ICCP", b"ALPH", b"VP8 ", b"VP8L", b"ANIM", b"ANMF")
 _WEBP_REMARKS = 0x08 | 0x04  # the flags of EXIF and XMP
 _BMP_SIZES = frozenset((12, 40, 52, 56, 64, 108, 124))
@@ -68,7 +73,8 @@ def describe(data: bytes, *, reads_heic: bool = True) -> str:
     >>> describe(b"GIF89a")
     'is a GIF'
     """
-    if what := "is a GIF" if data.startswith(b"GIF8") else describe_raw(data):
+    names = (name for start, name in _OTHERS.items() if data.startswith(start))
+    if what := next(names, "") or describe_raw(data):
         return what
     if data.startswith(_JPEG):
         return _describe_jpeg(data)

@@ -3,6 +3,7 @@
 import io
 import random
 import struct
+import time
 
 import numpy as np
 import pytest
@@ -127,6 +128,32 @@ def test_of_two_names_of_its_colours_the_last_sound_one_counts(kind):
     for more in ([], [ODD_PROPERTIES["nclx of 2 bytes"]]):
         data = dc.container(leaf, kind, dc.nclx(12, 13), *more, quality=100)
         assert np.abs(upright(data, 32)[12, 16].astype(int) - (73, 142, 46)).max() <= 4
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("points", [(0, 0, 0), (255, 255, 255), (3, 3, 3), (1, 19, 6), (1, 13, 18)])
+def test_code_points_that_are_reserved_name_nothing_and_cost_nothing(kind, points):
+    plain = dc.container(picture(160, 120), kind, quality=80)
+    odd = dc.with_properties(plain, dc.nclx(*points), drop=[b"colr"])
+    assert psnr(upright(odd), upright(plain)) > 40
+    named = dc.with_properties(plain, dc.nclx(12, 13), dc.nclx(*points), drop=[b"colr"])
+    assert read_container(named).code_points == (12, 13, 6, 1)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_matrix_that_shared_colours_cannot_have_is_left_out_and_primaries_count(kind):
+    leaf = Image.new("RGB", (32, 24), (90, 140, 60))
+    data = dc.container(leaf, kind, dc.nclx(12, 13, 0), drop=[b"colr"], quality=100)
+    assert np.abs(upright(data, 32)[12, 16].astype(int) - (73, 142, 46)).max() <= 4
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("matrix", [15, 16, 17])
+def test_matrices_that_no_decoder_here_knows_are_unsupported(kind, matrix):
+    data = dc.container(picture(160, 120), kind, dc.nclx(1, 13, matrix), drop=[b"colr"])
+    with pytest.raises(PhotoError, match="IPT|YCgCo") as caught:
+        letterbox(open_photo(data))
+    assert caught.value.reason == "unsupported"
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -313,8 +340,26 @@ def test_boxes_within_boxes_without_end_take_no_time():
         deep = dc.box(b"meta", bytes(4) + deep)
     many = dc.box(b"ftyp", b"avif" + bytes(4)) + dc.box(b"free", b"") * 200_000
     table = struct.pack(">BBHHI", 2, 0, 0, 0x4444, 0xFFFFFFFF) + random.Random(1).randbytes(4000)
-    for data in (deep, many, dc.box(b"meta", bytes(4) + dc.box(b"iloc", table))):
+    for data in (deep, many, dc.box(b"meta", bytes(4) + dc.box(b"iloc", table)), crowded()):
+        start = time.process_time()
         assert read_container(data).exif == b""
+        assert time.process_time() - start < 3
+
+
+def crowded() -> bytes:
+    """Return a file of as many odd properties, owners and references as there is room for."""
+    properties = dc.box(b"ipco", dc.box(b"colr", b"") * 127 + dc.box(b"ispe", bytes(12)) * 4000)
+    owners = b"".join(
+        struct.pack(">HB", 1, 255) + bytes(range(1, 128)) * 2 + b"\1" for _ in range(4000)
+    )
+    links = struct.pack(">HH", 1, 0xFFFF) + b"\0\1" * 0xFFFF
+    return dc.box(b"ftyp", b"avif" + bytes(4)) + dc.box(
+        b"meta",
+        bytes(4)
+        + dc.box(b"pitm", bytes(4) + b"\0\1")
+        + dc.box(b"iprp", properties + dc.box(b"ipma", struct.pack(">4xI", 4000) + owners))
+        + dc.box(b"iref", bytes(4) + (dc.box(b"dimg", links) + dc.box(b"auxl", links)) * 20),
+    )
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -128,6 +128,24 @@ def test_a_gif_is_unsupported_in_prepare_and_map_whatever_its_name(granpipe, tmp
     assert rows(tmp_path / "map.csv")[0]["detail"] == "is a GIF"
 
 
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (b"\xff\x0a\xfa\x7f", "unsupported: is JPEG XL"),
+        (b"\0\0\0\x0cJXL \r\n\x87\n", "unsupported: is JPEG XL"),
+        (b"\0\0\0\x0cjP  \r\n\x87\n", "unsupported: is JPEG 2000"),
+        (b"8BPS\0\1", "unsupported: is a Photoshop document"),
+        (b"\0\0\0\x18ftypisom\0\0\2\0", "unreadable: is no picture, whatever its name says"),
+        (b"RIFF\x24\0\0\0WAVEfmt ", "unreadable: is no picture, whatever its name says"),
+        (b"<!DOCTYPE html>", "unreadable: is no picture, whatever its name says"),
+        (b"\0\0\0\x18ftypavif\0\0\2\0", "truncated: cut off or damaged before its pixels begin"),
+    ],
+    ids=["JXL", "JXL in boxes", "JP2", "PSD", "film", "sound", "page", "AVIF"],
+)
+def test_what_is_no_photograph_is_not_called_damaged(data, said):
+    assert reason(data + bytes(99)) == said
+
+
 @pytest.mark.parametrize("options", [{}, {"lossless": True}, {"exif": BLOCK}], ids=str)
 def test_the_sides_of_a_webp_are_read_as_pillow_reads_them(options):
     assert webp_sides(encoded(picture(123, 45), "WEBP", **options)) == (123, 45)
