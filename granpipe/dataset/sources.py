@@ -93,9 +93,11 @@ class Search:
         ending = ending_of(entry.path)
         if is_hidden(entry.path):
             self.ignored["hidden"] += 1
+        elif is_photo(entry.path):
+            return True
         elif is_passed_over(self.store, entry.path):
             self.ignored[ending] += 1
-        elif is_photo(entry.path) or (entry.size and self.is_known(entry)):
+        elif entry.size and self.is_known(entry):
             return True
         elif entry.size and not entry.problem:
             doubtful.append(entry)

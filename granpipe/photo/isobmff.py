@@ -10,7 +10,7 @@ import struct
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from granpipe.photo.item_streams import named_colours, wrong_sides
+from granpipe.photo.item_streams import decoded_sides, named_colours, wrong_sides
 from granpipe.photo.meta_box import DamagedError, Meta, number, read_meta
 from granpipe.photo.odd_properties import mend_properties, read_code_points, unknown_property
 
@@ -37,6 +37,8 @@ class Container:
         How all items are coded.
     sides : tuple of int or None
         Width and height as they are coded, in pixels, neither cut nor turned.
+    decoded : tuple of int or None
+        Width and height of what is decoded: of a picture of several layers, the largest.
     aperture : tuple of int or None
         Left, top, right and bottom of the part to be shown, half-open, in coded pixels.
     orientation : int
@@ -63,6 +65,7 @@ class Container:
     kind: bytes = b""
     codings: frozenset[bytes] = frozenset()
     sides: tuple[int, int] | None = None
+    decoded: tuple[int, int] | None = None
     aperture: tuple[int, int, int, int] | None = None
     orientation: int = 1
     has_profile: bool = False
@@ -97,6 +100,7 @@ def read_container(data: bytes) -> Container:
         meta.kinds.get(meta.primary, b""),
         frozenset(meta.kinds.values()),
         sides,
+        decoded_sides(data, meta) or sides,
         cut,
         _TURNS[axis][quarters],
         "profile" in found,

@@ -29,6 +29,12 @@ def named_colours(data: bytes, meta: Meta) -> tuple[int, int, int, int] | None:
     return header.code_points if header else None
 
 
+def decoded_sides(data: bytes, meta: Meta) -> tuple[int, int] | None:
+    """Return the largest sides that a decoder makes room for; None where the stream says none."""
+    header = _coded(data, meta, meta.primary)
+    return header.sides if header else None
+
+
 def wrong_sides(data: bytes, meta: Meta) -> str:
     """Return how the sides that are said of a picture differ from its own; nothing if they agree.
 

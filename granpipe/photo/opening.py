@@ -16,8 +16,15 @@ from granpipe.photo.jpeg_header import open_plain
 from granpipe.photo.kinds import HEAD, begins_like_photo
 from granpipe.photo.png import scale_key
 from granpipe.photo.raw import describe_raw
-from granpipe.photo.tiff import PREFIXES, check_tables, mend_colour_map
-from granpipe.photo.unread import describe, has_scans, is_lossless, mended, simpler, webp_sides
+from granpipe.photo.tiff import PREFIXES, check_tables, mend_colour_map, whole_jpeg
+from granpipe.photo.unread import (
+    describe,
+    is_lossless,
+    keeps_coefficients,
+    mended,
+    simpler,
+    webp_sides,
+)
 
 MAX_PIXELS = 200_000_000
 """Pixels of the largest photograph that is decoded, unless told otherwise."""
@@ -90,8 +97,8 @@ def _open_by_pillow(data: bytes, max_pixels: int, max_memory: int | None) -> Ima
     if container := details_of(image).container:
         if container.contradiction:
             raise PhotoError("truncated", container.contradiction)
-        if container.sides:  # of which its clean aperture may be a small part
-            _check_pixels(container.sides, max_pixels)
+        if container.decoded:  # of which its clean aperture may be a small part
+            _check_pixels(container.decoded, max_pixels)
     return image
 
 
@@ -115,8 +122,10 @@ def _opened(data: bytes) -> Image.Image:
         image.info.pop("xmp", None)  # by which Pillow would turn it
         image.is_animated = True  # type: ignore[attr-defined]  # else it reads all EXIF at its end
         mend_colour_map(image)
+        image.info["scans"] = keeps_coefficients(whole_jpeg(image, data))
     elif image.format in JPEGS:
-        image.info["lossless"], image.info["scans"] = is_lossless(data), has_scans(data)
+        image.info["lossless"] = is_lossless(data)
+        image.info["scans"] = keeps_coefficients(data)
     note_details(image, details)
     return image
 

@@ -20,7 +20,7 @@ _SCAN, _HIERARCHY, _JPEG_LS = 0xDA, 0xDE, 0xF7
 _FRAMES = frozenset(range(0xC0, 0xD0)) - frozenset((0xC4, 0xC8, 0xCC)) | {_HIERARCHY, _JPEG_LS}
 _TABLES = _FRAMES | {0xC4, 0xCC, _SCAN, 0xDB, 0xDC, 0xDD, 0xDF}
 _ALONE = frozenset((0x01, *range(0xD0, 0xDA)))
-_LOSSLESS = 0xC3
+_LOSSLESS, _PROGRESSIVE = 0xC3, (0xC2, 0xCA)
 _UNREAD_FRAMES = {
     **dict.fromkeys((0xC5, 0xC6, 0xC7, 0xCD, 0xCE, 0xCF, _HIERARCHY), "is a hierarchical JPEG"),
     **{0xCB: "is a lossless JPEG of arithmetic codes", _JPEG_LS: "is JPEG-LS"},
@@ -114,13 +114,15 @@ def is_lossless(data: bytes) -> bool:
     return any(marker == _LOSSLESS for marker, *_ in _segments(data))
 
 
-def has_scans(data: bytes) -> bool:
-    """Return whether the channels of a JPEG have scans of their own, as its first one shows.
+def keeps_coefficients(data: bytes) -> bool:
+    """Return whether all coefficients of a JPEG are kept until its last scan is there.
 
-    All coefficients are kept then until the last scan is there.
+    So it is where the scans tell of them bit by bit, or of channels that follow each other.
     """
     channels = 0
     for marker, start, end in _segments(data):
+        if marker in _PROGRESSIVE:
+            return True
         if marker in _FRAMES and end - start >= 6:
             channels = data[start + 5]
         elif marker == _SCAN:

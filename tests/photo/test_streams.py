@@ -14,6 +14,7 @@ from PIL import Image
 from granpipe.errors import PhotoError
 from granpipe.photo import av1, hevc
 from granpipe.photo.letterbox import letterbox
+from granpipe.photo.memory import decoding_memory
 from granpipe.photo.opening import open_photo
 from granpipe.photo.streams import Bits
 
@@ -372,6 +373,10 @@ def test_a_picture_of_several_layers_may_be_a_smaller_one():
             assert "and is coded as 160 x 120" in reason(data)
         else:
             assert letterbox(open_photo(data), 64)[2] == said
+            image = open_photo(data)
+            assert decoding_memory(image, image.size, 0) == 4 * 3 * 160 * 120
+            with pytest.raises(PhotoError, match="160 x 120"):
+                open_photo(data, max_pixels=10_000)
 
 
 def test_the_command_line_says_both_sides(granpipe, tmp_path):

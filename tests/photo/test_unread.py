@@ -678,6 +678,17 @@ def test_the_coefficients_of_a_progressive_jpeg_are_counted_however_it_is_opened
     assert caught.value.reason == "too_large"
 
 
+@pytest.mark.parametrize("options", [{}, {"progressive": True}], ids=["baseline", "progressive"])
+def test_the_coefficients_of_a_progressive_jpeg_in_a_tiff_are_counted(options):
+    data = encoded(picture(640, 480).convert("L"), "JPEG", **options)
+    tags = {0x100: eb.short(640), 0x101: eb.short(480), 0x102: eb.short(8)}
+    tags |= {0x106: eb.short(1), 0x103: eb.short(7)}
+    image = open_photo(tiff(tags, data))
+    buffers = 4 if options else 2
+    assert decoding_memory(image, image.size, 0) == 4 * buffers * 640 * 480
+    assert psnr(drawn(tiff(tags, data)), drawn(data)) > 35
+
+
 @pytest.mark.parametrize("name", ["exif", "generic profile", "iptc or exif 2"])
 def test_a_text_may_have_any_name_in_its_first_line(name):
     digits = (b"Exif\0\0" + BLOCK).hex()
