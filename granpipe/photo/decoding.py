@@ -13,6 +13,7 @@ from granpipe.photo.jpeg_integrity import decode_jpeg
 from granpipe.photo.opening import JPEGS, own_limit
 from granpipe.photo.png import check_rows, check_sums, resolve_key
 from granpipe.photo.tiff import check_strips, unread_coding
+from granpipe.photo.tiff_jpegs import check_jpegs
 from granpipe.photo.unread import unknown_need
 
 _EIGHT_BITS = {"L", "LA", "RGB", "RGBA", "CMYK"}
@@ -40,7 +41,7 @@ def decode(image: Image.Image) -> Image.Image:
     """
     decoded = load(image)
     if image.format == "BMP" and image.mode == "RGBA" and not image.getbbox():
-        return decoded.convert("RGB")  # whoever left all alpha 0 meant none, as browsers see it
+        return decoded.convert("RGB")  # nobody means alpha of 0 all over, as browsers see it, too
     return _eight_bits(decoded)
 
 
@@ -120,6 +121,7 @@ def _check_file(image: Image.Image) -> None:
         check_sums(bytes_of(image))
     if image.format == "TIFF":
         check_strips(image)
+        check_jpegs(image, bytes_of(image))
 
 
 def _eight_bits(image: Image.Image) -> Image.Image:

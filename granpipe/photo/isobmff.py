@@ -55,7 +55,7 @@ class Container:
         Places in the file, and what is to be written there so that no decoder stops at a property
         that is damaged and makes no pixels.
     unknown : str
-        A property that whoever reads the picture must know, and which no decoder here does.
+        A property that a reader of the picture must know, and that no decoder here does.
     contradiction : str
         How the sides that are said differ from those that are coded, in words.
     is_whole : bool

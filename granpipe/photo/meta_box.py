@@ -49,7 +49,7 @@ class Meta:
         Numbers of the properties of each item, from 0.
     marks : list of tuple
         Numbers of properties, each with where in the file an item is said to have it; the highest
-        bit is set there if whoever reads the file must know the property.
+        bit is set there if a reader must know the property.
     references : list of tuple
         Kind, item and other item of each reference.
     inner : int

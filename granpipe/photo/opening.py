@@ -16,7 +16,8 @@ from granpipe.photo.jpeg_header import open_plain
 from granpipe.photo.kinds import HEAD, begins_like_photo
 from granpipe.photo.png import scale_key
 from granpipe.photo.raw import describe_raw
-from granpipe.photo.tiff import PREFIXES, check_tables, mend_colour_map, whole_jpeg
+from granpipe.photo.tiff import PREFIXES, check_tables, mend_colour_map
+from granpipe.photo.tiff_jpegs import whole_jpeg
 from granpipe.photo.unread import (
     describe,
     is_lossless,

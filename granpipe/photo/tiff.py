@@ -13,7 +13,7 @@ PREFIXES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 """How a TIFF begins: little and big endian, then BigTIFF of both kinds."""
 
 _WIDTH, _LENGTH, _BITS, _COMPRESSION, _PHOTOMETRIC, _SAMPLES = 256, 257, 258, 259, 262, 277
-_OFFSETS, _BYTE_COUNTS, _PLANAR, _COLOUR_MAP, _FORMAT = 273, 279, 284, 320, 339
+_BYTE_COUNTS, _PLANAR, _COLOUR_MAP, _FORMAT = 279, 284, 320, 339
 _FILL_ORDER, _EXTRA, _SUBSAMPLING = 266, 338, 530
 _APART, _YCBCR, _LAB = 2, 6, 8
 _ASKED = frozenset(
@@ -38,7 +38,6 @@ _COMPRESSIONS = {
     **{34677: "SGI LogLuv of 24 bits", 34712: "JPEG 2000", 34887: "LERC", 34925: "LZMA"},
     **{50000: "Zstandard", 50001: "WebP", 50002: "JPEG XL", 52546: "JPEG XL"},
 }
-_JPEGS, _JPEG_HEADER = (6, 7), 1 << 16
 _DECODED = frozenset((1, 2, 3, 4, 5, 7, 8, 32773, 32946, 34925, 50000))
 
 
@@ -194,14 +193,6 @@ def mend_colour_map(image: Image.Image) -> None:
         size = len(levels) // 3
         entries = zip(levels[:size], levels[size : 2 * size], levels[2 * size :], strict=False)
         image.palette = ImagePalette.raw("RGB", b"".join(map(bytes, entries)))
-
-
-def whole_jpeg(image: Image.Image, data: bytes) -> bytes:
-    """Return the beginning of the JPEG that is all of an opened TIFF; nothing where none is."""
-    tags = image.tag_v2  # type: ignore[attr-defined]
-    places = tags.get(_OFFSETS, ())
-    is_whole = tags.get(_COMPRESSION) in _JPEGS and len(places) == 1
-    return data[places[0] : places[0] + _JPEG_HEADER] if is_whole else b""
 
 
 def unread_coding(image: Image.Image) -> str:

@@ -689,6 +689,37 @@ def test_the_coefficients_of_a_progressive_jpeg_in_a_tiff_are_counted(options):
     assert psnr(drawn(tiff(tags, data)), drawn(data)) > 35
 
 
+@pytest.mark.parametrize(
+    ("sides", "is_sound"),
+    [
+        *(((160, 120), True), ((160, 118), True), ((160, 100), True)),
+        *(((320, 120), False), ((80, 120), False), ((160, 240), False), ((160, 60), False)),
+        *(((159, 120), False), ((161, 120), False), ((160, 121), False)),
+    ],
+)
+def test_a_tiff_that_says_other_sides_than_its_jpeg_is_refused(sides, is_sound):
+    width, height = sides
+    tags = {0x100: eb.short(width), 0x101: eb.short(height), 0x102: eb.short(8)}
+    tags |= {0x106: eb.short(1), 0x103: eb.short(7)}
+    data = tiff(tags, encoded(picture(160, 120).convert("L"), "JPEG", quality=95))
+    if is_sound:
+        expected = picture(160, 120).convert("L").crop((0, 0, *sides))
+        assert psnr(drawn(data), drawn(encoded(expected, "PNG"))) > 35
+    else:
+        assert reason(data) == (
+            f"truncated: a part of it is to have {width} x {height} pixels, and has 160 x 120"
+        )
+
+
+@pytest.mark.parametrize("height", [1, 15, 16, 17, 100])
+@pytest.mark.parametrize("rows", [8, 16, 64, 1000])
+def test_a_tiff_of_jpegs_in_strips_and_tiles_is_drawn(height, rows):
+    image = picture(50, height)
+    options = {"compression": "jpeg", "quality": 95}
+    striped = encoded(image, "TIFF", tiffinfo={278: rows}, **options)
+    assert psnr(drawn(striped), drawn(encoded(image, "PNG"))) > 30
+
+
 @pytest.mark.parametrize("name", ["exif", "generic profile", "iptc or exif 2"])
 def test_a_text_may_have_any_name_in_its_first_line(name):
     digits = (b"Exif\0\0" + BLOCK).hex()
