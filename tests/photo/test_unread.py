@@ -711,6 +711,29 @@ def test_a_tiff_that_says_other_sides_than_its_jpeg_is_refused(sides, is_sound):
         )
 
 
+def tiles(sides: tuple[int, int]) -> bytes:
+    """Return 160 x 128 grey pixels in four tiles of 80 x 64, which are JPEGs of such sides."""
+    image = picture(160, 128).convert("L")
+    corners = [(left, top) for top in (0, 64) for left in (0, 80)]
+    crops = [image.crop((left, top, left + 80, top + 64)).resize(sides) for left, top in corners]
+    parts = [encoded(crop, "JPEG", quality=95) for crop in crops]
+    tags = {0x100: eb.short(160), 0x101: eb.short(128), 0x102: eb.short(8), 0x103: eb.short(7)}
+    tags |= {0x106: eb.short(1), 0x115: eb.short(1), 0x142: eb.short(80), 0x143: eb.short(64)}
+    tags |= {0x144: eb.long(*[0] * 4), 0x145: eb.long(*map(len, parts))}
+    places = [len(eb.block(image=tags)) + sum(map(len, parts[:number])) for number in range(4)]
+    return eb.block(image=tags | {0x144: eb.long(*places)}) + b"".join(parts)
+
+
+@pytest.mark.parametrize("sides", [(80, 64), (64, 64), (80, 48), (96, 64)])
+def test_tiles_of_a_tiff_that_are_jpegs_of_other_sides_are_refused(sides):
+    if sides == (80, 64):
+        expected = encoded(picture(160, 128).convert("L"), "PNG")
+        assert psnr(drawn(tiles(sides)), drawn(expected)) > 35
+    else:
+        found = f"{sides[0]} x {sides[1]}"
+        assert reason(tiles(sides)).endswith(f"is to have 80 x 64 pixels, and has {found}")
+
+
 @pytest.mark.parametrize("height", [1, 15, 16, 17, 100])
 @pytest.mark.parametrize("rows", [8, 16, 64, 1000])
 def test_a_tiff_of_jpegs_in_strips_and_tiles_is_drawn(height, rows):
