@@ -4,12 +4,14 @@ HEIC files may name colours there alone, and what they say of their sides elsewh
 """
 
 import re
+from collections.abc import Iterator
+from itertools import islice
 
 from granpipe.photo.streams import Bits, StreamHeader
 
 _SPS = 33
 _FIRST_LAYER = [bytes([_SPS << 1, time]) for time in range(8)]
-_LONGEST = 4096
+_MOST_UNITS, _LONGEST = 64, 4096
 _MOST_SETS, _MOST_PICTURES, _MOST_LONG = 64, 16, 32
 _EMULATION = re.compile(rb"\0\0\x03")
 _BY_CHROMA = {0: (1, 1), 1: (2, 2), 2: (2, 1), 3: (1, 1)}  # luma samples of one step of a window
@@ -44,19 +46,21 @@ def stream_header(configuration: bytes) -> StreamHeader | None:
 
 def _sequence_unit(data: bytes) -> bytes:
     """Return the sequence parameter set of the first layer; empty where there is none."""
+    for kind, unit in islice(_units(data), _MOST_UNITS):
+        if kind == _SPS and unit[:2] in _FIRST_LAYER:
+            return unit
+    return b""
+
+
+def _units(data: bytes) -> Iterator[tuple[int, bytes]]:
     place = 23
-    for _ in range(data[22] if len(data) > 22 else 0):
-        kind, count = data[place : place + 1], int.from_bytes(data[place + 1 : place + 3], "big")
+    while place + 3 <= len(data):
+        kind, count = data[place] & 0x3F, int.from_bytes(data[place + 1 : place + 3], "big")
         place += 3
         for _ in range(count):
             size = int.from_bytes(data[place : place + 2], "big")
-            unit = data[place + 2 : place + 2 + size]
-            if kind and kind[0] & 0x3F == _SPS and unit[:2] in _FIRST_LAYER:
-                return unit
+            yield kind, data[place + 2 : place + 2 + size]
             place += 2 + size
-            if place >= len(data):
-                return b""
-    return b""
 
 
 def _number(bits: Bits, most: int) -> int:

@@ -7,6 +7,7 @@ differ over a file that says others: they scale its picture, cut it or refuse it
 import struct
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import islice
 
 from granpipe.photo import av1, hevc
 from granpipe.photo.meta_box import Box, Meta
@@ -15,14 +16,14 @@ from granpipe.photo.streams import StreamHeader
 _AV1, _HEVC = b"av01", (b"hvc1", b"hev1")
 _CODED = (_AV1, *_HEVC)
 _BEGINNING = 1024
-_MOST_ALPHAS = 4
+_MOST_ALPHAS, _MOST_PARTS = 4, 1024
 _LAYERS = (b"lsel", b"a1op")
 _ALPHA = (b"urn:mpeg:mpegB:cicp:systems:auxiliary:alpha\0", b"urn:mpeg:hevc:2015:auxid:1\0")
 
 
 def named_colours(data: bytes, meta: Meta) -> tuple[int, int, int, int] | None:
     """Return the code points in the stream of the picture, or of the first part of a grid."""
-    coded = [item for item, kind in meta.kinds.items() if kind in _CODED]
+    coded = {item: kind for item, kind in meta.kinds.items() if kind in _CODED}
     parts = [meta.primary, *meta.related(b"dimg", meta.primary), *coded]
     item = next((item for item in parts if item in coded), None)
     header = _header(data, meta, item) if item is not None else None
@@ -41,14 +42,13 @@ def wrong_sides(data: bytes, meta: Meta) -> str:
     The parts of a grid and the transparency of the picture are looked at, too. What cannot be read
     is left to decoders to judge.
     """
-    seen = set()
-    for item in _parts(data, meta):
+    headers: dict[tuple[bytes | None, Box | int], StreamHeader | None] = {}
+    for item in islice(_parts(data, meta), _MOST_PARTS):
         said = _said(data, meta, item)
-        told_by = meta.property_of(item, b"hvcC") or item
-        if (said, told_by) in seen:
-            continue
-        seen.add((said, told_by))
-        coded = _coded(data, meta, item)
+        source = meta.kinds.get(item), meta.property_of(item, b"hvcC") or item
+        if source not in headers:  # the tiles of a HEIC share theirs
+            headers[source] = _coded(data, meta, item)
+        coded = headers[source]
         if coded and (wrong := [sides for sides in said if not _agree(sides, coded)]):
             what = "put together" if meta.kinds.get(item) == b"grid" else "coded"
             (width, height), (wide, high) = wrong[0], coded.sides
