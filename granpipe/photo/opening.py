@@ -20,6 +20,7 @@ from granpipe.photo.tiff import PREFIXES, check_tables, mend_colour_map
 from granpipe.photo.tiff_jpegs import whole_jpeg
 from granpipe.photo.unread import (
     describe,
+    has_stray_segment,
     is_lossless,
     keeps_coefficients,
     mended,
@@ -125,6 +126,8 @@ def _opened(data: bytes) -> Image.Image:
         mend_colour_map(image)
         image.info["scans"] = keeps_coefficients(whole_jpeg(image, data))
     elif image.format in JPEGS:
+        if has_stray_segment(data):
+            image = _open(simpler(data))
         image.info["lossless"] = is_lossless(data)
         image.info["scans"] = keeps_coefficients(data)
     note_details(image, details)

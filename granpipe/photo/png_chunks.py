@@ -17,6 +17,7 @@ SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 _TEXTS = (b"tEXt", b"zTXt", b"iTXt")
 _NEEDED = frozenset((b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"))
+_ODD = (b"tRNS", b"fcTL", b"fdAT")  # other frames are none of the picture
 _NAMED = (b"cICP", b"sRGB", b"gAMA", b"cHRM", b"iCCP", b"eXIf")
 _BEFORE_PIXELS = frozenset((b"cICP", b"sRGB", b"gAMA", b"cHRM", b"iCCP", b"pHYs", b"acTL"))
 _LARGEST_TEXT = 1 << 20  # Pillow's own limit, inflated
@@ -124,10 +125,10 @@ def read_chunks(png: bytes) -> PngChunks:
     found, size, has_pixels = PngChunks(), 0, False
     if len(png) > 25:
         found.depth, found.colour_type = png[24], png[25]
-    found.is_odd = any(not needed for kind, *_, needed in _judged(png) if kind == b"tRNS")
-    for kind, start, end in chunks(png):
+    for kind, start, end, is_needed in _judged(png):
         has_pixels |= kind == b"IDAT"
-        if kind in _NEEDED or end + 4 > len(png):
+        found.is_odd |= kind in _ODD and not is_needed
+        if is_needed or end + 4 > len(png):
             continue
         if has_pixels and kind in _BEFORE_PIXELS:
             found.is_odd = True
@@ -167,7 +168,8 @@ def without_remarks(png: bytes) -> bytes:
 def _judged(png: bytes) -> Iterator[tuple[bytes, int, int, bool]]:
     """Yield kind, begin and end of each chunk, and whether it makes pixels.
 
-    A tRNS does only if its length is one of those in section 11.3.1.1, before the pixels, and once.
+    A tRNS does only if its length is one of those in section 11.3.1.1, before the pixels, and once;
+    and a PLTE only of pixels that have a palette, as it is a suggestion beside others.
     """
     colour_type = png[25] if len(png) > 25 else _RGB
     sizes = _KEY_SIZES.get(colour_type, range(0))
@@ -176,6 +178,8 @@ def _judged(png: bytes) -> Iterator[tuple[bytes, int, int, bool]]:
             sizes = range(1, (end - start) // 3 + 1)
         if kind == b"tRNS":
             yield kind, start, end, end - start in sizes
+        elif kind == b"PLTE":
+            yield kind, start, end, colour_type == _PALETTE
         else:
             yield kind, start, end, kind in _NEEDED
         if kind in {b"IDAT", b"tRNS"}:

@@ -19,6 +19,7 @@ _JPEG = b"\xff\xd8\xff"
 _SCAN, _HIERARCHY, _JPEG_LS = 0xDA, 0xDE, 0xF7
 _FRAMES = frozenset(range(0xC0, 0xD0)) - frozenset((0xC4, 0xC8, 0xCC)) | {_HIERARCHY, _JPEG_LS}
 _TABLES = _FRAMES | {0xC4, 0xCC, _SCAN, 0xDB, 0xDC, 0xDD, 0xDF}
+_REMARKS = frozenset((*range(0xE0, 0xF0), 0xFE))
 _ALONE = frozenset((0x01, *range(0xD0, 0xDA)))
 _LOSSLESS, _PROGRESSIVE = 0xC3, (0xC2, 0xCA)
 _UNREAD_FRAMES = {
@@ -128,6 +129,11 @@ def keeps_coefficients(data: bytes) -> bool:
         elif marker == _SCAN:
             return end > start and data[start] < channels
     return False
+
+
+def has_stray_segment(data: bytes) -> bool:
+    """Return whether a JPEG has a segment of a reserved marker (table B.1): decoders stop at it."""
+    return any(not (marker in _TABLES or marker in _REMARKS) for marker, *_ in _segments(data))
 
 
 def simpler(data: bytes) -> bytes:

@@ -224,6 +224,8 @@ ODD_SEGMENTS = {
     "MPF": eb.segment(0xE2, b"MPF\0" + b"II*\0\xff\xff"),
     "a profile of 12 bytes": eb.segment(0xE2, b"ICC_PROFILE\0"),
     "EXIF of nothing": eb.segment(0xE1, b"Exif\0\0"),
+    "a reserved marker": eb.segment(0xF3, b"nobody knows"),
+    "another reserved marker": eb.segment(0x4F, b"nobody knows"),
     "EXIF twice": eb.segment(0xE1, b"Exif\0\0" + BLOCK) * 2,
 }
 
@@ -283,6 +285,10 @@ ODD_CHUNKS = {
     "a profile packed in an unknown way": chunk(b"iCCP", b"name\0\7"),
     "acTL of 2 bytes": chunk(b"acTL", b"\0\0"),
     "no keyword": chunk(b"iTXt", b""),
+    "another frame's pixels": chunk(b"fdAT", b"\0\0\0\1nonsense"),
+    "another frame": chunk(b"acTL", struct.pack(">II", 2, 0)) + chunk(b"fcTL", b"\0"),
+    "a suggested palette": chunk(b"PLTE", bytes(6), is_whole=False),
+    "half a suggested palette": chunk(b"PLTE", bytes(2)),
 }
 
 
