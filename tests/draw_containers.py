@@ -201,6 +201,14 @@ def tiff(tags: dict[int, eb.Value], pixels: bytes, order: str = "<") -> bytes:
     return eb.block(image=tags, order=order) + pixels
 
 
+def with_page(data: bytes, tags: dict[int, eb.Value], order: str = "<") -> bytes:
+    """Return a TIFF with another table behind its first one, without pixels."""
+    (count,) = struct.unpack_from(f"{order}H", data, 8)
+    place = 10 + 12 * count
+    link = struct.pack(f"{order}I", len(data))
+    return data[:place] + link + data[place + 4 :] + eb.table(tags, len(data), order)
+
+
 RAW = "is a raw photograph: "
 
 
@@ -220,6 +228,10 @@ def raw_tiffs(order: str = "<") -> dict[str, tuple[bytes, str]]:
         "sensor below": (parted + eb.table(below, place, order), RAW + "levels of a sensor"),
         "preview": (
             parted + eb.table(below | {0x106: eb.short(1)}, place, order),
+            "is a TIFF that begins with a preview of its picture",
+        ),
+        "preview and a page": (
+            with_page(tiff(preview, pixels, order), below | {0x106: eb.short(1)}, order),
             "is a TIFF that begins with a preview of its picture",
         ),
         "sensor": (

@@ -4,6 +4,7 @@ Most of them are TIFFs whose first picture is a small preview, which is not the 
 """
 
 import struct
+from collections.abc import Iterator
 
 from granpipe.photo.tiff import PREFIXES, entries, values
 
@@ -18,9 +19,12 @@ _BEGINNINGS = {
     b"II\x1a\0\0\0HEAPCCDR": "Canon CRW",
 }
 _RAW = "is a raw photograph: {}"
-_SUBFILE, _PHOTOMETRIC, _PARTS, _DNG = 254, 262, 330, 50706
+_PREVIEW = "is a TIFF that begins with a preview of its picture"
+_CLASSIC = (b"*\0", b"\0*")
+_SUBFILE, _WIDTH, _PHOTOMETRIC, _PARTS, _DNG = 254, 256, 262, 330, 50706
 _SENSOR = frozenset((32803, 34892))  # colour filter array, linear raw
 _MOST_PARTS = 8
+_UNKNOWN = [1 << 32]  # the width of a picture of which the table is cut off
 
 
 def describe_raw(data: bytes) -> str:
@@ -51,12 +55,32 @@ def _describe_tiff(data: bytes) -> str:
     found = _tags(data)
     if _DNG in found:
         return _RAW.format("DNG")
-    tables = [_tags(data, place) for place in found.get(_PARTS, [])[:_MOST_PARTS]]
-    kinds = {kind for table in (found, *tables) for kind in table.get(_PHOTOMETRIC, ())}
+    parts = [_tags(data, place) for place in found.get(_PARTS, [])[:_MOST_PARTS]]
+    pages = list(_next_tables(data))
+    kinds = {kind for table in (found, *parts, *pages) for kind in table.get(_PHOTOMETRIC, ())}
     if kinds & _SENSOR:
         return _RAW.format("levels of a sensor")
+    is_smallest = any(found.get(_WIDTH, [0]) < page.get(_WIDTH, _UNKNOWN) for page in pages)
     is_preview = any(kind & 1 for kind in found.get(_SUBFILE, ()))
-    return "is a TIFF that begins with a preview of its picture" if is_preview and tables else ""
+    return _PREVIEW if is_preview and (parts or is_smallest) else ""
+
+
+def _next_tables(data: bytes) -> Iterator[dict[int, list[int]]]:
+    """Yield the tags of the tables that follow the first one of a classic TIFF.
+
+    One that is not there has none.
+    """
+    order = "<" if data[:2] == b"II" else ">"
+    try:
+        (place,) = struct.unpack_from(f"{order}I", data, 4)
+        for _ in range(_MOST_PARTS if data[2:4] in _CLASSIC else 0):
+            (count,) = struct.unpack_from(f"{order}H", data, place)
+            (place,) = struct.unpack_from(f"{order}I", data, place + 2 + 12 * count)
+            if not place:
+                return
+            yield _tags(data, place)
+    except struct.error:  # the file, or what there is of it, ends
+        return
 
 
 def _tags(data: bytes, start: int | None = None) -> dict[int, list[int]]:
@@ -66,7 +90,7 @@ def _tags(data: bytes, start: int | None = None) -> dict[int, list[int]]:
         for number, kind, count, place in entries(data, start):
             if number == _DNG:
                 found[number] = []
-            elif number in {_SUBFILE, _PHOTOMETRIC, _PARTS}:
+            elif number in {_SUBFILE, _WIDTH, _PHOTOMETRIC, _PARTS}:
                 found[number] = values(data, kind, count, place)
     except (struct.error, KeyError, OverflowError):
         pass

@@ -27,7 +27,7 @@ from granpipe.photo.unread import bmp_profile, describe, is_lossless, simpler, w
 import draw_samples
 import exif_blocks as eb
 from conftest import picture, psnr, rejects, rows, save
-from draw_containers import chunk, raw_tiffs, tiff
+from draw_containers import chunk, raw_tiffs, tiff, with_page
 
 BLOCK = eb.block(eb.gps(), image={0x0112: eb.short(6)})
 
@@ -473,7 +473,7 @@ def test_a_tiff_of_pixels_that_are_not_read_is_unsupported_and_says_what_they_ar
 
 
 @pytest.mark.parametrize("order", "<>")
-@pytest.mark.parametrize("name", ["DNG", "sensor below", "sensor", "preview"])
+@pytest.mark.parametrize("name", ["DNG", "sensor below", "sensor", "preview", "preview and a page"])
 def test_a_raw_photograph_is_unsupported_and_not_drawn_as_its_preview(name, order):
     data, said = raw_tiffs(order)[name]
     assert reason(data) == f"unsupported: {said}"
@@ -503,8 +503,10 @@ def test_a_tiff_of_several_pictures_is_not_raw():
     small = {0x100: eb.short(16), 0x101: eb.short(8), 0x102: eb.short(8), 0x106: eb.short(1)}
     plain = tiff(small, bytes(range(128)))
     parted = tiff(small | {0x14A: eb.long(8)}, bytes(range(128)))  # itself, at a smaller scale
-    assert np.array_equal(drawn(parted), drawn(plain))
-    assert begins_like_photo(parted)
+    paged = with_page(tiff(small | {0xFE: eb.long(1)}, bytes(range(128))), small)
+    for data in (parted, paged, with_page(plain, small | {0x100: eb.short(99)})):
+        assert np.array_equal(drawn(data), drawn(plain))
+        assert begins_like_photo(data)
 
 
 def test_uncompressed_pixels_of_a_tiff_that_share_their_colours_are_unsupported():
