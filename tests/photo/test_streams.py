@@ -204,14 +204,14 @@ def test_no_bytes_make_the_reader_of_hevc_raise(rest):
 HOSTILE = """
 import sys, time
 from granpipe.photo import av1, hevc
-start = time.perf_counter()
+start = time.process_time()
 for byte in (0, 0x42, 0xFF, 0x55, 0xAA):
     for data in (bytes([byte]) * 500_000, bytes(22) + b"\\xff" + b"\\x21\\xff\\xff" * 170_000):
         hevc.stream_header(data)
         hevc.stream_header(bytes(22) + b"\\1\\x21\\0\\1\\xff\\xff\\x42\\1" + data)
         av1.stream_header(data)
         av1.stream_header(b"\\x0a\\xff\\1" + data)
-print(time.perf_counter() - start)
+print(time.process_time() - start)
 """
 
 
