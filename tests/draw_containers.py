@@ -1,10 +1,12 @@
-"""Change what Pillow wrote: boxes of HEIC and AVIF (ISO/IEC 14496-12, 23008-12), chunks of PNG."""
+"""Draw and change files: boxes of HEIC and AVIF (ISO/IEC 14496-12, 23008-12), PNG, TIFF."""
 
 import io
 import struct
 import zlib
 
 from PIL import Image
+
+import exif_blocks as eb
 
 
 def box(kind: bytes, content: bytes) -> bytes:
@@ -121,3 +123,119 @@ def _moved(content: bytes, grown: int) -> bytes:
                 struct.pack_into(">I", moved, place, offset + grown)
             place += 8
     return bytes(moved)
+
+
+def property_of(data: bytes, kind: bytes) -> bytes:
+    """Return the contents of the first property of a kind."""
+    place = data.index(kind)
+    return data[place + 4 : place - 4 + int.from_bytes(data[place - 4 : place], "big")]
+
+
+def said_sides(data: bytes, width: int, height: int) -> bytes:
+    """Return a file whose first `ispe` says other sides."""
+    place = data.index(b"ispe") + 8
+    return data[:place] + struct.pack(">II", width, height) + data[place + 8 :]
+
+
+def grid(data: bytes, kind: bytes, columns: int, rows: int, tile, sides, said=None) -> bytes:
+    """Return a picture that is put together of one and the same tile (23008-12, section 6.6.2.3).
+
+    Parameters
+    ----------
+    data : bytes
+        A HEIC or AVIF file of one picture, the tile.
+    kind : bytes
+        How it is coded: `hvc1` or `av01`.
+    columns, rows : int
+        How many tiles are beside and above each other.
+    tile, sides, said : tuple of int
+        Width and height: those that are said of a tile, those of the whole, and those that are
+        said of it if it says others.
+    """
+    config = {b"hvc1": b"hvcC", b"av01": b"av1C"}[kind]
+    stream = dict(boxes(data))[b"mdat"]
+    layout = bytes([0, 0, rows - 1, columns - 1]) + struct.pack(">HH", *sides)
+    tiles = range(2, 2 + columns * rows)
+    items = [(1, b"grid"), *((number, kind) for number in tiles)]
+    entries = [
+        box(b"infe", struct.pack(">BxxBHH4sx", 2, number > 1, number, 0, what))
+        for number, what in items
+    ]
+    spoken = [box(b"ispe", struct.pack(">4xII", *pair)) for pair in (tile, said or sides)]
+    known = [spoken[0], box(config, property_of(data, config)), nclx(1, 13), spoken[1]]
+    known.append(box(b"pixi", b"\0\0\0\0\3\x08\x08\x08"))
+    owned = {number: bytes([4, 1, 0x82, 3, 5]) for number in tiles} | {1: bytes([3, 4, 3, 5])}
+    owners = b"".join(struct.pack(">H", number) + owned[number] for number in sorted(owned))
+    links = struct.pack(">HH", 1, len(tiles)) + b"".join(struct.pack(">H", one) for one in tiles)
+
+    def meta(start: int) -> bytes:
+        places = struct.pack(">4xBBH", 0x44, 0, len(items))
+        for number, _ in items:
+            where = (start + len(stream), 8) if number == 1 else (start, len(stream))
+            places += struct.pack(">HHHII", number, 0, 1, *where)
+        return box(
+            b"meta",
+            bytes(4)
+            + box(b"hdlr", bytes(8) + b"pict" + bytes(13))
+            + box(b"pitm", struct.pack(">4xH", 1))
+            + box(b"iloc", places)
+            + box(b"iinf", struct.pack(">4xH", len(items)) + b"".join(entries))
+            + box(b"iref", bytes(4) + box(b"dimg", links))
+            + box(
+                b"iprp",
+                box(b"ipco", b"".join(known))
+                + box(b"ipma", struct.pack(">4xI", len(owned)) + owners),
+            ),
+        )
+
+    head = box(b"ftyp", dict(boxes(data))[b"ftyp"])
+    start = len(head) + len(meta(0)) + 8
+    return head + meta(start) + box(b"mdat", stream + layout)
+
+
+def tiff(tags: dict[int, eb.Value], pixels: bytes, order: str = "<") -> bytes:
+    """Return a TIFF of one strip."""
+    tags = {0x103: eb.short(1), 0x115: eb.short(1), 0x116: eb.short(1000)} | tags
+    tags |= {0x111: eb.long(0), 0x117: eb.long(len(pixels))}
+    tags[0x111] = eb.long(len(eb.block(image=tags, order=order)))
+    return eb.block(image=tags, order=order) + pixels
+
+
+def with_page(data: bytes, tags: dict[int, eb.Value], order: str = "<") -> bytes:
+    """Return a TIFF with another table behind its first one, without pixels."""
+    (count,) = struct.unpack_from(f"{order}H", data, 8)
+    place = 10 + 12 * count
+    link = struct.pack(f"{order}I", len(data))
+    return data[:place] + link + data[place + 4 :] + eb.table(tags, len(data), order)
+
+
+RAW = "is a raw photograph: "
+
+
+def raw_tiffs(order: str = "<") -> dict[str, tuple[bytes, str]]:
+    """Return TIFFs of which the first picture is not the photograph, each with what it is called.
+
+    It is a preview of 16 x 8 pixels, or levels of a sensor.
+    """
+    preview = {0x100: eb.short(16), 0x101: eb.short(8), 0x102: eb.short(8), 0x106: eb.short(1)}
+    preview |= {0xFE: eb.long(1)}
+    pixels = bytes(range(128))
+    below = {0x100: eb.short(64), 0x101: eb.short(32), 0x106: eb.short(32803)}
+    place = len(tiff(preview | {0x14A: eb.long(0)}, pixels, order))
+    parted = tiff(preview | {0x14A: eb.long(place)}, pixels, order)
+    return {
+        "DNG": (tiff(preview | {0xC612: eb.byte(1, 4, 0, 0)}, pixels, order), RAW + "DNG"),
+        "sensor below": (parted + eb.table(below, place, order), RAW + "levels of a sensor"),
+        "preview": (
+            parted + eb.table(below | {0x106: eb.short(1)}, place, order),
+            "is a TIFF that begins with a preview of its picture",
+        ),
+        "preview and a page": (
+            with_page(tiff(preview, pixels, order), below | {0x106: eb.short(1)}, order),
+            "is a TIFF that begins with a preview of its picture",
+        ),
+        "sensor": (
+            tiff(preview | {0x106: eb.short(32803)}, pixels, order),
+            RAW + "levels of a sensor",
+        ),
+    }

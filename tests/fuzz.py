@@ -55,7 +55,10 @@ def opened(path):
         image = Image.open(path)
     except Exception:  # damage of what is no part of the picture is not to cost it
         image = Image.open(io.BytesIO(simpler(data)))
-    note_details(image, read_details(image, data))
+    details = read_details(image, data)
+    if details.container and details.container.mends or details.chunks and details.chunks.is_odd:
+        image = Image.open(io.BytesIO(simpler(data)))
+    note_details(image, details)
     return image
 
 def decoded(path, scale):
@@ -132,6 +135,10 @@ def seeds() -> dict[str, bytes]:
     cut = (dc.clap(100, 80, 5, -3), dc.irot(1), dc.imir(0), dc.nclx(12, 13))
     for name in {"rgb.avif", "rgb.heic"} & drawn.keys():
         drawn[name.replace("rgb", "cut")] = dc.with_properties(drawn[name], *cut, drop=[b"nclx"])
+        tile = _saved(name, colour.resize((128, 128)))
+        coding = b"av01" if name.endswith("avif") else b"hvc1"
+        whole = dc.grid(tile, coding, 2, 1, (128, 128), (250, 120))
+        drawn[name.replace("rgb", "grid")] = whole
     return drawn
 
 

@@ -6,6 +6,7 @@ import os
 import pytest
 
 from conftest import picture, rejects, rows, save, tree
+from draw_containers import raw_tiffs
 
 ODD_NAMES = ["a.jfif", "b.HIF", "c.mpo", "d.jpg_large", "e.JPG~", "f.jpg?w=300&h=200", "IMG_0001"]
 
@@ -39,6 +40,52 @@ def test_a_photograph_is_told_by_its_content_where_its_name_tells_nothing(granpi
     assert "7 photographs found" in result.stdout
 
 
+def test_on_a_disk_a_photograph_is_one_whatever_its_ending(granpipe, tmp_path):
+    names = ["notes.txt", "README.md", "a.csv", "b.gif", "c.zip", "d.PY", "e.npy", "f.db"]
+    for seed, name in enumerate(names):
+        put(tmp_path / "img/corn" / name, encoded("JPEG", seed))
+    for name in ("g.txt", "h.gif", "i.zip"):
+        put(tmp_path / "img/corn" / name, b"GIF89a" if name == "h.gif" else b"no photograph")
+    result = granpipe("prepare", tmp_path / "img", tmp_path / "out")
+    assert "8 photographs found: 8 prepared" in result.stdout
+    assert "Ignored: .gif 1, .txt 1, .zip 1." in result.stdout
+    assert {row["source"] for row in rows(tmp_path / "out/labels.csv")} == {
+        f"corn/{name}" for name in names
+    }
+    again = granpipe("prepare", tmp_path / "img", tmp_path / "out")
+    assert "(8 of them up to date already)" in again.stdout
+
+
+def test_raw_photographs_of_any_ending_are_ignored_and_counted(granpipe, tmp_path):
+    save(tmp_path / "img/corn/a.jpg")
+    kinds = {kind: data for kind, (data, _) in raw_tiffs().items()}
+    kinds["RAF"] = b"FUJIFILMCCD-RAW " + bytes(999)
+    kinds["CR2"] = b"II*\0\x10\0\0\0CR\2\0" + bytes(999)
+    kinds["CR3"] = b"\0\0\0\x18ftypcrx \0\0\0\1crx isom" + bytes(999)
+    for kind, data in kinds.items():
+        for name in ("IMG_0001", "a.CR2~", "b.raw_photo", "c.bin", "d.dng", "e.txt"):
+            put(tmp_path / "img/corn" / kind / name, data)
+    for words in (["prepare", tmp_path / "out"], ["map", "-o", tmp_path / "map.csv"]):
+        result = granpipe(words[0], tmp_path / "img", *words[1:])
+        assert "1 photographs found" in result.stdout
+        assert f"{6 * len(kinds)} other files ignored" in result.stdout
+
+
+def test_a_raw_photograph_that_is_named_like_another_is_rejected_by_its_name(granpipe, tmp_path):
+    save(tmp_path / "img/corn/a.jpg")
+    for name, (data, _) in raw_tiffs().items():
+        put(tmp_path / f"img/corn/{name}.tif", data)
+        put(tmp_path / f"img/corn/{name}.jpg", data)
+    granpipe("prepare", tmp_path / "img", tmp_path / "out")
+    found = {row["source"]: row["detail"] for row in rows(tmp_path / "out/rejected.csv")}
+    assert found == {
+        f"corn/{name}.{ending}": said
+        for name, (_, said) in raw_tiffs().items()
+        for ending in ("jpg", "tif")
+    }
+    assert set(rejects(tmp_path / "out").values()) == {"unsupported"}
+
+
 def test_what_is_no_photograph_is_ignored_and_counted_by_its_ending(granpipe, tmp_path):
     save(tmp_path / "img/corn/a.jpg")
     jpeg = encoded("JPEG", 1)
@@ -62,6 +109,8 @@ def test_a_file_that_cannot_be_read_is_no_secret(granpipe, tmp_path):
     save(tmp_path / "img/corn/a.jpg")
     put(tmp_path / "img/corn/IMG_0001", b"who knows")
     (tmp_path / "img/corn/IMG_0001").chmod(0)
+    put(tmp_path / "img/corn/notes.txt", b"nobody asks")
+    (tmp_path / "img/corn/notes.txt").chmod(0)
     granpipe("prepare", tmp_path / "img", tmp_path / "out")
     assert rejects(tmp_path / "out") == {"corn/IMG_0001": "unreadable"}
 

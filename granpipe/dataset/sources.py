@@ -7,7 +7,16 @@ from dataclasses import dataclass
 
 from granpipe.dataset.names import OWN
 from granpipe.errors import DatasetError, PhotoError, UnseenError
-from granpipe.photo.kinds import HEAD, OTHERS, begins_like_photo, ending_of, is_photo
+from granpipe.photo.kinds import (
+    HEAD,
+    HEAD_OF_TIFF,
+    begins_like_photo,
+    ending_of,
+    is_never_photo,
+    is_photo,
+    is_seldom_photo,
+)
+from granpipe.photo.tiff import PREFIXES
 from granpipe.stores.protocol import Entry, Store
 
 _AT_ONCE = 1_000  # files whose first bytes are read together
@@ -16,10 +25,11 @@ _AT_ONCE = 1_000  # files whose first bytes are read together
 class Search:
     """Every photograph of a store, as it is listed, in no order; to be iterated over once.
 
-    A file is a photograph by its ending (`granpipe.photo.kinds`), or, where that tells nothing, by
-    its first bytes. Names that begin with a dot, or stand below one, and other files are ignored
-    and counted, but for granpipe's own. A folder below the first level that is named like a
-    photograph is listed as one that cannot be read, and searched too.
+    A file is a photograph by its ending (`granpipe.photo.kinds`), or else by its first bytes. Raw
+    photographs and films are none by their ending, and in a bucket, where a look costs a request,
+    neither are texts and the like. Names that begin with a dot, or stand below one, and other files
+    are ignored and counted, but for granpipe's own. A folder below the first level that is named
+    like a photograph is listed as one that cannot be read, and searched too.
 
     Parameters
     ----------
@@ -83,9 +93,11 @@ class Search:
         ending = ending_of(entry.path)
         if is_hidden(entry.path):
             self.ignored["hidden"] += 1
-        elif ending in OTHERS:
+        elif is_photo(entry.path):
+            return True
+        elif is_passed_over(self.store, entry.path):
             self.ignored[ending] += 1
-        elif is_photo(entry.path) or (entry.size and self.is_known(entry)):
+        elif entry.size and self.is_known(entry):
             return True
         elif entry.size and not entry.problem:
             doubtful.append(entry)
@@ -103,10 +115,11 @@ class Search:
         if not files:
             return
         with ThreadPoolExecutor(max(1, self.store.ahead)) as threads:
-            for file, head in zip(files, threads.map(self._head, files), strict=True):
-                if isinstance(head, str):
+            heads = (threads.map if self.store.ahead else map)(self._head, files)
+            for file, head in zip(files, heads, strict=True):
+                if isinstance(head, str) and not is_seldom_photo(file.path):
                     yield self._found(Entry(file.path, file.size, file.version, head))
-                elif begins_like_photo(head):
+                elif isinstance(head, bytes) and begins_like_photo(head):
                     yield self._found(file)
                 else:
                     self.ignored[ending_of(file.path)] += 1
@@ -114,7 +127,9 @@ class Search:
     def _head(self, file: Entry) -> bytes | str:
         """Return a file's first bytes, or why they cannot be read."""
         try:
-            return self.store.head(file.path, HEAD)
+            head = self.store.head(file.path, HEAD)
+            is_tiff = head.startswith(PREFIXES)
+            return self.store.head(file.path, HEAD_OF_TIFF) if is_tiff else head
         except FileNotFoundError:
             return b""
         except OSError as error:
@@ -126,6 +141,11 @@ class Search:
             "/".join(folder.split("/")[:depth]) for folder in self._folders for depth in range(1, 9)
         }
         self.ignored -= Counter(ending_of(marker) for marker in self._markers if marker in folders)
+
+
+def is_passed_over(store: Store, path: str) -> bool:
+    """Return whether a file's name tells enough for it to be ignored unseen."""
+    return is_never_photo(path) or (bool(store.ahead) and is_seldom_photo(path))
 
 
 def is_hidden(path: str) -> bool:

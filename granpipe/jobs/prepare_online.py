@@ -18,12 +18,11 @@ from granpipe.dataset.names import (
     source_of,
 )
 from granpipe.dataset.record import DUPLICATE, Record
-from granpipe.dataset.sources import Search, is_hidden
+from granpipe.dataset.sources import Search, is_hidden, is_passed_over
 from granpipe.engines.processes import WorkerCrashed
 from granpipe.engines.protocol import Engine, Place
 from granpipe.errors import DatasetError, PhotoError, UnseenError
 from granpipe.jobs.prepare_photo import Job, Outcome, PreparePhoto, Settings
-from granpipe.photo.kinds import OTHERS, ending_of
 from granpipe.photo.memory import MAX_MEMORY
 from granpipe.photo.opening import MAX_PIXELS
 from granpipe.stores.protocol import Entry, Held, Store
@@ -147,7 +146,7 @@ class OnlinePreparer:
         """Raise PhotoError for a path that is no photograph's, or has no array."""
         check_name(source)
         path = array_path(source)
-        if is_hidden(source) or ending_of(source) in OTHERS:
+        if is_hidden(source) or is_passed_over(self.source, source):
             raise PhotoError("bad_name", "is no photograph's name")
         if why := self.output.refusal(path) or ("" if is_array_path(path) else "makes no path"):
             raise PhotoError("bad_name", why)

@@ -25,7 +25,7 @@ from granpipe.photo.opening import open_photo
 from granpipe.photo.quality import flags
 from granpipe.stores.protocol import Entry, Store
 
-_RENDERING = 2  # raised where the same photograph gives other pixels or columns than before
+_RENDERING = 3  # raised where the same photograph gives other pixels or columns than before
 _MANY_PIXELS = 50_000_000  # whose decoding takes two seconds here; more have more time
 
 

@@ -1,23 +1,34 @@
-"""The colours that an AV1 stream names, for AVIF files that name none (AV1, section 5.5)."""
+"""What the header of an AV1 stream says: sides and colours (AV1, sections 5.5 and 5.9).
 
-_SEQUENCE_HEADER = 1
+AVIF files may name colours there alone, and what they say of their sides elsewhere may be untrue.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from granpipe.photo.streams import Bits, StreamHeader
+
+_SEQUENCE_HEADER, _FRAME_HEADER, _FRAME = 1, 3, 6
+_SWITCH_FRAME = 3
 _MOST_UNITS = 8
 _LONGEST = 256
+_CHOSEN_BY_FRAMES = 2
 
 
-class _Bits:
-    """Bits of a stream, the first one first; past its end they are 0."""
+@dataclass(frozen=True, slots=True)
+class _Sequence:
+    """What is to be known of a sequence to read the beginning of its frames."""
 
-    def __init__(self, data: bytes) -> None:
-        self.number, self.left = int.from_bytes(data, "big"), 8 * len(data)
+    header: StreamHeader
+    is_reduced: bool = False
+    time_bits: int = 0
+    screen_tools: int = 0
+    whole_vectors: int = 0
+    id_bits: int = 0
 
-    def take(self, count: int = 1) -> int:
-        self.left -= count
-        return 0 if self.left < 0 else self.number >> self.left & (1 << count) - 1
 
-
-def stream_colours(data: bytes) -> tuple[int, int, int, int] | None:
-    """Return the code points in the sequence header of an AV1 stream.
+def stream_header(data: bytes) -> StreamHeader | None:
+    """Return what the sequence header of an AV1 stream says.
 
     Parameters
     ----------
@@ -26,72 +37,119 @@ def stream_colours(data: bytes) -> tuple[int, int, int, int] | None:
 
     Returns
     -------
-    tuple of int or None
-        Primaries, transfer and matrix as in ITU-T H.273, and 1 for the full range; None where they
-        are not named.
+    StreamHeader or None
+        None where there is no whole one.
     """
+    sequence = None
+    for kind, content in _units(data):
+        if kind == _SEQUENCE_HEADER:
+            sequence = _sequence(Bits(content))
+        elif sequence and kind in {_FRAME_HEADER, _FRAME}:
+            has_own = _has_own_sides(Bits(content), sequence)
+            return replace(sequence.header, may_be_smaller=has_own)
+    return sequence.header if sequence else None
+
+
+def _units(data: bytes) -> Iterator[tuple[int, bytes]]:
+    """Yield kind and beginning of each unit (section 5.3)."""
     place = 0
     for _ in range(_MOST_UNITS):
-        if place + 2 > len(data) or not data[place] & 2:  # a unit without a size is the last one
-            return None
-        kind, start = data[place] >> 3 & 15, place + 1 + (data[place] >> 2 & 1)
+        if place + 2 > len(data):
+            return
+        head, start = data[place], place + 1 + (data[place] >> 2 & 1)
         size = shift = 0
-        while start < len(data):
+        while head & 2 and start < len(data):
             size |= (data[start] & 0x7F) << shift
             start, shift = start + 1, shift + 7
             if not data[start - 1] & 0x80 or shift > 28:
                 break
-        if kind == _SEQUENCE_HEADER:
-            return _colours(_Bits(data[start : start + min(size, _LONGEST)]))
+        if not head & 2:  # a unit without a size is the last one
+            size = len(data)
+        yield head >> 3 & 15, data[start : start + min(size, _LONGEST)]
         place = start + size
-    return None
 
 
-def _colours(bits: _Bits) -> tuple[int, int, int, int] | None:
-    profile, _, is_reduced = bits.take(3), bits.take(), bits.take()
+def _sequence(bits: Bits) -> _Sequence | None:
+    """Read a sequence header (section 5.5.1)."""
+    profile, _, is_reduced = bits.take(3), bits.take(), bool(bits.take())
+    time_bits = 0 if is_reduced else _time_bits(bits)
     if is_reduced:
         bits.take(5)
-    elif not _skip_timing(bits):
-        return None
-    width, height = bits.take(4) + 1, bits.take(4) + 1
-    bits.take(width + height)
-    if not is_reduced and bits.take():
-        bits.take(7)
+    width_bits, height_bits = bits.take(4) + 1, bits.take(4) + 1
+    sides = bits.take(width_bits) + 1, bits.take(height_bits) + 1
+    has_ids = not is_reduced and bits.take()
+    id_bits = bits.take(4) + 2 + bits.take(3) + 1 if has_ids else 0
     bits.take(3)
-    if not is_reduced:
-        _skip_tools(bits)
+    tools = (0, 0) if is_reduced else _tools(bits)
     bits.take(3)
+    header = StreamHeader(sides, _colours(bits, profile))
+    return None if bits.is_spent else _Sequence(header, is_reduced, time_bits, *tools, id_bits)
+
+
+def _time_bits(bits: Bits) -> int:
+    """Skip clock and operating points; return how long the time of a frame is, or 0."""
+    delay_bits = time_bits = 0
+    if bits.take():
+        bits.take(64)
+        is_even = bits.take()
+        if is_even:
+            bits.golomb()
+        if bits.take():
+            delay_bits, _, _ = bits.take(5) + 1, bits.take(32), bits.take(5)
+            time_bits = bits.take(5) + 1
+            time_bits = 0 if is_even else time_bits
+    has_delays, points = bits.take(), bits.take(5) + 1
+    for _ in range(points):
+        bits.take(12)
+        if bits.take(5) > 7:
+            bits.take()
+        if delay_bits and bits.take():
+            bits.take(2 * delay_bits + 1)
+        if has_delays and bits.take():
+            bits.take(4)
+    return time_bits
+
+
+def _tools(bits: Bits) -> tuple[int, int]:
+    """Skip coding tools; return whether frames use those for screens, and whole vectors."""
+    bits.take(4)
+    has_order = bits.take()
+    bits.take(2 * has_order)
+    screen_tools = _CHOSEN_BY_FRAMES if bits.take() else bits.take()
+    whole_vectors = _CHOSEN_BY_FRAMES
+    if screen_tools and not bits.take():
+        whole_vectors = bits.take()
+    bits.take(3 * has_order)
+    return screen_tools, whole_vectors
+
+
+def _colours(bits: Bits, profile: int) -> tuple[int, int, int, int] | None:
+    """Read a colour configuration (section 5.5.2)."""
     is_deep = bits.take()
     if profile == 2 and is_deep:
         bits.take()
     is_grey = profile != 1 and bits.take()
     if not bits.take():
         return None
-    points = bits.take(8), bits.take(8), bits.take(8)
-    is_srgb = points == (1, 13, 0) and not is_grey
-    full = 1 if is_srgb else bits.take()
-    return None if bits.left < 0 else (*points, full)
+    primaries, transfer, matrix = bits.take(8), bits.take(8), bits.take(8)
+    is_srgb = (primaries, transfer, matrix) == (1, 13, 0) and not is_grey
+    return primaries, transfer, matrix, 1 if is_srgb else bits.take()
 
 
-def _skip_timing(bits: _Bits) -> bool:
-    """Skip times and operating points; return whether they are of the kind that a picture has."""
-    if bits.take():
-        return False  # a film's clock
-    has_delays, points = bits.take(), bits.take(5) + 1
-    for _ in range(points):
-        bits.take(12)
-        if bits.take(5) > 7:
-            bits.take()
-        if has_delays and bits.take():
-            bits.take(4)
-    return True
-
-
-def _skip_tools(bits: _Bits) -> None:
-    bits.take(4)
-    has_order = bits.take()
-    bits.take(2 * has_order)
-    forces_screen = 2 if bits.take() else bits.take()
-    if forces_screen and not bits.take():
+def _has_own_sides(bits: Bits, sequence: _Sequence) -> bool:
+    """Return whether a frame overrides the sides of its sequence (section 5.9.2)."""
+    if sequence.is_reduced:
+        return False
+    if bits.take():  # a frame of before is shown
+        return True
+    kind, is_shown = bits.take(2), bits.take()
+    bits.take(sequence.time_bits if is_shown else 1)
+    if kind != _SWITCH_FRAME and not (kind == 0 and is_shown):
         bits.take()
-    bits.take(3 * has_order)
+    bits.take()
+    tools = sequence.screen_tools
+    tools = bits.take() if tools == _CHOSEN_BY_FRAMES else tools
+    if tools and sequence.whole_vectors == _CHOSEN_BY_FRAMES:
+        bits.take()
+    bits.take(sequence.id_bits)
+    return kind == _SWITCH_FRAME or bool(bits.take())

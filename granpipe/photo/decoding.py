@@ -8,10 +8,13 @@ import numpy as np
 from PIL import Image
 
 from granpipe.errors import PhotoError, one_line
+from granpipe.photo.details import details_of
 from granpipe.photo.jpeg_integrity import decode_jpeg
 from granpipe.photo.opening import JPEGS, own_limit
 from granpipe.photo.png import check_rows, check_sums, resolve_key
 from granpipe.photo.tiff import check_strips, unread_coding
+from granpipe.photo.tiff_jpegs import check_jpegs
+from granpipe.photo.unread import unknown_need
 
 _EIGHT_BITS = {"L", "LA", "RGB", "RGBA", "CMYK"}
 _BITS_PER_SAMPLE, _PHOTOMETRIC, _WHITE_IS_ZERO = 258, 262, 0
@@ -36,7 +39,10 @@ def decode(image: Image.Image) -> Image.Image:
     PhotoError
         As `load` does; `unsupported` for 32-bit pixels, whose range nobody knows.
     """
-    return _eight_bits(load(image))
+    decoded = load(image)
+    if image.format == "BMP" and image.mode == "RGBA" and not image.getbbox():
+        return decoded.convert("RGB")  # nobody means alpha of 0 all over, as browsers see it, too
+    return _eight_bits(decoded)
 
 
 def load(image: Image.Image) -> Image.Image:
@@ -76,6 +82,9 @@ def _not_decoded(image: Image.Image, error: Exception) -> PhotoError:
         return PhotoError("unsupported", f"is {what}, which is not read")
     if image.format == "HEIF" and str(error).startswith("Unsupported"):
         return PhotoError("unsupported", one_line(error))
+    container = details_of(image).container
+    if container and (what := unknown_need(container)):
+        return PhotoError("unsupported", what)
     return PhotoError("truncated", one_line(error))
 
 
@@ -112,6 +121,7 @@ def _check_file(image: Image.Image) -> None:
         check_sums(bytes_of(image))
     if image.format == "TIFF":
         check_strips(image)
+        check_jpegs(image, bytes_of(image))
 
 
 def _eight_bits(image: Image.Image) -> Image.Image:

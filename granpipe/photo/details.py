@@ -15,6 +15,7 @@ from granpipe.photo.unread import bmp_profile
 _ORIENTATION = 0x0112
 _IN_XMP = re.compile(rb"tiff:Orientation(?:\s*=\s*[\"']|\s*>\s*)([1-8])\b")
 _CONTAINERS = ("AVIF", "HEIF")
+_UNSPECIFIED = 2  # as in ITU-T H.273
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,13 +60,12 @@ class Details:
     @property
     def is_contradicted(self) -> bool:
         """EXIF or XMP says to turn the picture, and what decides says something else."""
+        found = _IN_XMP.search(self.xmp) if self.xmp else None
+        others = {int(found[1])} if found else set()
+        in_exif = read_orientation(self.exif) if self.exif and (found or self.container) else 1
         if self.container:
-            others = {read_orientation(self.exif)} if self.exif else set()
-            return bool(others - {1, self.container.orientation})
-        if not self.xmp or not (found := _IN_XMP.search(self.xmp)):
-            return False
-        said = int(found[1])
-        return said > 1 and said != (read_orientation(self.exif) if self.exif else 1)
+            return bool({in_exif, *others} - {1, self.container.orientation})
+        return bool(others - {1, in_exif})
 
     @property
     def aperture(self) -> tuple[int, int, int, int] | None:
@@ -90,7 +90,9 @@ class Details:
             return profile
         if self.container and self.container.code_points:
             primaries, transfer, matrix, _ = self.container.code_points
-            return coded_colours(primaries, transfer, matrix)
+            named = coded_colours(primaries, transfer, matrix)
+            if (primaries, transfer) != (_UNSPECIFIED, _UNSPECIFIED):
+                return named
         return ADOBE_RGB if is_adobe_rgb(self.exif) else None
 
 

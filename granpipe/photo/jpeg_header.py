@@ -116,12 +116,13 @@ def _segments(data: bytes) -> Iterator[tuple[int, int, int]]:
     while marker != _SCAN:
         marker, length = _HEAD(data, end)
         start, end = end + 4, end + 2 + length
-        if length < 2 or end > len(data) or not (marker in _KNOWN or _JFIF <= marker <= _COMMENT):
+        if length < 2 or end > len(data) or marker not in _KNOWN:
             raise OddHeaderError
         yield marker, start, end
 
 
-_KNOWN = {_BASELINE, _EXTENDED, _PROGRESSIVE, _CODES, _SCAN, _QUANTA, _INTERVAL}
+_KNOWN = {_BASELINE, _EXTENDED, _PROGRESSIVE, _CODES, _SCAN, _QUANTA, _INTERVAL, _COMMENT}
+_KNOWN |= {*range(_JFIF, _JFIF + 16)}
 
 
 def _check_quanta(data: bytes, start: int, end: int) -> None:

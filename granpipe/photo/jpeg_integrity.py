@@ -18,7 +18,7 @@ from PIL import Image
 from granpipe.errors import PhotoError
 
 _MARKER = re.compile(rb"\xff([\x01-\xfe])")
-_HUFFMAN = frozenset(b"\xc0\xc1\xc2")
+_HUFFMAN, _ARITHMETIC = frozenset(b"\xc0\xc1\xc2"), frozenset(b"\xc9\xca")
 _FRAMES = frozenset(range(0xC0, 0xD0)) - frozenset(b"\xc4\xc8\xcc")
 _RESTARTS = range(0xD0, 0xD8)
 _ALONE = frozenset([0x01, 0xD8, *_RESTARTS])
@@ -34,6 +34,10 @@ _SPARE_AHEAD = b"".join(_SPARE[:_AHEAD])
 # Each costs some 20 microseconds; a camera writes a few thousand at most.
 _MOST_STRETCHES = 5000
 _BLOCK = 1 << 17
+_ZEROS, _PIXELS_A_BYTE = (
+    32,
+    128,
+)  # the latter at the least, of a bit for each block of 64 and each of three channels
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,15 +53,18 @@ class Stretch:
     marker: int
 
 
-def find_stretches(data: bytes, place: int = 0) -> Iterator[Stretch]:
-    """Yield each stretch of Huffman codes of the JPEG that begins at a place (ITU T.81, annex B).
+def find_stretches(
+    data: bytes, place: int = 0, frames: frozenset[int] = _HUFFMAN
+) -> Iterator[Stretch]:
+    """Yield each stretch of codes of the JPEG that begins at a place (ITU T.81, annex B).
 
-    None is yielded of a JPEG whose codes are others. What follows its end is left alone.
+    None is yielded of a JPEG whose frame is of another kind, its codes not being Huffman's unless
+    told otherwise. What follows its end is left alone.
     """
     header = place
     while match := _MARKER.search(data, place):
         marker, place = match[1][0], match.end()
-        if marker == _END or (marker in _FRAMES and marker not in _HUFFMAN):
+        if marker == _END or (marker in _FRAMES and marker not in frames):
             return
         if marker in _ALONE:
             continue
@@ -102,6 +109,8 @@ class _Decoder:
         self._decoder.setimage(image.im, extents)
         self._rest = b""
         self.is_done = False
+        scale: int = config[0] if config else 1
+        self.pixels = image.width * image.height * scale * scale
 
     def give(self, data: bytes | memoryview) -> bool:
         """Decode some more bytes; return whether all were taken."""
@@ -145,12 +154,15 @@ def decode_jpeg(image: Image.Image, data: bytes) -> bool:
         return False
     if _decode_plain(image, data, getattr(image, "scan_start", 0)):
         return True
-    stretches = list(find_stretches(data, tiles[0][2]))
+    stretches, decode = list(find_stretches(data, tiles[0][2])), _decode
+    if not stretches:
+        stretches = list(find_stretches(data, tiles[0][2], _ARITHMETIC))
+        decode = _decode_arithmetic
     if not stretches or len(stretches) > _MOST_STRETCHES:
         return False
     decoder = _Decoder(image)
     try:
-        _decode(decoder, data, stretches)
+        decode(decoder, data, stretches)
     finally:
         decoder.close()
     if not stretches[-1].marker:
@@ -215,6 +227,28 @@ def _decode(decoder: _Decoder, data: bytes, stretches: list[Stretch]) -> None:
     is_one_scan = all(one.marker in _RESTARTS for one in stretches[:-1])
     decoder.give(data[stretches[-1].end :] if stretches[-1].marker else _END_MARKER)
     if is_one_scan or not decoder.is_done:
+        raise PhotoError("truncated", "its codes end before its pixels do")
+
+
+def _decode_arithmetic(decoder: _Decoder, data: bytes, stretches: list[Stretch]) -> None:
+    """Decode a JPEG of arithmetic codes (annex D), which needs all codes of a scan at once.
+
+    Zeros at their end are not written (section D.1.8). At a marker the decoder takes as many as it
+    likes, and here as many as a flat picture needs: at most 17 were measured, and a bit for each
+    block where a scan says another bit of all averages, which is not coded.
+    """
+    ends = [place for place, one in enumerate(stretches) if one.marker not in _RESTARTS]
+    for start, end in zip([0, *(place + 1 for place in ends)], ends, strict=False):
+        scan, stretch = stretches[start], stretches[end]
+        first, before = data[scan.start - 3], data[scan.start - 1] >> 4
+        spare = _ZEROS + (decoder.pixels // _PIXELS_A_BYTE if before and not first else 0)
+        try:
+            decoder.give(data[scan.header : stretch.end] + bytes(spare))
+        except PhotoError as error:
+            what = "its codes end" if stretch.marker else "the file ends"
+            raise PhotoError("truncated", f"{what} before its pixels do") from error
+    decoder.give(_END_MARKER)
+    if not decoder.is_done:
         raise PhotoError("truncated", "its codes end before its pixels do")
 
 

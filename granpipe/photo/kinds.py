@@ -2,6 +2,8 @@
 
 import re
 
+from granpipe.photo.raw import describe_raw
+
 SUFFIXES = frozenset(
     ".jpg .jpeg .jpe .png .webp .tif .tiff .bmp .avif .heic .heif".split()  # noqa: SIM905
 )
@@ -21,13 +23,15 @@ _DATA = """.7z .arrow .bz2 .db .feather .gz .h5 .hdf5 .mat .nc .npy .npz .parque
     .safetensors .sqlite .tar .tfrecord .tgz .xz .zip .zst"""
 _PROGRAMS = """.bat .c .cfg .conf .cpp .css .dll .exe .go .h .ini .ipynb .java .js .lnk .lock .m .pl
     .py .pyc .r .rb .rs .sh .so .sql .toml .url"""
-OTHERS = frozenset(
-    " ".join((_RAW, _BESIDE, _PICTURES, _FILMS, _TEXTS, _MAPS, _DATA, _PROGRAMS)).split()
-)
-"""Endings of files that are no photographs, whatever stands in them."""
+_NEVER = frozenset(" ".join((_RAW, _BESIDE, _FILMS)).split())
+_SELDOM = frozenset(" ".join((_PICTURES, _TEXTS, _MAPS, _DATA, _PROGRAMS)).split())
+_NO_PHOTOS = ("thumbs.db",)
 
 HEAD = 32
 """How many first bytes tell what a file is."""
+
+HEAD_OF_TIFF = 1 << 16
+"""How many first bytes tell whether a TIFF is a raw photograph."""
 
 _ENDING = re.compile(r"\.[a-z0-9]{1,9}")
 _BRANDS = re.compile(rb".{4}ftyp(?:hei[cxms]|hev[cxms]|mif[12]|msf1|avi[fs]|miaf)", re.DOTALL)
@@ -56,14 +60,39 @@ def ending_of(path: str) -> str:
     return ending if stem.strip(".") and _ENDING.fullmatch(ending) else ""
 
 
-def begins_like_photo(head: bytes) -> bool:
-    r"""Tell whether a file that begins so is a photograph of a kind that can be opened.
+def is_never_photo(path: str) -> bool:
+    """Return whether a file is raw, a film or a camera's note, going by its name.
 
+    >>> is_never_photo("corn/a.CR2"), is_never_photo("corn/a.txt")
+    (True, False)
+    """
+    return ending_of(path) in _NEVER or path.lower().rpartition("/")[2] in _NO_PHOTOS
+
+
+def is_seldom_photo(path: str) -> bool:
+    """Return whether a file's name is that of a text, a table or the like.
+
+    >>> is_seldom_photo("corn/notes.TXT"), is_seldom_photo("corn/a.jfif")
+    (True, False)
+    """
+    return ending_of(path) in _SELDOM
+
+
+def begins_like_photo(head: bytes) -> bool:
+    r"""Return whether a file that begins so is a photograph of a kind that can be opened.
+
+    Parameters
+    ----------
+    head : bytes
+        Its first `HEAD` bytes, or of a TIFF, which may be raw, the first `HEAD_OF_TIFF`.
+
+    Examples
+    --------
     >>> begins_like_photo(b"\xff\xd8\xff\xe1"), begins_like_photo(b"GIF89a")
     (True, False)
     """
     if head.startswith(_SIGNATURES) or _BRANDS.match(head):
-        return head[8:10] != b"CR"  # Canon's raw photographs
+        return not describe_raw(head)
     if head.startswith(b"BM"):
         return len(head) >= 18 and int.from_bytes(head[14:18], "little") in _BMP_HEADERS
     return head.startswith(b"RIFF") and head[8:12] == b"WEBP"

@@ -43,9 +43,9 @@ def decoding_memory(image: Image.Image, sides: tuple[int, int], file_size: int) 
     There are 4 buffers for WebP, 3 for AVIF and HEIC, 2 for TIFF, and 1 for the others and for the
     pixels of a JPEG at its reduced scale; 1 more for a palette, and for transparency in formats of
     one buffer or two, 2 where a PNG names one colour of 16 bits for it; 2 more, of the full size,
-    for a JPEG that is progressive or of several scans. A row and a column count as 48 pixels at
-    least, since Pillow keeps the place of each row, and 48 bytes of weights for each pixel of a
-    side that it scales.
+    for a JPEG that is progressive or of several scans, also where it is all of a TIFF. A row and a
+    column count as 48 pixels at least, since Pillow keeps the place of each row, and 48 bytes of
+    weights for each pixel of a side that it scales.
 
     Examples
     --------
@@ -56,7 +56,7 @@ def decoding_memory(image: Image.Image, sides: tuple[int, int], file_size: int) 
     buffers = _BUFFERS.get(image.format or "", 1) + (image.mode == "P")
     if buffers < 3 and image.has_transparency_data:
         buffers += 1 + bool(details.chunks and details.chunks.has_wide_key)
-    width, height = (details.container and details.container.sides) or image.size
+    width, height = (details.container and details.container.decoded) or image.size
     pixels = buffers * max(width, _SHORTEST) * max(height, _SHORTEST)
     if image.info.get("progressive") or image.info.get("scans"):
         pixels += _PROGRESSIVE * sides[0] * sides[1]

@@ -11,10 +11,22 @@ from PIL import Image, UnidentifiedImageError
 
 from granpipe.errors import PhotoError, one_line
 from granpipe.photo.details import details_of, note_details, read_details
+from granpipe.photo.isobmff import read_container
 from granpipe.photo.jpeg_header import open_plain
+from granpipe.photo.kinds import HEAD, begins_like_photo
 from granpipe.photo.png import scale_key
+from granpipe.photo.raw import describe_raw
 from granpipe.photo.tiff import PREFIXES, check_tables, mend_colour_map
-from granpipe.photo.unread import describe, is_lossless, simpler, webp_sides
+from granpipe.photo.tiff_jpegs import whole_jpeg
+from granpipe.photo.unread import (
+    describe,
+    has_stray_segment,
+    is_lossless,
+    keeps_coefficients,
+    mended,
+    simpler,
+    webp_sides,
+)
 
 MAX_PIXELS = 200_000_000
 """Pixels of the largest photograph that is decoded, unless told otherwise."""
@@ -31,7 +43,7 @@ _FORMATS = (
     "AVIF",
 )
 JPEGS = ("JPEG", "MPO")
-_MAGIC = (b"\xff\xd8\xff", b"\x89PNG", b"RIFF", *PREFIXES, b"BM")
+_MAGIC = (b"\xff\xd8\xff", b"\x89PNG", *PREFIXES, b"BM")
 _SAID_BEFORE = (b"GIF8", b"\xff\xd8\xff")  # Pillow would open what it does not decode
 _WEBP_BUFFERS = 4  # that its decoder makes when it is opened, of 4 bytes a pixel
 
@@ -74,6 +86,8 @@ def _open_by_pillow(data: bytes, max_pixels: int, max_memory: int | None) -> Ima
     if data.startswith(_SAID_BEFORE) and (what := describe(data)):
         raise PhotoError("unsupported", what)
     if data.startswith(PREFIXES):
+        if raw := describe_raw(data):
+            raise PhotoError("unsupported", raw)
         check_tables(data)
     if sides := webp_sides(data):
         _check_pixels(sides, max_pixels)
@@ -82,9 +96,11 @@ def _open_by_pillow(data: bytes, max_pixels: int, max_memory: int | None) -> Ima
         image = _opened(data)
     except Exception as error:  # Pillow's plugins raise nearly anything on hostile bytes
         image = _opened_again(data, error)
-    container = details_of(image).container
-    if container and container.sides:  # of which its clean aperture may be a small part
-        _check_pixels(container.sides, max_pixels)
+    if container := details_of(image).container:
+        if container.contradiction:
+            raise PhotoError("truncated", container.contradiction)
+        if container.decoded:  # of which its clean aperture may be a small part
+            _check_pixels(container.decoded, max_pixels)
     return image
 
 
@@ -102,12 +118,18 @@ def _opened(data: bytes) -> Image.Image:
         if details.chunks.is_odd:
             image = _open(simpler(data))
         scale_key(image, details.chunks)
+    elif details.container and details.container.mends:
+        image = _open(mended(data, details.container.mends))
     elif image.format == "TIFF":
         image.info.pop("xmp", None)  # by which Pillow would turn it
         image.is_animated = True  # type: ignore[attr-defined]  # else it reads all EXIF at its end
         mend_colour_map(image)
+        image.info["scans"] = keeps_coefficients(whole_jpeg(image, data))
     elif image.format in JPEGS:
+        if has_stray_segment(data):
+            image = _open(simpler(data))
         image.info["lossless"] = is_lossless(data)
+        image.info["scans"] = keeps_coefficients(data)
     note_details(image, details)
     return image
 
@@ -122,6 +144,8 @@ def _opened_again(data: bytes, error: Exception) -> Image.Image:
     """Open a file without what is no part of its picture, or raise what is to be said of it."""
     if what := describe(data, reads_heic=data[4:8] != b"ftyp" or _reads_heic()):
         raise PhotoError("unsupported", what) from error
+    if data[4:8] == b"ftyp" and (what := read_container(data).contradiction):
+        raise PhotoError("truncated", what) from error
     plain = simpler(data)
     try:
         if plain == data:
@@ -157,6 +181,6 @@ def own_limit() -> Iterator[None]:
 
 
 def _not_opened(data: bytes) -> PhotoError:
-    if data.startswith(_MAGIC) or data[4:8] == b"ftyp":
+    if data.startswith(_MAGIC) or begins_like_photo(data[:HEAD]):
         return PhotoError("truncated", "cut off or damaged before its pixels begin")
     return PhotoError("unreadable", "is no picture, whatever its name says")

@@ -17,6 +17,7 @@ SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 _TEXTS = (b"tEXt", b"zTXt", b"iTXt")
 _NEEDED = frozenset((b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"))
+_ODD = (b"tRNS", b"fcTL", b"fdAT")  # other frames are none of the picture
 _NAMED = (b"cICP", b"sRGB", b"gAMA", b"cHRM", b"iCCP", b"eXIf")
 _BEFORE_PIXELS = frozenset((b"cICP", b"sRGB", b"gAMA", b"cHRM", b"iCCP", b"pHYs", b"acTL"))
 _LARGEST_TEXT = 1 << 20  # Pillow's own limit, inflated
@@ -26,7 +27,8 @@ _XMP = b"XML:com.adobe.xmp"
 _EXIF_TEXTS = (b"Raw profile type exif", b"Raw profile type APP1")
 _KEPT = (_XMP, *_EXIF_TEXTS)
 _HEXADECIMAL = re.compile(rb"\s*[^\n]*\n\s*\d+\s+([0-9a-fA-F\s]*)")
-_GREY, _RGB = 0, 2
+_GREY, _RGB, _PALETTE = 0, 2, 3
+_KEY_SIZES = {_GREY: range(2, 3), _RGB: range(6, 7)}  # in bytes
 _TWO, _FOUR = 2, 4
 # Decoders agree that a gamma this near to 1 / 2.2 means the curve of sRGB.
 _LIKE_SRGB = (0.43, 0.48)
@@ -123,9 +125,10 @@ def read_chunks(png: bytes) -> PngChunks:
     found, size, has_pixels = PngChunks(), 0, False
     if len(png) > 25:
         found.depth, found.colour_type = png[24], png[25]
-    for kind, start, end in chunks(png):
+    for kind, start, end, is_needed in _judged(png):
         has_pixels |= kind == b"IDAT"
-        if kind in _NEEDED or end + 4 > len(png):
+        found.is_odd |= kind in _ODD and not is_needed
+        if is_needed or end + 4 > len(png):
             continue
         if has_pixels and kind in _BEFORE_PIXELS:
             found.is_odd = True
@@ -155,11 +158,32 @@ def chunks(png: bytes) -> Iterator[tuple[bytes, int, int]]:
 def without_remarks(png: bytes) -> bytes:
     """Return a PNG of those chunks alone that make its pixels."""
     parts, rest = [png[:8]], 8
-    for kind, start, end in chunks(png):
+    for _, start, end, is_needed in _judged(png):
         rest = min(end + 4, len(png))
-        if kind in _NEEDED:
+        if is_needed:
             parts.append(png[start - 8 : rest])
     return b"".join([*parts, png[rest:]])
+
+
+def _judged(png: bytes) -> Iterator[tuple[bytes, int, int, bool]]:
+    """Yield kind, begin and end of each chunk, and whether it makes pixels.
+
+    A tRNS does only if its length is one of those in section 11.3.1.1, before the pixels, and once;
+    and a PLTE only of pixels that have a palette, as it is a suggestion beside others.
+    """
+    colour_type = png[25] if len(png) > 25 else _RGB
+    sizes = _KEY_SIZES.get(colour_type, range(0))
+    for kind, start, end in chunks(png):
+        if kind == b"PLTE" and colour_type == _PALETTE:
+            sizes = range(1, (end - start) // 3 + 1)
+        if kind == b"tRNS":
+            yield kind, start, end, end - start in sizes
+        elif kind == b"PLTE":
+            yield kind, start, end, colour_type == _PALETTE
+        else:
+            yield kind, start, end, kind in _NEEDED
+        if kind in {b"IDAT", b"tRNS"}:
+            sizes = range(0)
 
 
 def _text(kind: bytes, content: bytes) -> tuple[bytes, bytes | None]:

@@ -43,7 +43,10 @@ _UNREAD = {
     16: "high dynamic range (PQ)",
     18: "high dynamic range (HLG)",
 }
-_UNREAD_MATRICES = {10: "BT.2020 constant luminance", 11: "Y'D'zD'x", 13: "derived", 14: "ICtCp"}
+_UNREAD_MATRICES = {
+    **{10: "BT.2020 constant luminance", 11: "Y'D'zD'x", 13: "derived", 14: "ICtCp"},
+    **{15: "IPT", 16: "YCgCo of more bits", 17: "YCgCo of more bits"},
+}
 _BRADFORD = np.array(
     [[0.8951, 0.2664, -0.1614], [-0.7502, 1.7135, 0.0367], [0.0389, -0.0685, 1.0296]]
 )

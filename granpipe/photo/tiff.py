@@ -24,7 +24,7 @@ _SIZES = {3: 2, 4: 4, 5: 8, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8}  # of a value, in b
 _REMARKS = {254: 0, 255: 1, 263: 1, 264: 0, 265: 0, 266: 1, 269: 0, 270: 0, 271: 0, 272: 0, 274: 1}
 _MOST_VALUES, _MOST_TAGS, _MOST_NUMBERS = 64, 4096, 200_000
 _BYTES, _PRIVATE = frozenset((1, 2, 6, 7)), 700
-_LETTERS = {1: "B", 3: "H", 4: "I"}
+_LETTERS = {1: "B", 3: "H", 4: "I", 13: "I", 16: "Q", 18: "Q"}
 _COLOURS = {
     **{0: "grey", 1: "grey", 2: "RGB", 3: "palette", 4: "mask", 5: "CMYK", 6: "YCbCr", 8: "CIELab"},
     **{9: "ICCLab", 10: "ITULab", 32803: "colour filter array", 32844: "LogL", 32845: "LogLuv"},
@@ -112,28 +112,52 @@ def _read_tags(data: bytes) -> dict[int, list[int]]:
     struct.error, KeyError, OverflowError
         The table, or a value in it, is not whole.
     """
-    order = _order(data)
     tags: dict[int, list[int]] = {}
-    offset, room = ("Q", 8) if data[2:4] == b"+\0" else ("I", 4)
-    for number, kind, size, place in _entries(data):
-        if number not in _ASKED or kind not in _LETTERS:
-            continue
-        form = order + _LETTERS[kind] * min(size, _MOST_VALUES)
-        if struct.calcsize(form) > room:
-            (place,) = struct.unpack_from(order + offset, data, place)  # noqa: PLW2901
-        tags.setdefault(number, list(struct.unpack_from(form, data, place)) or [0])
+    for number, kind, size, place in entries(data):
+        if number in _ASKED and kind in _LETTERS:
+            tags.setdefault(number, values(data, kind, size, place) or [0])
     return tags
+
+
+def values(data: bytes, kind: int, count: int, place: int) -> list[int]:
+    """Return the numbers of an entry, the first 64 at most.
+
+    Raises
+    ------
+    struct.error, KeyError
+        They are not all in the file, or are of a type that holds none.
+    """
+    order = _order(data)
+    offset, room = ("Q", 8) if data[2:4] == b"+\0" else ("I", 4)
+    form = order + _LETTERS[kind] * min(count, _MOST_VALUES)
+    if struct.calcsize(form) > room:
+        (place,) = struct.unpack_from(order + offset, data, place)
+    return list(struct.unpack_from(form, data, place))
 
 
 def _order(data: bytes) -> str:
     return {b"II": "<", b"MM": ">"}[data[:2]]
 
 
-def _entries(data: bytes) -> Iterator[tuple[int, int, int, int]]:
-    """Yield number, type, count and place of the value of each entry in the first table."""
+def entries(data: bytes, start: int | None = None) -> Iterator[tuple[int, int, int, int]]:
+    """Yield number, type, count and place of the value of each entry in a table.
+
+    Parameters
+    ----------
+    data : bytes
+        The file.
+    start : int, optional
+        Where the table is; the first one unless given.
+
+    Raises
+    ------
+    struct.error, KeyError, OverflowError
+        The table is not whole.
+    """
     order, is_big = _order(data), data[2:4] == b"+\0"
     offset, counter, first, room = ("Q", "Q", 8, 8) if is_big else ("I", "H", 4, 4)
-    (start,) = struct.unpack_from(order + offset, data, first)
+    if start is None:
+        (start,) = struct.unpack_from(order + offset, data, first)
     (count,) = struct.unpack_from(order + counter, data, start)
     start, step = start + struct.calcsize(order + counter), 4 + 2 * room
     for place in range(start, start + min(count, _MOST_TAGS) * step, step):
@@ -148,7 +172,7 @@ def check_tables(data: bytes) -> None:
     try:
         sizes = [
             size
-            for number, kind, size, _ in _entries(data)
+            for number, kind, size, _ in entries(data)
             if number < _PRIVATE and kind not in _BYTES
         ]
     except (struct.error, KeyError, OverflowError):

@@ -14,10 +14,10 @@ from granpipe.photo.gps import numbers_of, text_of
 _PLAIN = re.compile(r"[0-9]{4}:[0-9]{2}:[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}")
 _TIME = re.compile(
     r"([0-9]{4})[:/.-]([0-9]{1,2})[:/.-]([0-9]{1,2})[ T]+"
-    r"([0-9]{1,2}):([0-9]{1,2}):([0-9]{1,2})(?:[.,][0-9]*)?\s*(Z|[+-][0-9]{2}:?[0-9]{2})?"
+    r"([0-9]{1,2}):([0-9]{1,2}):([0-9]{1,2})(?:[.,:][0-9]*)?\s*([Zz]|[+-][0-9:]{1,5})?"
 )
 _DATE = re.compile(r"([0-9]{4})[:/.-]([0-9]{1,2})[:/.-]([0-9]{1,2})")
-_OFFSET = re.compile(r"[+-](?:0[0-9]|1[0-4]):[0-5][0-9]")
+_OFFSET = re.compile(r"([+-])(0?[0-9]|1[0-4])(?::?([0-5][0-9]))?")
 _BLANK = re.compile(r"[\s0:/.-]*")
 _TIMES = (
     ("EXIF DateTimeOriginal", "EXIF OffsetTimeOriginal"),
@@ -57,8 +57,7 @@ def read_time(tags: dict[str, Any], lon: float | None = None) -> tuple[str, str,
         moment, zone = _parsed(text)
         if moment is None:
             return "", "", ""  # a scan's own time would be told for that of the photograph
-        said = text_of(tags.get(offset))
-        zone = said if _OFFSET.fullmatch(said) else zone
+        zone = _offset(text_of(tags.get(offset))) or zone
         if zone:
             return moment.isoformat(), zone, "exif"
         minutes = _minutes_ahead(moment, tags, lon)
@@ -79,9 +78,18 @@ def _parsed(text: str) -> tuple[datetime | None, str]:
         moment = datetime(*map(int, found.groups()[:6]))  # type: ignore[arg-type]
     except ValueError:
         return None, ""
-    zone = found[7] or ""
-    zone = "+00:00" if zone == "Z" else zone if ":" in zone else f"{zone[:3]}:{zone[3:]}"
-    return moment, zone if _OFFSET.fullmatch(zone) else ""
+    return moment, _offset(found[7] or "")
+
+
+def _offset(text: str) -> str:
+    """Return what an offset means, as +05:30; nothing where it is none.
+
+    Exif 2.32 has that form alone (section 4.6.6), and programs write +0530, +5:30, +05 and Z, too.
+    """
+    if text in {"Z", "z"}:
+        return "+00:00"
+    found = _OFFSET.fullmatch(text)
+    return f"{found[1]}{found[2]:0>2}:{found[3] or '00'}" if found else ""
 
 
 def _minutes_ahead(local: datetime, tags: dict[str, Any], lon: float | None) -> int | None:

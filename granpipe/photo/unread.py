@@ -5,10 +5,11 @@ Both are for files that did not open. `describe` tells what is merely unknown fr
 """
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
-from granpipe.photo.isobmff import read_container
+from granpipe.photo.isobmff import Container, read_container
 from granpipe.photo.png_chunks import SIGNATURE, without_remarks
+from granpipe.photo.raw import describe_raw
 from granpipe.photo.tiff import PREFIXES, describe_tiff, without_stray_tags
 
 HEIC_BRANDS = (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1")
@@ -18,8 +19,9 @@ _JPEG = b"\xff\xd8\xff"
 _SCAN, _HIERARCHY, _JPEG_LS = 0xDA, 0xDE, 0xF7
 _FRAMES = frozenset(range(0xC0, 0xD0)) - frozenset((0xC4, 0xC8, 0xCC)) | {_HIERARCHY, _JPEG_LS}
 _TABLES = _FRAMES | {0xC4, 0xCC, _SCAN, 0xDB, 0xDC, 0xDD, 0xDF}
+_REMARKS = frozenset((*range(0xE0, 0xF0), 0xFE))
 _ALONE = frozenset((0x01, *range(0xD0, 0xDA)))
-_LOSSLESS = 0xC3
+_LOSSLESS, _PROGRESSIVE = 0xC3, (0xC2, 0xCA)
 _UNREAD_FRAMES = {
     **dict.fromkeys((0xC5, 0xC6, 0xC7, 0xCD, 0xCE, 0xCF, _HIERARCHY), "is a hierarchical JPEG"),
     **{0xCB: "is a lossless JPEG of arithmetic codes", _JPEG_LS: "is JPEG-LS"},
@@ -32,6 +34,11 @@ _KEPT: dict[int, tuple[tuple[bytes, int], ...]] = {
     0xEE: ((b"Adobe", 12),),
 }
 
+_OTHERS = {
+    **{b"GIF8": "is a GIF", b"8BPS": "is a Photoshop document", b"v/1\1": "is OpenEXR"},
+    **{b"\0\0\0\x0cjP  \r\n\x87\n": "is JPEG 2000", b"\xff\x4f\xff\x51": "is JPEG 2000"},
+    **{b"\0\0\0\x0cJXL \r\n\x87\n": "is JPEG XL", b"\xff\x0a": "is JPEG XL"},
+}
 _WEBP_PIXELS = (b"VP8X", b"ICCP", b"ALPH", b"VP8 ", b"VP8L", b"ANIM", b"ANMF")
 _WEBP_REMARKS = 0x08 | 0x04  # the flags of EXIF and XMP
 _BMP_SIZES = frozenset((12, 40, 52, 56, 64, 108, 124))
@@ -67,8 +74,9 @@ def describe(data: bytes, *, reads_heic: bool = True) -> str:
     >>> describe(b"GIF89a")
     'is a GIF'
     """
-    if data.startswith(b"GIF8"):
-        return "is a GIF"
+    names = (name for start, name in _OTHERS.items() if data.startswith(start))
+    if what := next(names, "") or describe_raw(data):
+        return what
     if data.startswith(_JPEG):
         return _describe_jpeg(data)
     if data.startswith(PREFIXES):
@@ -107,6 +115,27 @@ def is_lossless(data: bytes) -> bool:
     return any(marker == _LOSSLESS for marker, *_ in _segments(data))
 
 
+def keeps_coefficients(data: bytes) -> bool:
+    """Return whether all coefficients of a JPEG are kept until its last scan is there.
+
+    So it is where the scans tell of them bit by bit, or of channels that follow each other.
+    """
+    channels = 0
+    for marker, start, end in _segments(data):
+        if marker in _PROGRESSIVE:
+            return True
+        if marker in _FRAMES and end - start >= 6:
+            channels = data[start + 5]
+        elif marker == _SCAN:
+            return end > start and data[start] < channels
+    return False
+
+
+def has_stray_segment(data: bytes) -> bool:
+    """Return whether a JPEG has a segment of a reserved marker (table B.1): decoders stop at it."""
+    return any(not (marker in _TABLES or marker in _REMARKS) for marker, *_ in _segments(data))
+
+
 def simpler(data: bytes) -> bytes:
     """Return a file without what is no part of its picture; the same where there is no such way."""
     if data.startswith(_JPEG):
@@ -137,9 +166,16 @@ def _plain_webp(data: bytes) -> bytes:
 
 def _plain_heif(data: bytes) -> bytes:
     """Return a HEIC or AVIF whose EXIF and XMP items are of a type that nobody reads."""
+    container = read_container(data)
+    hidden = tuple((place, b"skip") for place in container.remark_types)
+    return mended(data, container.mends + hidden)
+
+
+def mended(data: bytes, mends: Iterable[tuple[int, bytes]]) -> bytes:
+    """Return a file in which something else is written at some places."""
     changed = bytearray(data)
-    for place in read_container(data).remark_types:
-        changed[place : place + 4] = b"skip"
+    for place, written in mends:
+        changed[place : place + len(written)] = written
     return bytes(changed)
 
 
@@ -217,4 +253,13 @@ def _describe_container(data: bytes, reads_heic: bool) -> str:
         return "HEIC needs the extra: pip install 'granpipe[heic]'"
     if is_avif and container.is_whole and not container.sides:
         return "is an AVIF that does not say its sides (ispe)"
-    return ""
+    return unknown_need(container)
+
+
+def unknown_need(container: Container) -> str:
+    """Return what a HEIC or AVIF file has that nobody here can read, though it must be; or nothing.
+
+    It is told where the picture did not open or decode, since some decoders know more than others.
+    """
+    kind = container.unknown
+    return kind and f"has the property {kind!r}, which has to be read and is not known"

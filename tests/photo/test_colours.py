@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from PIL import Image, ImageCms
 
 from granpipe.errors import PhotoError
-from granpipe.photo.av1 import stream_colours
 from granpipe.photo.colour import to_srgb
 from granpipe.photo.isobmff import read_container
 from granpipe.photo.letterbox import letterbox
@@ -107,11 +106,57 @@ def test_what_an_av1_stream_names_counts_where_its_file_names_nothing():
     assert psnr(letterbox(open_photo(srgb))[0], letterbox(open_photo(named))[0]) < 40
 
 
-@given(st.binary(max_size=60))
-def test_no_stream_makes_the_reader_of_its_colours_raise(data):
-    for stream in (data, b"\x12\0\x0a" + data, b"\x0a\x20" + data):
-        found = stream_colours(stream)
-        assert found is None or len(found) == 4
+@pytest.mark.parametrize(("transfer", "word"), [(16, "PQ"), (18, "HLG")])
+def test_an_av1_stream_that_alone_names_high_dynamic_range_is_unsupported(transfer, word):
+    data = dc.with_properties(base64.b64decode(AVIF_IN_P3), drop=[b"nclx"])
+    place = data.index(b"\x0a\x08\x38") + 2  # the sequence header, 8 bytes
+    old, new = bytes([12, 13, 6]), bytes([9, transfer, 9])
+    written = int.from_bytes(data[place : place + 8], "big")
+    (shift,) = (at for at in range(40) if written >> at & 0xFFFFFF == int.from_bytes(old, "big"))
+    written ^= (int.from_bytes(old, "big") ^ int.from_bytes(new, "big")) << shift
+    found = reason(data[:place] + written.to_bytes(8, "big") + data[place + 8 :])
+    assert found[0] == "unsupported"
+    assert word in found[1]
+
+
+def heic_of_stream_colours(primaries: int, transfer: int, matrix: int, is_full: int = 0) -> bytes:
+    """Return a HEIC of which the stream alone says the colours (ITU-T H.265, annex E)."""
+    pytest.importorskip("pillow_heif").register_heif_opener()
+    options = {"color_primaries": primaries, "transfer_characteristics": transfer}
+    options |= {"matrix_coefficients": matrix, "full_range_flag": is_full}
+    return dc.container(leaf(), "HEIF", drop=[b"colr"], quality=100, **options)
+
+
+@pytest.mark.parametrize(
+    ("points", "expected"),
+    [((1, 13, 6), LEAF), ((1, 1, 1), LEAF), ((12, 13, 6), FROM_P3), ((9, 14, 9), FROM_BT2020)],
+    ids=["sRGB", "BT.709", "Display P3", "BT.2020"],
+)
+@pytest.mark.parametrize("is_full", [0, 1])
+def test_what_an_hevc_stream_names_counts_where_its_file_names_nothing(points, expected, is_full):
+    data = heic_of_stream_colours(*points, is_full)
+    assert read_container(data).code_points == (*points, is_full)
+    found = centre(data)
+    assert near(found, expected, 3 if expected != FROM_BT2020 else 18)
+
+
+@pytest.mark.parametrize(("transfer", "word"), [(16, "PQ"), (18, "HLG")])
+def test_an_hevc_stream_that_alone_names_high_dynamic_range_is_unsupported(transfer, word):
+    found = reason(heic_of_stream_colours(9, transfer, 9))
+    assert found[0] == "unsupported"
+    assert word in found[1]
+
+
+@pytest.mark.parametrize("kind", ["AVIF", "HEIF"])
+def test_adobe_rgb_of_exif_counts_where_code_points_name_nothing(kind):
+    size = len(eb.block(exif={0xA001: eb.short(65535), 0xA005: eb.long(0)}))
+    block = eb.block(exif={0xA001: eb.short(65535), 0xA005: eb.long(size)})
+    block += eb.table({1: eb.text("R03")}, size)
+    if kind == "HEIF":
+        pytest.importorskip("pillow_heif").register_heif_opener()
+    points = dc.nclx(2, 2)
+    data = dc.container(leaf(), kind, points, drop=[b"colr"], exif=block, quality=100)
+    assert near(centre(data), FROM_ADOBE, 8)
 
 
 @pytest.mark.parametrize("kind", ["AVIF", "HEIF", "PNG"])

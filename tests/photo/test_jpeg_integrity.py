@@ -1,5 +1,6 @@
 """JPEGs whose codes are damaged are rejected; sound ones are decoded at a reduced scale."""
 
+import base64
 import io
 
 import numpy as np
@@ -61,3 +62,80 @@ def test_a_jpeg_without_its_end_is_truncated_as_pillow_says(end, size):
         plain(damaged)
     with pytest.raises(PhotoError, match="truncated"):
         letterbox(open_photo(damaged), size)
+
+
+# `picture(48, 32)` in grey of quality 75, which `jpegtran -arithmetic` wrote in three ways, and
+# 1024 x 768 pixels of grey 128, whose codes all are zeros that are not written.
+ARITHMETIC = {
+    "sequential": """
+/9j/4AAQSkZJRgABAQAAAQABAAD/2wBDAAgGBgcGBQgHBwcJCQgKDBQNDAsLDBkSEw8UHRofHh0aHBwgJC4nICIsIxwcKDcpLDAx
+NDQ0Hyc5PTgyPC4zNDL/yQALCAAgADABAREA/8wABgAQEAX/2gAIAQEAAD8AyPHtZxK9UXghjRr/ABSrrvrzBqGlEKvnHRAVitUR
+Wswk0P4xIlFWD/rmh1CX2p9EeExZnExhdUVt3lwXpgb7NPDKm6q1Ls0pxSfDuq8VoeZurEALjneIFlwV+zESPaEtzXhToywcEsss
+3cQD68BtRPxed9yR6kvjZ/U5vKAMY5xwHrdJkLBQAbmOS7YLAxSGApKBVSdl+Lae+faL7S9w/9k=
+""",
+    "progressive": """
+/9j/4AAQSkZJRgABAQAAAQABAAD/2wBDAAgGBgcGBQgHBwcJCQgKDBQNDAsLDBkSEw8UHRofHh0aHBwgJC4nICIsIxwcKDcpLDAx
+NDQ0Hyc5PTgyPC4zNDL/ygALCAAgADABAREA/8wABAAQ/9oACAEBAAAAAbavbcLRvMv7kjRy/vH2J8o7xWfDNlfeEP/MAAQQBf/a
+AAgBAQABBQIYINoR25v0C0q+IYrv+rplMpi3H8/w6z8ik0Y96b49fCg7Mc6QmBB1pGOA/8wABBAF/9oACAEBAAY/Ase/wob/zAAE
+EAX/2gAIAQEAAT8hiwFBumQiSdETYkHD9GGxFxxw36DRMA4qgb0nnUulqEn/2gAIAQEAAAAQ3fjw/8wABBAF/9oACAEBAAE/EJw9
+ZJqbZCZEmVbXg2n9yXkn8nYVTVpGFQtaoKFaFP5ye9OAujCr521z5S7tKFzxXFX4UFz/2Q==
+""",
+    "restarts": """
+/9j/4AAQSkZJRgABAQAAAQABAAD/2wBDAAgGBgcGBQgHBwcJCQgKDBQNDAsLDBkSEw8UHRofHh0aHBwgJC4nICIsIxwcKDcpLDAx
+NDQ0Hyc5PTgyPC4zNDL/yQALCAAgADABAREA/8wABgAQEAX/3QAEAAz/2gAIAQEAAD8AyPHtZxK9UXghjRr/ABSrrvrzBqGlEKvn
+HRAVitURWswk0P4xIlFWD/rmh1CX2p9EeExZnExhdUVt3lwXpgb7NPDKm6q1Ls0pxSfDuq8VoeZurEALjneIFlwg/9D/ALdVgV+f
+eP8ARfGzkHeUIQOaU34rPtLnabjMZN3MpVuNLZ5dyogCAOXx/wC+axHkM91W0hKlE2e7BE1Kvwtcf2zSvWW6J2nnpB83SXb/AApI
+/9k=
+""",
+}
+FLAT = """
+/9j/4AAQSkZJRgABAQAAAQABAAD/2wBDAAgGBgcGBQgHBwcJCQgKDBQNDAsLDBkSEw8UHRofHh0aHBwgJC4nICIsIxwcKDcpLDAx
+NDQ0Hyc5PTgyPC4zNDL/ygALCAMABAABAREA/8wABAAQ/9oACAEBAAAAAUvQ/8wABBAF/9oACAEBAAEFAqXw/8wABBAF/9oACAEB
+AAY/AqXw/8wABBAF/9oACAEBAAE/IaXw/9oACAEBAAAAEEvG/8wABBAF/9oACAEBAAE/EKXw/9k=
+"""
+LACKS_END = "truncated: lacks its end marker; all else seems to be there"
+
+
+def arithmetic(name: str) -> bytes:
+    return base64.b64decode(ARITHMETIC[name])
+
+
+def reason(data: bytes) -> str:
+    with pytest.raises(PhotoError) as caught:
+        letterbox(open_photo(data), 64)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("name", ARITHMETIC)
+def test_a_jpeg_of_arithmetic_codes_that_lacks_its_end_marker_alone_says_that(name):
+    data = arithmetic(name)
+    expected = letterbox(open_photo(jpeg(picture(48, 32).convert("L"), quality=75)), 64)[0]
+    for sound in (data, data + bytes(9)):
+        assert np.array_equal(letterbox(open_photo(sound), 64)[0], expected)
+    assert reason(data[:-2]) == LACKS_END
+    assert reason(data[:-1]) == LACKS_END
+
+
+@pytest.mark.parametrize("name", ARITHMETIC)
+@pytest.mark.parametrize("size", [64_400, 65_000, 65_350, 65_450, 65_533])
+def test_a_jpeg_of_arithmetic_codes_may_be_large(name, size):
+    data = arithmetic(name)
+    remark = b"\xff\xfe" + size.to_bytes(2, "big") + bytes(size - 2)
+    larger = data[:2] + remark + data[2:]
+    assert np.array_equal(letterbox(open_photo(larger), 64)[0], letterbox(open_photo(data), 64)[0])
+
+
+@pytest.mark.parametrize("name", ["sequential", "restarts"])
+@pytest.mark.parametrize("is_ended", [True, False])
+def test_a_jpeg_that_lacks_arithmetic_codes_is_truncated(name, is_ended):
+    data = arithmetic(name)
+    cut = data[: data.index(b"\xff\xda") + 30] + b"\xff\xd9" * is_ended
+    what = "its codes end" if is_ended else "the file ends"
+    assert reason(cut) == f"truncated: {what} before its pixels do"
+
+
+def test_a_flat_jpeg_of_arithmetic_codes_is_whole():
+    data = base64.b64decode(FLAT)
+    for size in (64, 500, 1024):
+        assert (letterbox(open_photo(data), size)[0][size // 2] == 128).all()
+    assert reason(data[:-2]) == LACKS_END

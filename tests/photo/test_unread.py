@@ -17,6 +17,7 @@ from PIL import Image
 from granpipe.errors import PhotoError
 from granpipe.photo.decoding import load
 from granpipe.photo.exif import read_capture
+from granpipe.photo.kinds import begins_like_photo
 from granpipe.photo.letterbox import letterbox
 from granpipe.photo.memory import decoding_memory
 from granpipe.photo.opening import open_photo
@@ -26,7 +27,7 @@ from granpipe.photo.unread import bmp_profile, describe, is_lossless, simpler, w
 import draw_samples
 import exif_blocks as eb
 from conftest import picture, psnr, rejects, rows, save
-from draw_containers import chunk
+from draw_containers import chunk, raw_tiffs, tiff, with_page
 
 BLOCK = eb.block(eb.gps(), image={0x0112: eb.short(6)})
 
@@ -127,6 +128,24 @@ def test_a_gif_is_unsupported_in_prepare_and_map_whatever_its_name(granpipe, tmp
     assert rows(tmp_path / "map.csv")[0]["detail"] == "is a GIF"
 
 
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (b"\xff\x0a\xfa\x7f", "unsupported: is JPEG XL"),
+        (b"\0\0\0\x0cJXL \r\n\x87\n", "unsupported: is JPEG XL"),
+        (b"\0\0\0\x0cjP  \r\n\x87\n", "unsupported: is JPEG 2000"),
+        (b"8BPS\0\1", "unsupported: is a Photoshop document"),
+        (b"\0\0\0\x18ftypisom\0\0\2\0", "unreadable: is no picture, whatever its name says"),
+        (b"RIFF\x24\0\0\0WAVEfmt ", "unreadable: is no picture, whatever its name says"),
+        (b"<!DOCTYPE html>", "unreadable: is no picture, whatever its name says"),
+        (b"\0\0\0\x18ftypavif\0\0\2\0", "truncated: cut off or damaged before its pixels begin"),
+    ],
+    ids=["JXL", "JXL in boxes", "JP2", "PSD", "film", "sound", "page", "AVIF"],
+)
+def test_what_is_no_photograph_is_not_called_damaged(data, said):
+    assert reason(data + bytes(99)) == said
+
+
 @pytest.mark.parametrize("options", [{}, {"lossless": True}, {"exif": BLOCK}], ids=str)
 def test_the_sides_of_a_webp_are_read_as_pillow_reads_them(options):
     assert webp_sides(encoded(picture(123, 45), "WEBP", **options)) == (123, 45)
@@ -205,6 +224,8 @@ ODD_SEGMENTS = {
     "MPF": eb.segment(0xE2, b"MPF\0" + b"II*\0\xff\xff"),
     "a profile of 12 bytes": eb.segment(0xE2, b"ICC_PROFILE\0"),
     "EXIF of nothing": eb.segment(0xE1, b"Exif\0\0"),
+    "a reserved marker": eb.segment(0xF3, b"nobody knows"),
+    "another reserved marker": eb.segment(0x4F, b"nobody knows"),
     "EXIF twice": eb.segment(0xE1, b"Exif\0\0" + BLOCK) * 2,
 }
 
@@ -264,6 +285,10 @@ ODD_CHUNKS = {
     "a profile packed in an unknown way": chunk(b"iCCP", b"name\0\7"),
     "acTL of 2 bytes": chunk(b"acTL", b"\0\0"),
     "no keyword": chunk(b"iTXt", b""),
+    "another frame's pixels": chunk(b"fdAT", b"\0\0\0\1nonsense"),
+    "another frame": chunk(b"acTL", struct.pack(">II", 2, 0)) + chunk(b"fcTL", b"\0"),
+    "a suggested palette": chunk(b"PLTE", bytes(6), is_whole=False),
+    "half a suggested palette": chunk(b"PLTE", bytes(2)),
 }
 
 
@@ -271,6 +296,31 @@ ODD_CHUNKS = {
 @pytest.mark.parametrize("is_behind", [False, True])
 def test_an_odd_chunk_does_not_cost_a_png(odd, is_behind):
     assert np.array_equal(drawn(png(odd, is_behind=is_behind)), drawn(encoded(picture(), "PNG")))
+
+
+ODD_KEYS = [
+    *((mode, size) for mode in ("1", "L", "RGB", "LA", "RGBA") for size in (0, 1, 3, 4, 5, 7, 300)),
+    *(("P", size) for size in (0, 257, 300)),
+]
+
+
+@pytest.mark.parametrize(("mode", "size"), ODD_KEYS)
+def test_a_colour_key_of_a_length_that_cannot_be_does_not_cost_a_png(mode, size):
+    plain = encoded(picture(64, 48).convert(mode), "PNG")
+    place = plain.index(b"IDAT") - 4
+    odd = plain[:place] + chunk(b"tRNS", bytes(size)) + plain[place:]
+    found, expected = (drawn(data, fill=(200, 30, 10)) for data in (odd, plain))
+    assert np.array_equal(found, expected)
+
+
+def test_a_colour_key_counts_once_and_before_the_pixels():
+    levels = np.full((8, 8), 77)
+    data = grey_png(8, levels, 77)
+    assert tuple(drawn(data, fill=(200, 30, 10))[32, 32]) == (200, 30, 10)
+    key, other = (chunk(b"tRNS", struct.pack(">H", level)) for level in (77, 99))
+    assert tuple(drawn(data.replace(key, key + other), fill=(200, 30, 10))[32, 32]) == (200, 30, 10)
+    late = data.replace(key, b"").replace(chunk(b"IEND", b""), key + chunk(b"IEND", b""))
+    assert tuple(drawn(late, fill=(200, 30, 10))[32, 32]) == (77, 77, 77)
 
 
 def test_a_large_profile_of_a_png_counts():
@@ -394,14 +444,6 @@ def test_a_transparent_colour_of_16_bits_takes_two_buffers_more(channels):
 # TIFF and BMP
 
 
-def tiff(tags: dict[int, eb.Value], pixels: bytes, order: str = "<") -> bytes:
-    """Return a TIFF of one strip."""
-    tags = {0x103: eb.short(1), 0x115: eb.short(1), 0x116: eb.short(1000)} | tags
-    tags |= {0x111: eb.long(0), 0x117: eb.long(len(pixels))}
-    tags[0x111] = eb.long(len(eb.block(image=tags, order=order)))
-    return eb.block(image=tags, order=order) + pixels
-
-
 def tiff_of_bits(bits: int, photometric: int, channels: int, order: str, kind: int = 1) -> bytes:
     tags = {0x100: eb.short(16), 0x101: eb.short(8), 0x102: eb.short(*[bits] * channels)}
     tags |= {0x106: eb.short(photometric), 0x115: eb.short(channels)}
@@ -418,7 +460,7 @@ def tiff_of_bits(bits: int, photometric: int, channels: int, order: str, kind: i
         (16, 2, 3, 3, "16-bit floating-point RGB"),
         (32, 2, 3, 3, "32-bit floating-point RGB"),
         (16, 32845, 3, 2, "16-bit signed LogLuv of 3 channels"),
-        (16, 32803, 1, 1, "16-bit colour filter array"),
+        (16, 32844, 1, 2, "16-bit signed LogL"),
     ],
 )
 def test_a_tiff_of_pixels_that_are_not_read_is_unsupported_and_says_what_they_are(
@@ -428,6 +470,43 @@ def test_a_tiff_of_pixels_that_are_not_read_is_unsupported_and_says_what_they_ar
     assert reason(data) == f"unsupported: is a TIFF whose pixels are not read: {words}"
     for end in (20, 60, len(data) // 3):  # a part of it is damaged, whatever it was to be
         assert reason(data[:end]).startswith(("truncated", "unsupported: is a TIFF"))
+
+
+@pytest.mark.parametrize("order", "<>")
+@pytest.mark.parametrize("name", ["DNG", "sensor below", "sensor", "preview", "preview and a page"])
+def test_a_raw_photograph_is_unsupported_and_not_drawn_as_its_preview(name, order):
+    data, said = raw_tiffs(order)[name]
+    assert reason(data) == f"unsupported: {said}"
+    assert not begins_like_photo(data)
+    for end in range(20, len(data), 37):
+        assert reason(data[:end]).startswith(("truncated", "unsupported", "unreadable"))
+
+
+@pytest.mark.parametrize(
+    ("beginning", "kind"),
+    [
+        (b"FUJIFILMCCD-RAW 0201FF129502", "Fujifilm RAF"),
+        (b"IIRO\x08\0\0\0", "Olympus ORF"),
+        (b"MMOR\0\0\0\x08", "Olympus ORF"),
+        (b"IIU\0\x18\0\0\0", "Panasonic RW2"),
+        (b"II*\0\x10\0\0\0CR\2\0", "Canon CR2"),
+        (b"\0\0\0\x18ftypcrx \0\0\0\1crx isom", "Canon CR3"),
+    ],
+)
+def test_a_raw_photograph_is_known_by_how_it_begins(beginning, kind):
+    data = beginning + bytes(2000)
+    assert reason(data) == f"unsupported: is a raw photograph: {kind}"
+    assert not begins_like_photo(data)
+
+
+def test_a_tiff_of_several_pictures_is_not_raw():
+    small = {0x100: eb.short(16), 0x101: eb.short(8), 0x102: eb.short(8), 0x106: eb.short(1)}
+    plain = tiff(small, bytes(range(128)))
+    parted = tiff(small | {0x14A: eb.long(8)}, bytes(range(128)))  # itself, at a smaller scale
+    paged = with_page(tiff(small | {0xFE: eb.long(1)}, bytes(range(128))), small)
+    for data in (parted, paged, with_page(plain, small | {0x100: eb.short(99)})):
+        assert np.array_equal(drawn(data), drawn(plain))
+        assert begins_like_photo(data)
 
 
 def test_uncompressed_pixels_of_a_tiff_that_share_their_colours_are_unsupported():
@@ -510,6 +589,18 @@ def test_a_bmp_that_is_not_read_is_unsupported_and_named(data, words):
     assert reason(data).startswith(f"unsupported: {words}")
 
 
+@pytest.mark.parametrize("size", [56, 108, 124])
+def test_a_bmp_whose_alpha_is_0_all_over_is_opaque(size):
+    masks = (0xFF0000, 0xFF00, 0xFF, 0xFF000000)
+    plain = bytearray(bmp(32, 3, masks, size))
+    plain[-128:] = bytes([60, 140, 90, 0]) * 32
+    array = drawn(bytes(plain), 8, fill=(200, 30, 10))
+    assert tuple(array[4, 4]) == (90, 140, 60)
+    plain[-1] = 255  # one pixel that is not clear, and the others are
+    array = drawn(bytes(plain), 8, fill=(200, 30, 10))
+    assert tuple(array[4, 4]) == (200, 30, 10)
+
+
 @given(st.binary(max_size=300), st.sampled_from([b"", b"BM", b"II*\0", b"MM\0*", b"II+\0"]))
 def test_no_beginning_makes_what_describes_it_raise(rest, start):
     for data in (start + rest, b"\xff\xd8\xff" + rest, b"\x89PNG\r\n\x1a\n" + rest):
@@ -554,15 +645,110 @@ def test_one_plane_of_three_is_no_picture():
     assert reason(tiff(tags, bytes([90]) * 64 * 64)).startswith("truncated: ")
 
 
-def test_a_jpeg_whose_channels_have_scans_of_their_own_takes_more_memory():
-    data = encoded(picture(640, 480), "JPEG")
+def of_one_channel(data: bytes) -> bytes:
+    """Return a JPEG whose first scan has its first channel alone; the others are missing."""
     scan = data.index(b"\xff\xda")
-    one = data[: scan + 4] + b"\1\1\0\0\x3f\0" + data[scan + 14 :]  # of the first channel alone
-    one = one[: scan + 2] + b"\0\x08" + one[scan + 4 :]
-    parted = open_photo(one)
-    whole = open_photo(data)
+    end = scan + 2 + int.from_bytes(data[scan + 2 : scan + 4], "big")
+    return (
+        data[:scan] + eb.segment(0xDA, b"\1" + data[scan + 5 : scan + 7] + b"\0\x3f\0") + data[end:]
+    )
+
+
+ODD_JPEGS = {
+    "plain": b"",
+    "an odd segment": ODD_SEGMENTS["JFIF of 4 bytes"],
+    "another picture": ODD_SEGMENTS["MPF"],
+    "remarks twice": ODD_SEGMENTS["EXIF twice"],
+}
+
+
+@pytest.mark.parametrize("mode", ["RGB", "CMYK"])
+@pytest.mark.parametrize("odd", ODD_JPEGS.values(), ids=ODD_JPEGS)
+@pytest.mark.parametrize("marker", [0xC0, 0xC9])
+def test_a_jpeg_whose_channels_have_scans_of_their_own_takes_more_memory(mode, odd, marker):
+    data = encoded(picture(640, 480).convert(mode), "JPEG")
+    data = data[:2] + odd + data[2:].replace(b"\xff\xc0", bytes([0xFF, marker]), 1)
+    whole, parted = open_photo(data), open_photo(of_one_channel(data))
     needed = [decoding_memory(image, image.size, len(data)) for image in (whole, parted)]
     assert needed[1] - needed[0] == 4 * 2 * 640 * 480
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])
+@pytest.mark.parametrize("odd", ODD_JPEGS.values(), ids=ODD_JPEGS)
+@pytest.mark.parametrize("marker", [0xC2, 0xCA])
+def test_the_coefficients_of_a_progressive_jpeg_are_counted_however_it_is_opened(mode, odd, marker):
+    data = encoded(picture(640, 480).convert(mode), "JPEG", progressive=True)
+    data = data[:2] + odd + data[2:].replace(b"\xff\xc2", bytes([0xFF, marker]), 1)
+    image = open_photo(data)
+    assert decoding_memory(image, image.size, 0) == 4 * 3 * 640 * 480
+    with pytest.raises(PhotoError, match="MB") as caught:
+        letterbox(image, 32, max_memory=4 * 2 * 640 * 480)
+    assert caught.value.reason == "too_large"
+
+
+@pytest.mark.parametrize("options", [{}, {"progressive": True}], ids=["baseline", "progressive"])
+def test_the_coefficients_of_a_progressive_jpeg_in_a_tiff_are_counted(options):
+    data = encoded(picture(640, 480).convert("L"), "JPEG", **options)
+    tags = {0x100: eb.short(640), 0x101: eb.short(480), 0x102: eb.short(8)}
+    tags |= {0x106: eb.short(1), 0x103: eb.short(7)}
+    image = open_photo(tiff(tags, data))
+    buffers = 4 if options else 2
+    assert decoding_memory(image, image.size, 0) == 4 * buffers * 640 * 480
+    assert psnr(drawn(tiff(tags, data)), drawn(data)) > 35
+
+
+@pytest.mark.parametrize(
+    ("sides", "is_sound"),
+    [
+        *(((160, 120), True), ((160, 118), True), ((160, 100), True)),
+        *(((320, 120), False), ((80, 120), False), ((160, 240), False), ((160, 60), False)),
+        *(((159, 120), False), ((161, 120), False), ((160, 121), False)),
+    ],
+)
+def test_a_tiff_that_says_other_sides_than_its_jpeg_is_refused(sides, is_sound):
+    width, height = sides
+    tags = {0x100: eb.short(width), 0x101: eb.short(height), 0x102: eb.short(8)}
+    tags |= {0x106: eb.short(1), 0x103: eb.short(7)}
+    data = tiff(tags, encoded(picture(160, 120).convert("L"), "JPEG", quality=95))
+    if is_sound:
+        expected = picture(160, 120).convert("L").crop((0, 0, *sides))
+        assert psnr(drawn(data), drawn(encoded(expected, "PNG"))) > 35
+    else:
+        assert reason(data) == (
+            f"truncated: a part of it is to have {width} x {height} pixels, and has 160 x 120"
+        )
+
+
+def tiles(sides: tuple[int, int]) -> bytes:
+    """Return 160 x 128 grey pixels in four tiles of 80 x 64, which are JPEGs of such sides."""
+    image = picture(160, 128).convert("L")
+    corners = [(left, top) for top in (0, 64) for left in (0, 80)]
+    crops = [image.crop((left, top, left + 80, top + 64)).resize(sides) for left, top in corners]
+    parts = [encoded(crop, "JPEG", quality=95) for crop in crops]
+    tags = {0x100: eb.short(160), 0x101: eb.short(128), 0x102: eb.short(8), 0x103: eb.short(7)}
+    tags |= {0x106: eb.short(1), 0x115: eb.short(1), 0x142: eb.short(80), 0x143: eb.short(64)}
+    tags |= {0x144: eb.long(*[0] * 4), 0x145: eb.long(*map(len, parts))}
+    places = [len(eb.block(image=tags)) + sum(map(len, parts[:number])) for number in range(4)]
+    return eb.block(image=tags | {0x144: eb.long(*places)}) + b"".join(parts)
+
+
+@pytest.mark.parametrize("sides", [(80, 64), (64, 64), (80, 48), (96, 64)])
+def test_tiles_of_a_tiff_that_are_jpegs_of_other_sides_are_refused(sides):
+    if sides == (80, 64):
+        expected = encoded(picture(160, 128).convert("L"), "PNG")
+        assert psnr(drawn(tiles(sides)), drawn(expected)) > 35
+    else:
+        found = f"{sides[0]} x {sides[1]}"
+        assert reason(tiles(sides)).endswith(f"is to have 80 x 64 pixels, and has {found}")
+
+
+@pytest.mark.parametrize("height", [1, 15, 16, 17, 100])
+@pytest.mark.parametrize("rows", [8, 16, 64, 1000])
+def test_a_tiff_of_jpegs_in_strips_and_tiles_is_drawn(height, rows):
+    image = picture(50, height)
+    options = {"compression": "jpeg", "quality": 95}
+    striped = encoded(image, "TIFF", tiffinfo={278: rows}, **options)
+    assert psnr(drawn(striped), drawn(encoded(image, "PNG"))) > 30
 
 
 @pytest.mark.parametrize("name", ["exif", "generic profile", "iptc or exif 2"])

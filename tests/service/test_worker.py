@@ -105,7 +105,7 @@ def test_events_that_lead_elsewhere_and_names_that_are_not_utf_8_are_rejected(
     outside += [
         ".granpipe/a.jpg",
         "corn/.a.jpg",
-        "corn/a.txt",
+        "corn/a.dng",
         "corn",
         "corn/a\\b.jpg",
         "corn/\0.jpg",
