@@ -23,6 +23,7 @@ from pathlib import Path
 from bench_against import bench_against
 from bench_augment import bench_augment
 from bench_buckets import bench_buckets
+from bench_folds import bench_folds
 from bench_map import bench_map
 from bench_memory import bench_memory
 from bench_photographs import bench_photographs
@@ -70,6 +71,7 @@ TABLES: dict[str, Callable[[Bench], None]] = {
     "service": service,
     "memory": memory,
     "split": bench_split,
+    "folds": bench_folds,
     "scaling": bench_scaling,
     "start": start,
 }

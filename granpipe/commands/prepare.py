@@ -52,6 +52,13 @@ _SECTIONS = {
 }
 
 
+def _rule(text: str) -> str:
+    """Return a rule of --hold-out."""
+    from granpipe.dataset.hold_out import parse_hold_out
+
+    return text if text == "none" else str(parse_hold_out(text))
+
+
 @click.command("prepare", cls=options.Sections, sections=_SECTIONS)
 @click.argument("source", type=options.PLACE)
 @click.argument("output", type=options.PLACE)
@@ -103,6 +110,7 @@ _SECTIONS = {
 )
 @click.option(
     "--hold-out",
+    type=options.Checked("rule", _rule),
     multiple=True,
     metavar="RULE",
     help="Put groups into test by after:DATE, before:DATE, country:FR, camera:MODEL or "

@@ -17,6 +17,8 @@ SIDES = ("train", "validation", "test")
 
 
 _MOST_POINTS = 10
+_UNIT = 1 << 60
+_ROUNDS = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,10 @@ class Shares:
     def gets_largest(self, side: str) -> bool:
         """Return whether a side's first group of a class is its largest, and not its smallest."""
         return side == "train"
+
+    def weight(self, count: int) -> int:
+        """Return how much a class of so many photographs counts: by its photographs."""
+        return 1
 
     @property
     def sides(self) -> list[str]:
@@ -130,6 +136,10 @@ class Folds:
         """Return whether a fold's first group of a class is its largest: what is left evens out."""
         return True
 
+    def weight(self, count: int) -> int:
+        """Return how much a class of so many photographs counts: each as much as all others."""
+        return _UNIT // (count * count)
+
 
 _SHARES = re.compile(r"[0-9]{1,3}/[0-9]{1,3}(/[0-9]{1,3})?", re.ASCII)
 
@@ -183,6 +193,8 @@ def deal(
     for name in order:
         if name not in table.sides:
             table.put(name, table.best(name))
+    if isinstance(shares, Folds):
+        table.even([name for name in order if name not in former])
     return table.sides
 
 
@@ -200,6 +212,7 @@ class _Table:
         self.counts: Counter[str] = Counter()
         for counts in groups.values():
             self.counts.update(counts)
+        self.weights = {label: shares.weight(count) for label, count in self.counts.items()}
         self.wanting = {
             (label, side): count * shares.of(side)
             for label, count in self.counts.items()
@@ -216,7 +229,41 @@ class _Table:
         return max(self.shares.sides, key=lambda side: self._relief(name, side))
 
     def _relief(self, name: str, side: str) -> int:
-        return sum(count * self.wanting[label, side] for label, count in self.groups[name].items())
+        return sum(
+            count * self.weights[label] * self.wanting[label, side]
+            for label, count in self.groups[name].items()
+        )
+
+    def even(self, names: Sequence[str]) -> None:
+        """Move groups to other sides as long as that brings classes nearer to their shares."""
+        present = Counter(
+            (label, self.sides[name]) for name in self.groups for label in self.groups[name]
+        )
+        for _ in range(_ROUNDS):
+            moved = [name for name in names if self._move(name, present)]
+            if not moved:
+                return
+
+    def _move(self, name: str, present: Counter[tuple[str, str]]) -> bool:
+        """Move a group to where it does most good; not the last of a class. Return whether."""
+        here, labels = self.sides[name], self.groups[name]
+        if any(present[label, here] == 1 for label in labels):
+            return False
+        side = self.best(name)
+        loss = sum(
+            count
+            * self.weights[label]
+            * (self.wanting[label, here] - self.wanting[label, side] + self.shares.whole * count)
+            for label, count in labels.items()
+        )
+        if side == here or loss >= 0:
+            return False
+        self.put(name, side)
+        for label, count in labels.items():
+            self.wanting[label, here] += self.shares.whole * count
+            present[label, here] -= 1
+            present[label, side] += 1
+        return True
 
     def cover(self, order: Sequence[str]) -> None:
         """See that every class with enough groups of its own stands on all sides with a share."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from granpipe import checks
 from granpipe.checks import checked
 from granpipe.dataset.classes import changed_indices
+from granpipe.dataset.hold_out import parse_hold_out
 from granpipe.dataset.sources import Search
 from granpipe.dataset.tables import Rejection
 from granpipe.engines.choice import choose
@@ -210,7 +211,7 @@ def prepare(
         None if seed is None else checked("seed", seed, checks.SEED),
         fix_leaks,
         None if folds is None else checked("folds", folds, checks.FOLDS),
-        None if hold_out is None else tuple(hold_out),
+        None if hold_out is None else tuple(str(parse_hold_out(rule)) for rule in hold_out),
     )
     follow, say = progress_of(progress), say_of(say)
     workplace = choose(engine, workers, say)

@@ -127,9 +127,7 @@ def plan_sides(wish: Wish, noted: Sequence[str]) -> Plan | None:
     hold_out = tuple(sorted(map(parse_hold_out, filter(None, rules)), key=str))
     if shares in {GIVEN, FIXED}:
         if wish.hold_out:
-            raise DatasetError(
-                "--hold-out is for a split that is dealt; it has no part in one given"
-            )
+            raise DatasetError("--hold-out is for a split that is dealt, as --split 80/10/10")
         fixes = wish.fix_leaks or (wish.split is None and shares == FIXED)
         return Plan(None, parse_together(together), seed, fixes, folds)
     if wish.fix_leaks:
