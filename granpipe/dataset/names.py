@@ -7,7 +7,7 @@ from functools import lru_cache
 from granpipe.errors import PhotoError
 
 LABELS, REJECTED, SUMMARY, AUGMENTED = "labels.csv", "rejected.csv", "dataset.json", "augmented"
-ALIKE = "alike.csv"
+ALIKE, SHORTCUTS = "alike.csv", "shortcuts.csv"
 STATE, SIDES, PAST, RADIUS, SETTINGS = "state", "sides", "past", "radius", "settings"
 CLASSES = "classes"
 """What the ledger calls its notes on what tables were made of, on sides of today and before and the
@@ -20,7 +20,7 @@ OWN = ".granpipe"
 DESK = f"{OWN}/engine"
 """Where engines keep what passes between machines, while a run lasts."""
 
-_RESERVED = {AUGMENTED, LABELS, REJECTED, SUMMARY, ALIKE}
+_RESERVED = {AUGMENTED, LABELS, REJECTED, SUMMARY, ALIKE, SHORTCUTS}
 # A file name may have 255 bytes on common systems; .npy and a copy's number must still fit.
 _LONGEST_NAME = 239
 _LONGEST_PATH = 4096

@@ -9,12 +9,13 @@ from granpipe.dataset.grouping_input import Facts, GroupingInput
 from granpipe.dataset.groups import Grouping
 from granpipe.dataset.index import Index
 from granpipe.dataset.made import Made
-from granpipe.dataset.names import ALIKE, LABELS, PAST, RADIUS
+from granpipe.dataset.names import ALIKE, LABELS, PAST, RADIUS, SHORTCUTS
 from granpipe.dataset.names import SIDES as NOTE
 from granpipe.dataset.sides import SIDES, Member, deal
 from granpipe.dataset.tables import ALIKE_COLUMNS, each_row
 from granpipe.errors import DatasetError
 from granpipe.jobs.run import Run
+from granpipe.jobs.shortcut_table import SHORTCUT_COLUMNS, Shortcuts, settle_shortcuts
 from granpipe.jobs.split_plan import Plan
 from granpipe.jobs.split_summary import Sides
 from granpipe.photo.likeness import BYTES
@@ -48,15 +49,16 @@ def settle_sides(run: Run, plan: Plan, recipe: str, rows: object) -> Sides:
     Raises
     ------
     DatasetError
-        Another's file has the place of alike.csv, or the table with the sides is damaged.
+        Another's file has the place of a table, or the table with the sides is damaged.
     """
     index, ledger = run.index, run.ledger
     index.create(_SCHEMA)
     photos = index.rows(f"SELECT sha256, name {_PHOTOS} ORDER BY name")
     noted, note = ledger.noted(NOTE) or [], plan.note(recipe, photos)
     past = ledger.noted(PAST) or []
-    if ALIKE not in (ledger.noted("tables") or {}):
-        check_free(run.store, ALIKE, ",".join(ALIKE_COLUMNS).encode())
+    for table, columns in ((ALIKE, ALIKE_COLUMNS), (SHORTCUTS, SHORTCUT_COLUMNS)):
+        if table not in (ledger.noted("tables") or {}):
+            check_free(run.store, table, ",".join(columns).encode())
     is_same = noted == note and run.has_table(LABELS) and run.has_table(ALIKE)
     radius = ledger.noted(RADIUS) or 0.0
     if not (is_same and _keep(index, run.store)):
@@ -65,7 +67,8 @@ def settle_sides(run: Run, plan: Plan, recipe: str, rows: object) -> Sides:
             _load_former(index, run.store, past, rows)
         radius = _deal(index, plan)
         past = _past(index)
-    return _counted(index, plan, note, past, radius, is_first=not noted)
+    shortcuts = settle_shortcuts(run, [note[1], note[3]])
+    return _counted(index, plan, note, past, radius, shortcuts, is_first=not noted)
 
 
 def _keep(index: Index, store: Store) -> bool:
@@ -199,7 +202,14 @@ def _past(index: Index) -> list[str]:
 
 
 def _counted(
-    index: Index, plan: Plan, note: list[str], past: list[str], radius: float, *, is_first: bool
+    index: Index,
+    plan: Plan,
+    note: list[str],
+    past: list[str],
+    radius: float,
+    shortcuts: Shortcuts,
+    *,
+    is_first: bool,
 ) -> Sides:
     by_label = "SELECT label(name), count(DISTINCT grp) FROM split GROUP BY 1"
     by_side = """SELECT label(name), split, count(*), count(DISTINCT grp) FROM split
@@ -224,4 +234,5 @@ def _counted(
         is_first=is_first,
         conflicts=index.value(unlike),
         unknown=index.value(unknown),
+        shortcuts=shortcuts,
     )

@@ -10,8 +10,6 @@ from granpipe.dataset.database import Items, Row
 from granpipe.dataset.names import (
     CLASSES,
     LABELS,
-    PAST,
-    RADIUS,
     SETTINGS,
     SIDES,
     STATE,
@@ -278,7 +276,7 @@ class PrepareRun:
             SETTINGS: self.settings.note(hashes=self.hashes),
         }
         if self.sides:
-            notes |= {SIDES: self.sides.note, PAST: self.sides.past, RADIUS: self.sides.radius}
+            notes |= self.sides.notes
         settle(self.run, tables.tables(), notes, _KEPT, self._end_stale_copies)
 
     def _note_classes(self, classes: Sequence[str]) -> None:
@@ -288,8 +286,8 @@ class PrepareRun:
             self.run.plan("SELECT name FROM wanted WHERE 0", CLASSES)
 
     def _tables(self, ignored: int = 0) -> PrepareTables:
-        plan, has_sides = self.side_plan.settings if self.side_plan else {}, self.sides is not None
-        return PrepareTables(self.index, self.settings, plan, has_sides, ignored, self.classes())
+        plan = self.side_plan.settings if self.side_plan else {}
+        return PrepareTables(self.index, self.settings, plan, self.sides, ignored, self.classes())
 
     def _end_stale_copies(self, digests: Mapping[str, str]) -> None:
         self.stale = end_stale_copies(self.run, digests[LABELS])

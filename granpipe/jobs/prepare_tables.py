@@ -1,4 +1,4 @@
-"""The tables of a prepared dataset: labels, rejects, near-duplicates, and the summary."""
+"""The tables of a prepared dataset: labels, rejects, near-duplicates, shortcuts, the summary."""
 
 import hashlib
 import json
@@ -12,7 +12,7 @@ from granpipe import __version__
 from granpipe.dataset.database import Row
 from granpipe.dataset.index import Index
 from granpipe.dataset.moments import SUMS, statistics
-from granpipe.dataset.names import ALIKE, LABELS, REJECTED, SUMMARY, array_path
+from granpipe.dataset.names import ALIKE, LABELS, REJECTED, SHORTCUTS, SUMMARY, array_path
 from granpipe.dataset.tables import (
     ALIKE_COLUMNS,
     PREPARED_COLUMNS,
@@ -24,6 +24,7 @@ from granpipe.dataset.tables import (
     summary_lines,
 )
 from granpipe.jobs.prepare_photo import Settings
+from granpipe.jobs.split_summary import Sides
 
 _PHOTOS = "FROM wanted JOIN records USING (name)"
 
@@ -39,7 +40,7 @@ class PrepareTables:
     settings : Settings
     side_settings : mapping
         How sides were asked for; empty where there are none.
-    has_sides : bool
+    sides : Sides or None
     ignored : int
         Files that are no photographs.
     classes : sequence of str
@@ -49,7 +50,7 @@ class PrepareTables:
     index: Index
     settings: Settings
     side_settings: Mapping[str, Any]
-    has_sides: bool
+    sides: Sides | None
     ignored: int
     classes: Sequence[str]
 
@@ -59,8 +60,9 @@ class PrepareTables:
             LABELS: self.labels(),
             REJECTED: csv_lines(REJECTED_COLUMNS, map(asdict, self._rejections())),
         }
-        if self.has_sides:
+        if self.sides:
             tables[ALIKE] = csv_lines(ALIKE_COLUMNS, alike_rows(self.index))
+            tables[SHORTCUTS] = self.sides.shortcuts.lines()
         return tables | {SUMMARY: summary_lines(self._summary)}
 
     def labels(self) -> Iterator[str]:
@@ -87,8 +89,8 @@ class PrepareTables:
 
     def _rows(self) -> Iterator[dict[str, Any]]:
         numbers = {label: number for number, label in enumerate(self.classes)}
-        split = "LEFT JOIN split USING (name)" if self.has_sides else ""
-        sides = "grp, split" if self.has_sides else "'', ''"
+        split = "LEFT JOIN split USING (name)" if self.sides else ""
+        sides = "grp, split" if self.sides else "'', ''"
         columns = self.index.columns
         query = f"SELECT name, {sides}, {columns} {_PHOTOS} {split} ORDER BY name"
         names = columns.split(", ")
@@ -125,7 +127,7 @@ class PrepareTables:
 
     def _splits(self) -> dict[str, dict[str, int]]:
         """Return how many photographs of each class each split has, where there are splits."""
-        if not self.has_sides:
+        if not self.sides:
             return {}
         query = "SELECT split, label(name), count(*) FROM split GROUP BY 1, 2"
         counts = {(side, label): count for side, label, count in self.index.rows(query)}
@@ -133,7 +135,7 @@ class PrepareTables:
 
     def _statistics(self) -> dict[str, Any]:
         """Return mean and std: those of training, so that nothing of the other splits leaks."""
-        split = "train" if self.has_sides else ""
+        split = "train" if self.sides else ""
         training = f"{_PHOTOS} JOIN split USING (name) WHERE split = 'train'"
         sums = ", ".join(f"sum({name})" for name in SUMS)
         query = f"SELECT count(*), sum((right - left) * (bottom - top)), {sums} "

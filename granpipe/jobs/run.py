@@ -12,7 +12,16 @@ from typing import Any
 from granpipe.dataset.arrays import array_digest
 from granpipe.dataset.index import Index
 from granpipe.dataset.ledger import Ledger, MovedError
-from granpipe.dataset.names import ALIKE, DESK, LABELS, REJECTED, SUMMARY, array_path, is_utf8
+from granpipe.dataset.names import (
+    ALIKE,
+    DESK,
+    LABELS,
+    REJECTED,
+    SHORTCUTS,
+    SUMMARY,
+    array_path,
+    is_utf8,
+)
 from granpipe.dataset.record import ArrayRecord
 from granpipe.dataset.recovery import recover
 from granpipe.dataset.waiting import acquire
@@ -29,7 +38,7 @@ Progress = Callable[[Iterator[Any], int], Iterator[Any]]
 Say = Callable[[str], None]
 """Called with a line on what the run waits for."""
 
-_TABLES = (LABELS, REJECTED, ALIKE, SUMMARY)
+_TABLES = (LABELS, REJECTED, ALIKE, SHORTCUTS, SUMMARY)
 _MOST_ROUNDS = 3
 UNWANTED = """SELECT name FROM ours
     WHERE fold(name) NOT IN (SELECT fold(name) FROM wanted)

@@ -2,7 +2,10 @@
 
 from collections import Counter
 from dataclasses import dataclass, replace
+from typing import Any
 
+from granpipe.dataset.names import PAST, RADIUS, SHORTCUTS, SIDES
+from granpipe.jobs.shortcut_table import Shortcuts
 from granpipe.jobs.split_plan import Plan
 
 
@@ -34,6 +37,8 @@ class Sides:
     unknown : int
         Photographs without a position, a time, a near-duplicate, and where it counts a field's
         folder.
+    shortcuts : Shortcuts
+        What gives classes away besides the plant.
     """
 
     plan: Plan
@@ -48,6 +53,13 @@ class Sides:
     is_first: bool
     conflicts: int
     unknown: int
+    shortcuts: Shortcuts
+
+    @property
+    def notes(self) -> dict[str, Any]:
+        """What the ledger is to keep of it, by the names of notes."""
+        notes = {SIDES: self.note, PAST: self.past, RADIUS: self.radius}
+        return notes | {SHORTCUTS: self.shortcuts.note}
 
     @property
     def split_counts(self) -> Counter[str]:
