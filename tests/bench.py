@@ -31,6 +31,7 @@ from bench_prepare import bench_prepare
 from bench_rounds import CORES, Bench, Contender, granpipe, python
 from bench_scaling import bench_scaling
 from bench_service import bench_service
+from bench_shortcuts import bench_shortcuts
 from bench_spark import bench_spark
 from bench_split import bench_split
 
@@ -68,6 +69,7 @@ TABLES: dict[str, Callable[[Bench], None]] = {
     "service": service,
     "memory": memory,
     "split": bench_split,
+    "shortcuts": bench_shortcuts,
     "scaling": bench_scaling,
     "start": start,
 }

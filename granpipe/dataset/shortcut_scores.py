@@ -9,7 +9,7 @@ from granpipe.dataset.permutation import FOLDS, UNIT
 from granpipe.dataset.shortcut_facts import Cells, Numbers, Weights
 
 _PRIOR = 4  # groups of each class that every cell is thought to have had, spread as all are
-_AT_ONCE = 1 << 20
+_AT_ONCE = 1 << 18
 _DIGITS = 9  # to which scores are compared, so that no rounding decides
 
 _Reals = NDArray[np.float64]
@@ -53,15 +53,14 @@ def score(cells: Cells, fold: Numbers, label: Numbers, weight: Weights, classes:
     if len(cells) == 1:  # all photographs of a cell, class and fold are predicted alike
         table = tables[0].reshape(-1, classes)
         row, label = np.nonzero(table)
-        rows, weight = row[None], table[row, label]
-    else:
-        rows = fold * count + cells
+        fold, cells = row // count, (row[None] % count).astype(np.uint8)
+        weight = table[row, label]
     step = max(1, _AT_ONCE // classes)
     for start in range(0, len(label), step):
         some = slice(start, start + step)
         scores = np.zeros((len(label[some]), classes))
-        for part, row in zip(likely, rows, strict=True):
-            scores += part[row[some]]
+        for part, column in zip(likely, cells, strict=True):
+            scores += part[fold[some] * count + column[some]]
         tally.add(scores, label[some], weight[some])
     return tally.scores()
 
