@@ -149,9 +149,9 @@ def print_shortcuts(sides: "Sides", table: str) -> None:
             f"{row.feature} tells the class of {right} in 100 photographs ({chance} by chance){how}"
             f": {printable(row.given_away or row.apart)}"
         )
-    if strong:
+    if strong and table:
         echo(f"See {printable(table)}.")
-    elif all(row.verdict in {"few", "constant"} for row in rows):
+    if all(row.verdict in {"few", "constant"} for row in rows):
         _print_few(max(row.groups for row in rows), max(row.classes for row in rows))
     if 3 * sides.unknown > sides.counts.total():
         echo(

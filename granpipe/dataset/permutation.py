@@ -15,15 +15,20 @@ from numpy.typing import NDArray
 from granpipe.dataset.shortcut_facts import FINEST, Cells, Numbers, Weights
 
 FOLDS = 5
-UNIT = 1 << 20
-"""Weight of a block, which its photographs share: whole numbers, so that sums have no order."""
+UNIT = 720_720
+"""Weight of a block, which its photographs share: whole numbers, so that sums have no order.
+
+It is divided by all numbers up to 16, so that blocks weigh the same to the last digit.
+"""
 
 _AT_ONCE = 1 << 15  # numbers in the tables of exchanges that are made together, for each column
 
+_LABELS_AT_ONCE = 1 << 19  # labels of photographs, in the same exchanges
 _PACKED = 3  # columns that are counted together where that is worth it
 _WORTH = 8  # photographs for each number of their table
 
 _Reals = NDArray[np.float64]
+_Packs = list[tuple[NDArray[np.integer[Any]], int]]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -114,10 +119,17 @@ class Cut:
     count: int
     merges: int
 
-    def statistic(self, labels: Sequence[Numbers], classes: int) -> _Reals:
-        """Return what chi-square is of the cells and each of these labels; columns are added up."""
+    def statistic(self, packs: _Packs, labels: Sequence[Numbers], classes: int) -> _Reals:
+        """Return what chi-square is of the cells and each of these labels; columns are added up.
+
+        Parameters
+        ----------
+        packs : list
+            As `packs` returns them.
+        labels : sequence of ndarray of shape (n,)
+        classes : int
+        """
         tables = np.empty((len(labels), len(self.cells), classes, self.count))
-        packs = self._packs(classes)
         for turn, label in enumerate(labels):
             mine = label if self.here is None else label[self.here]
             first = 0
@@ -128,10 +140,10 @@ class Cut:
         total: _Reals = _at_depths(tables[:, :, self.own], self.merges).sum(axis=1)
         return total
 
-    def _packs(self, classes: int) -> list[tuple[NDArray[np.integer[Any]], int]]:
+    def packs(self, classes: int) -> _Packs:
         """Return columns, each with its number; of many photographs three columns as one."""
         width = _PACKED if classes * self.count**_PACKED * _WORTH < len(self.weight) else 1
-        packs = []
+        packs: _Packs = []
         for start in range(0, len(self.cells), width):
             columns = self.cells[start : start + width]
             pack = columns[0] if len(columns) == 1 else columns[0].astype(np.uint16)
@@ -161,12 +173,15 @@ def p_values(cuts: Sequence[Cut], blocks: Blocks, classes: int, exchanges: int) 
     if not cuts:
         return []
     rng = np.random.PCG64(0)
-    step = max(1, min(100, _AT_ONCE // (classes << FINEST)))
-    parts = []
+    step = max(1, min(100, _AT_ONCE // (classes << FINEST), _LABELS_AT_ONCE // len(blocks.label)))
+    packed, parts = [cut.packs(classes) for cut in cuts], []
     for start in range(0, exchanges + 1, step):
         turns = range(start, min(start + step, exchanges + 1))
         labels = [blocks.exchanged(rng) if turn else blocks.label for turn in turns]
-        parts.append(np.stack([cut.statistic(labels, classes) for cut in cuts]))
+        statistics = [
+            cut.statistic(packs, labels, classes) for cut, packs in zip(cuts, packed, strict=True)
+        ]
+        parts.append(np.stack(statistics))
     root = np.sqrt(np.round(np.concatenate(parts, axis=1), 6))
     # With the real labels among the others, as they are under the null hypothesis.
     mean, deviation = root.mean(axis=1, keepdims=True), root.std(axis=1, keepdims=True)

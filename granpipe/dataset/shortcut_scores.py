@@ -9,7 +9,7 @@ from granpipe.dataset.permutation import FOLDS, UNIT
 from granpipe.dataset.shortcut_facts import Cells, Numbers, Weights
 
 _PRIOR = 4  # groups of each class that every cell is thought to have had, spread as all are
-_AT_ONCE = 1 << 18
+_AT_ONCE = 1 << 16
 _DIGITS = 9  # to which scores are compared, so that no rounding decides
 
 _Reals = NDArray[np.float64]
