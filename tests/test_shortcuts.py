@@ -171,6 +171,13 @@ def test_too_few_groups_are_counted(prepare, tmp_path, out):
     assert not any(row[column] for column in SHORTCUT_COLUMNS[6:])
 
 
+def test_without_any_photograph_there_is_nothing_to_say(prepare, tmp_path, out):
+    save(tmp_path / "src/corn/a.png").write_bytes(b"no picture")
+    prepare(tmp_path / "src", out, *SPLIT, "--allow-empty", code=1)
+    assert set(verdicts(out).values()) == {"few"}
+    assert table(out)["place"]["photographs"] == "0"
+
+
 def test_a_single_class_is_not_told_from_others(prepare, tmp_path, out):
     draw(tmp_path / "src", 126, named)
     for label in ("rye", "wheat"):
@@ -269,13 +276,14 @@ def test_the_table_of_the_readme_is_what_is_written(prepare, tmp_path, out):
     readme = (ROOT / "README.md").read_text("utf-8")
     (block,) = re.findall("```text\n(feature,.*?)```", readme, re.DOTALL)
     header, *lines = block.splitlines()
-    written = {line.partition(",")[0]: line for line in (out / "shortcuts.csv").open()}
-    assert f"{header}\n" == written["feature"]
+    table = (out / "shortcuts.csv").read_text().splitlines()
+    written = {line.partition(",")[0]: line for line in table}
+    assert header == written["feature"]
     for line in lines:
         feature, sort, verdict, *_ = line.split(",")
         assert written[feature].startswith(f"{feature},{sort},{verdict},")
         if sort != "scene":  # which another JPEG encoder draws a little otherwise
-            assert written[feature] == f"{line}\n"
+            assert written[feature] == line
 
 
 def test_a_dataset_of_before_gets_the_table_and_keeps_its_split(prepare, planted, out):

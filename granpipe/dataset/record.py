@@ -14,8 +14,10 @@ from granpipe.photo.letterbox import Box
 DUPLICATE = "duplicate"
 """Stands for an array's digest in the record of a photograph whose duplicate has the array."""
 
-_TYPES = {str: "TEXT", int: "INTEGER", float | None: "REAL", float: "REAL", bytes | None: "BLOB"}
-_TYPES |= {int | None: "INTEGER"}
+_TYPES = {
+    **{str: "TEXT", int: "INTEGER", int | None: "INTEGER"},
+    **{float: "REAL", float | None: "REAL", bytes | None: "BLOB"},
+}
 
 
 class ArrayRecord:
