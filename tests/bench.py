@@ -33,6 +33,7 @@ from bench_rounds import CORES, Bench, Contender, granpipe, python
 from bench_scaling import bench_scaling
 from bench_service import bench_service
 from bench_shards import bench_shards
+from bench_shortcuts import bench_shortcuts
 from bench_spark import bench_spark
 from bench_split import bench_split
 
@@ -72,6 +73,7 @@ TABLES: dict[str, Callable[[Bench], None]] = {
     "memory": memory,
     "split": bench_split,
     "folds": bench_folds,
+    "shortcuts": bench_shortcuts,
     "scaling": bench_scaling,
     "start": start,
 }

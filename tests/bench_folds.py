@@ -17,8 +17,7 @@ SETS = 20
 def bench_folds(_: Bench) -> None:
     """Print how far classes are from an even share of each fold, as drawn sets come."""
     title = f"{FOLDS} folds of {SETS} sets of 1,000 photographs"
-    print(f"
-{title:<46}{'mean error':>12}{'largest':>9}")
+    print(f"\n{title:<46}{'mean error':>12}{'largest':>9}")
     sets = [drawn(seed) for seed in range(SETS)]
     print_errors("granpipe", [deal(members, Folds(FOLDS), 0) for members in sets], sets)
     if find_spec("sklearn"):

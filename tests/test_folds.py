@@ -7,7 +7,6 @@ from collections import Counter, defaultdict
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from test_split import place, textured
 
 from granpipe.dataset.hold_out import parse_hold_out
 from granpipe.dataset.sides import Folds, Member, deal
@@ -16,6 +15,7 @@ from granpipe.mapping.country import countries_of, country_names
 
 import exif_blocks as eb
 from conftest import rows, save, tree
+from test_split import place, textured
 
 SMALL = ("--size", 16)
 BY_FOLDER = ("--keep-together", "folder")

@@ -7,12 +7,12 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from test_split import place, textured
 
 from granpipe.dataset.label_table import LabelTable
 
 import exif_blocks as eb
 from conftest import rejects, rows, save, tree
+from test_split import place, textured
 
 GIVEN = ("--split", "given")
 SMALL = ("--size", 16)

@@ -114,7 +114,7 @@ def test_the_summary_counts_groups_and_sides(prepare, src, out):
     text = prepare(src, out).stdout
     assert "4 photographs have no position, time or twin" in text
     assert "Split 60/20/20 of 10 groups by place:200,burst,likeness, seed 0." in text
-    assert "Too few groups" not in text
+    assert "Too few groups for" not in text
     assert "One group holds" not in text
 
 

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 SIDES = ("train", "validation", "test")
 _MOST_ENDINGS = 6
+LEAST_GROUPS, LEAST_OF_CLASS = 40, 5
+"""As `granpipe.dataset.shortcuts` has them, which takes NumPy's time to import."""
 MOST_LINES = 20
 """Photographs that are named one by one; the others are counted."""
 
@@ -159,6 +161,37 @@ def print_leaks(sides: "Sides", leaks: str) -> None:
         echo(f"{sides.moved:,} photographs were moved to the earliest split of their group.")
     else:
         echo("--fix-leaks moves whole groups to the earliest split.")
+
+
+def print_shortcuts(sides: "Sides", table: str) -> None:
+    """Print what gives classes away besides the plant, or that there are too few groups to say."""
+    rows = sides.shortcuts.rows
+    strong = [row for row in rows if row.verdict == "strong"]
+    for row in strong:
+        right, chance = (round(100 * float(share)) for share in (row.right, row.chance))
+        how = ", by the picture's look, perhaps the plant's" if row.sort == "scene" else ""
+        echo(
+            f"{row.feature} tells the class of {right} in 100 photographs ({chance} by chance){how}"
+            f": {printable(row.given_away or row.apart)}"
+        )
+    if strong and table:
+        echo(f"See {printable(table)}.")
+    if all(row.verdict in {"few", "constant"} for row in rows):
+        _print_few(max(row.groups for row in rows), max(row.classes for row in rows))
+    if 3 * sides.unknown > sides.counts.total():
+        echo(
+            "Over a third of the photographs stand for themselves, which makes more groups than "
+            "there are fields: put fields into folders, <class>/<field>/, and add folder to "
+            f"--keep-together: --keep-together folder,{sides.plan.together}"
+        )
+
+
+def _print_few(groups: int, classes: int) -> None:
+    what = "what a network could cheat with"
+    if groups < LEAST_GROUPS:
+        echo(f"Too few groups to say {what}: {groups} of {LEAST_GROUPS}.")
+    else:
+        echo(f"Too few classes of {LEAST_OF_CLASS} groups to say {what}: {classes} of 2.")
 
 
 def finish(rejections: "list[Rejection]", *, strict: bool) -> None:

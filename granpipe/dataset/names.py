@@ -7,7 +7,7 @@ from functools import lru_cache
 from granpipe.errors import PhotoError
 
 LABELS, REJECTED, SUMMARY, AUGMENTED = "labels.csv", "rejected.csv", "dataset.json", "augmented"
-ALIKE, LEAKS = "alike.csv", "leaks.csv"
+ALIKE, LEAKS, SHORTCUTS = "alike.csv", "leaks.csv", "shortcuts.csv"
 SHARDS = "shards.json"
 COMMANDS = ("prepare", "augment", "prepare --shards", "augment --shards")
 """Who keeps a ledger."""
@@ -24,7 +24,7 @@ OWN = ".granpipe"
 DESK = f"{OWN}/engine"
 """Where engines keep what passes between machines, while a run lasts."""
 
-_RESERVED = {AUGMENTED, LABELS, REJECTED, SUMMARY, ALIKE, LEAKS}
+_RESERVED = {AUGMENTED, LABELS, REJECTED, SUMMARY, ALIKE, LEAKS, SHORTCUTS}
 # A file name may have 255 bytes on common systems; .npy and a copy's number must still fit.
 _LONGEST_NAME = 239
 _LONGEST_PATH = 4096

@@ -15,7 +15,10 @@ from granpipe.photo.letterbox import Box
 DUPLICATE = "duplicate"
 """Stands for an array's digest in the record of a photograph whose duplicate has the array."""
 
-_TYPES = {str: "TEXT", int: "INTEGER", float | None: "REAL", float: "REAL", bytes | None: "BLOB"}
+_TYPES = {
+    **{str: "TEXT", int: "INTEGER", int | None: "INTEGER"},
+    **{float: "REAL", float | None: "REAL", bytes | None: "BLOB"},
+}
 
 
 class ArrayRecord:
@@ -92,6 +95,12 @@ class Record(ArrayRecord):
     phash : bytes or None
         Of `granpipe.photo.likeness.hashes`: hashes of 32 bytes one after another, none where there
         is too little to see; None where nobody has asked for them.
+    file_size : int
+        Of the photograph, in bytes.
+    quantization, blocks, border : int or None, str, bytes or None
+        Of `granpipe.photo.traces`, which like the sharpness are for shortcuts.csv.
+    sharpness : float or None
+        Of `granpipe.photo.quality.sharpness`.
     """
 
     recipe: str
@@ -121,6 +130,11 @@ class Record(ArrayRecord):
     green_squares: int
     blue_squares: int
     phash: bytes | None = None
+    file_size: int = 0
+    quantization: int | None = None
+    blocks: str = ""
+    sharpness: float | None = None
+    border: bytes | None = None
 
     @property
     def box(self) -> Box:

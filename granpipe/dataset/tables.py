@@ -53,6 +53,7 @@ SUMMARY_FORM = 3
 """Counts what dataset.json may say: where that has grown, the next run writes it again."""
 
 _IN_MEMORY = 4_000_000
+_FORMULA_STARTS = tuple("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")  # the last four: full-width
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +76,17 @@ def csv_lines(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> Iter
         yield buffer.getvalue().removesuffix("\r\n") + "\n"
         buffer.seek(0)
         buffer.truncate()
+
+
+def inert(value: object) -> object:
+    """Return a cell that a spreadsheet does not run as a formula.
+
+    >>> inert("=1+1"), inert("corn"), inert(-1)
+    ("'=1+1", 'corn', -1)
+    """
+    if isinstance(value, str) and value.startswith(_FORMULA_STARTS):
+        return f"'{value}"
+    return value
 
 
 def summary_lines(summary: Callable[[], Mapping[str, Any]]) -> Iterator[str]:

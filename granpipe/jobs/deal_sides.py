@@ -10,7 +10,7 @@ from granpipe.dataset.grouping_input import Facts, GroupingInput
 from granpipe.dataset.groups import Grouping
 from granpipe.dataset.index import Index
 from granpipe.dataset.made import Made
-from granpipe.dataset.names import ALIKE, LABELS, LEAKS, PAST, RADIUS
+from granpipe.dataset.names import ALIKE, LABELS, LEAKS, PAST, RADIUS, SHORTCUTS
 from granpipe.dataset.names import SIDES as NOTE
 from granpipe.dataset.sides import SIDES, Member, Shares, deal
 from granpipe.dataset.tables import ALIKE_COLUMNS, LEAK_COLUMNS, each_row
@@ -18,6 +18,7 @@ from granpipe.errors import DatasetError
 from granpipe.jobs.folds import deal_folds, find_held
 from granpipe.jobs.given_split import count_leaks, keep_leaks, take_given
 from granpipe.jobs.run import Run
+from granpipe.jobs.shortcut_table import SHORTCUT_COLUMNS, Shortcuts, settle_shortcuts
 from granpipe.jobs.split_plan import Plan
 from granpipe.jobs.split_summary import Sides
 from granpipe.photo.likeness import BYTES
@@ -66,7 +67,7 @@ def settle_sides(run: Run, plan: Plan, depth: int, recipe: str, rows: object) ->
     Raises
     ------
     DatasetError
-        Another's file has the place of alike.csv, or the table with the sides is damaged.
+        Another's file has the place of a table, or the table with the sides is damaged.
     """
     index, ledger = run.index, run.ledger
     index.create(_SCHEMA)
@@ -74,18 +75,15 @@ def settle_sides(run: Run, plan: Plan, depth: int, recipe: str, rows: object) ->
     noted, note = ledger.noted(NOTE) or [], plan.note(recipe, photos)
     past = ledger.noted(PAST) or []
     tables = {ALIKE: ALIKE_COLUMNS} if plan.shares else {ALIKE: ALIKE_COLUMNS, LEAKS: LEAK_COLUMNS}
-    for table in tables.keys() - (ledger.noted("tables") or {}).keys():
-        check_free(run.store, table, ",".join(tables[table]).encode())
+    _check_free(run, tables | {SHORTCUTS: SHORTCUT_COLUMNS})
     is_same = noted == note and all(map(run.has_table, [LABELS, *tables]))
     radius = ledger.noted(RADIUS) or 0.0
     find_held(index, plan.hold_out, depth)
     is_kept = is_same and _keep(index, run.store, has_leaks=LEAKS in tables)
-    if is_kept:
-        pass
-    elif not plan.shares:
+    if not (is_kept or plan.shares):
         take_given(index, Grouping(_facts(index, depth), plan.together), fix_leaks=plan.fix_leaks)
         past = []
-    else:
+    elif plan.shares and not is_kept:
         is_known = noted or ledger.is_whole
         if not is_known or plan.deals_as(noted):
             _load_former(index, run.store, past, rows)
@@ -95,7 +93,14 @@ def settle_sides(run: Run, plan: Plan, depth: int, recipe: str, rows: object) ->
         if plan.folds_as(noted):
             _load_folds(index, run.store)
         deal_folds(index, plan.folds, plan.seed)
-    return _counted(index, plan, depth, note, past, radius, is_first=not noted)
+    shortcuts = settle_shortcuts(run, [note[1], note[3]])
+    return _counted(index, plan, depth, note, past, radius, shortcuts, is_first=not noted)
+
+
+def _check_free(run: Run, tables: Mapping[str, Sequence[str]]) -> None:
+    """Raise DatasetError where another's file has the place of a table."""
+    for table in tables.keys() - (run.ledger.noted("tables") or {}).keys():
+        check_free(run.store, table, ",".join(tables[table]).encode())
 
 
 def _keep(index: Index, store: Store, *, has_leaks: bool) -> bool:
@@ -251,6 +256,7 @@ def _counted(
     note: list[str],
     past: list[str],
     radius: float,
+    shortcuts: Shortcuts,
     *,
     is_first: bool,
 ) -> Sides:
@@ -289,4 +295,5 @@ def _counted(
         moved=moved,
         folds=Counter(dict(index.rows(by_fold))),
         not_held=index.value(not_held),
+        shortcuts=shortcuts,
     )

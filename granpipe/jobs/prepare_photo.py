@@ -22,7 +22,8 @@ from granpipe.photo.letterbox import Colour, letterbox
 from granpipe.photo.likeness import hashes, levels_of
 from granpipe.photo.memory import MAX_MEMORY
 from granpipe.photo.opening import open_photo
-from granpipe.photo.quality import flags
+from granpipe.photo.quality import flags, sharpness
+from granpipe.photo.traces import blocks_of, border_of, quantization_of
 from granpipe.stores.protocol import Entry, Store
 
 _RENDERING = 3  # raised where the same photograph gives other pixels or columns than before
@@ -195,7 +196,8 @@ class PreparePhoto:
             image, settings.size, settings.fill, settings.max_memory, canvas
         )
         position, grey = capture.position, picture.convert("L")
-        contradicted = details_of(image).is_contradicted
+        details, levels = details_of(image), levels_of(grey)
+        contradicted, steepness = details.is_contradicted, sharpness(levels)
         fields = {
             "recipe": settings.recipe,
             "max_memory": settings.max_memory,
@@ -212,8 +214,17 @@ class PreparePhoto:
             "utc_offset": capture.utc_offset,
             "camera": f"{capture.make} {capture.model}".strip(),
             "utc_offset_from": capture.utc_offset_from,
-            "flags": flags(grey, width, height, settings.size, is_contradicted=contradicted),
-            "phash": hashes(levels_of(grey)).tobytes() if self.hashes else None,
+            "flags": flags(
+                *(grey, width, height, settings.size),
+                is_contradicted=contradicted,
+                steepness=steepness,
+            ),
+            "phash": hashes(levels).tobytes() if self.hashes else None,
+            "file_size": len(data),
+            "quantization": quantization_of(image),
+            "blocks": blocks_of(details),
+            "sharpness": steepness,
+            "border": border_of(canvas[box.top : box.bottom, box.left : box.right]),
         }
         return fields | sums(picture), file
 

@@ -11,8 +11,6 @@ from granpipe.dataset.names import (
     CLASSES,
     LABELS,
     LABELS_FROM,
-    PAST,
-    RADIUS,
     SETTINGS,
     SIDES,
     STATE,
@@ -269,7 +267,7 @@ class PrepareRun:
             SETTINGS: self.settings.note(hashes=self.hashes),
         }
         if self.sides:
-            notes |= {SIDES: self.sides.note, PAST: self.sides.past, RADIUS: self.sides.radius}
+            notes |= self.sides.notes
         if self.given.table:
             notes[LABELS_FROM] = self.given.table.place
         settle(self.run, tables.tables(), notes, _KEPT, self._end_stale_copies)
@@ -285,10 +283,10 @@ class PrepareRun:
         return samples_of(self.run.store, self._tables().rows, PREPARED_COLUMNS)
 
     def _tables(self, ignored: int = 0) -> PrepareTables:
-        plan, has_sides = self.side_plan.settings if self.side_plan else {}, self.sides is not None
+        plan = self.side_plan.settings if self.side_plan else {}
+        title = self.given.table.title if self.given.table else ""
         return PrepareTables(
-            *(self.index, self.settings, plan, has_sides, has_sides and self.given.by_split),
-            *(ignored, self.classes(), self.given.table.title if self.given.table else ""),
+            self.index, self.settings, plan, self.sides, ignored, self.classes(), title
         )
 
     def _end_stale_copies(self, digests: Mapping[str, str]) -> None:

@@ -1,4 +1,4 @@
-"""The tables of a prepared dataset: labels, rejects, near-duplicates, and the summary."""
+"""The tables of a prepared dataset: labels, rejects, near-duplicates, shortcuts, the summary."""
 
 import hashlib
 import json
@@ -12,7 +12,15 @@ from granpipe import __version__
 from granpipe.dataset.database import Row
 from granpipe.dataset.index import Index
 from granpipe.dataset.moments import SUMS, statistics
-from granpipe.dataset.names import ALIKE, LABELS, LEAKS, REJECTED, SUMMARY, array_path
+from granpipe.dataset.names import (
+    ALIKE,
+    LABELS,
+    LEAKS,
+    REJECTED,
+    SHORTCUTS,
+    SUMMARY,
+    array_path,
+)
 from granpipe.dataset.tables import (
     ALIKE_COLUMNS,
     LEAK_COLUMNS,
@@ -25,6 +33,7 @@ from granpipe.dataset.tables import (
     summary_lines,
 )
 from granpipe.jobs.prepare_photo import Settings
+from granpipe.jobs.split_summary import Sides
 
 _PHOTOS = "FROM wanted JOIN records USING (name)"
 
@@ -40,7 +49,7 @@ class PrepareTables:
     settings : Settings
     side_settings : mapping
         How sides were asked for; empty where there are none.
-    has_sides, has_leaks : bool
+    sides : Sides or None
     ignored : int
         Files that are no photographs.
     classes : sequence of str
@@ -52,8 +61,7 @@ class PrepareTables:
     index: Index
     settings: Settings
     side_settings: Mapping[str, Any]
-    has_sides: bool
-    has_leaks: bool
+    sides: Sides | None
     ignored: int
     classes: Sequence[str]
     labels_from: str = ""
@@ -64,10 +72,11 @@ class PrepareTables:
             LABELS: self.labels(),
             REJECTED: csv_lines(REJECTED_COLUMNS, map(asdict, self._rejections())),
         }
-        if self.has_sides:
+        if self.sides:
             tables[ALIKE] = csv_lines(ALIKE_COLUMNS, alike_rows(self.index))
-        if self.has_leaks:
-            tables[LEAKS] = csv_lines(LEAK_COLUMNS, leak_rows(self.index))
+            tables[SHORTCUTS] = self.sides.shortcuts.lines()
+            if not self.sides.plan.shares:
+                tables[LEAKS] = csv_lines(LEAK_COLUMNS, leak_rows(self.index))
         return tables | {SUMMARY: summary_lines(self._summary)}
 
     def labels(self) -> Iterator[str]:
@@ -97,8 +106,8 @@ class PrepareTables:
     def rows(self) -> Iterator[dict[str, Any]]:
         """Yield the rows of labels.csv, and all that is recorded of each array."""
         numbers = {label: number for number, label in enumerate(self.classes)}
-        split = "LEFT JOIN split USING (name)" if self.has_sides else ""
-        sides = "split.grp, split.split, fold" if self.has_sides else "'', '', ''"
+        split = "LEFT JOIN split USING (name)" if self.sides else ""
+        sides = "split.grp, split.split, fold" if self.sides else "'', '', ''"
         given = "given.latitude, given.longitude, given.taken_at"
         names = self.index.columns.split(", ")
         columns = ", ".join(f"records.{name}" for name in names)
@@ -141,7 +150,7 @@ class PrepareTables:
 
     def _splits(self) -> dict[str, dict[str, int]]:
         """Return how many photographs of each class each split has, where there are splits."""
-        if not self.has_sides:
+        if not self.sides:
             return {}
         query = "SELECT split, label(name), count(*) FROM split GROUP BY 1, 2"
         counts = {(side, label): count for side, label, count in self.index.rows(query)}
@@ -149,7 +158,7 @@ class PrepareTables:
 
     def _statistics(self) -> dict[str, Any]:
         """Return mean and std: those of training, so that nothing of the other splits leaks."""
-        split = "train" if self.has_sides else ""
+        split = "train" if self.sides else ""
         training = f"{_PHOTOS} JOIN split USING (name) WHERE split = 'train'"
         sums = ", ".join(f"sum({name})" for name in SUMS)
         query = f"SELECT count(*), sum((right - left) * (bottom - top)), {sums} "

@@ -12,7 +12,17 @@ from typing import Any
 from granpipe.dataset.arrays import array_digest
 from granpipe.dataset.index import Index
 from granpipe.dataset.ledger import Ledger, MovedError
-from granpipe.dataset.names import ALIKE, DESK, LABELS, LEAKS, REJECTED, SHARDS, SUMMARY, is_utf8
+from granpipe.dataset.names import (
+    ALIKE,
+    DESK,
+    LABELS,
+    LEAKS,
+    REJECTED,
+    SHARDS,
+    SHORTCUTS,
+    SUMMARY,
+    is_utf8,
+)
 from granpipe.dataset.record import ArrayRecord
 from granpipe.dataset.recovery import recover
 from granpipe.dataset.waiting import acquire
@@ -29,7 +39,7 @@ Progress = Callable[[Iterator[Any], int], Iterator[Any]]
 Say = Callable[[str], None]
 """Called with a line on what the run waits for."""
 
-_TABLES = (LABELS, REJECTED, ALIKE, LEAKS, SUMMARY, SHARDS)
+_TABLES = (LABELS, REJECTED, ALIKE, LEAKS, SHORTCUTS, SUMMARY, SHARDS)
 _MOST_ROUNDS = 3
 UNWANTED = """SELECT name FROM ours
     WHERE fold(name) NOT IN (SELECT fold(name) FROM wanted)

@@ -2,7 +2,10 @@
 
 from collections import Counter
 from dataclasses import dataclass, replace
+from typing import Any
 
+from granpipe.dataset.names import PAST, RADIUS, SHORTCUTS, SIDES
+from granpipe.jobs.shortcut_table import Shortcuts
 from granpipe.jobs.split_plan import Plan
 
 
@@ -43,6 +46,8 @@ class Sides:
         Photographs of each fold, where there are folds.
     not_held : int
         Photographs to be held out that were trained on before, and so are not.
+    shortcuts : Shortcuts
+        What gives classes away besides the plant.
     """
 
     plan: Plan
@@ -62,6 +67,13 @@ class Sides:
     moved: int
     folds: Counter[str]
     not_held: int
+    shortcuts: Shortcuts
+
+    @property
+    def notes(self) -> dict[str, Any]:
+        """What the ledger is to keep of it, by the names of notes."""
+        notes = {SIDES: self.note, PAST: self.past, RADIUS: self.radius}
+        return notes | {SHORTCUTS: self.shortcuts.note}
 
     @property
     def split_counts(self) -> Counter[str]:

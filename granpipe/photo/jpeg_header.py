@@ -47,9 +47,12 @@ class PlainJpeg(JpegImageFile):
     scan_start : int
         Where the codes of the only scan begin, as far as the header says; 0 where there are others
         or restart markers among them.
+    quantization_sum : int or None
+        Of the numbers in quantization table 0; None without one.
     """
 
     scan_start = 0
+    quantization_sum: int | None = None
 
     def _open(self) -> None:
         assert isinstance(self.fp, BytesIO)
@@ -66,7 +69,7 @@ class PlainJpeg(JpegImageFile):
             elif marker >= _JFIF:
                 self._take_application(marker, data, start, end)
             elif marker == _QUANTA:
-                _check_quanta(data, start, end)
+                self._take_quanta(data, start, end)
             elif marker != _CODES:
                 is_plain &= marker in {_BASELINE, _EXTENDED}
                 if marker != _INTERVAL:
@@ -87,6 +90,17 @@ class PlainJpeg(JpegImageFile):
             if self.layers:  # too late for Pillow
                 raise OddHeaderError
             self.icclist.append(data[start:end])
+
+    def _take_quanta(self, data: bytes, start: int, end: int) -> None:
+        while start < end:
+            wide, number = divmod(data[start], 16)
+            start, table = start + 1, start + 1
+            start += 128 if wide else 64
+            if number == 0 and start <= end:
+                numbers = struct.unpack_from(">64H" if wide else "64B", data, table)
+                self.quantization_sum = sum(numbers)
+        if start != end:
+            raise OddHeaderError
 
     def _take_frame(self, marker: int, data: bytes, start: int, end: int) -> None:
         bits, height, width, layers = _FRAME(data, start)
@@ -123,13 +137,6 @@ def _segments(data: bytes) -> Iterator[tuple[int, int, int]]:
 
 _KNOWN = {_BASELINE, _EXTENDED, _PROGRESSIVE, _CODES, _SCAN, _QUANTA, _INTERVAL, _COMMENT}
 _KNOWN |= {*range(_JFIF, _JFIF + 16)}
-
-
-def _check_quanta(data: bytes, start: int, end: int) -> None:
-    while start < end:
-        start += 65 if data[start] < 16 else 129
-    if start != end:
-        raise OddHeaderError
 
 
 def _joined(pieces: list[bytes]) -> Any:

@@ -31,7 +31,13 @@ _DARK, _BRIGHT, _FLAT = 64, 250, 8
 
 
 def flags(
-    grey: Image.Image, width: int, height: int, size: int, *, is_contradicted: bool = False
+    grey: Image.Image,
+    width: int,
+    height: int,
+    size: int,
+    *,
+    is_contradicted: bool = False,
+    steepness: float | None = None,
 ) -> str:
     """Return the words from `FLAGS` that hold, separated by blanks.
 
@@ -45,13 +51,17 @@ def flags(
         Side of the array.
     is_contradicted : bool
         `granpipe.photo.details.Details.is_contradicted`.
+    steepness : float, optional
+        What `sharpness` returns of the content, where that is known already.
     """
     # How many pixels are below each level, so that any range takes one subtraction.
     below = list(accumulate(grey.histogram(), initial=0))
     pixels = below[-1]
     is_blank = _is_blank(below)
+    if steepness is None and not is_blank:
+        steepness = sharpness(levels_of(grey))
     holds = {
-        "blurred": not is_blank and _is_blurred(levels_of(grey)),
+        "blurred": not is_blank and steepness is not None and steepness < _SHARPEST_BLURRED,
         "dark": 20 * (pixels - below[_DARK]) < pixels,
         "overexposed": 10 * (pixels - below[_BRIGHT]) > 3 * pixels,
         "blank": is_blank,
@@ -64,10 +74,6 @@ def flags(
 def _is_blank(below: list[int]) -> bool:
     within: int = max(map(sub, below[_FLAT:], below))
     return 50 * within >= 49 * below[-1]
-
-
-def _is_blurred(picture: Grey) -> bool:
-    return sharpness(picture) < _SHARPEST_BLURRED
 
 
 def sharpness(picture: Grey) -> float:

@@ -1,0 +1,208 @@
+"""What is recorded of photographs besides the plant, cut into cells without a look at labels.
+
+Cells hold equal shares of the photographs, each weighing as it does in its block. So they depend on
+the order of values alone, and a class that is rare or photographed at odd places moves no border.
+"""
+
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+Numbers: TypeAlias = NDArray[np.int64]
+Weights: TypeAlias = NDArray[np.float64]
+Cells: TypeAlias = NDArray[np.uint8]
+
+FINEST = 6
+"""Facts are cut into 2**6 cells at most."""
+
+_EARTH = 6371e3  # radius in metres
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Fact:
+    """A number that each photograph has or lacks.
+
+    Attributes
+    ----------
+    name : str
+        As the table calls it.
+    sort : str
+        circumstance, frame, or scene: then the plant may be in it.
+    values : ndarray of shape (n,) or (n, columns)
+        One of each photograph; NaN where it has none.
+    """
+
+    name: str
+    sort: str
+    values: NDArray[Any]
+
+    @property
+    def depth(self) -> int:
+        """For the test there are 2**depth cells."""
+        return 3
+
+    @property
+    def merges(self) -> int:
+        """How often neighbouring cells are merged by two, to be tested as well."""
+        return 2
+
+    def is_there(self) -> NDArray[np.bool_]:
+        """Return which photographs have it."""
+        rows = self.values.reshape(len(self.values), -1)
+        has: NDArray[np.bool_] = ~np.isnan(rows).any(axis=1)
+        return has
+
+    def is_constant(self, places: Numbers) -> bool:
+        """Return whether the photographs at these places all have the same."""
+        values = self.values[places]
+        return not len(values) or bool((values == values[0]).all())
+
+    def cells(self, places: Numbers, weight: Weights, depth: int) -> Cells:
+        """Return the cells of the photographs at these places.
+
+        Parameters
+        ----------
+        places : ndarray of shape (m,)
+            Of photographs that have it.
+        weight : ndarray of shape (m,)
+            Whole numbers.
+        depth : int
+            There are 2**depth cells at most.
+
+        Returns
+        -------
+        ndarray of shape (columns, m), uint8
+        """
+        return by_rank(self.values[places], weight, 1 << depth)[None]
+
+
+class Circle(Fact):
+    """A number that begins anew after its last, as hours do.
+
+    Attributes
+    ----------
+    period : float
+    """
+
+    period = 1.0
+
+    def cells(self, places: Numbers, weight: Weights, depth: int) -> Cells:
+        values = opened(self.values[places], self.period)
+        return by_rank(values, weight, 1 << depth)[None]
+
+
+class Hour(Circle):
+    """Hours of the day, 0 to 24."""
+
+    period = 24.0
+
+
+class Season(Circle):
+    """Days of the year, from 1."""
+
+    period = 365.25
+
+
+class Place(Fact):
+    """Latitude and longitude, in decimal degrees."""
+
+    @property
+    def depth(self) -> int:
+        return 4
+
+    def cells(self, places: Numbers, weight: Weights, depth: int) -> Cells:
+        return by_halves(on_sphere(self.values[places]), weight, depth)[None]
+
+
+class Columns(Fact):
+    """Several numbers of each photograph, each cut by itself."""
+
+    def cells(self, places: Numbers, weight: Weights, depth: int) -> Cells:
+        columns = self.values[places].T
+        return np.stack([by_rank(column, weight, 1 << depth) for column in columns])
+
+
+class Words(Fact):
+    """A text of each photograph, by a number that stands for it; 0 where there is none."""
+
+    @property
+    def merges(self) -> int:
+        return 0  # there are no neighbours
+
+    def is_there(self) -> NDArray[np.bool_]:
+        has: NDArray[np.bool_] = self.values != 0
+        return has
+
+    def cells(self, places: Numbers, weight: Weights, depth: int) -> Cells:
+        return by_frequency(self.values[places], weight, 1 << FINEST)[None]
+
+
+def by_rank(values: NDArray[Any], weight: Weights, count: int) -> Cells:
+    """Return the cells of numbers by their weighted middle rank, so that equal ones stay together.
+
+    >>> by_rank(np.array([5.0, 1, 1, 9]), np.ones(4), 2)
+    array([1, 0, 0, 1], dtype=uint8)
+    """
+    distinct, which = np.unique(values, return_inverse=True)
+    own = np.bincount(which, weight, len(distinct))
+    before = np.cumsum(own) - own
+    share = (2 * before + own) / (2 * own.sum())
+    cells: Cells = np.minimum((share * count).astype(np.uint8), count - 1)[which]
+    return cells
+
+
+def opened(values: NDArray[np.float64], period: float) -> NDArray[np.float64]:
+    """Return numbers of a circle that is cut open at its widest gap.
+
+    >>> opened(np.array([23.0, 1.0, 12.0]), 24.0)
+    array([11., 13.,  0.])
+    """
+    values = values % period
+    distinct = np.unique(values)
+    gaps = np.diff(np.append(distinct, distinct[0] + period))
+    first = distinct[(int(np.argmax(gaps)) + 1) % len(distinct)]
+    turned: NDArray[np.float64] = (values - first) % period
+    return turned
+
+
+def on_sphere(degrees: NDArray[np.float64]) -> Numbers:
+    """Return points of the earth in whole metres from its centre, of shape (n, 3)."""
+    lat, lon = np.radians(degrees).T
+    points = np.stack([np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat)], axis=1)
+    metres: Numbers = np.rint(_EARTH * points).astype(np.int64)
+    return metres
+
+
+def by_halves(points: Numbers, weight: Weights, depth: int) -> Cells:
+    """Return the cells of points: each is halved along its widest axis, by rank."""
+    cell = np.zeros(len(points), np.uint8)
+    for level in range(depth):
+        order = np.argsort(cell, kind="stable")
+        bounds = np.searchsorted(cell[order], np.arange((1 << level) + 1))
+        finer = cell * 2
+        for node in range(1 << level):
+            inside = order[bounds[node] : bounds[node + 1]]
+            if len(inside) > 1:
+                finer[inside] += _halves(points[inside], weight[inside])
+        cell = finer
+    return cell
+
+
+def _halves(points: Numbers, weight: Weights) -> Cells:
+    spread = np.abs(points - np.median(points, axis=0)).mean(axis=0)
+    axis = int(np.argmax(spread))
+    if not spread[axis]:
+        return np.zeros(len(points), np.uint8)
+    return by_rank(points[:, axis], weight, 2)
+
+
+def by_frequency(words: NDArray[Any], weight: Weights, count: int) -> Cells:
+    """Return the cells of words: the heaviest have their own, and all others share the last."""
+    distinct, which = np.unique(words, return_inverse=True)
+    own = np.bincount(which, weight, len(distinct))
+    rank = np.empty(len(distinct), np.int64)
+    rank[np.lexsort((distinct, -own))] = np.arange(len(distinct))
+    cells: Cells = np.minimum(rank, count - 1).astype(np.uint8)[which]
+    return cells
