@@ -134,6 +134,19 @@ def copies(value: Any) -> int | str:
         ) from None
 
 
+def flags(value: Any) -> tuple[str, ...]:
+    """Return which flags a text names, with commas between; none for `none` and an empty one.
+
+    >>> flags("blurred, tiny"), flags("none")
+    (('blurred', 'tiny'), ())
+    """
+    words = [word.strip() for word in str(value).split(",")]
+    named = {word for word in words if word not in {"", "none"}}
+    if unknown := named - set(DROPPABLE):
+        raise ValueError(f"{_shown(min(unknown))} is not one of {', '.join(DROPPABLE)}")
+    return tuple(word for word in DROPPABLE if word in named)
+
+
 def shard_format(value: Any) -> str:
     """Return how arrays stand in shards: `npy`, `png`, or `jpeg:` and its quality, 1 to 100.
 
@@ -196,6 +209,7 @@ SIZE = Whole(1, 4096)
 PIXELS = MEGABYTES = Whole(1)
 WORKERS = Whole(1, 256)
 SEED = Whole()
+DROPPABLE = ("blurred", "dark", "overexposed", "blank", "tiny", "orientation", "alike")
 FOLDS = Whole(0, 1_000)
 COPIES = SHARD_SIZE = Whole(1, 1_000_000)
 PROBABILITY, DEGREES, SHARE = Number(0, 1), Number(0, 180), Number(0, 1, is_open=True)

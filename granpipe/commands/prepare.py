@@ -103,6 +103,18 @@ def _rule(text: str) -> str:
     help="Of a split that is given, move groups in several to the earliest.",
 )
 @click.option(
+    "--alike/--no-alike",
+    default=None,
+    help="Write alike.csv, the near-duplicates, also without a split.",
+)
+@click.option(
+    "--drop",
+    type=options.Checked("flags", checks.flags),
+    metavar="FLAGS",
+    help="Reject what is blurred,dark,overexposed,blank,tiny,orientation, or alike: all but the "
+    "sharpest; none for nothing.",
+)
+@click.option(
     "--folds",
     type=options.Whole(checks.FOLDS),
     metavar="K",

@@ -12,8 +12,9 @@ from typing import Any, ClassVar, Self
 from granpipe.dataset.names import SHARDS, SUMMARY
 from granpipe.photo.letterbox import Box
 
-DUPLICATE = "duplicate"
-"""Stands for an array's digest in the record of a photograph whose duplicate has the array."""
+WITHOUT_ARRAY = "duplicate"
+"""Stands for an array's digest in the record of a photograph that is left out, and known: its
+duplicate has the array, or it is flagged."""
 
 _TYPES = {
     **{str: "TEXT", int: "INTEGER", int | None: "INTEGER"},
@@ -73,7 +74,7 @@ class Record(ArrayRecord):
         Of the photograph's file: SHA-256 of its bytes, in hexadecimal; what a listing says of it,
         empty while the file is too young.
     array_sha256, array_version : str
-        The same of the array's file; `DUPLICATE` where another photograph has the array.
+        The same of the array's file; `WITHOUT_ARRAY` where another photograph has the array.
     max_memory : int
         Bytes that its decoding was allowed to take.
     width, height : int

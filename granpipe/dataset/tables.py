@@ -29,6 +29,7 @@ REASONS = {
     "unsupported": "save it as JPEG or PNG",
     "crashed": "save it again with another program",
     "duplicate": "nothing to do: its twin is in",
+    "flagged": "look at it; without its word in --drop it is prepared",
     "label_conflict": "delete it from the class where it does not belong",
 }
 """Every reason for which a photograph is rejected, with what to do about it."""

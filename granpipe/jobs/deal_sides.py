@@ -28,7 +28,6 @@ from granpipe.stores.protocol import Store
 _SCHEMA = """
 CREATE TABLE split (name TEXT PRIMARY KEY, grp TEXT, split TEXT, fold TEXT DEFAULT '')
     WITHOUT ROWID;
-CREATE TABLE alike (source TEXT, other TEXT, distance INTEGER);
 CREATE TABLE leaks (source TEXT, other TEXT, rule TEXT, distance INTEGER);
 CREATE TABLE former_bytes (sha256 TEXT PRIMARY KEY, split TEXT) WITHOUT ROWID;
 CREATE TABLE former_names (name TEXT PRIMARY KEY, split TEXT) WITHOUT ROWID;

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import groupby
 
-from granpipe.dataset.record import DUPLICATE, Record
+from granpipe.dataset.record import WITHOUT_ARRAY, Record
 from granpipe.errors import PhotoError
 from granpipe.jobs.photo_index import PhotoIndex
 from granpipe.jobs.run import Run
@@ -37,7 +37,7 @@ def _reject(run: Run, photos: PhotoIndex, names: Sequence[str], *, by_split: boo
     if len(set(labels.values())) > 1:
         for name in names:
             other = next(one for one in names if labels[one] != labels[name])
-            _note(run, photos, name, PhotoError("label_conflict", f"same bytes as {other}"))
+            leave_out(run, photos, name, PhotoError("label_conflict", f"same bytes as {other}"))
         return
     splits: defaultdict[str, list[str]] = defaultdict(list)
     for name in names:
@@ -45,12 +45,13 @@ def _reject(run: Run, photos: PhotoIndex, names: Sequence[str], *, by_split: boo
         splits[run.index.value(query, (name,)) if by_split else ""].append(name)
     for first, *others in splits.values():
         for name in others:
-            _note(run, photos, name, PhotoError("duplicate", f"same bytes as {first}"))
+            leave_out(run, photos, name, PhotoError("duplicate", f"same bytes as {first}"))
 
 
-def _note(run: Run, photos: PhotoIndex, name: str, error: PhotoError) -> None:
+def leave_out(run: Run, photos: PhotoIndex, name: str, error: PhotoError) -> None:
+    """Reject a photograph that is recorded; its record stays, so that it is not decoded again."""
     photos.reject(name, error)
     run.index.execute("INSERT OR IGNORE INTO duplicates VALUES (?)", (name,))
     record: Record = run.index.record(name)
-    if record.array_sha256 != DUPLICATE:
-        run.add(name, replace(record, array_sha256=DUPLICATE), is_written=False)
+    if record.array_sha256 != WITHOUT_ARRAY:
+        run.add(name, replace(record, array_sha256=WITHOUT_ARRAY), is_written=False)

@@ -4,7 +4,7 @@ from collections import Counter
 
 from granpipe.dataset.database import Row
 from granpipe.dataset.names import array_path, check_name, is_utf8, shown_bytes
-from granpipe.dataset.record import DUPLICATE, Record
+from granpipe.dataset.record import WITHOUT_ARRAY, Record
 from granpipe.dataset.sources import Search
 from granpipe.errors import DatasetError, PhotoError
 from granpipe.jobs.following import log_rejection
@@ -19,6 +19,7 @@ CREATE TABLE outcomes (name TEXT PRIMARY KEY, reason TEXT, detail TEXT, is_kept 
     WITHOUT ROWID;
 CREATE TABLE given (photo TEXT PRIMARY KEY, label TEXT, split TEXT, grp TEXT, latitude REAL,
     longitude REAL, taken_at TEXT) WITHOUT ROWID;
+CREATE TABLE alike (source TEXT, other TEXT, distance INTEGER);
 CREATE TABLE duplicates (name TEXT PRIMARY KEY) WITHOUT ROWID;
 CREATE TABLE todo (number INTEGER PRIMARY KEY, name TEXT);
 CREATE VIEW wanted AS SELECT name FROM outcomes WHERE reason = '';
@@ -102,7 +103,7 @@ class PhotoIndex:
                 raise DatasetError(
                     f"{folder}: {cause}; mend that: with other settings its arrays would be lost"
                 )
-            elif record.array_sha256 == DUPLICATE:
+            elif record.array_sha256 == WITHOUT_ARRAY:
                 self.index.execute("INSERT OR IGNORE INTO duplicates VALUES (?)", (name,))
             elif self.has_array(name, record):
                 self.admit(name, is_kept=True)

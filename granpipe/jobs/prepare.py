@@ -14,6 +14,7 @@ from granpipe.dataset.sources import Search
 from granpipe.dataset.tables import Rejection
 from granpipe.engines.choice import choose
 from granpipe.errors import DatasetError
+from granpipe.jobs.deletions import check_deletions
 from granpipe.jobs.following import Follow, log_line, progress_of, say_of
 from granpipe.jobs.prepare_options import Options
 from granpipe.jobs.prepare_photo import Settings
@@ -110,6 +111,8 @@ def prepare(
     merge_classes: bool = False,
     allow_empty: bool = False,
     labels: str | os.PathLike[str] | None = None,
+    alike: bool | None = None,
+    drop: Sequence[str] | None = None,
     fix_leaks: bool = False,
     folds: int | None = None,
     hold_out: Sequence[str] | None = None,
@@ -164,6 +167,12 @@ def prepare(
     labels : str or Path, optional
         A table that says which class each photograph is of, a file or s3:// URL; columns of other
         names as survey.csv:photo_id,crop. `none` for folders. Unless given, as before.
+    alike : bool, optional
+        Write alike.csv also without a split. Unless given, as before.
+    drop : sequence of str, optional
+        Reject what has one of these flags, of `granpipe.photo.quality.FLAGS`, and with `alike` all
+        but the sharpest of those that look alike in a class. An empty one for none. Unless given,
+        as before.
     folds : int, optional
         Deal what is not for testing to so many folds, whole groups; 0 for none. Unless given, as
         before.
@@ -223,6 +232,8 @@ def prepare(
     options = Options(
         *(workplace, force, verify, allow_deletions, dry_run, reindex_labels, wish, merge_classes),
         None if labels is None else checked("labels", labels, checks.place),
+        alike,
+        None if drop is None else checked("drop", ",".join(drop), checks.flags),
     )
 
     def work(run: Run) -> Report:
@@ -231,7 +242,7 @@ def prepare(
         steps.plan(search)
         steps.decode()
         steps.reject_duplicates()
-        steps.check_deletions()
+        check_deletions(run, allow=allow_deletions)
         steps.complete()
         steps.deal()
         if split is not None and not allow_empty:

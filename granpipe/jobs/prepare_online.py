@@ -17,7 +17,7 @@ from granpipe.dataset.names import (
     label_of,
     source_of,
 )
-from granpipe.dataset.record import DUPLICATE, Record
+from granpipe.dataset.record import WITHOUT_ARRAY, Record
 from granpipe.dataset.sources import Search, is_hidden, is_passed_over
 from granpipe.engines.processes import WorkerCrashed
 from granpipe.engines.protocol import Engine, Place
@@ -133,8 +133,11 @@ class OnlinePreparer:
         except PhotoError as error:
             return Prepared(source, None, reason=error.reason, detail=error.detail)
         record: Record | None = ledger.index.record(source)
-        if record and record.array_sha256 == DUPLICATE:
-            return Prepared(source, None, reason="duplicate", detail="its twin is in")
+        if record and record.array_sha256 == WITHOUT_ARRAY:
+            query = "SELECT 1 FROM records WHERE sha256 = ? AND array_sha256 <> ?"
+            if ledger.index.value(query, (record.sha256, WITHOUT_ARRAY)):
+                return Prepared(source, None, reason="duplicate", detail="its twin is in")
+            return Prepared(source, None, reason="flagged", detail="prepare has left it out")
         if record and settings.allows(record):
             return Prepared(source, record, is_kept=True)
         if source in self._foreign_in(ledger, label_of(source)):
@@ -214,7 +217,7 @@ class OnlinePreparer:
             query = f"SELECT name, {index.columns} FROM records ORDER BY name"
             for name, *values in index.rows(query):
                 record = Record.from_values(values)
-                if record.array_sha256 != DUPLICATE:
+                if record.array_sha256 != WITHOUT_ARRAY:
                     yield Prepared(name, record, is_kept=True)
 
 

@@ -19,3 +19,5 @@ class Options:
     sides: Wish
     merge_classes: bool
     labels: str | None = None
+    alike: bool | None = None
+    drop: tuple[str, ...] | None = None

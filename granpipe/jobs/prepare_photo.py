@@ -11,7 +11,7 @@ from granpipe import __version__
 from granpipe.dataset.arrays import array_digest, begin_change, blank_npy
 from granpipe.dataset.moments import sums
 from granpipe.dataset.names import array_path
-from granpipe.dataset.record import DUPLICATE, Record
+from granpipe.dataset.record import WITHOUT_ARRAY, Record
 from granpipe.dataset.sources import read_photo
 from granpipe.engines.processes import TIME_LIMIT
 from granpipe.engines.worker import extend_deadline
@@ -165,7 +165,7 @@ class PreparePhoto:
         data, version = fetched
         sha256 = hashlib.sha256(data).hexdigest()
         if job.record and job.record.sha256 == sha256 and self._still_holds(job, job.record):
-            is_own = job.record.array_sha256 != DUPLICATE and not job.is_trusted
+            is_own = job.record.array_sha256 != WITHOUT_ARRAY and not job.is_trusted
             array_version = job.array_version if is_own else job.record.array_version
             record = replace(job.record, version=version, array_version=array_version)
             return Outcome(record, is_kept=True)
@@ -179,7 +179,7 @@ class PreparePhoto:
         """Return whether a record of the same bytes is true of the array, too."""
         if not self.settings.allows(record):
             return False
-        is_trusted = job.is_trusted or record.array_sha256 == DUPLICATE
+        is_trusted = job.is_trusted or record.array_sha256 == WITHOUT_ARRAY
         path = array_path(job.photo.path)
         return is_trusted or array_digest(self.output, path) == record.array_sha256
 

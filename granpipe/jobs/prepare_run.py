@@ -15,12 +15,13 @@ from granpipe.dataset.names import (
     SIDES,
     STATE,
 )
-from granpipe.dataset.record import DUPLICATE, Record
+from granpipe.dataset.record import WITHOUT_ARRAY, Record
 from granpipe.dataset.sources import Search
 from granpipe.dataset.tables import PREPARED_COLUMNS, read_summary
 from granpipe.engines.processes import WorkerCrashed
 from granpipe.errors import DatasetError, PhotoError, UnseenError
 from granpipe.jobs.class_folders import settle_classes
+from granpipe.jobs.deletions import check_planned
 from granpipe.jobs.duplicates import reject_duplicates
 from granpipe.jobs.given import Given
 from granpipe.jobs.photo_index import PhotoIndex
@@ -29,6 +30,7 @@ from granpipe.jobs.prepare_photo import Job, Outcome, PreparePhoto, Settings
 from granpipe.jobs.prepare_tables import PrepareTables
 from granpipe.jobs.read_off import ReadOff
 from granpipe.jobs.run import Progress, Run
+from granpipe.jobs.screening import Screening
 from granpipe.jobs.settle import settle
 from granpipe.jobs.shards_options import Samples, samples_of
 from granpipe.jobs.split_plan import check_no_sides, plan_sides
@@ -38,7 +40,6 @@ from granpipe.stores.protocol import Entry, Store
 if TYPE_CHECKING:
     from granpipe.jobs.split_summary import Sides
 
-_FEW = 20
 # What need not be looked at again, going by what listings say.
 _UP_TO_DATE = """
 INSERT INTO outcomes SELECT name, '', '', 1 FROM photos JOIN records USING (name)
@@ -69,7 +70,9 @@ class PrepareRun:
         if options.sides.split is None and not self.side_plan and not run.ledger.is_whole:
             check_no_sides(run.store)
         self.given = Given(self._table(), self.side_plan is not None and not self.side_plan.shares)
-        self.hashes = self.side_plan is not None and "likeness" in self.side_plan.together.rules
+        splits = self.side_plan is not None and "likeness" in self.side_plan.together.rules
+        self.screening = Screening.of(run.ledger, options.alike, options.drop, is_split=splits)
+        self.hashes = splits or self.screening.needs_hashes
         self.sides: Sides | None = None
         self.unseen: list[str] = []
         self.stale = False
@@ -96,12 +99,7 @@ class PrepareRun:
         recipe = "" if self.options.force else self.settings.recipe
         for folder, cause in search.unlisted:
             self.photos.keep_unseen(folder, cause, recipe)
-        gone = """SELECT count(*) FROM ours JOIN listed ON path = fold(name || '.npy')
-            WHERE fold(name) NOT IN (SELECT fold(name) FROM photos)
-            AND fold(name) NOT IN (SELECT fold(name) FROM wanted)"""
-        new = "SELECT count(*) FROM photos WHERE name NOT IN (SELECT name FROM records)"
-        # Even if all new ones only moved.
-        self._check_share(int(self.index.value(gone)) - int(self.index.value(new)))
+        check_planned(self.run, allow=self.options.allow_deletions)
 
     def decode(self) -> None:
         """Decode what is new or has changed."""
@@ -151,7 +149,7 @@ class PrepareRun:
             return job
         record = Record.from_values(values)
         is_there = bool(record.array_version) and row[4] == record.array_version
-        has_array = is_there or record.array_sha256 == DUPLICATE
+        has_array = is_there or record.array_sha256 == WITHOUT_ARRAY
         return replace(job, record=record, is_trusted=has_array and not self.options.verify)
 
     def _take(self, job: Job, result: Outcome | PhotoError | WorkerCrashed) -> None:
@@ -171,7 +169,7 @@ class PrepareRun:
     def _stands(self, job: Job) -> bool:
         """Return whether a photograph's array stands there as recorded."""
         record = self.index.record(job.photo.path)
-        if not record or record.array_sha256 == DUPLICATE or self.options.force:
+        if not record or record.array_sha256 == WITHOUT_ARRAY or self.options.force:
             return False
         return record.recipe == self.settings.recipe and self.photos.has_array(
             job.photo.path, record
@@ -182,6 +180,9 @@ class PrepareRun:
     def reject_duplicates(self) -> None:
         """Reject duplicates, and see that all others have the arrays that the ledger records."""
         reject_duplicates(self.run, self.photos, by_split=self.given.by_split)
+        if self.screening.drop:
+            self.complete()
+            self.screening.leave_out(self.run, self.photos)
         # A duplicate whose other half has gone since the last run needs its array again.
         self._work(
             """SELECT name FROM wanted JOIN records USING (name) JOIN photos USING (name)
@@ -219,6 +220,8 @@ class PrepareRun:
 
     def deal(self) -> None:
         """Deal sides, or keep those of the tables where nothing has changed."""
+        if self.screening.alike:
+            self.screening.find_alike(self.run, self.settings.recipe)
         if self.side_plan:
             from granpipe.jobs.deal_sides import settle_sides  # noqa: PLC0415 - 15 ms
 
@@ -232,23 +235,6 @@ class PrepareRun:
         shares = self.sides and self.sides.plan.shares
         if self.sides and shares and shares.empty(self.sides.split_counts):
             raise DatasetError(f"{self.sides.shortage()}; --allow-empty lets it be")
-
-    def check_deletions(self) -> None:
-        """Stop where too many arrays would go; those of photographs that moved do not count."""
-        gone = self.run.unwanted()
-        moved = """SELECT 1 FROM records WHERE name = ?
-            AND sha256 IN (SELECT sha256 FROM wanted JOIN records USING (name))"""
-        self._check_share(len(gone) - sum(bool(self.index.value(moved, (one,))) for one in gone))
-
-    def _check_share(self, lost: int) -> None:
-        if 2 * lost <= _FEW or self.options.allow_deletions:
-            return
-        standing = self.run.count_standing()
-        if standing > _FEW and 2 * lost > standing:
-            raise DatasetError(
-                f"{self.run.store.url}: this would delete {lost} of {standing} arrays, as their "
-                "photographs are gone or rejected; look at SOURCE, or say --allow-deletions"
-            )
 
     def classes(self) -> list[str]:
         """Return all classes in the order of their indices."""
@@ -268,6 +254,7 @@ class PrepareRun:
         }
         if self.sides:
             notes |= self.sides.notes
+        notes |= self.screening.notes()
         if self.given.table:
             notes[LABELS_FROM] = self.given.table.place
         settle(self.run, tables.tables(), notes, _KEPT, self._end_stale_copies)
@@ -286,7 +273,8 @@ class PrepareRun:
         plan = self.side_plan.settings if self.side_plan else {}
         title = self.given.table.title if self.given.table else ""
         return PrepareTables(
-            self.index, self.settings, plan, self.sides, ignored, self.classes(), title
+            *(self.index, self.settings, plan, self.sides, ignored, self.classes(), title),
+            *(self.screening.drop, self.screening.alike),
         )
 
     def _end_stale_copies(self, digests: Mapping[str, str]) -> None:

@@ -56,6 +56,10 @@ class PrepareTables:
         All classes, in the order of their indices.
     labels_from : str
         The table that has the labels; empty where folders have.
+    drop : sequence of str
+        Which flags are left out.
+    has_alike : bool
+        Near-duplicates are told, also without a split.
     """
 
     index: Index
@@ -65,6 +69,8 @@ class PrepareTables:
     ignored: int
     classes: Sequence[str]
     labels_from: str = ""
+    drop: Sequence[str] = ()
+    has_alike: bool = False
 
     def tables(self) -> dict[str, Iterator[str]]:
         """Return the lines of each table by its name; dataset.json last."""
@@ -72,8 +78,9 @@ class PrepareTables:
             LABELS: self.labels(),
             REJECTED: csv_lines(REJECTED_COLUMNS, map(asdict, self._rejections())),
         }
-        if self.sides:
+        if self.sides or self.has_alike:
             tables[ALIKE] = csv_lines(ALIKE_COLUMNS, alike_rows(self.index))
+        if self.sides:
             tables[SHORTCUTS] = self.sides.shortcuts.lines()
             if not self.sides.plan.shares:
                 tables[LEAKS] = csv_lines(LEAK_COLUMNS, leak_rows(self.index))
@@ -173,6 +180,7 @@ class PrepareTables:
             "max_pixels": self.settings.max_pixels,
             "max_memory": self.settings.max_memory,
             **({"labels": self.labels_from} if self.labels_from else {}),
+            **({"drop": list(self.drop)} if self.drop else {}),
             **self.side_settings,
         }
 
