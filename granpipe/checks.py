@@ -109,7 +109,7 @@ def colour(value: Any) -> tuple[int, int, int]:
     try:
         if isinstance(value, str) and not _GREY.fullmatch(value):
             raise ValueError(value)  # noqa: TRY301 - said in words below
-        levels = [_LEVEL(level) for level in ([value] * 3 if _is_single(value) else value)]
+        levels = [LEVEL(level) for level in ([value] * 3 if _is_single(value) else value)]
         red, green, blue = levels
     except (TypeError, ValueError):
         raise ValueError(f"{_shown(value)} is no grey level 0 to 255 and no #rrggbb") from None
@@ -203,7 +203,7 @@ def _shown(value: Any) -> str:
 
 _HEX, _GREY = re.compile("#([0-9a-fA-F]{3}|[0-9a-fA-F]{6})"), re.compile("[0-9]{1,3}")
 _ODD = set(" \"'<>\\?#")
-_LEVEL, _QUALITY = Whole(0, 255), Whole(1, 100)
+LEVEL, _QUALITY = Whole(0, 255), Whole(1, 100)
 
 SIZE = Whole(1, 4096)
 PIXELS = MEGABYTES = Whole(1)

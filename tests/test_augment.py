@@ -194,7 +194,7 @@ def test_a_balanced_set_follows_its_dataset(granpipe, unequal, tmp_path):
     assert sorted(balanced(unequal)["wheat"].values()) == [2, 3]
     assert len(arrays(unequal / "augmented")) == 4 + 5
     before = digests(unequal / "augmented")
-    assert "(9 of them up to date" in granpipe("augment", unequal, "--copies", "balance").output
+    assert "(9 unchanged" in granpipe("augment", unequal, "--copies", "balance").output
     assert digests(unequal / "augmented") == before
 
 
@@ -282,7 +282,7 @@ def test_a_second_run_writes_nothing(granpipe, dataset, tmp_path):
     granpipe("augment", dataset)
     folder = dataset / "augmented"
     before = {path: path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()}
-    assert "(20 of them up to date already)" in granpipe("augment", dataset).output
+    assert "(20 unchanged)" in granpipe("augment", dataset).output
     assert before == {p: p.stat().st_mtime_ns for p in folder.rglob("*") if p.is_file()}
 
 
@@ -308,7 +308,7 @@ def test_a_damaged_copy_is_made_again(granpipe, dataset, damage):
         victim.unlink()
     else:
         victim.write_bytes(data[:1000] if damage == "truncate" else data[:-1] + b"\x99")
-    assert "(19 of them up to date already)" in granpipe("augment", dataset).output
+    assert "(19 unchanged)" in granpipe("augment", dataset).output
     assert digests(dataset / "augmented") == before
 
 
@@ -339,7 +339,7 @@ def test_prepare_leaves_the_copies_alone_and_says_when_they_are_stale(granpipe, 
     assert tree(dataset / "augmented").items() == copies.items() - {
         ("dataset.json", copies["dataset.json"])
     }
-    assert "(15 of them up to date already)" in granpipe("augment", dataset).output
+    assert "(15 unchanged)" in granpipe("augment", dataset).output
     assert "stale" not in granpipe("prepare", tmp_path / "img", dataset).output
 
 

@@ -116,7 +116,7 @@ def test_who_may_only_read_is_told_so_and_may_look_at_what_is_up_to_date(
     granpipe(*command)
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", READER_KEY)
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", READER_SECRET)
-    assert f"({PHOTOGRAPHS} of them up to date already)" in granpipe(*command).stdout
+    assert f"({PHOTOGRAPHS} unchanged)" in granpipe(*command).stdout
 
 
 @pytest.mark.parametrize("fault", [503, DROP])

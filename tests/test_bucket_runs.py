@@ -63,7 +63,7 @@ def test_requests_are_few_and_a_second_run_lists_only(granpipe, full, seen, whol
     before = full.objects("few")
     seen.requests.clear()
     result = granpipe(*command)
-    assert f"({PHOTOGRAPHS} of them up to date already)" in result.stdout
+    assert f"({PHOTOGRAPHS} unchanged)" in result.stdout
     assert seen.counts().keys() == {"LIST", "GET"}
     few = {"few/.granpipe/ledger.sqlite", "few/dataset.json", "few/augmented/dataset.json"}
     assert set(seen.keys("GET")) <= few
@@ -80,7 +80,7 @@ def test_copies_too_are_not_read_a_second_time(granpipe, full, seen):
     assert len([key for key in seen.keys("PUT") if key.endswith(".npy")]) == 2 * PHOTOGRAPHS
     before = full.objects("copied")
     seen.requests.clear()
-    assert f"({2 * PHOTOGRAPHS} of them up to date already)" in granpipe(*command).stdout
+    assert f"({2 * PHOTOGRAPHS} unchanged)" in granpipe(*command).stdout
     assert seen.counts().keys() == {"LIST", "GET"}
     assert not [key for key in seen.keys("GET") if key.endswith(".npy")]
     assert full.objects("copied") == before
@@ -96,7 +96,7 @@ def test_verify_reads_all_and_finds_an_array_that_somebody_replaced(granpipe, fu
     read = [key for key in seen.keys("GET") if key.endswith((".png", ".npy"))]
     assert sorted(read) == ["img/corn/000.png", "verified/corn/000.png.npy"]
     seen.requests.clear()
-    assert f"({PHOTOGRAPHS} of them up to date already)" in granpipe(*command, "--verify").stdout
+    assert f"({PHOTOGRAPHS} unchanged)" in granpipe(*command, "--verify").stdout
     assert len(seen.keys("GET")) >= 2 * PHOTOGRAPHS
 
 

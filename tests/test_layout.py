@@ -35,7 +35,7 @@ def test_a_photograph_is_told_by_its_content_where_its_name_tells_nothing(granpi
         f"corn/{one}" for one in ODD_NAMES
     }
     again = granpipe("prepare", tmp_path / "img", tmp_path / "out")
-    assert "(7 of them up to date already)" in again.stdout
+    assert "(7 unchanged)" in again.stdout
     result = granpipe("map", tmp_path / "img", "-o", tmp_path / "m.csv")
     assert "7 photographs found" in result.stdout
 
@@ -53,7 +53,7 @@ def test_on_a_disk_a_photograph_is_one_whatever_its_ending(granpipe, tmp_path):
         f"corn/{name}" for name in names
     }
     again = granpipe("prepare", tmp_path / "img", tmp_path / "out")
-    assert "(8 of them up to date already)" in again.stdout
+    assert "(8 unchanged)" in again.stdout
 
 
 def test_raw_photographs_of_any_ending_are_ignored_and_counted(granpipe, tmp_path):
@@ -67,7 +67,7 @@ def test_raw_photographs_of_any_ending_are_ignored_and_counted(granpipe, tmp_pat
             put(tmp_path / "img/corn" / kind / name, data)
     for words in (["prepare", tmp_path / "out"], ["map", "-o", tmp_path / "map.csv"]):
         result = granpipe(words[0], tmp_path / "img", *words[1:])
-        assert "1 photographs found" in result.stdout
+        assert "1 photograph found" in result.stdout
         assert f"{6 * len(kinds)} other files ignored" in result.stdout
 
 
@@ -97,7 +97,7 @@ def test_what_is_no_photograph_is_ignored_and_counted_by_its_ending(granpipe, tm
     put(tmp_path / "img/corn/film", b"\0\0\0\x20ftypisom" + bytes(20))
     for words in (["prepare", "--dry-run"], ["prepare"]):
         result = granpipe(words[0], tmp_path / "img", tmp_path / "out", *words[1:])
-        assert "1 photographs found: 1 prepared" in result.stdout
+        assert "1 photograph found: 1 prepared" in result.stdout
         assert "12 other files ignored" in result.stdout
         assert "Ignored: no ending 4, hidden 2, .cr2 1, .db 1, .dng 1, .mp4 1, others 2." in (
             result.stdout

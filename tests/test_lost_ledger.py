@@ -91,7 +91,7 @@ def test_the_next_run_brings_back_the_same_dataset_and_says_so(granpipe, src, ou
     assert result.stderr.count("its ledger is lost or damaged") == 1
     assert result.stderr.count("\n") == 1
     assert tree(out) == before
-    assert "(6 of them up to date already)" in granpipe("prepare", src, out).stdout
+    assert "(6 unchanged)" in granpipe("prepare", src, out).stdout
 
 
 @pytest.mark.parametrize("damage", [delete, cut])
@@ -211,4 +211,4 @@ def test_a_first_run_killed_before_its_parts_became_one_file_has_lost_nothing(
     again = granpipe(*words)
     assert again.stderr == ""
     count = 6 if command == "prepare" else 12
-    assert f"({count} of them up to date already)" in again.stdout
+    assert f"({count} unchanged)" in again.stdout

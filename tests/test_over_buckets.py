@@ -71,7 +71,7 @@ def test_prepare_and_augment_give_the_same_bytes_over_buckets(granpipe, img, pla
     # Twice: the second run finds what the first wrote.
     for kept in (0, 2):
         words = ("--shards", f"{out}-shards", "--shard-size", 4)
-        assert f"({kept} of them up to date" in granpipe("prepare", source, out, *words).output
+        assert f"({kept} unchanged" in granpipe("prepare", source, out, *words).output
     assert read("out-shards") == tree(Path(f"{plain}-shards"))
     sheets = (plain.with_suffix(".png"), Path(f"{plain}-copies.png"))
     assert [*read("out-sheets").values()] == [sheet.read_bytes() for sheet in reversed(sheets)]

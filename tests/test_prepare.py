@@ -273,9 +273,7 @@ def test_prepared_and_rejected_add_up_to_found(prepare, src, out):
     save(src / "wheat/d.jpg", picture(seed=9))
     result = prepare(src, out)
     summary = json.loads((out / "dataset.json").read_text())
-    assert closing_line(result) == (
-        "6 photographs found: 4 prepared (0 of them up to date already), 2 rejected."
-    )
+    assert closing_line(result) == ("6 photographs found: 4 prepared (0 unchanged), 2 rejected.")
     assert (summary["found"], summary["prepared"], summary["rejected"]) == (6, 4, 2)
     assert (len(rows(out / "labels.csv")), len(rows(out / "rejected.csv"))) == (4, 2)
 
@@ -288,7 +286,7 @@ def test_a_second_run_writes_nothing(prepare, src, out):
     before = stamps(out)
     result = prepare(src, out)
     assert stamps(out) == before
-    assert "3 of them up to date already" in closing_line(result)
+    assert "3 unchanged" in closing_line(result)
 
 
 def test_a_second_run_rewrites_no_array_or_table_where_some_are_rejected(prepare, src, out):
@@ -310,7 +308,7 @@ def test_a_second_run_decodes_nothing(prepare, injected, src, out):
     process = injected(NO_DECODER, "prepare", src, out)
     stdout, _ = process.communicate()
     assert process.returncode == 0
-    assert "4 photographs found: 3 prepared (3 of them up to date already)" in stdout
+    assert "4 photographs found: 3 prepared (3 unchanged)" in stdout
     assert tree(out) == before
     # The proof that no decoder was there:
     injected(NO_DECODER, "prepare", src, out, "--force").communicate()
@@ -326,7 +324,7 @@ def test_changed_bytes_are_noticed_even_when_size_and_time_are_not(prepare, src,
     result = prepare(src, out, "--verify")
     assert path.stat().st_size == status.st_size
     assert (out / "corn/d.bmp.npy").read_bytes() != old
-    assert "3 of them up to date already" in closing_line(result)
+    assert "3 unchanged" in closing_line(result)
     assert rows(out / "labels.csv")[2]["sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
 
 
@@ -335,7 +333,7 @@ def test_other_settings_rebuild_every_array(prepare, src, out, change):
     prepare(src, out)
     result = prepare(src, out, *change)
     prepare(src, out.with_name("fresh"), *change)
-    assert "(0 of them up to date already)" in closing_line(result)
+    assert "(0 unchanged)" in closing_line(result)
     assert tree(out) == tree(out.with_name("fresh"))
 
 
@@ -369,7 +367,7 @@ def test_a_harmed_array_is_made_again(prepare, src, out, harm):
         victim.rmdir()
     result = prepare(src, out)
     assert tree(out) == before
-    assert "2 of them up to date already" in closing_line(result)
+    assert "2 unchanged" in closing_line(result)
 
 
 def test_harmed_tables_are_written_again(prepare, src, out):
@@ -418,7 +416,7 @@ def test_force_decodes_again_and_gives_the_same_bytes(prepare, src, out):
     prepare(src, out)
     before = tree(out)
     result = prepare(src, out, "--force")
-    assert "(0 of them up to date already)" in closing_line(result)
+    assert "(0 unchanged)" in closing_line(result)
     assert tree(out) == before
 
 
@@ -833,7 +831,7 @@ def test_arrays_are_made_again_with_another_pillow(granpipe, tmp_path):
     )
     ledgers.edit(tmp_path / "out" / ledgers.LEDGER, change, is_sealed=True)
     output = granpipe("prepare", tmp_path / "img", tmp_path / "out").output
-    assert "1 prepared (0 of them up to date already)" in output
+    assert "1 prepared (0 unchanged)" in output
 
 
 def test_verify_finds_a_table_that_was_altered_under_a_restored_time(prepare, src, out):

@@ -169,7 +169,7 @@ def test_other_formats_hold_the_same_pictures(prepare, shards, tmp_path, form):
 def test_a_second_run_writes_nothing(prepare, shards):
     prepare()
     before = times(shards)
-    assert "(8 of them up to date already), 0 deleted" in prepare().output
+    assert "(8 unchanged), 0 deleted" in prepare().output
     assert times(shards) == before
 
 
@@ -177,7 +177,7 @@ def test_a_new_photograph_changes_one_shard(prepare, img, shards):
     prepare()
     before = tree(shards)
     save(img / "corn/new.png", picture(32, 24, 1000))
-    assert "(7 of them up to date already)" in prepare().output
+    assert "(7 unchanged)" in prepare().output
     changed = {name for name, data in tree(shards).items() if before.get(name) != data}
     assert len(changed) == 2
     assert "shards.json" in changed

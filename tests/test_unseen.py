@@ -52,7 +52,7 @@ def test_an_unlisted_folder_keeps_rows_and_arrays(granpipe, img, tmp_path, hide)
     assert "1 folders or photographs could not be seen, as " in result.stderr
     assert "cannot list the folder: Permission denied; mend its permissions" in result.stderr
     assert "copy it again" not in result.stderr
-    assert "7 photographs found: 6 prepared (5 of them up to date already)" in result.stdout
+    assert "7 photographs found: 6 prepared (5 unchanged)" in result.stdout
     sources = [row["source"] for row in rows(tmp_path / "out/labels.csv")]
     corn = ["corn/1.png", "corn/2.png", "corn/new.png"]
     assert sources == [*corn, "rye/0.png", "rye/1.png", "rye/2.png"]
@@ -117,7 +117,7 @@ def test_a_prefix_that_may_not_be_listed_keeps_rows_and_arrays(granpipe, lake, p
 
     proxy.rule = rule
     result = granpipe(*command, code=1)
-    assert "6 prepared (6 of them up to date already)" in result.stdout
+    assert "6 prepared (6 unchanged)" in result.stdout
     after = lake.tree("out")
     assert after["labels.csv"] == before["labels.csv"]
     assert {path for path in after if path.endswith(".npy")} <= before.keys()

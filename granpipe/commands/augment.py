@@ -8,7 +8,7 @@ import click
 
 from granpipe import checks
 from granpipe.commands import options, reports
-from granpipe.commands.reports import printable
+from granpipe.commands.reports import counted, printable
 
 if TYPE_CHECKING:
     from granpipe.jobs.augment import Report
@@ -49,7 +49,7 @@ def _light(name: str, what: str) -> Callable[[Any], Any]:
     default=0,
     show_default=True,
     metavar="N",
-    help="Another, other copies.",
+    help="Random seed of the copies.",
 )
 @click.option(
     "--split-only",
@@ -86,7 +86,10 @@ def _light(name: str, what: str) -> Callable[[Any], Any]:
     help="Largest angle, either way.",
 )
 @click.option(
+    "--min-crop",
     "--crop",
+    "crop",
+    cls=options.Renamed,
     type=options.Number(checks.SHARE),
     default=0.7,
     show_default=True,
@@ -103,11 +106,13 @@ def _light(name: str, what: str) -> Callable[[Any], Any]:
 @options.verify
 @options.preview
 @options.strict
+@options.verbose
 @options.quiet
 def augment_command(
     dataset: str,
     preview: str | None,
     strict: bool,
+    verbose: bool,
     quiet: bool,
     **settings: Any,
 ) -> None:
@@ -128,7 +133,7 @@ def augment_command(
     progress = partial(options.progress, quiet=quiet, engine=settings["engine"])
     report = augment(dataset, progress=progress, say=options.say, **settings)
     if not quiet:
-        _print(report)
+        _print(report, verbose=verbose)
     if sheet:
         _draw(dataset, report.folder, *sheet)
     reports.finish(report.rejected, strict=strict)
@@ -141,21 +146,21 @@ def _draw(dataset: str, folder: str, store: Any, name: str) -> None:
     store.write(name, draw_copies(open_store(dataset), open_store(folder)))
 
 
-def _print(report: "Report") -> None:
+def _print(report: "Report", *, verbose: bool) -> None:
     from granpipe.jobs.augment_run import ADVICE
     from granpipe.stores.urls import join
 
     where = f", all in {join(report.folder, 'rejected.csv')}"
-    reports.print_rejections(report.rejected, ADVICE, where)
+    reports.print_rejections(report.rejected, ADVICE, where, verbose=verbose)
     reports.echo(f"{'class':<24}{'copies':>9}")
     for label, count in sorted(report.written.items()):
         reports.echo(f"{printable(label):<24}{count:>9}")
     reports.echo(
-        f"{report.written.total()} copies in {printable(report.folder)} ({report.kept} of them up "
-        f"to date already), {len(report.rejected)} photographs rejected, "
-        f"{report.deleted} arrays deleted."
+        f"{counted(report.written.total(), 'copy')} in {printable(report.folder)} "
+        f"({report.kept:,} unchanged).\n{counted(len(report.rejected), 'photograph')} rejected, "
+        f"{counted(report.deleted, 'array')} deleted."
     )
     if report.shards:
         reports.echo(printable(str(report.shards)))
     if report.held_out:
-        reports.echo(f"Of the training side alone: {report.held_out} photographs are held out.")
+        reports.echo(f"Of the training split alone: {report.held_out:,} photographs are held out.")

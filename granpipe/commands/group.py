@@ -11,16 +11,18 @@ from typing import Any, NoReturn
 
 import click
 
-from granpipe import __version__
 from granpipe.commands import reports
 from granpipe.commands.augment import augment_command
 from granpipe.commands.ending import MESSAGES
 from granpipe.commands.map import map_command
 from granpipe.commands.prepare import prepare_command
-from granpipe.errors import DatasetError, GranpipeError, LayoutError
+from granpipe.errors import DatasetError, GranpipeError, LayoutError, OptionError
 
 # Click takes a line of \b for an order not to wrap the next paragraph.
 # ruff: noqa: D301
+
+
+_SETTINGS = {"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "GRANPIPE"}
 
 
 class _Group(click.Group):
@@ -46,7 +48,7 @@ class _Group(click.Group):
         except FileNotFoundError as error:
             _fail(str(error) if error.filename else "the current folder is gone; name another", 1)
         except (GranpipeError, OSError, MemoryError) as error:
-            code = 2 if isinstance(error, LayoutError) else 1
+            code = 2 if isinstance(error, LayoutError | OptionError) else 1
             _fail(str(error) or "not enough memory", code)
         except (click.Abort, KeyboardInterrupt):
             _fail(MESSAGES[signal.SIGINT], 130)
@@ -62,8 +64,24 @@ def _fail(message: str, code: int) -> NoReturn:
     sys.exit(code)
 
 
-@click.group("granpipe", cls=_Group, invoke_without_command=True)
-@click.version_option(__version__, package_name="granpipe", message="granpipe %(version)s")
+def _print_version(ctx: click.Context, param: click.Parameter, value: bool) -> None:
+    if value and not ctx.resilient_parsing:
+        from granpipe.commands.version import details  # noqa: PLC0415 - Pillow takes a while
+
+        reports.echo(details())
+        ctx.exit()
+
+
+@click.group("granpipe", cls=_Group, invoke_without_command=True, context_settings=_SETTINGS)
+@click.option(
+    "-V",
+    "--version",
+    is_flag=True,
+    expose_value=False,
+    is_eager=True,
+    callback=_print_version,
+    help="Show versions and formats, as a bug report needs them.",
+)
 @click.pass_context
 def cli(ctx: click.Context) -> None:
     """Turn a folder of field photographs into what a crop classifier trains on.

@@ -139,8 +139,13 @@ class Sections(Command):
 
 
 workers = click.option(
-    "--workers", type=Whole(checks.WORKERS), metavar="N", help="Processes.  [default: one a core]"
+    "-j",
+    "--workers",
+    type=Whole(checks.WORKERS),
+    metavar="N",
+    help="Processes.  [default: one a core]",
 )
+verbose = click.option("-v", "--verbose", is_flag=True, help="List every reject.")
 engine = click.option(
     "--engine",
     type=click.Choice(checks.ENGINE.words),
@@ -149,7 +154,7 @@ engine = click.option(
     help="This machine's processes, or Apache Spark (extra: spark).",
 )
 verify = click.option(
-    "--verify", is_flag=True, help="Read all again, whatever size and time say of it."
+    "--verify", is_flag=True, help="Re-read every file instead of trusting size and time."
 )
 strict = click.option("--strict", is_flag=True, help="Exit with 1 when anything is rejected.")
 quiet = click.option("-q", "--quiet", is_flag=True, help="Print errors only.")

@@ -8,7 +8,7 @@ import click
 
 from granpipe import checks
 from granpipe.commands import options, reports
-from granpipe.commands.reports import printable
+from granpipe.commands.reports import counted, printable
 from granpipe.errors import DatasetError
 
 if TYPE_CHECKING:
@@ -65,30 +65,25 @@ def _rule(text: str) -> str:
 @click.option(
     "--size",
     type=options.Whole(checks.SIZE),
-    default=224,
     metavar="PIXELS",
-    help="Side of the arrays.  [default: 224]",
+    help="Side of the arrays.  [default: as before, or 224]",
 )
 @click.option(
     "--fill",
     type=options.Checked("colour", checks.colour),
-    default="0",
-    show_default=True,
-    help="Of the padding: grey level 0 to 255, or #rrggbb.",
+    help="Padding colour: grey level 0 to 255, or #rrggbb.  [default: as before, or 0]",
 )
 @click.option(
     "--max-pixels",
     type=options.Whole(checks.PIXELS),
-    default=200_000_000,
     metavar="N",
-    help="Reject larger photographs undecoded.  [default: 200 million]",
+    help="Reject larger photographs undecoded.  [default: as before, or 200 million]",
 )
 @click.option(
     "--max-memory",
     type=options.Whole(checks.MEGABYTES),
-    default=700,
     metavar="MB",
-    help="Reject what takes more memory to decode.  [default: 700]",
+    help="Reject what takes more memory to decode.  [default: as before, or 700]",
 )
 @click.option(
     "--split",
@@ -148,7 +143,7 @@ def _rule(text: str) -> str:
     "--seed",
     type=options.Checked("integer", checks.SEED),
     metavar="N",
-    help="Another, dealt otherwise.  [default: 0]",
+    help="Random seed of the split.  [default: 0]",
 )
 @options.workers
 @options.engine
@@ -172,12 +167,14 @@ def _rule(text: str) -> str:
 @options.preview
 @click.option("--allow-empty", is_flag=True, help="Let a split of --split have no photographs.")
 @options.strict
+@options.verbose
 @options.quiet
 def prepare_command(
     source: str,
     output: str,
     preview: str | None,
     strict: bool,
+    verbose: bool,
     quiet: bool,
     **settings: Any,
 ) -> None:
@@ -212,7 +209,7 @@ def prepare_command(
         **settings,
     )
     if not quiet:
-        _print(report, output, settings["dry_run"])
+        _print(report, output, settings["dry_run"], verbose=verbose)
     if report.sides and (line := report.sides.shortage()):
         options.say(line)
     if report.reindexed:
@@ -257,19 +254,20 @@ def _draw(output: str, store: Any, name: str) -> None:
     store.write(name, draw_dataset(open_store(output)))
 
 
-def _print(report: "Report", output: str, dry_run: bool) -> None:
+def _print(report: "Report", output: str, dry_run: bool, *, verbose: bool) -> None:
     from granpipe.dataset.tables import REASONS
     from granpipe.stores.urls import join
 
     where = "" if dry_run else f", all in {join(output, 'rejected.csv')}"
     advice = REASONS | (_IN_TABLE if report.labels_from else {})
-    reports.print_rejections(report.rejected, advice, where, report.unseen)
+    reports.print_rejections(report.rejected, advice, where, report.unseen, verbose=verbose)
     rejected = {label or "(no class)": count for label, count in report.rejected_by.items()}
     reports.print_classes(report.prepared, Counter(rejected))
     reports.echo(
-        f"{report.found} photographs found: {report.prepared.total()} prepared "
-        f"({report.kept} of them up to date already), {len(report.rejected)} rejected.\n"
-        f"{report.ignored.total()} other files ignored, {report.deleted} arrays deleted."
+        f"{counted(report.found, 'photograph')} found: {report.prepared.total():,} prepared "
+        f"({report.kept:,} unchanged), {len(report.rejected):,} rejected.\n"
+        f"{counted(report.ignored.total(), 'other file')} ignored, "
+        f"{counted(report.deleted, 'array')} deleted."
     )
     reports.print_ignored(report.ignored)
     reports.print_flags(report.flags)
@@ -285,5 +283,8 @@ def _print(report: "Report", output: str, dry_run: bool) -> None:
         )
     if report.shards:
         reports.echo(printable(str(report.shards)))
+    elif report.prepared and not dry_run:
+        reports.echo(f"Written: {printable(join(output, 'labels.csv'))}")
+        reports.echo(f"Next: granpipe augment {printable(output)}")
     if dry_run:
         reports.echo("Nothing was written: this was a dry run.")

@@ -32,6 +32,17 @@ def printable(text: str) -> str:
     return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
 
 
+def counted(count: int, what: str) -> str:
+    """Return how many things there are.
+
+    >>> counted(1, "photograph"), counted(2000, "array"), counted(0, "copy")
+    ('1 photograph', '2,000 arrays', '0 copies')
+    """
+    if count != 1:
+        what = f"{what[:-1]}ies" if what[-1] == "y" and what[-2] not in "aeiou" else f"{what}s"
+    return f"{count:,} {what}"
+
+
 def echo(text: str, *, err: bool = False) -> None:
     """Print a line; where nobody reads any more, as after `| head`, go on without."""
     try:
@@ -56,20 +67,23 @@ def print_rejections(
     advice: Mapping[str, str],
     where: str,
     unseen: Collection[str] = (),
+    *,
+    verbose: bool = False,
 ) -> None:
-    """Print what was rejected and what to do about it; at most twenty lines, to stderr.
+    """Print what was rejected and what to do about it, to stderr; at most twenty unless verbose.
 
     What could not be seen, as its name and the cause, is whole perhaps where it is.
     """
-    for rejection in rejections[:MOST_LINES]:
+    shown = rejections if verbose else rejections[:MOST_LINES]
+    for rejection in shown:
         line = f"{rejection.source}: {rejection.reason}: {rejection.detail}"
         what = advice[rejection.reason]
         if f"{rejection.source}: {rejection.detail}" in unseen:
             what = "mend its permissions or its disk, and run again"
         # A detail that names an extra has said what to do.
         echo(printable(line) + ("" if "pip install" in rejection.detail else f"; {what}"), err=True)
-    if len(rejections) > MOST_LINES:
-        echo(f"... and {len(rejections) - MOST_LINES} more{printable(where)}", err=True)
+    if more := len(rejections) - len(shown):
+        echo(f"... and {more:,} more{printable(where)}", err=True)
 
 
 def print_classes(prepared: Counter[str], rejected: Counter[str]) -> None:
@@ -105,7 +119,7 @@ def print_flags(flags: Counter[str]) -> None:
     """Print how many photographs have each flag, if any has one."""
     if flags:
         told = ", ".join(f"{count} {flag}" for flag, count in sorted(flags.items()))
-        echo(f"Flagged in labels.csv, and prepared all the same: {told}.")
+        echo(f"Quality warnings (flags in labels.csv): {told}.")
 
 
 def print_sides(sides: "Sides", alike: str) -> None:
@@ -133,7 +147,8 @@ def print_sides(sides: "Sides", alike: str) -> None:
         )
     if sides.unknown:
         echo(
-            f"{sides.unknown} photographs have no position, time or twin, and stand for themselves."
+            f"{counted(sides.unknown, 'photograph')} without position, time or near-duplicate: a "
+            "group each."
         )
     if sides.scarce:
         labels = ", ".join(map(printable, sides.scarce[:MOST_LINES]))

@@ -10,7 +10,7 @@ from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 
-from granpipe.errors import DatasetError
+from granpipe.errors import OptionError
 
 SIDES = ("train", "validation", "test")
 """In the order in which a group that was on several takes one of them."""
@@ -84,7 +84,7 @@ def parse_shares(text: str) -> Shares:
 
     Raises
     ------
-    DatasetError
+    OptionError
         It names no such shares.
 
     Examples
@@ -94,7 +94,7 @@ def parse_shares(text: str) -> Shares:
     """
     numbers = [int(part) for part in text.split("/")] if _SHARES.fullmatch(text) else []
     if sum(numbers) != 100 or not numbers[0]:
-        raise DatasetError(
+        raise OptionError(
             f"{text!r} is no split; give whole percentages of training, validation and test, as "
             "80/10/10, or of training and test, as 70/30, that make 100"
         )

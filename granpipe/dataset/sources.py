@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from granpipe.dataset.names import OWN
-from granpipe.errors import DatasetError, PhotoError, UnseenError
+from granpipe.errors import DatasetError, LayoutError, PhotoError, UnseenError
 from granpipe.photo.kinds import (
     HEAD,
     HEAD_OF_TIFF,
@@ -74,10 +74,11 @@ class Search:
         self.unlisted.sort()
         self._forget_markers()
         if not self._folders and not self.unlisted:
-            raise DatasetError(
-                f"{self.store.url}: no such folder, or no photographs in it; name a folder that "
-                "has some as <class>/<photograph>.jpg"
-            )
+            if self.store.is_missing():
+                raise LayoutError(f"{self.store.url}: no such folder; name the photographs' folder")
+            count = self.ignored.total()
+            others = f"; of {count:,} other files none is a picture" if count else ""
+            raise DatasetError(f"{self.store.url}: has no photographs{others}")
 
     def _is_photo(self, entry: Entry, doubtful: list[Entry]) -> bool:
         """Tell whether a file is a photograph; one that is to be looked at is doubtful."""

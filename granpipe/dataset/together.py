@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 
-from granpipe.errors import DatasetError
+from granpipe.errors import OptionError
 
 RULES = ("place", "burst", "likeness", "folder")
 """What may keep photographs together."""
@@ -34,7 +34,7 @@ def parse_together(text: str) -> Together:
 
     Raises
     ------
-    DatasetError
+    OptionError
         It says nothing that can be done.
 
     Examples
@@ -47,7 +47,7 @@ def parse_together(text: str) -> Together:
     metres = next((word[6:] for word in words if word.startswith("place:")), "200")
     is_known = set(names) <= set(RULES) and len(set(names)) == len(names)
     if not is_known or not re.fullmatch(r"[0-9]{1,8}([.][0-9]{1,3})?", metres) or not float(metres):
-        raise DatasetError(
+        raise OptionError(
             f"{text!r} does not say what belongs together; name some of place:METRES, burst, "
             "likeness and folder, with commas between them"
         )

@@ -2,12 +2,12 @@
 
 import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from granpipe import checks
-from granpipe.checks import checked
+from granpipe.checks import Value, checked
 from granpipe.dataset.classes import changed_indices
 from granpipe.dataset.hold_out import parse_hold_out
 from granpipe.dataset.sources import Search
@@ -16,8 +16,8 @@ from granpipe.engines.choice import choose
 from granpipe.errors import DatasetError
 from granpipe.jobs.deletions import check_deletions
 from granpipe.jobs.following import Follow, log_line, progress_of, say_of
+from granpipe.jobs.kept_settings import settings_of
 from granpipe.jobs.prepare_options import Options
-from granpipe.jobs.prepare_photo import Settings
 from granpipe.jobs.prepare_run import PrepareRun
 from granpipe.jobs.prepare_tables import rejections
 from granpipe.jobs.run import Run, Say, run_again
@@ -25,8 +25,6 @@ from granpipe.jobs.shards import write_shards
 from granpipe.jobs.shards_options import SHARD_SIZE, ShardsReport, shards_wish
 from granpipe.jobs.split_plan import Wish
 from granpipe.photo.letterbox import Colour
-from granpipe.photo.memory import MAX_MEMORY
-from granpipe.photo.opening import MAX_PIXELS
 
 if TYPE_CHECKING:
     from granpipe.jobs.split_summary import Sides
@@ -96,10 +94,10 @@ def prepare(
     source: str | os.PathLike[str],
     output: str | os.PathLike[str],
     *,
-    size: int = 224,
-    fill: int | str | Colour = 0,
-    max_pixels: int = MAX_PIXELS,
-    max_memory: int = MAX_MEMORY // MEGABYTE,
+    size: int | None = None,
+    fill: int | str | Colour | None = None,
+    max_pixels: int | None = None,
+    max_memory: int | None = None,
     split: str | None = None,
     together: str | None = None,
     seed: int | None = None,
@@ -131,13 +129,14 @@ def prepare(
     source, output : str or Path
         Folder or s3:// URL of class folders; folder or URL to write, which must be new, empty or
         written by this function before.
-    size : int
-        Side of the arrays, in pixels, 1 to 4096.
-    fill : int, str or tuple of int
+    size : int, optional
+        Side of the arrays, in pixels, 1 to 4096. A dataset keeps this, and the next three, unless
+        they are given; a new one has 224 pixels, black, 200 million pixels and 700 megabytes.
+    fill : int, str or tuple of int, optional
         Of the padding: a grey level, 0 to 255; #rgb or #rrggbb; or red, green and blue.
-    max_pixels : int
+    max_pixels : int, optional
         Width times height of the largest photograph that is decoded.
-    max_memory : int
+    max_memory : int, optional
         Megabytes (10^6 bytes) that decoding one photograph may take, by the formula of
         `granpipe.photo.memory.decoding_memory`.
     split : str, optional
@@ -208,18 +207,20 @@ def prepare(
     DatasetError
         The run cannot go on; what was done so far is taken up by the next run.
     """
-    settings = Settings(
-        checked("size", size, checks.SIZE),
-        checked("fill", fill, checks.colour),
-        checked("max_pixels", max_pixels, checks.PIXELS),
-        checked("max_memory", max_memory, checks.MEGABYTES) * MEGABYTE,
+    shape = (
+        _checked("size", size, checks.SIZE),
+        _checked("fill", fill, checks.colour),
+        _checked("max_pixels", max_pixels, checks.PIXELS),
+        None
+        if max_memory is None
+        else MEGABYTE * checked("max_memory", max_memory, checks.MEGABYTES),
     )
     wish = Wish(
-        None if split is None else checked("split", split, checks.text),
-        None if together is None else checked("together", together, checks.text),
-        None if seed is None else checked("seed", seed, checks.SEED),
+        _checked("split", split, checks.text),
+        _checked("together", together, checks.text),
+        _checked("seed", seed, checks.SEED),
         fix_leaks,
-        None if folds is None else checked("folds", folds, checks.FOLDS),
+        _checked("folds", folds, checks.FOLDS),
         None if hold_out is None else tuple(str(parse_hold_out(rule)) for rule in hold_out),
     )
     follow, say = progress_of(progress), say_of(say)
@@ -231,12 +232,13 @@ def prepare(
     wished = shards_wish(workplace, shards, shard_size, shard_format, photos, dataset)
     options = Options(
         *(workplace, force, verify, allow_deletions, dry_run, reindex_labels, wish, merge_classes),
-        None if labels is None else checked("labels", labels, checks.place),
+        _checked("labels", labels, checks.place),
         alike,
         None if drop is None else checked("drop", ",".join(drop), checks.flags),
     )
 
     def work(run: Run) -> Report:
+        settings = settings_of(run, *shape)
         steps = PrepareRun(run, photos, settings, options, follow)
         search = Search(photos, steps.photos.is_known)
         steps.plan(search)
@@ -272,3 +274,8 @@ def prepare(
         return report
 
     return run_again(dataset, "prepare", say, work)
+
+
+def _checked(name: str, value: Any, check: Callable[[Any], Value]) -> Value | None:
+    """Return what an argument means that need not be given."""
+    return None if value is None else checked(name, value, check)

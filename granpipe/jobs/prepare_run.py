@@ -24,6 +24,7 @@ from granpipe.jobs.class_folders import settle_classes
 from granpipe.jobs.deletions import check_planned
 from granpipe.jobs.duplicates import reject_duplicates
 from granpipe.jobs.given import Given
+from granpipe.jobs.kept_settings import tell_why
 from granpipe.jobs.photo_index import PhotoIndex
 from granpipe.jobs.prepare_options import Options
 from granpipe.jobs.prepare_photo import Job, Outcome, PreparePhoto, Settings
@@ -103,6 +104,8 @@ class PrepareRun:
 
     def decode(self) -> None:
         """Decode what is new or has changed."""
+        if not self.options.force:
+            tell_why(self.run, self.settings)
         if not (self.options.force or self.options.verify):
             settings = self.settings
             limits = (settings.recipe, settings.max_pixels, settings.max_memory)

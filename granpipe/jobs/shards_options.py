@@ -84,7 +84,7 @@ class ShardsReport:
 
     def __str__(self) -> str:
         counted = f"{self.shards:,} shards of {self.samples:,} samples in {self.folder}"
-        return f"{counted} ({self.kept:,} of them up to date already), {self.deleted:,} deleted."
+        return f"{counted} ({self.kept:,} unchanged), {self.deleted:,} deleted."
 
 
 def shards_wish(

@@ -10,7 +10,7 @@ from granpipe.dataset.names import LABELS
 from granpipe.dataset.sides import SIDES, Shares, parse_shares
 from granpipe.dataset.tables import each_row
 from granpipe.dataset.together import Together, parse_together
-from granpipe.errors import DatasetError
+from granpipe.errors import DatasetError, OptionError
 from granpipe.stores.protocol import Store
 
 GIVEN, FIXED = "given", "given, leaks fixed"
@@ -107,7 +107,7 @@ def plan_sides(wish: Wish, noted: Sequence[str]) -> Plan | None:
 
     Raises
     ------
-    DatasetError
+    OptionError
         The wish makes no sense.
     """
     names: dict[str, object] = {"--keep-together": wish.together, "--seed": wish.seed}
@@ -117,7 +117,7 @@ def plan_sides(wish: Wish, noted: Sequence[str]) -> Plan | None:
     shares = wish.split if wish.split is not None else (noted[0] if noted else "none")
     if shares == "none":
         if others:
-            raise DatasetError(f"{others[0]} is for a dataset with a split; add --split 80/10/10")
+            raise OptionError(f"{others[0]} is for a dataset with a split; add --split 80/10/10")
         return None
     former = list(noted[1:3]) or [str(Together()), "0"]
     together = former[0] if wish.together is None else wish.together
@@ -127,11 +127,11 @@ def plan_sides(wish: Wish, noted: Sequence[str]) -> Plan | None:
     hold_out = tuple(sorted(map(parse_hold_out, filter(None, rules)), key=str))
     if shares in {GIVEN, FIXED}:
         if wish.hold_out:
-            raise DatasetError("--hold-out is for a split that is dealt, as --split 80/10/10")
+            raise OptionError("--hold-out is for a split that is dealt, as --split 80/10/10")
         fixes = wish.fix_leaks or (wish.split is None and shares == FIXED)
         return Plan(None, parse_together(together), seed, fixes, folds)
     if wish.fix_leaks:
-        raise DatasetError("--fix-leaks is for a split that is given; add --split given")
+        raise OptionError("--fix-leaks is for a split that is given; add --split given")
     return Plan(parse_shares(shares), parse_together(together), seed, False, folds, hold_out)
 
 

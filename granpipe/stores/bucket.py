@@ -235,6 +235,10 @@ class Bucket:
             return "a bucket takes no control characters in names"
         return ""
 
+    def is_missing(self) -> bool:
+        """Return False: a prefix without keys is as good as any other."""
+        return False
+
     def ignores_case(self) -> bool:
         """Keys that differ in case are different keys."""
         return False

@@ -5,6 +5,8 @@ import shutil
 import stat
 from functools import cache
 
+_PIECE = 1 << 20
+
 
 def check_regular(status: os.stat_result) -> None:
     """Raise OSError for what is no regular file."""
@@ -39,3 +41,21 @@ def free(folder: str) -> int:
     while not os.path.exists(place):
         place = os.path.dirname(place)
     return shutil.disk_usage(place).free
+
+
+def read_all(number: int, size: int) -> bytes:
+    """Return a file's bytes, in one call where it has the size that it should have."""
+    data = os.read(number, size + 1)
+    if len(data) == size:
+        return data
+    pieces = [data]
+    while pieces[-1]:
+        pieces.append(os.read(number, _PIECE))
+    return b"".join(pieces)
+
+
+def write_all(number: int, data: bytes | bytearray | memoryview) -> None:
+    """Write all bytes to an open file."""
+    rest = memoryview(data)
+    while rest:
+        rest = rest[os.write(number, rest) :]

@@ -123,6 +123,9 @@ class Store(Protocol):
     def refusal(self, path: str) -> str:
         """Return why no file of this path can be kept here, or an empty text."""
 
+    def is_missing(self) -> bool:
+        """Return whether it is known that there is no such folder."""
+
     def ignores_case(self) -> bool:
         """Tell whether names that differ in letter case alone are one file here."""
 

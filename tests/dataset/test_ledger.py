@@ -281,10 +281,7 @@ def test_names_as_long_as_can_be_travel_through_the_ledger(granpipe, tmp_path):
     save(tmp_path / "img/corn" / f"n{name}", picture(seed=1))
     granpipe("prepare", tmp_path / "img", tmp_path / "out")
     assert rejects(tmp_path / "out") == {f"corn/n{name}": "bad_name"}
-    assert (
-        "(1 of them up to date already)"
-        in granpipe("prepare", tmp_path / "img", tmp_path / "out").stdout
-    )
+    assert "(1 unchanged)" in granpipe("prepare", tmp_path / "img", tmp_path / "out").stdout
     assert ledgers.names(tmp_path / "out" / LEDGER) == [f"corn/{name}"]
 
 

@@ -39,7 +39,7 @@ def test_what_was_posted_becomes_what_prepare_makes_of_the_same_files(online, gr
     assert digests[0] in page
 
     result = granpipe("prepare", path.source, path.output)
-    assert "25 prepared (25 of them up to date already), 0 rejected" in result.stdout
+    assert "25 prepared (25 unchanged), 0 rejected" in result.stdout
     assert "0 other files ignored" in result.stdout
     shutil.copytree(path.source, tmp_path / "same", ignore=shutil.ignore_patterns(".granpipe"))
     granpipe("prepare", tmp_path / "same", tmp_path / "alone")
@@ -101,7 +101,7 @@ def test_an_array_that_comes_after_prepare_leaves_dataset_json_as_it_is(online, 
     until(lambda: path.state_of(sha256_of(photo)) == "prepared", "the worker")
     assert before.items() <= tree(path.output).items()
     result = granpipe("prepare", path.source, path.output, *settings)
-    assert "4 prepared (4 of them up to date already)" in result.stdout
+    assert "4 prepared (4 unchanged)" in result.stdout
     granpipe("prepare", path.source, tmp_path / "alone", *settings)
     assert tree(path.output) == tree(tmp_path / "alone")
 

@@ -66,7 +66,7 @@ def check(path, photos, granpipe) -> None:
     assert sorted(name.split("/")[1][:64] for name in places()) == sorted(digests)
     assert path.arrays() == len(photos)
     result = granpipe("prepare", path.source, path.output)
-    assert f"{len(photos)} prepared ({len(photos)} of them up to date already)" in result.stdout
+    assert f"{len(photos)} prepared ({len(photos)} unchanged)" in result.stdout
     assert {row["sha256"] for row in rows(path.output / "labels.csv")} == digests
     until(lambda: is_done(path), "the end of the queue")
 

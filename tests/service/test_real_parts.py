@@ -52,7 +52,7 @@ def test_every_real_part_at_once(online, noida, lake, granpipe, tmp_path, engine
         (digest(photos[1][:-60]), "truncated")
     ]
     result = granpipe("prepare", *stores.values())
-    assert f"40 prepared ({len(photos)} of them up to date already)" in result.stdout
+    assert f"40 prepared ({len(photos)} unchanged)" in result.stdout
     for name, data in lake.tree("photos").items():
         (tmp_path / "same" / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "same" / name).write_bytes(data)

@@ -338,7 +338,7 @@ def test_etags_that_change_between_writing_and_listing_cost_a_look_only(
     command = ("prepare", tmp_path / "img", lake.url("out"))
     granpipe(*command)
     proxy.requests.clear()
-    assert "(4 of them up to date already)" in granpipe(*command).stdout
+    assert "(4 unchanged)" in granpipe(*command).stdout
     assert proxy.counts().keys() == {"LIST", "GET"}
 
 
