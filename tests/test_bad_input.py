@@ -389,7 +389,7 @@ def test_deep_folders_are_followed(corn, tmp_path, prepare):
 
 def test_hostile_folder_names_are_harmless_in_every_message(granpipe, tmp_path):
     source, output = tmp_path / "s\x1b[31m\n", tmp_path / "o\x1b[31m\n"
-    assert_clean(granpipe("prepare", source, output, code=1).stderr, 1)
+    assert_clean(granpipe("prepare", source, output, code=2).stderr, 1)
     for number in range(25):
         save(source / f"corn/{number}.jpg").write_bytes(b"no picture")
     assert_clean(granpipe("prepare", source, output, code=1).stderr, 22)

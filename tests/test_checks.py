@@ -28,7 +28,7 @@ def out(src, tmp_path) -> Path:
 
 WRONG = {
     prepare: [
-        *[("size", value) for value in (0, -1, 4097, 224.0, "x", True, None, np.int64(0), [224])],
+        *[("size", value) for value in (0, -1, 4097, 224.0, "x", True, np.int64(0), [224])],
         *[("max_pixels", 0), ("max_memory", 0), ("max_memory", -700), ("max_memory", 0.5)],
         *[("fill", value) for value in (256, -1, "#12", "#1234567", "red", (1, 2), (0, 0, 256))],
         *[("workers", value) for value in (0, -1, 257, 1.5, "x")],

@@ -158,7 +158,7 @@ def test_a_run_with_other_settings_that_is_killed_is_completed_too(
     time.sleep(0.05)
     kill(process)
     assert not (out / "dataset.json").exists()
-    granpipe("prepare", src, out)
+    granpipe("prepare", src, out, "--fill", 0)
     assert tree(out) == whole
 
 

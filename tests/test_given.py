@@ -220,7 +220,7 @@ def test_a_photograph_without_a_class_folder_is_rejected(granpipe, src, out):
 def test_fix_leaks_wants_a_split_that_is_given(granpipe, src, out):
     clean(src)
     for words in (("--fix-leaks",), ("--fix-leaks", "--split", "80/20")):
-        assert "--split" in granpipe("prepare", src / "train", out, *words, code=1).stderr
+        assert "--split" in granpipe("prepare", src / "train", out, *words, code=2).stderr
 
 
 def test_fields_in_folders_leak_where_that_rule_is_asked_for(granpipe, src, out):

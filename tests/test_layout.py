@@ -67,7 +67,7 @@ def test_raw_photographs_of_any_ending_are_ignored_and_counted(granpipe, tmp_pat
             put(tmp_path / "img/corn" / kind / name, data)
     for words in (["prepare", tmp_path / "out"], ["map", "-o", tmp_path / "map.csv"]):
         result = granpipe(words[0], tmp_path / "img", *words[1:])
-        assert "1 photograph found" in result.stdout
+        assert "1 photograph" in result.stdout
         assert f"{6 * len(kinds)} other files ignored" in result.stdout
 
 

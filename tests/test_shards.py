@@ -89,7 +89,7 @@ def times(folder: Path) -> dict[str, int]:
 
 
 def test_each_photograph_is_one_sample_with_its_array_index_and_row(prepare, shards, tmp_path):
-    assert re.search(r"8 shards of 60 samples in .*shards \(0 of them", prepare().output)
+    assert re.search(r"8 shards of 60 samples in .*shards \(0 unchanged", prepare().output)
     table = {
         key_of(row["source"], row["sha256"], 0): row for row in rows(tmp_path / "out/labels.csv")
     }

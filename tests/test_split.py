@@ -112,7 +112,7 @@ def test_the_summary_counts_groups_and_sides(prepare, src, out):
         cells.append(f"{len(groups)} ({len(set(groups))})")
     assert " ".join(["wheat", *cells]) in lines
     text = prepare(src, out).stdout
-    assert "4 photographs have no position, time or twin" in text
+    assert "4 photographs without position, time or near-duplicate" in text
     assert "Split 60/20/20 of 10 groups by place:200,burst,likeness, seed 0." in text
     assert "Too few groups for" not in text
     assert "One group holds" not in text
@@ -207,7 +207,7 @@ def test_without_split_there_are_no_sides(prepare, src, out):
     ],
 )
 def test_nonsense_gets_one_line_and_writes_nothing(prepare, src, out, options, words):
-    result = prepare(src, out, *options, code=1)
+    result = prepare(src, out, *options, code=2)
     assert words in result.stderr
     assert len(result.stderr.splitlines()) == 1
     assert not out.exists()
@@ -257,7 +257,7 @@ def test_an_unchanged_dataset_keeps_its_columns_without_any_search(prepare, src,
     monkeypatch.setattr(deal_sides, "Grouping", search)
     again = prepare(src, out).stdout
     assert tree(out) == expected
-    assert again.replace("22 of them up", "0 of them up") == first
+    assert again.replace("22 unchanged", "0 unchanged") == first
 
 
 def test_sides_stay_when_split_is_not_given_again(prepare, src, out):
@@ -316,7 +316,7 @@ def test_tables_that_were_altered_under_their_time_are_not_believed(
         file.seek(0)
         file.write(data)
     os.utime(out / name, ns=(before.st_atime_ns, before.st_mtime_ns))
-    assert prepare(src, out).stdout.replace("23 of them up", "0 of them up") == expected
+    assert prepare(src, out).stdout.replace("23 unchanged", "0 unchanged") == expected
 
 
 def set_sides(out: Path, sides: dict[str, str]) -> None:
@@ -488,7 +488,7 @@ def test_alike_names_spanning_links_and_nothing_is_deleted(prepare, copies, out)
     assert found["wheat/turned.png"] == found["corn/s1.png"]
     assert len(found) == 24
     assert "1 pairs look alike under two classes" in text
-    assert "2 photographs have no position, time or twin" in text
+    assert "2 photographs without position, time or near-duplicate" in text
 
 
 def test_likeness_counts_only_where_it_was_asked_for(prepare, copies, out):

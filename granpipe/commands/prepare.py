@@ -77,13 +77,13 @@ def _rule(text: str) -> str:
     "--max-pixels",
     type=options.Whole(checks.PIXELS),
     metavar="N",
-    help="Reject larger photographs undecoded.  [default: as before, or 200 million]",
+    help="Reject larger photographs undecoded.  [default: 200 million]",
 )
 @click.option(
     "--max-memory",
     type=options.Whole(checks.MEGABYTES),
     metavar="MB",
-    help="Reject what takes more memory to decode.  [default: as before, or 700]",
+    help="Reject what takes more memory to decode.  [default: 700]",
 )
 @click.option(
     "--split",

@@ -77,7 +77,8 @@ class Search:
             if self.store.is_missing():
                 raise LayoutError(f"{self.store.url}: no such folder; name the photographs' folder")
             count = self.ignored.total()
-            others = f"; of {count:,} other files none is a picture" if count else ""
+            files = "file" if count == 1 else "files"
+            others = f"; of {count:,} other {files} none is a picture" if count else ""
             raise DatasetError(f"{self.store.url}: has no photographs{others}")
 
     def _is_photo(self, entry: Entry, doubtful: list[Entry]) -> bool:

@@ -10,7 +10,7 @@ from granpipe.photo.letterbox import Colour
 from granpipe.photo.memory import MAX_MEMORY
 from granpipe.photo.opening import MAX_PIXELS
 
-_DEFAULTS = Settings(224, (0, 0, 0), MAX_PIXELS, MAX_MEMORY)
+_DEFAULTS = 224, (0, 0, 0)
 _PARTS = ("the version of granpipe", "the version of Pillow", "the size", "the fill")
 
 
@@ -23,26 +23,22 @@ def settings_of(
     ----------
     run : Run
         Its ledger notes those of before.
-    size, fill, max_pixels, max_memory
+    size, fill : int, tuple of int
         As `Settings` has them; None for those of before, or else the defaults.
+    max_pixels, max_memory : int
+        None for the defaults: what they reject is told each time.
     """
-    noted = run.ledger.noted(SETTINGS)
-    before = _DEFAULTS
+    noted, (side, padding) = run.ledger.noted(SETTINGS), _DEFAULTS
     try:
         red, green, blue = map(checks.LEVEL, noted["fill"])
-        before = Settings(
-            checks.SIZE(noted["size"]),
-            (red, green, blue),
-            checks.PIXELS(noted["max_pixels"]),
-            checks.PIXELS(noted["max_memory"]),
-        )
+        side, padding = checks.SIZE(noted["size"]), (red, green, blue)
     except (KeyError, TypeError, ValueError):  # there is none, or it is damaged
         pass
     return Settings(
-        before.size if size is None else size,
-        before.fill if fill is None else fill,
-        before.max_pixels if max_pixels is None else max_pixels,
-        before.max_memory if max_memory is None else max_memory,
+        side if size is None else size,
+        padding if fill is None else fill,
+        MAX_PIXELS if max_pixels is None else max_pixels,
+        MAX_MEMORY if max_memory is None else max_memory,
     )
 
 

@@ -130,15 +130,15 @@ def prepare(
         Folder or s3:// URL of class folders; folder or URL to write, which must be new, empty or
         written by this function before.
     size : int, optional
-        Side of the arrays, in pixels, 1 to 4096. A dataset keeps this, and the next three, unless
-        they are given; a new one has 224 pixels, black, 200 million pixels and 700 megabytes.
+        Side of the arrays, in pixels, 1 to 4096. A dataset keeps its size and its fill unless they
+        are given; a new one has 224, and black.
     fill : int, str or tuple of int, optional
         Of the padding: a grey level, 0 to 255; #rgb or #rrggbb; or red, green and blue.
     max_pixels : int, optional
-        Width times height of the largest photograph that is decoded.
+        Width times height of the largest photograph that is decoded; 200 million unless given.
     max_memory : int, optional
         Megabytes (10^6 bytes) that decoding one photograph may take, by the formula of
-        `granpipe.photo.memory.decoding_memory`.
+        `granpipe.photo.memory.decoding_memory`; 700 unless given.
     split : str, optional
         Percentages of training, validation and test, as 80/10/10, or of training and test; `given`
         for those that there are, as folders SOURCE/<split>/<label>/ or a column of `labels`; `none`

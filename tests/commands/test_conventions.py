@@ -1,0 +1,102 @@
+"""Options and settings as people who know other command lines expect them."""
+
+import json
+
+import pytest
+
+from conftest import picture, rejects, rows, save, tree
+
+
+@pytest.fixture
+def src(tmp_path):
+    for number in range(3):
+        save(tmp_path / f"src/corn/{number}.jpg", picture(60, 40, number))
+    return tmp_path / "src"
+
+
+@pytest.fixture
+def out(tmp_path):
+    return tmp_path / "out"
+
+
+def size(out) -> int:
+    return json.loads((out / "dataset.json").read_text())["settings"]["size"]
+
+
+def test_a_dataset_keeps_its_size_and_fill_until_others_are_named(granpipe, src, out):
+    granpipe("prepare", src, out, "--size", 20, "--fill", "#102030")
+    before = tree(out)
+    again = granpipe("prepare", src, out)
+    assert "(3 unchanged)" in again.stdout
+    assert again.stderr == ""
+    assert tree(out) == before
+    granpipe("prepare", src, out, "--fill", 0)
+    assert size(out) == 20
+    assert tree(out) != before
+
+
+def test_a_run_says_why_it_makes_arrays_again(granpipe, src, out):
+    granpipe("prepare", src, out, "--size", 20)
+    told = granpipe("prepare", src, out, "--size", 24).stderr
+    assert told == f"granpipe: {out}: makes 3 arrays again, since the size is now 24 (was 20)\n"
+    told = granpipe("prepare", src, out, "--fill", "#ffffff", "--size", 16).stderr
+    assert "the size is now 16 (was 24) and the fill is now #ffffff (was #000000)" in told
+
+
+def test_limits_are_those_of_a_run(granpipe, src, out):
+    granpipe("prepare", src, out, "--max-pixels", 100, code=1)
+    assert set(rejects(out).values()) == {"too_large"}
+    granpipe("prepare", src, out)
+    assert rejects(out) == {}
+
+
+def test_short_options_mean_what_they_mean_elsewhere(granpipe, src, out):
+    assert granpipe("-h").output == granpipe("--help").output
+    assert granpipe("-V").output.startswith("granpipe 0.")
+    granpipe("prepare", src, out, "-j", 1, "--workers", 1)
+
+
+def test_every_reject_is_listed_on_demand(granpipe, src, out):
+    for number in range(25):
+        (src / f"corn/broken{number}.jpg").write_bytes(b"no picture")
+    assert "... and 5 more" in granpipe("prepare", src, out).stderr
+    told = granpipe("prepare", src, out, "-v").stderr
+    assert len(told.splitlines()) == 25
+    assert "more" not in told
+
+
+def test_options_may_be_set_by_variables(granpipe, src, out, monkeypatch):
+    monkeypatch.setenv("GRANPIPE_PREPARE_SIZE", "12")
+    monkeypatch.setenv("GRANPIPE_AUGMENT_COPIES", "2")
+    granpipe("prepare", src, out)
+    assert size(out) == 12
+    granpipe("augment", out)
+    assert len(rows(out / "augmented/labels.csv")) == 6
+    granpipe("prepare", src, out, "--size", 14)
+    assert size(out) == 14
+
+
+def test_the_former_name_of_an_option_works_and_is_not_shown(granpipe, src, out):
+    granpipe("prepare", src, out, "--size", 12)
+    granpipe("augment", out, "--crop", 0.9)
+    settings = json.loads((out / "augmented/dataset.json").read_text())["settings"]
+    assert settings["crop"] == 0.9
+    assert "--crop " not in granpipe("augment", "--help").output
+
+
+def test_what_is_not_there_what_is_empty_and_what_is_closed_are_three_messages(
+    granpipe, tmp_path, out
+):
+    assert "no such folder" in granpipe("prepare", tmp_path / "nowhere", out, code=2).stderr
+    (tmp_path / "empty").mkdir()
+    assert "has no photographs" in granpipe("prepare", tmp_path / "empty", out, code=1).stderr
+    (tmp_path / "empty/notes.md").write_text("no picture")
+    told = granpipe("map", tmp_path / "empty", "-o", tmp_path / "m.html", code=1).stderr
+    assert "of 1 other file none is a picture" in told
+
+
+def test_closing_lines_fit_a_terminal_and_say_what_comes_next(granpipe, src, out):
+    printed = granpipe("prepare", src, out).stdout.splitlines()
+    assert printed[-2:] == [f"Written: {out}/labels.csv", f"Next: granpipe augment {out}"]
+    long = [line for line in printed if len(line) > 80 and str(out) not in line]
+    assert long == []
