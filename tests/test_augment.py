@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from granpipe import DatasetError, load_array, read_table
+from granpipe import DatasetError, PhotoError, load_array, read_table
 from granpipe.copies.transform import make_copy
 from granpipe.jobs.augment_run import AUGMENTED_COLUMNS, AugmentRun
 from granpipe.jobs.copy_photo import parameters_of
@@ -139,6 +139,22 @@ def test_a_row_of_a_table_without_light_is_a_copy_in_the_photographs_own(granpip
     row = rows(dataset / "augmented/labels.csv")[0]
     older = {name: cell for name, cell in row.items() if f"--{name}" not in LIGHT}
     assert parameters_of(older) == parameters_of(row)
+
+
+@pytest.mark.parametrize(
+    ("column", "cell"), [("brightness", ""), ("gamma", "nan"), ("gamma", "-1")]
+)
+def test_a_damaged_light_is_no_other_copy_in_silence(granpipe, dataset, column, cell):
+    granpipe("augment", dataset, "--copies", 1, *LIGHT)
+    row = rows(dataset / "augmented/labels.csv")[0] | {column: cell}
+    with pytest.raises(PhotoError, match="damaged"):
+        parameters_of(row)
+
+
+def test_where_no_copies_are_needed_it_is_said(granpipe, unequal):
+    granpipe("augment", unequal, "--copies", 1)
+    printed = granpipe("augment", unequal, "--copies", "balance:1").output
+    assert "No class is smaller than was asked for" in printed
 
 
 def balanced(out) -> dict[str, Counter]:
@@ -399,6 +415,28 @@ def test_a_kill_leaves_no_new_sides_beside_copies_that_seem_up_to_date(
         is_new = (copied / "labels.csv").read_bytes() != before
         assert not (is_new and (copied / "augmented/dataset.json").exists())
     assert "stale" in granpipe(*command).stdout
+
+
+def test_copies_cannot_be_read_while_prepare_makes_other_arrays(
+    granpipe, copied, tmp_path, monkeypatch
+):
+    def die(*arguments):
+        raise SystemExit(9)
+
+    command = ("prepare", tmp_path / "img", copied, "--size", 40)
+    with monkeypatch.context() as patch:
+        patch.setattr("granpipe.jobs.prepare_run.PrepareRun.deal", die)
+        granpipe(*command, code=9)
+    assert not (copied / "augmented/dataset.json").exists()
+    assert "stale" in granpipe(*command).stdout
+    granpipe("augment", copied, "--copies", 1)
+    assert (copied / "augmented/dataset.json").exists()
+
+
+def test_copies_of_arrays_that_came_out_the_same_stay_up_to_date(granpipe, copied, tmp_path):
+    before = (copied / "augmented/dataset.json").read_bytes()
+    assert "stale" not in granpipe("prepare", tmp_path / "img", copied, "--force").stdout
+    assert (copied / "augmented/dataset.json").read_bytes() == before
 
 
 def test_copies_that_prepare_overtook_are_not_called_up_to_date(

@@ -340,6 +340,29 @@ def test_a_dry_run_writes_no_shards(prepare, shards):
     assert not shards.exists()
 
 
+def test_shards_of_what_is_no_more_do_not_stay_whole(granpipe, prepare, img, shards, tmp_path):
+    prepare()
+    for path in img.rglob("*.png"):
+        path.write_bytes(b"no picture")
+    prepare("--allow-deletions", code=1)
+    assert [*shards.glob("*.tar")] == []
+    assert summary(shards)["samples"] == 0
+
+
+def test_shards_of_copies_that_are_no_more_do_not_stay_whole(granpipe, img, shards, tmp_path):
+    granpipe("prepare", img, tmp_path / "out", *SMALL)
+    granpipe("augment", tmp_path / "out", "--copies", 1, "--shards", shards)
+    granpipe("augment", tmp_path / "out", "--copies", "balance:1", "--shards", shards)
+    assert [*shards.glob("*.tar")] == []
+
+
+def test_a_folder_that_shards_may_not_have_is_told_before_the_work(prepare, shards, tmp_path):
+    shards.mkdir()
+    (shards / "thesis.txt").write_text("mine")
+    prepare(code=1)
+    assert not (tmp_path / "out").exists()
+
+
 def test_shards_of_augment_hold_the_copies(granpipe, img, shards, tmp_path):
     granpipe("prepare", img, tmp_path / "out", *SMALL)
     words = ("augment", tmp_path / "out", "--copies", 3, "--shards", shards, "--shard-size", 30)

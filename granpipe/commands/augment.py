@@ -160,6 +160,8 @@ def _print(report: "Report", *, verbose: bool) -> None:
         f"({report.kept:,} unchanged).\n{counted(len(report.rejected), 'photograph')} rejected, "
         f"{counted(report.deleted, 'array')} deleted."
     )
+    if not (report.written.total() or report.rejected):
+        reports.echo("No class is smaller than was asked for, so no copies are needed.")
     if report.shards:
         reports.echo(printable(str(report.shards)))
     if report.held_out:

@@ -81,6 +81,15 @@ def truth_in(row: Any, column: str) -> bool:
     return text in _TRUE
 
 
+def has_column(row: Any, column: str) -> bool:
+    """Return whether a row has a column, whatever is in it."""
+    try:
+        _value(row, column)
+    except ValueError:
+        return False
+    return True
+
+
 def has_cell(row: Any, column: str) -> bool:
     """Return whether a row has a cell, and it is not missing."""
     try:

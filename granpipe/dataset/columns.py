@@ -90,6 +90,8 @@ def read_columns(store: Store, split: str, rows: object) -> Columns:
         raise _damaged(store, f"{count} rows, not the {rows} that dataset.json promises")
     if not labels:
         named = ", ".join(sorted(splits - {""})) or "none"
+        if not count:
+            raise DatasetError(f"{store.url}: has no arrays")
         raise DatasetError(f"{store.url}: has no photographs of the split {split}; it has {named}")
     return Columns(
         np.frombuffer(paths, np.uint8),

@@ -150,7 +150,8 @@ def index_errors() -> Generator[None, None, None]:
 
 
 def _index_error(error: sqlite3.Error) -> Exception:
-    if error.sqlite_errorcode & 0xFF not in _DISK_ERRORS:
+    # Python's own errors, as of a database that is closed, have no code.
+    if getattr(error, "sqlite_errorcode", 0) & 0xFF not in _DISK_ERRORS:
         return error
     return _no_index(str(error))
 

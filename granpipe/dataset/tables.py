@@ -150,8 +150,16 @@ def read_summary(store: Store, folder: str = "", name: str = SUMMARY) -> dict[st
     """Return what dataset.json says, or None where there is none that can be read."""
     path = f"{folder}/{name}" if folder else name
     try:
-        summary = json.loads(store.read(path)[0].decode("utf-8-sig"))
-    except (OSError, ValueError, RecursionError):
+        return parse_summary(store.read(path)[0])
+    except OSError:
+        return None
+
+
+def parse_summary(data: bytes) -> dict[str, Any] | None:
+    """Return what the bytes of dataset.json say, or None where they are damaged."""
+    try:
+        summary = json.loads(data.decode("utf-8-sig"))
+    except (ValueError, RecursionError):
         return None
     return summary if isinstance(summary, dict) else None
 

@@ -16,7 +16,7 @@ from granpipe.jobs.augment_run import AugmentRun
 from granpipe.jobs.copy_photo import CopyPhoto
 from granpipe.jobs.following import Follow, log_line, progress_of, say_of
 from granpipe.jobs.run import Run, Say, run_again
-from granpipe.jobs.shards import write_shards
+from granpipe.jobs.shards import check_target, write_shards
 from granpipe.jobs.shards_options import SHARD_SIZE, ShardsReport, shards_wish
 from granpipe.stores.protocol import Store
 from granpipe.stores.urls import join
@@ -146,6 +146,9 @@ def augment(
     wished = shards_wish(workplace, shards, shard_size, shard_format, source, target)
     summary = _check_dataset(source)
 
+    if wished:
+        check_target(wished, "augment", say)
+
     def work(run: Run) -> Report:
         task = CopyPhoto(source, target, int(summary["settings"]["size"]), seed, ranges)
         steps = AugmentRun(run, task, copies, side)
@@ -165,7 +168,7 @@ def augment(
         if read_summary(source) != summary:  # prepare was faster than the tables were written
             run.store.delete(SUMMARY)
             _check_same(source, summary)
-        if wished and report.written.total():
+        if wished:
             about = steps.samples(), "augment", workplace
             report.shards = write_shards(wished, *about, follow, say, verify=verify)
         log_line(repr(report))

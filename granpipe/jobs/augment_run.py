@@ -223,7 +223,7 @@ class AugmentRun:
 
     def samples(self) -> Samples:
         """Return what shards are made of, once all is finished."""
-        return samples_of(self.run.store, self.rows, AUGMENTED_COLUMNS)
+        return samples_of(self.run.store, self.rows, AUGMENTED_COLUMNS, self.task.size)
 
     def _classes(self, prepared: Mapping[str, Any]) -> list[str]:
         """Return all classes of the dataset in the order of their indices."""

@@ -15,7 +15,7 @@ from granpipe.copies.transform import (
     generator,
 )
 from granpipe.dataset.arrays import begin_change, parse_array, pixels_in
-from granpipe.dataset.cells import has_cell, number_in, truth_in, whole_in
+from granpipe.dataset.cells import has_column, number_in, truth_in, whole_in
 from granpipe.dataset.moments import SUMS, sums
 from granpipe.dataset.names import array_path
 from granpipe.dataset.record import CopyRecord
@@ -53,14 +53,21 @@ def parameters_of(row: Any) -> tuple[Box, Parameters]:
     PhotoError
         `unreadable`: the row is damaged, or of another table.
     """
-    light = zip(PARAMETER_COLUMNS[_LIGHT:], AS_IT_WAS, strict=True)
     try:
         flips = [truth_in(row, name) for name in PARAMETER_COLUMNS[:_FLIPS]]
         numbers = [number_in(row, name) for name in PARAMETER_COLUMNS[_FLIPS:_LIGHT]]
-        numbers += [number_in(row, name) if has_cell(row, name) else own for name, own in light]
-        return _box(row), Parameters(*flips, *numbers)
+        return _box(row), Parameters(*flips, *numbers, *_light_in(row))
     except ValueError as error:
         raise PhotoError("unreadable", f"its row of labels.csv is damaged: {error}") from error
+
+
+def _light_in(row: Any) -> list[float]:
+    """Return the light of a row; the photograph's own where the table has no such columns."""
+    columns = zip(PARAMETER_COLUMNS[_LIGHT:], AS_IT_WAS, strict=True)
+    light = [number_in(row, name) if has_column(row, name) else own for name, own in columns]
+    if light[-1] <= 0:
+        raise ValueError(f"gamma is {light[-1]}, not above 0")
+    return light
 
 
 FIRST = 1

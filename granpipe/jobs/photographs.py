@@ -82,13 +82,13 @@ class Photographs:
         seed: int = 0,
         ranges: Ranges = Ranges(),  # noqa: B008 - frozen
     ) -> None:
-        self.split = checked("split", split, _SPLIT)
-        self.copies = checked("copies", copies, _ITEMS)
-        self.seed = checked("seed", seed, checks.SEED)
+        self._split = checked("split", split, _SPLIT)
+        self._copies = checked("copies", copies, _ITEMS)
+        self._seed = checked("seed", seed, checks.SEED)
         self.epoch = epoch
         if not isinstance(ranges, Ranges):
             raise OptionError(f"ranges: {ranges!r} is not Ranges(...)")
-        self.ranges = ranges
+        self._ranges = ranges
         self._store = open_store(checked("dataset", dataset, checks.place))
         self._process = os.getpid()
         summary = _summary_of(self._store)
@@ -99,6 +99,26 @@ class Photographs:
         self.classes = list(summary["classes"])
         self.size = _size_of(self._store, self._columns, summary)
         self.mean, self.std = (np.array(summary[name], np.float32) for name in ("mean", "std"))
+
+    @property
+    def split(self) -> str:
+        """Whose arrays these are; another split is another `Photographs`."""
+        return self._split
+
+    @property
+    def copies(self) -> int:
+        """Copies of each photograph."""
+        return self._copies
+
+    @property
+    def seed(self) -> int:
+        """The seed of the copies."""
+        return self._seed
+
+    @property
+    def ranges(self) -> Ranges:
+        """What copies are drawn from."""
+        return self._ranges
 
     @property
     def epoch(self) -> int:

@@ -21,7 +21,7 @@ from granpipe.jobs.prepare_options import Options
 from granpipe.jobs.prepare_run import PrepareRun
 from granpipe.jobs.prepare_tables import rejections
 from granpipe.jobs.run import Run, Say, run_again
-from granpipe.jobs.shards import write_shards
+from granpipe.jobs.shards import check_target, write_shards
 from granpipe.jobs.shards_options import SHARD_SIZE, ShardsReport, shards_wish
 from granpipe.jobs.split_plan import Wish
 from granpipe.photo.letterbox import Colour
@@ -237,6 +237,9 @@ def prepare(
         None if drop is None else checked("drop", ",".join(drop), checks.flags),
     )
 
+    if wished and not dry_run:
+        check_target(wished, "prepare", say)
+
     def work(run: Run) -> Report:
         settings = settings_of(run, *shape)
         steps = PrepareRun(run, photos, settings, options, follow)
@@ -267,7 +270,7 @@ def prepare(
         else:
             steps.finish(search.ignored.total())
             report.stale = steps.stale
-            if wished and report.prepared:
+            if wished:
                 about = steps.samples(), "prepare", workplace
                 report.shards = write_shards(wished, *about, follow, say, verify=verify)
         log_line(repr(report))

@@ -10,7 +10,7 @@ import PIL
 from granpipe import __version__
 from granpipe.dataset.arrays import array_digest, begin_change, blank_npy
 from granpipe.dataset.moments import sums
-from granpipe.dataset.names import array_path
+from granpipe.dataset.names import AUGMENTED, SUMMARY, array_path
 from granpipe.dataset.record import WITHOUT_ARRAY, Record
 from granpipe.dataset.sources import read_photo
 from granpipe.engines.processes import TIME_LIMIT
@@ -238,5 +238,6 @@ class PreparePhoto:
         if self.writes:
             if self.is_change:
                 begin_change(self.output)  # type: ignore[arg-type]
+                begin_change(self.output, f"{AUGMENTED}/{SUMMARY}")  # type: ignore[arg-type]
             version = self.output.write(array_path(job.photo.path), file)
         return Outcome(Record(**fields, array_sha256=digest, array_version=version), is_kept=False)

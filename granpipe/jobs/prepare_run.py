@@ -35,7 +35,7 @@ from granpipe.jobs.screening import Screening
 from granpipe.jobs.settle import settle
 from granpipe.jobs.shards_options import Samples, samples_of
 from granpipe.jobs.split_plan import check_no_sides, plan_sides
-from granpipe.jobs.stale_copies import end_stale_copies, has_stale_copies
+from granpipe.jobs.stale_copies import end_stale_copies, former_copies, has_stale_copies
 from granpipe.stores.protocol import Entry, Store
 
 if TYPE_CHECKING:
@@ -77,6 +77,7 @@ class PrepareRun:
         self.sides: Sides | None = None
         self.unseen: list[str] = []
         self.stale = False
+        self.copies = former_copies(run.store)
         self.former = read_summary(run.store) or {}  # before this run takes it away
         self.former_indices = former_indices(run.ledger, self.former)
         if not options.dry_run:
@@ -270,7 +271,7 @@ class PrepareRun:
 
     def samples(self) -> Samples:
         """Return what shards are made of, once all is finished."""
-        return samples_of(self.run.store, self._tables().rows, PREPARED_COLUMNS)
+        return samples_of(self.run.store, self._tables().rows, PREPARED_COLUMNS, self.settings.size)
 
     def _tables(self, ignored: int = 0) -> PrepareTables:
         plan = self.side_plan.settings if self.side_plan else {}
@@ -281,8 +282,8 @@ class PrepareRun:
         )
 
     def _end_stale_copies(self, digests: Mapping[str, str]) -> None:
-        self.stale = end_stale_copies(self.run, digests[LABELS])
+        self.stale = end_stale_copies(self.run, self.copies, digests[LABELS])
 
     def has_stale_copies(self) -> bool:
         """Return whether the run would leave an augmented set stale; of a dry run."""
-        return has_stale_copies(self.run, self._tables().labels)
+        return has_stale_copies(self.run, self.copies, self._tables().labels)

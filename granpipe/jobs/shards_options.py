@@ -49,19 +49,25 @@ class Samples:
         Those of labels.csv.
     summary : mapping
         Its dataset.json.
+    size : int
+        Side of the arrays, in pixels.
     """
 
     dataset: Store
     rows: Callable[[], Iterator[Mapping[str, Any]]]
     columns: Sequence[str]
     summary: Mapping[str, Any]
+    size: int
 
 
 def samples_of(
-    dataset: Store, rows: Callable[[], Iterator[Mapping[str, Any]]], columns: Sequence[str]
+    dataset: Store,
+    rows: Callable[[], Iterator[Mapping[str, Any]]],
+    columns: Sequence[str],
+    size: int,
 ) -> Samples:
     """Return what the shards of a dataset are made of that has been finished just now."""
-    return Samples(dataset, rows, columns, read_summary(dataset) or {})
+    return Samples(dataset, rows, columns, read_summary(dataset) or {}, size)
 
 
 @dataclass(frozen=True, slots=True)

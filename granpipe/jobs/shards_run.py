@@ -132,8 +132,7 @@ class ShardsRun:
     def _check_space(self) -> None:
         """Stop where arrays as they are do not fit; other formats take less, nobody knows what."""
         query = "SELECT sum(samples) FROM todo JOIN wanted USING (name)"
-        side = int(self.samples.summary["settings"].get("size", 0))
-        needed = int(self.index.value(query)) * (3 * side**2 + 3 * 1024)
+        needed = int(self.index.value(query)) * (3 * self.samples.size**2 + 3 * 1024)
         free = self.run.store.free()
         if self.wish.form.name == "npy" and free is not None and needed > free:
             raise DatasetError(
