@@ -5,7 +5,7 @@ import shutil
 import stat
 from functools import cache
 
-_PIECE = 1 << 20
+_LONGEST_PATH = 3_999
 
 
 def check_regular(status: os.stat_result) -> None:
@@ -43,19 +43,10 @@ def free(folder: str) -> int:
     return shutil.disk_usage(place).free
 
 
-def read_all(number: int, size: int) -> bytes:
-    """Return a file's bytes, in one call where it has the size that it should have."""
-    data = os.read(number, size + 1)
-    if len(data) == size:
-        return data
-    pieces = [data]
-    while pieces[-1]:
-        pieces.append(os.read(number, _PIECE))
-    return b"".join(pieces)
-
-
-def write_all(number: int, data: bytes | bytearray | memoryview) -> None:
-    """Write all bytes to an open file."""
-    rest = memoryview(data)
-    while rest:
-        rest = rest[os.write(number, rest) :]
+def refusal(root: str, path: str) -> str:
+    """Return why a folder cannot have a file of this path, or an empty text."""
+    size = len(path.encode("utf-8", "replace"))
+    if size > 255 and max(len(part.encode("utf-8", "replace")) for part in path.split("/")) > 255:
+        return "the name is too long"
+    is_too_long = os.name == "posix" and length(root) + size > _LONGEST_PATH
+    return "the path is too long for the output" if is_too_long else ""

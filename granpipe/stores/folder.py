@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import IO
 
 from granpipe.errors import DatasetError
-from granpipe.stores.disk import check_regular, free, ignores_case, length, read_all, write_all
+from granpipe.stores.disk import check_regular, free, ignores_case, refusal
 from granpipe.stores.locks import lock, lock_or_tell
 from granpipe.stores.owner import busy_with, owner_of, this_process
 from granpipe.stores.protocol import Entry, Held, Store
@@ -19,7 +19,7 @@ from granpipe.stores.walk import version_of, walk
 
 # A file may change once more within the tick of its disk's clock, FAT's being the longest.
 _SETTLED = 2_000_000_000
-_LONGEST_PATH = 3_999
+_PIECE = 1 << 20
 _TO_WRITE = os.O_WRONLY | os.O_CREAT | getattr(os, "O_BINARY", 0)
 # Without O_NONBLOCK, opening a pipe would wait for somebody to write.
 _TO_READ = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
@@ -64,7 +64,7 @@ class Folder:
         try:
             before = os.fstat(number)
             check_regular(before)
-            data = read_all(number, before.st_size)
+            data = _read(number, before.st_size)
             after = os.fstat(number)
         finally:
             os.close(number)
@@ -100,7 +100,7 @@ class Folder:
             # By the system's calls: a file object takes as long as writing an array.
             number = os.open(temporary, _TO_WRITE | os.O_TRUNC, 0o666)
             try:
-                write_all(number, data)
+                _write(number, data)
                 return version_of(os.fstat(number))
             finally:
                 os.close(number)
@@ -199,14 +199,7 @@ class Folder:
 
     def refusal(self, path: str) -> str:
         """Return why the disk cannot have such a path."""
-        size = len(path.encode("utf-8", "replace"))
-        if (
-            size > 255
-            and max(len(part.encode("utf-8", "replace")) for part in path.split("/")) > 255
-        ):
-            return "the name is too long"
-        is_too_long = os.name == "posix" and length(self.root) + size > _LONGEST_PATH
-        return "the path is too long for the output" if is_too_long else ""
+        return refusal(self.root, path)
 
     def is_missing(self) -> bool:
         """Return whether nothing has its name, or a file has."""
@@ -284,3 +277,20 @@ class Folder:
             what = error.strerror or error
             advice = "move it away" if isinstance(error, IsADirectoryError) else "mend that"
             raise DatasetError(f"{self._name(path)}: {what}; {advice}, run again") from error
+
+
+def _read(number: int, size: int) -> bytes:
+    """Return a file's bytes, in one call where it has the size that it should have."""
+    data = os.read(number, size + 1)
+    if len(data) == size:
+        return data
+    pieces = [data]
+    while pieces[-1]:
+        pieces.append(os.read(number, _PIECE))
+    return b"".join(pieces)
+
+
+def _write(number: int, data: bytes | bytearray | memoryview) -> None:
+    rest = memoryview(data)
+    while rest:
+        rest = rest[os.write(number, rest) :]
