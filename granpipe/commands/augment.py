@@ -106,12 +106,15 @@ def _light(name: str, what: str) -> Callable[[Any], Any]:
 @options.verify
 @options.preview
 @options.strict
+@click.option("--dry-run", is_flag=True, help="Say what would be done; write nothing.")
+@options.as_json
 @options.verbose
 @options.quiet
 def augment_command(
     dataset: str,
     preview: str | None,
     strict: bool,
+    as_json: bool,
     verbose: bool,
     quiet: bool,
     **settings: Any,
@@ -129,11 +132,15 @@ def augment_command(
     """
     from granpipe.jobs.augment import augment
 
+    if preview and settings["dry_run"]:
+        raise click.UsageError("--preview needs copies, which --dry-run does not write.")
     sheet = options.sheet_place(preview) if preview else None
-    progress = partial(options.progress, quiet=quiet, engine=settings["engine"])
+    progress = partial(options.progress, quiet=quiet)
     report = augment(dataset, progress=progress, say=options.say, **settings)
-    if not quiet:
-        _print(report, verbose=verbose)
+    if as_json:
+        reports.print_json(report)
+    elif not quiet:
+        _print(report, verbose=verbose, dry_run=settings["dry_run"])
     if sheet:
         _draw(dataset, report.folder, *sheet)
     reports.finish(report.rejected, strict=strict)
@@ -146,7 +153,7 @@ def _draw(dataset: str, folder: str, store: Any, name: str) -> None:
     store.write(name, draw_copies(open_store(dataset), open_store(folder)))
 
 
-def _print(report: "Report", *, verbose: bool) -> None:
+def _print(report: "Report", *, verbose: bool, dry_run: bool) -> None:
     from granpipe.jobs.augment_run import ADVICE
     from granpipe.stores.urls import join
 
@@ -166,3 +173,5 @@ def _print(report: "Report", *, verbose: bool) -> None:
         reports.echo(printable(str(report.shards)))
     if report.held_out:
         reports.echo(f"Of the training split alone: {report.held_out:,} photographs are held out.")
+    if dry_run:
+        reports.echo("Nothing was written: this was a dry run.")

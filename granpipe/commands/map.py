@@ -77,7 +77,7 @@ def map_command(source: str, outputs: tuple[str, ...], quiet: bool, **settings: 
 
     if settings["links"] and settings["redact"] is not None:
         raise click.UsageError("--redact leaves out links; give it or --links.")
-    progress = partial(options.progress, quiet=quiet, engine=settings["engine"])
+    progress = partial(options.progress, quiet=quiet)
     report = map_photos(source, outputs, progress=progress, say=options.say, **settings)
     if not quiet:
         _print(report)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.shell_completion import CompletionItem
 
 from granpipe import checks
 from granpipe.commands import reports
@@ -95,8 +96,18 @@ class File(click.ParamType):  # type: ignore[type-arg,unused-ignore]
             self.fail(f"{text!r} does not end in {', '.join(self.suffixes)}.", param, ctx)
         return text
 
+    def shell_complete(self, ctx: click.Context, param: Any, incomplete: str) -> list[Any]:
+        return [CompletionItem(incomplete, type="file")]
 
-PLACE = Checked("folder", checks.place)
+
+class Place(Checked):
+    """A folder, or s3://bucket/prefix."""
+
+    def shell_complete(self, ctx: click.Context, param: Any, incomplete: str) -> list[Any]:
+        return [CompletionItem(incomplete, type="dir")]
+
+
+PLACE = Place("folder", checks.place)
 """A folder, or s3://bucket/prefix."""
 
 
@@ -144,6 +155,9 @@ workers = click.option(
     type=Whole(checks.WORKERS),
     metavar="N",
     help="Processes.  [default: one a core]",
+)
+as_json = click.option(
+    "--json", "as_json", is_flag=True, help="Print what was done as one JSON object."
 )
 verbose = click.option("-v", "--verbose", is_flag=True, help="List every reject.")
 engine = click.option(
@@ -201,17 +215,13 @@ def progress(
     total: int,
     *,
     quiet: bool,
-    engine: str = "local",
     unit: str = "photographs",
 ) -> Iterator[Any]:
-    """Show a bar, on a terminal only, so that log files stay readable.
-
-    A run on Spark is one of hours without a terminal: it logs a line a minute instead.
-    """
+    """Show a bar on a terminal; elsewhere, as in a log file, a line a minute."""
     if quiet or sys.stderr is None:
         return results
     if not sys.stderr.isatty():
-        return results if engine == "local" else _logged(results, total)
+        return _logged(results, total)
     from granpipe.jobs.following import bar
 
     return bar(results, total, unit)

@@ -167,6 +167,7 @@ def _rule(text: str) -> str:
 @options.preview
 @click.option("--allow-empty", is_flag=True, help="Let a split of --split have no photographs.")
 @options.strict
+@options.as_json
 @options.verbose
 @options.quiet
 def prepare_command(
@@ -174,6 +175,7 @@ def prepare_command(
     output: str,
     preview: str | None,
     strict: bool,
+    as_json: bool,
     verbose: bool,
     quiet: bool,
     **settings: Any,
@@ -200,7 +202,7 @@ def prepare_command(
     sheet = _sheet_place(preview, source) if preview else None
     rules = settings.pop("hold_out")
     settings["hold_out"] = [rule for rule in rules if rule != "none"] if rules else None
-    progress = partial(options.progress, quiet=quiet, engine=settings["engine"])
+    progress = partial(options.progress, quiet=quiet)
     report = prepare(
         source,
         output,
@@ -208,15 +210,17 @@ def prepare_command(
         say=options.say,
         **settings,
     )
-    if not quiet:
+    if as_json:
+        reports.print_json(report, found=report.found)
+    elif not quiet:
         _print(report, output, settings["dry_run"], verbose=verbose)
     if report.sides and (line := report.sides.shortage()):
         options.say(line)
     if report.reindexed:
-        reports.echo(reports.reindexed(report.reindexed), err=quiet)
+        reports.echo(reports.reindexed(report.reindexed), err=quiet or as_json)
     if report.stale:
         line = f"The augmented set is stale now: run granpipe augment {printable(output)}"
-        reports.echo(line, err=quiet)
+        reports.echo(line, err=quiet or as_json)
     if sheet:
         _draw(output, *sheet)
     if report.unseen:

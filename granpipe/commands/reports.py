@@ -1,11 +1,13 @@
 """What commands print of what they did."""
 
+import json
 import os
 import sys
 from collections import Counter
 from collections.abc import Collection, Mapping
+from dataclasses import fields, is_dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
 
 SIDES = ("train", "validation", "test")
 _MOST_ENDINGS = 6
+# What a report keeps for the ledger, or of each photograph.
+_TOO_LONG = {"note", "past", "plan", "key", "sightings"}
 LEAST_GROUPS, LEAST_OF_CLASS = 40, 5
 """As `granpipe.dataset.shortcuts` has them, which takes NumPy's time to import."""
 MOST_LINES = 20
@@ -53,6 +57,32 @@ def echo(text: str, *, err: bool = False) -> None:
         silence(sys.stderr if err else sys.stdout)
         name = "standard error" if err else "standard output"
         raise DatasetError(f"{name}: {error.strerror or error}; mend that, run again") from error
+
+
+def print_json(report: Any, **more: Any) -> None:
+    """Print a report as one JSON object: of what is long, as rejects, how many there are.
+
+    Parameters
+    ----------
+    report : dataclass
+    **more
+        What the object has beside its fields.
+    """
+    echo(json.dumps({**_plain(report), **more}, ensure_ascii=False))
+
+
+def _plain(value: Any) -> Any:
+    if is_dataclass(value):
+        pairs = ((one.name, getattr(value, one.name)) for one in fields(value))
+        return {name: _plain(inner) for name, inner in pairs if name not in _TOO_LONG}
+    if isinstance(value, Mapping):
+        return {
+            " ".join(key) if isinstance(key, tuple) else key: _plain(one)
+            for key, one in value.items()
+        }
+    if isinstance(value, list | tuple) and value and hasattr(value[0], "reason"):
+        return dict(Counter(one.reason for one in value))
+    return [_plain(one) for one in value] if isinstance(value, list | tuple) else value
 
 
 def silence(stream: TextIO | None) -> None:

@@ -77,6 +77,7 @@ def augment(
     workers: int | None = None,
     engine: str = "local",
     verify: bool = False,
+    dry_run: bool = False,
     shards: str | os.PathLike[str] | None = None,
     shard_size: int = SHARD_SIZE,
     shard_format: str = "npy",
@@ -112,6 +113,8 @@ def augment(
         executor reaches.
     verify : bool
         Hash every array, also those whose size, time and file number are as before.
+    dry_run : bool
+        Say what would be made and deleted, but write nothing.
     shards : str or Path, optional
         Folder or s3:// URL to write the copies to once more, as WebDataset tar files.
     shard_size, shard_format : int, str
@@ -146,7 +149,7 @@ def augment(
     wished = shards_wish(workplace, shards, shard_size, shard_format, source, target)
     summary = _check_dataset(source)
 
-    if wished:
+    if wished and not dry_run:
         check_target(wished, "augment", say)
 
     def work(run: Run) -> Report:
@@ -154,7 +157,10 @@ def augment(
         steps = AugmentRun(run, task, copies, side)
         steps.labels.read(summary)
         steps.plan(verify=verify)
-        steps.make(workplace, follow)
+        if dry_run:
+            steps.foresee()
+        else:
+            steps.make(workplace, follow)
         _check_same(source, summary)
         report = Report(
             run.store.url,
@@ -164,6 +170,8 @@ def augment(
             run.count_unwanted(),
             steps.labels.held_out,
         )
+        if dry_run:
+            return report
         steps.finish(summary)
         if read_summary(source) != summary:  # prepare was faster than the tables were written
             run.store.delete(SUMMARY)

@@ -152,6 +152,12 @@ class AugmentRun:
         work(_NOT_AS_RECORDED)
         self.run.verify(lambda: work("SELECT photo, copy FROM mismatched JOIN copies USING (name)"))
 
+    def foresee(self) -> None:
+        """Take the copies that are not there for made, without making them."""
+        self.index.execute(
+            f"UPDATE copies SET is_made = 1 WHERE (photo, copy) IN ({_NOT_AS_RECORDED})"
+        )
+
     def _job(self, row: Row) -> Job:
         _, photo, first = row
         query = """SELECT source, made_from, copies, left, top, right, bottom FROM photos

@@ -100,3 +100,40 @@ def test_closing_lines_fit_a_terminal_and_say_what_comes_next(granpipe, src, out
     assert printed[-2:] == [f"Written: {out}/labels.csv", f"Next: granpipe augment {out}"]
     long = [line for line in printed if len(line) > 80 and str(out) not in line]
     assert long == []
+
+
+def test_a_report_is_one_json_object_on_demand(granpipe, src, out):
+    (src / "corn/broken.jpg").write_bytes(b"no picture")
+    result = granpipe("prepare", src, out, "--json", "--split", "50/50", "--allow-empty")
+    report = json.loads(result.stdout)
+    assert report["found"] == 4
+    assert report["prepared"] == {"corn": 3}
+    assert report["rejected"] == {"unreadable": 1}
+    assert sum(report["sides"]["counts"].values()) == 3
+    copies = json.loads(granpipe("augment", out, "--json", "--copies", 2).stdout)
+    assert copies["written"] == {"corn": 2 * report["sides"]["counts"]["corn train"]}
+
+
+def test_a_dry_run_of_augment_says_what_the_run_does(granpipe, src, out):
+    granpipe("prepare", src, out, "--size", 12)
+    granpipe("augment", out, "--copies", 3)
+    before = tree(out)
+    dry = granpipe("augment", out, "--copies", 2, "--seed", 4, "--dry-run").output
+    assert tree(out) == before
+    wet = granpipe("augment", out, "--copies", 2, "--seed", 4).output
+    assert dry == wet + "Nothing was written: this was a dry run.\n"
+    assert "6 copies" in dry
+    assert "3 arrays deleted" in dry
+    assert (
+        "(6 unchanged)" in granpipe("augment", out, "--copies", 2, "--seed", 4, "--dry-run").output
+    )
+
+
+def test_a_shell_completes_folders():
+    from click.shell_completion import ShellComplete
+
+    from granpipe.commands.group import cli
+
+    completions = ShellComplete(cli, {}, "granpipe", "_GRANPIPE_COMPLETE").get_completions
+    assert [one.type for one in completions(["prepare"], "im")] == ["dir"]
+    assert "augment" in [one.value for one in completions([], "")]
