@@ -77,13 +77,20 @@ def find_stretches(
 
 def _scan(data: bytes, header: int, place: int) -> Iterator[Stretch]:
     for mark in chain(_find_markers(data, place), [len(data)]):
-        marker, end = (data[mark + 1] if mark < len(data) else 0), mark
-        while end > place and data[end - 1] == 0xFF:  # fill bytes before a marker
-            end -= 1
+        marker = data[mark + 1] if mark < len(data) else 0
+        end = _before_fill(data, place, mark)
         yield Stretch(header, place, end, marker)
         if marker not in _RESTARTS:
             return
         header, place = end, mark + 2
+
+
+def _before_fill(data: bytes, start: int, end: int) -> int:
+    """Return where the fill bytes begin that end at a place, which may be millions."""
+    while end > start and data[end - 1] == 0xFF:
+        block = data[max(start, end - _BLOCK) : end]
+        end -= len(block) - len(block.rstrip(b"\xff"))
+    return end
 
 
 def _find_markers(data: bytes, place: int) -> Iterator[int]:
@@ -184,9 +191,7 @@ def _decode_plain(image: Image.Image, data: bytes, start: int) -> bool:
     bool
         Whether its pixels end where its codes do, as nearly always; else all is to be looked at.
     """
-    end = len(data) - 2
-    while end > start and data[end - 1] == 0xFF:  # fill bytes before the marker
-        end -= 1
+    end = _before_fill(data, start, len(data) - 2)
     last = end - _TAIL
     if (
         not start

@@ -11,6 +11,7 @@ from typing import BinaryIO
 from PIL import Image, UnidentifiedImageError
 
 from granpipe.errors import PhotoError, one_line
+from granpipe.photo.clutter import check_clutter
 from granpipe.photo.details import details_of, note_details, read_details
 from granpipe.photo.isobmff import Container, read_container
 from granpipe.photo.jpeg_header import open_plain
@@ -85,6 +86,7 @@ def _check_pixels(sides: tuple[int, int], max_pixels: int) -> None:
 
 
 def _open_by_pillow(data: bytes, max_pixels: int, max_memory: int | None) -> Image.Image:
+    check_clutter(data)
     if data.startswith(_SAID_BEFORE) and (what := describe(data)):
         raise PhotoError("unsupported", what)
     if data.startswith(PREFIXES):

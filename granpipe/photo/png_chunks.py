@@ -148,8 +148,11 @@ def read_chunks(png: bytes) -> PngChunks:
         if kind == b"eXIf" or (is_whole and kind in _NAMED):  # EXIF says itself what it is
             found.named.setdefault(kind, png[start:end])
         elif is_whole and kind in _TEXTS:
+            if size > _MOST_TEXT:  # to inflate the others takes seconds
+                found.is_odd = True
+                continue
             keyword, text = _text(kind, png[start:end])
-            size += len(text or b"")
+            size += _LARGEST_TEXT if text is None else len(text)
             found.is_odd |= text is None or size > _MOST_TEXT
             if text and keyword in _KEPT and size <= _MOST_TEXT and not found.exif_in(keyword):
                 found.texts[keyword] = text
