@@ -18,7 +18,8 @@ from PIL import Image
 from granpipe.errors import PhotoError
 
 _MARKER = re.compile(rb"\xff([\x01-\xfe])")
-_HUFFMAN, _ARITHMETIC = frozenset(b"\xc0\xc1\xc2"), frozenset(b"\xc9\xca")
+# Of the first kind are lossless ones, whose codes are Huffman's of steps from pixel to pixel.
+_HUFFMAN, _ARITHMETIC = frozenset(b"\xc0\xc1\xc2\xc3"), frozenset(b"\xc9\xca")
 _FRAMES = frozenset(range(0xC0, 0xD0)) - frozenset(b"\xc4\xc8\xcc")
 _RESTARTS = range(0xD0, 0xD8)
 _ALONE = frozenset([0x01, 0xD8, *_RESTARTS])
@@ -165,7 +166,11 @@ def decode_jpeg(image: Image.Image, data: bytes) -> bool:
     if not stretches:
         stretches = list(find_stretches(data, tiles[0][2], _ARITHMETIC))
         decode = _decode_arithmetic
-    if not stretches or len(stretches) > _MOST_STRETCHES:
+    if not stretches:
+        return False
+    if len(stretches) > _MOST_STRETCHES:
+        if not stretches[-1].marker:
+            raise PhotoError("truncated", "lacks its end marker")
         return False
     decoder = _Decoder(image)
     try:

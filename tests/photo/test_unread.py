@@ -216,6 +216,16 @@ def test_a_lossless_jpeg_of_any_size_is_drawn(width, height):
     assert np.array_equal(np.asarray(found), np.asarray(expected))
 
 
+@pytest.mark.parametrize("width", [1, 64, 600, 627, 640, 1300])
+def test_a_lossless_jpeg_without_its_end_is_truncated_as_others_are(width):
+    data = lossless(np.asarray(picture(width, 90).convert("L")))
+    said = "truncated: lacks its end marker; all else seems to be there"
+    assert reason(data[:-2]) == said
+    half = data[: len(data) // 2]
+    assert reason(half) == "truncated: the file ends before its pixels do"
+    assert reason(half + data[-2:]) == "truncated: its codes end before its pixels do"
+
+
 ODD_SEGMENTS = {
     "JFIF of 7 bytes": eb.segment(0xE0, b"JFIF\0"),
     "JFIF of 4 bytes": eb.segment(0xE0, b"JFIF"),
