@@ -183,7 +183,8 @@ def _check_container(container: Container, max_pixels: int) -> None:
     _check_pixels(sides, max_pixels)
     is_large = max(sides) > _LONGEST_AVIF or sides[0] * sides[1] > _LARGEST_AVIF
     if is_large and b"av01" in container.codings:
-        what = f"{sides[0]} x {sides[1]} pixels, of which no AVIF is decoded"
+        most = f"{_LONGEST_AVIF:,} a side and {_LARGEST_AVIF:,} in all"
+        what = f"{sides[0]} x {sides[1]} pixels; of an AVIF {most} are decoded"
         raise PhotoError("too_large", what)
 
 
