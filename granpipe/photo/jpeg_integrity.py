@@ -34,6 +34,7 @@ _SPARE = (b"\0", b"\xff\0") * _AHEAD
 _SPARE_AHEAD = b"".join(_SPARE[:_AHEAD])
 # Each costs some 20 microseconds; a camera writes a few thousand at most.
 _MOST_STRETCHES = 5000
+_MOST_SEGMENTS = 1 << 16
 _BLOCK = 1 << 17
 _ZEROS, _PIXELS_A_BYTE = (
     32,
@@ -61,9 +62,17 @@ def find_stretches(
 
     None is yielded of a JPEG whose frame is of another kind, its codes not being Huffman's unless
     told otherwise. What follows its end is left alone.
+
+    Raises
+    ------
+    PhotoError
+        `unsupported` where there are so many segments that looking through them takes seconds.
     """
-    header = place
+    header, segments = place, 0
     while match := _MARKER.search(data, place):
+        segments += 1
+        if segments > _MOST_SEGMENTS:
+            raise PhotoError("unsupported", f"is a JPEG of more than {_MOST_SEGMENTS:,} segments")
         marker, place = match[1][0], match.end()
         if marker == _END or (marker in _FRAMES and marker not in frames):
             return

@@ -78,6 +78,16 @@ def test_a_jpeg_of_fewer_parts_is_read(parts):
     assert np.array_equal(drawn(jpeg_with(parts)), drawn(JPEG))
 
 
+def test_a_jpeg_of_too_many_segments_between_its_scans_is_refused_at_once():
+    data = encoded("JPEG", progressive=True)
+    place = data.index(b"\xff\xda", data.index(b"\xff\xda") + 2)
+    assert np.array_equal(
+        drawn(data[:place] + b"\xff\xfe\0\2" * 60_000 + data[place:]), drawn(data)
+    )
+    with pytest.raises(PhotoError, match="unsupported: is a JPEG of more than 65,536 segments"):
+        drawn(data[:place] + b"\xff\xfe\0\2" * MANY + data[place:])
+
+
 def test_fill_before_the_end_marker_is_passed_over():
     assert np.array_equal(drawn(JPEG[:-2] + b"\xff" * 10 * MANY + JPEG[-2:]), drawn(JPEG))
 
