@@ -5,24 +5,19 @@ Only what the primary picture needs is read: Pillow applies no clean aperture an
 and stops at EXIF that it cannot read.
 """
 
-import math
 import struct
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from granpipe.photo.item_streams import decoded_sides, named_colours, wrong_sides
-from granpipe.photo.meta_box import DamagedError, Meta, number, read_meta
+from granpipe.photo.brands import mend_brands
+from granpipe.photo.item_streams import decoded_sides, lacking, named_colours, wrong_sides
+from granpipe.photo.meta_box import Meta, read_meta
 from granpipe.photo.odd_properties import mend_properties, read_code_points, unknown_property
-
-if TYPE_CHECKING:
-    from fractions import Fraction
+from granpipe.photo.transforms import place
 
 _LARGEST_EXIF = 1 << 20
 _EXIF = b"Exif"
 _REMARKS = (_EXIF, b"mime")  # the latter is XMP
-# Orientations of Exif for quarter turns anticlockwise, without and with a mirror before display
-# (`imir` axis 0 swaps top and bottom, 1 swaps left and right), as irot comes before imir.
-_TURNS = {None: (1, 8, 3, 6), 0: (4, 5, 2, 7), 1: (2, 7, 4, 5)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +47,12 @@ class Container:
     remark_types : tuple of int
         Where the types of EXIF and XMP items stand in the file.
     mends : tuple of tuple
-        Places in the file, and what is to be written there so that no decoder stops at a property
-        that is damaged and makes no pixels.
+        Places in the file, and what is to be written there so that no decoder stops at a brand, or
+        at a property that is damaged and makes no pixels.
     unknown : str
         A property that a reader of the picture must know, and that no decoder here does.
+    lacks : str
+        A property that the picture or a part of it lacks, without which no decoder reads it.
     contradiction : str
         How the sides that are said differ from those that are coded, in words.
     is_whole : bool
@@ -74,6 +71,7 @@ class Container:
     remark_types: tuple[int, ...] = ()
     mends: tuple[tuple[int, bytes], ...] = ()
     unknown: str = ""
+    lacks: str = ""
     contradiction: str = ""
     is_whole: bool = False
 
@@ -88,66 +86,37 @@ def read_container(data: bytes) -> Container:
     """
     meta = read_meta(data)
     found: dict[str, Any] = {}
-    for kind, start, end, _ in map(meta.properties.__getitem__, meta.owned.get(meta.primary, ())):
-        try:
-            _take_property(kind, data[start:end], found)
-        except (DamagedError, struct.error, ZeroDivisionError):
-            continue
-    sides, aperture = found.get("sides"), found.get("aperture")
-    cut = _cut(sides, aperture) if sides and aperture else None
-    quarters, axis = found.get("quarters", 0), found.get("axis")
+    own = [(one, meta.properties[one]) for one in meta.owned.get(meta.primary, ())]
+    said = [(one, box.kind, data[box.start : box.end]) for one, box in own]
+    for _, kind, content in said:
+        _take_property(kind, content, found)
+    placed = place(found.get("sides"), said)
     return Container(
         meta.kinds.get(meta.primary, b""),
         frozenset(meta.kinds.values()),
-        sides,
-        decoded_sides(data, meta) or sides,
-        cut,
-        _TURNS[axis][quarters],
+        found.get("sides"),
+        decoded_sides(data, meta) or found.get("sides"),
+        placed.aperture,
+        placed.orientation,
         "profile" in found,
         found.get("code_points") or named_colours(data, meta),
         _exif(data, meta),
         tuple(meta.places[item] for item, kind in meta.kinds.items() if kind in _REMARKS),
-        tuple(mend_properties(data, meta, is_cut=cut is not None)),
+        (*mend_properties(data, meta, placed.impossible), *mend_brands(data, meta)),
         unknown_property(data, meta),
+        lacking(meta),
         wrong_sides(data, meta),
         meta.is_whole,
     )
 
 
 def _take_property(kind: bytes, content: bytes, found: dict[str, Any]) -> None:
-    if kind == b"ispe":
+    if kind == b"ispe" and len(content) >= 12:
         found["sides"] = struct.unpack_from(">II", content, 4)
-    elif kind == b"irot":
-        found["quarters"] = number(content, 0, 1) & 3
-    elif kind == b"imir":
-        found["axis"] = number(content, 0, 1) & 1
-    elif kind == b"clap":
-        from fractions import Fraction  # noqa: PLC0415 - for the few that are cut
-
-        numbers = struct.unpack_from(">IIIIiIiI", content)
-        found["aperture"] = tuple(map(Fraction, numbers[::2], numbers[1::2]))
     elif kind == b"colr" and content[:4] == b"nclx":
         found["code_points"] = read_code_points(content) or found.get("code_points")
     elif kind == b"colr" and content[:4] in {b"prof", b"rICC"}:
         found["profile"] = True
-
-
-def _cut(
-    sides: tuple[int, int], aperture: "tuple[Fraction, Fraction, Fraction, Fraction]"
-) -> tuple[int, int, int, int] | None:
-    """Return the clean aperture as a box in the picture (14496-12, section 12.1.4).
-
-    It is given by its width, its height and what its centre is off the picture's. None stands for
-    one that is empty or lies outside, which is left out of account.
-    """
-    width, height, across, down = aperture
-    edges = []
-    for side, part, off in zip(sides, (width, height), (across, down), strict=True):
-        first = math.floor(off + (side - part) / 2)
-        edges.append((first, first + round(part)))
-    (left, right), (top, bottom) = edges
-    is_within = 0 <= left < right <= sides[0] and 0 <= top < bottom <= sides[1]
-    return (left, top, right, bottom) if is_within else None
 
 
 def _exif(data: bytes, meta: Meta) -> bytes:

@@ -15,6 +15,10 @@ from granpipe.photo.streams import StreamHeader
 
 _AV1, _HEVC = b"av01", (b"hvc1", b"hev1")
 _CODED = (_AV1, *_HEVC)
+_NEEDED: dict[bytes, tuple[bytes, ...]] = {
+    **{_AV1: (b"ispe", b"av1C"), **dict.fromkeys(_HEVC, (b"ispe", b"hvcC"))},
+    **dict.fromkeys((b"grid", b"iovl"), (b"ispe",)),
+}
 _BEGINNING = 1024
 _MOST_ALPHAS, _MOST_PARTS = 4, 1024
 _LAYERS = (b"lsel", b"a1op")
@@ -53,6 +57,16 @@ def wrong_sides(data: bytes, meta: Meta) -> str:
             what = "put together" if meta.kinds.get(item) == b"grid" else "coded"
             (width, height), (wide, high) = wrong[0], coded.sides
             return f"says it has {width} x {height} pixels, and is {what} as {wide} x {high}"
+    return ""
+
+
+def lacking(meta: Meta) -> str:
+    """Return the kind of a property that the picture or a part of it has to have and has not."""
+    for item in (meta.primary, *meta.related(b"dimg", meta.primary)[:_MOST_PARTS]):
+        had = {meta.properties[number].kind for number in meta.owned.get(item, ())}
+        for kind in _NEEDED.get(meta.kinds.get(item, b""), ()):
+            if kind not in had:
+                return kind.decode()
     return ""
 
 

@@ -126,15 +126,19 @@ def open_plain(data: bytes) -> PlainJpeg | None:
 
 def _segments(data: bytes) -> Iterator[tuple[int, int, int]]:
     """Yield marker, begin and end of the contents of each segment, to the first scan's header."""
-    marker, end = 0, 2
-    while marker != _SCAN:
+    end = 2
+    for _ in _SEGMENTS:
         marker, length = _HEAD(data, end)
         start, end = end + 4, end + 2 + length
         if length < 2 or end > len(data) or marker not in _KNOWN:
             raise OddHeaderError
         yield marker, start, end
+        if marker == _SCAN:
+            return
+    raise OddHeaderError
 
 
+_SEGMENTS = range(4096)
 _KNOWN = {_BASELINE, _EXTENDED, _PROGRESSIVE, _CODES, _SCAN, _QUANTA, _INTERVAL, _COMMENT}
 _KNOWN |= {*range(_JFIF, _JFIF + 16)}
 

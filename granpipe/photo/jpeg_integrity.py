@@ -18,7 +18,8 @@ from PIL import Image
 from granpipe.errors import PhotoError
 
 _MARKER = re.compile(rb"\xff([\x01-\xfe])")
-_HUFFMAN, _ARITHMETIC = frozenset(b"\xc0\xc1\xc2"), frozenset(b"\xc9\xca")
+# Of the first kind are lossless ones, whose codes are Huffman's of steps from pixel to pixel.
+_HUFFMAN, _ARITHMETIC = frozenset(b"\xc0\xc1\xc2\xc3"), frozenset(b"\xc9\xca")
 _FRAMES = frozenset(range(0xC0, 0xD0)) - frozenset(b"\xc4\xc8\xcc")
 _RESTARTS = range(0xD0, 0xD8)
 _ALONE = frozenset([0x01, 0xD8, *_RESTARTS])
@@ -33,6 +34,7 @@ _SPARE = (b"\0", b"\xff\0") * _AHEAD
 _SPARE_AHEAD = b"".join(_SPARE[:_AHEAD])
 # Each costs some 20 microseconds; a camera writes a few thousand at most.
 _MOST_STRETCHES = 5000
+_MOST_SEGMENTS = 1 << 16
 _BLOCK = 1 << 17
 _ZEROS, _PIXELS_A_BYTE = (
     32,
@@ -60,9 +62,17 @@ def find_stretches(
 
     None is yielded of a JPEG whose frame is of another kind, its codes not being Huffman's unless
     told otherwise. What follows its end is left alone.
+
+    Raises
+    ------
+    PhotoError
+        `unsupported` where there are so many segments that looking through them takes seconds.
     """
-    header = place
+    header, segments = place, 0
     while match := _MARKER.search(data, place):
+        segments += 1
+        if segments > _MOST_SEGMENTS:
+            raise PhotoError("unsupported", f"is a JPEG of more than {_MOST_SEGMENTS:,} segments")
         marker, place = match[1][0], match.end()
         if marker == _END or (marker in _FRAMES and marker not in frames):
             return
@@ -77,13 +87,20 @@ def find_stretches(
 
 def _scan(data: bytes, header: int, place: int) -> Iterator[Stretch]:
     for mark in chain(_find_markers(data, place), [len(data)]):
-        marker, end = (data[mark + 1] if mark < len(data) else 0), mark
-        while end > place and data[end - 1] == 0xFF:  # fill bytes before a marker
-            end -= 1
+        marker = data[mark + 1] if mark < len(data) else 0
+        end = _before_fill(data, place, mark)
         yield Stretch(header, place, end, marker)
         if marker not in _RESTARTS:
             return
         header, place = end, mark + 2
+
+
+def _before_fill(data: bytes, start: int, end: int) -> int:
+    """Return where the fill bytes begin that end at a place, which may be millions."""
+    while end > start and data[end - 1] == 0xFF:
+        block = data[max(start, end - _BLOCK) : end]
+        end -= len(block) - len(block.rstrip(b"\xff"))
+    return end
 
 
 def _find_markers(data: bytes, place: int) -> Iterator[int]:
@@ -158,7 +175,11 @@ def decode_jpeg(image: Image.Image, data: bytes) -> bool:
     if not stretches:
         stretches = list(find_stretches(data, tiles[0][2], _ARITHMETIC))
         decode = _decode_arithmetic
-    if not stretches or len(stretches) > _MOST_STRETCHES:
+    if not stretches:
+        return False
+    if len(stretches) > _MOST_STRETCHES:
+        if not stretches[-1].marker:
+            raise PhotoError("truncated", "lacks its end marker")
         return False
     decoder = _Decoder(image)
     try:
@@ -184,9 +205,7 @@ def _decode_plain(image: Image.Image, data: bytes, start: int) -> bool:
     bool
         Whether its pixels end where its codes do, as nearly always; else all is to be looked at.
     """
-    end = len(data) - 2
-    while end > start and data[end - 1] == 0xFF:  # fill bytes before the marker
-        end -= 1
+    end = _before_fill(data, start, len(data) - 2)
     last = end - _TAIL
     if (
         not start

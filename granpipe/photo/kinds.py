@@ -2,6 +2,7 @@
 
 import re
 
+from granpipe.photo.brands import are_of_picture
 from granpipe.photo.raw import describe_raw
 
 SUFFIXES = frozenset(
@@ -27,14 +28,13 @@ _NEVER = frozenset(" ".join((_RAW, _BESIDE, _FILMS)).split())
 _SELDOM = frozenset(" ".join((_PICTURES, _TEXTS, _MAPS, _DATA, _PROGRAMS)).split())
 _NO_PHOTOS = ("thumbs.db",)
 
-HEAD = 32
+HEAD = 64
 """How many first bytes tell what a file is."""
 
 HEAD_OF_TIFF = 1 << 16
 """How many first bytes tell whether a TIFF is a raw photograph."""
 
 _ENDING = re.compile(r"\.[a-z0-9]{1,9}")
-_BRANDS = re.compile(rb".{4}ftyp(?:hei[cxms]|hev[cxms]|mif[12]|msf1|avi[fs]|miaf)", re.DOTALL)
 _BMP_HEADERS = {12, 16, 40, 52, 56, 64, 108, 124}
 _SIGNATURES = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
@@ -91,7 +91,7 @@ def begins_like_photo(head: bytes) -> bool:
     >>> begins_like_photo(b"\xff\xd8\xff\xe1"), begins_like_photo(b"GIF89a")
     (True, False)
     """
-    if head.startswith(_SIGNATURES) or _BRANDS.match(head):
+    if head.startswith(_SIGNATURES) or are_of_picture(head):
         return not describe_raw(head)
     if head.startswith(b"BM"):
         return len(head) >= 18 and int.from_bytes(head[14:18], "little") in _BMP_HEADERS

@@ -1,11 +1,12 @@
 """Properties in a HEIC or AVIF file at which decoders stop, though they make no pixels.
 
 A damaged one becomes free space (`free`), and nobody must know it any more; in a sound one, bits
-that are to be 0 are made so. What says how the pixels are coded is left alone.
+that are to be 0 are made so. What says how the pixels are coded is left alone. In an AVIF, those
+that readers must know are marked so, as its decoder wants it.
 """
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from granpipe.photo.meta_box import Box, Meta
 
@@ -18,13 +19,17 @@ _NAMED = ({*range(1, 13), 22} - {3}, {*range(1, 19)} - {3}, {*range(18)} - {3})
 _LAST_MATRIX = 14  # that decoders know
 _USED_BITS = {b"irot": 3, b"imir": 1}
 _ESSENTIAL = 0x80
+_MARKED = frozenset((b"irot", b"imir", b"clap", b"a1op", b"lsel"))
+_UNMARKED = b"a1lx"
 _KNOWN = frozenset(
     (b"ispe", b"pixi", b"colr", b"av1C", b"hvcC", b"irot", b"imir", b"clap", b"pasp")
 )
 _KNOWN |= {b"auxC", b"a1op", b"a1lx", b"lsel", b"clli", b"mdcv", b"free", b"skip"}
 
 
-def mend_properties(data: bytes, meta: Meta, *, is_cut: bool) -> Iterator[tuple[int, bytes]]:
+def mend_properties(
+    data: bytes, meta: Meta, impossible: Collection[int] = ()
+) -> Iterator[tuple[int, bytes]]:
     """Yield places in a file, and what is to be written there.
 
     Parameters
@@ -33,8 +38,8 @@ def mend_properties(data: bytes, meta: Meta, *, is_cut: bool) -> Iterator[tuple[
         The file.
     meta : Meta
         Its tables.
-    is_cut : bool
-        The clean aperture of the picture is one that can be.
+    impossible : collection of int
+        Numbers of clean apertures of the picture that cannot be.
     """
     odd = {number for number, box in enumerate(meta.properties) if _is_odd(data, box)}
     own = meta.owned.get(meta.primary, [])
@@ -43,16 +48,25 @@ def mend_properties(data: bytes, meta: Meta, *, is_cut: bool) -> Iterator[tuple[
     odd |= set(colours) - set(last.values())
     if "points" in last and _has_impossible_matrix(data, meta, meta.properties[last["points"]]):
         odd.add(last["points"])
-    if not is_cut:
-        odd |= {number for number in own if meta.properties[number].kind == b"clap"}
+    odd |= set(impossible)
     for number, box in enumerate(meta.properties):
         if number in odd:
             yield box.place, b"free"
         else:
             yield from _cleared(data, box)
+    yield from _marked(data, meta, odd)
+
+
+def _marked(data: bytes, meta: Meta, odd: Collection[int]) -> Iterator[tuple[int, bytes]]:
+    """Yield what marks the properties that a reader must know (MIAF, section 7.3.9), and no odd."""
+    is_av1 = b"av01" in meta.kinds.values()
     for number, place in meta.marks:
-        if number in odd and data[place] & _ESSENTIAL:
-            yield place, bytes([data[place] & ~_ESSENTIAL])
+        kind = meta.properties[number].kind if 0 <= number < len(meta.properties) else b""
+        if data[place] & _ESSENTIAL:
+            if number in odd or (is_av1 and kind == _UNMARKED):
+                yield place, bytes([data[place] & ~_ESSENTIAL])
+        elif is_av1 and number not in odd and kind in _MARKED:
+            yield place, bytes([data[place] | _ESSENTIAL])
 
 
 def unknown_property(data: bytes, meta: Meta) -> str:

@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import cache
 from io import BytesIO
 from typing import BinaryIO
@@ -10,8 +11,9 @@ from typing import BinaryIO
 from PIL import Image, UnidentifiedImageError
 
 from granpipe.errors import PhotoError, one_line
+from granpipe.photo.clutter import check_clutter
 from granpipe.photo.details import details_of, note_details, read_details
-from granpipe.photo.isobmff import read_container
+from granpipe.photo.isobmff import Container, read_container
 from granpipe.photo.jpeg_header import open_plain
 from granpipe.photo.kinds import HEAD, begins_like_photo
 from granpipe.photo.png import scale_key
@@ -45,6 +47,7 @@ _FORMATS = (
 JPEGS = ("JPEG", "MPO")
 _MAGIC = (b"\xff\xd8\xff", b"\x89PNG", *PREFIXES, b"BM")
 _SAID_BEFORE = (b"GIF8", b"\xff\xd8\xff")  # Pillow would open what it does not decode
+_LONGEST_AVIF, _LARGEST_AVIF = 32_768, 1 << 28  # sides and pixels that libavif takes at most
 _WEBP_BUFFERS = 4  # that its decoder makes when it is opened, of 4 bytes a pixel
 
 
@@ -83,6 +86,7 @@ def _check_pixels(sides: tuple[int, int], max_pixels: int) -> None:
 
 
 def _open_by_pillow(data: bytes, max_pixels: int, max_memory: int | None) -> Image.Image:
+    check_clutter(data)
     if data.startswith(_SAID_BEFORE) and (what := describe(data)):
         raise PhotoError("unsupported", what)
     if data.startswith(PREFIXES):
@@ -95,7 +99,7 @@ def _open_by_pillow(data: bytes, max_pixels: int, max_memory: int | None) -> Ima
     try:
         image = _opened(data)
     except Exception as error:  # Pillow's plugins raise nearly anything on hostile bytes
-        image = _opened_again(data, error)
+        image = _opened_again(data, error, max_pixels)
     if container := details_of(image).container:
         if container.contradiction:
             raise PhotoError("truncated", container.contradiction)
@@ -120,6 +124,7 @@ def _opened(data: bytes) -> Image.Image:
         scale_key(image, details.chunks)
     elif details.container and details.container.mends:
         image = _open(mended(data, details.container.mends))
+        details = replace(details, decoder_turns=image.format == "HEIF")  # by its brands at first
     elif image.format == "TIFF":
         image.info.pop("xmp", None)  # by which Pillow would turn it
         image.is_animated = True  # type: ignore[attr-defined]  # else it reads all EXIF at its end
@@ -140,23 +145,47 @@ def _open(data: bytes) -> Image.Image:
         return Image.open(BytesIO(data), formats=formats)
 
 
-def _opened_again(data: bytes, error: Exception) -> Image.Image:
+def _opened_again(data: bytes, error: Exception, max_pixels: int) -> Image.Image:
     """Open a file without what is no part of its picture, or raise what is to be said of it."""
-    if what := describe(data, reads_heic=data[4:8] != b"ftyp" or _reads_heic()):
+    is_container = data[4:8] == b"ftyp"
+    if what := describe(data, reads_heic=not is_container or _reads_heic()):
         raise PhotoError("unsupported", what) from error
-    if data[4:8] == b"ftyp" and (what := read_container(data).contradiction):
-        raise PhotoError("truncated", what) from error
-    plain = simpler(data)
-    try:
-        if plain == data:
-            raise error  # noqa: TRY301
-        image = _opened(plain)
-    except UnidentifiedImageError as cause:
-        raise _not_opened(data) from cause
-    except Exception as cause:
-        raise PhotoError("truncated", one_line(cause)) from cause
-    note_details(image, read_details(image, data))
-    return image
+    if is_container:
+        _check_container(read_container(data), max_pixels)
+    for plain in _versions(data):
+        try:
+            image = _opened(plain)
+        except Exception as cause:
+            error = cause
+        else:
+            note_details(image, read_details(image, data))
+            return image
+    if isinstance(error, UnidentifiedImageError):
+        raise _not_opened(data) from error
+    raise PhotoError("truncated", one_line(error)) from error
+
+
+def _versions(data: bytes) -> Iterator[bytes]:
+    """Yield a file without what decoders stop at, and then without remarks."""
+    tried = [data]
+    if data[4:8] == b"ftyp" and (mends := read_container(data).mends):
+        tried.append(mended(data, mends))
+        yield tried[-1]
+    if (plain := simpler(data)) not in tried:
+        yield plain
+
+
+def _check_container(container: Container, max_pixels: int) -> None:
+    """Raise PhotoError for a HEIC or AVIF that did not open, and is other or larger than read."""
+    if container.contradiction:
+        raise PhotoError("truncated", container.contradiction)
+    sides = container.sides or (0, 0)
+    _check_pixels(sides, max_pixels)
+    is_large = max(sides) > _LONGEST_AVIF or sides[0] * sides[1] > _LARGEST_AVIF
+    if is_large and b"av01" in container.codings:
+        most = f"{_LONGEST_AVIF:,} a side and {_LARGEST_AVIF:,} in all"
+        what = f"{sides[0]} x {sides[1]} pixels; of an AVIF {most} are decoded"
+        raise PhotoError("too_large", what)
 
 
 @cache

@@ -46,12 +46,17 @@ def check_rows(image: Image.Image, png: bytes) -> None:
 
 
 def scale_key(image: Image.Image, said: PngChunks) -> None:
-    """Give the grey of up to 4 bits that is transparent the level that Pillow gives its pixels."""
+    """Give the grey or colour that is transparent the level that Pillow gives its pixels."""
     key, scale = image.info.get("transparency"), said.key_scale()
-    if isinstance(key, int) and image.mode == "1":
-        image.info["transparency"] = 255 * (key & 1)
-    elif isinstance(key, int) and scale > 1:
-        image.info["transparency"] = (key & (1 << said.depth) - 1) * scale
+    levels = said.key_levels()
+    if not levels or key is None:
+        return
+    if image.mode == "1":
+        image.info["transparency"] = 255 * levels[0]
+    elif isinstance(key, int):
+        image.info["transparency"] = levels[0] * scale
+    elif isinstance(key, tuple):
+        image.info["transparency"] = levels
 
 
 def resolve_key(image: Image.Image, png: bytes) -> None:

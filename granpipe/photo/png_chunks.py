@@ -41,7 +41,8 @@ class PngChunks:
     Attributes
     ----------
     named : dict
-        Contents of the first chunk of each kind that says something of colours or holds EXIF.
+        Contents of the first chunk of each kind that says something of colours or holds EXIF, and
+        of the tRNS that counts.
     texts : dict
         Contents of XMP and of EXIF that is written as text, by keyword.
     depth, colour_type : int
@@ -114,6 +115,13 @@ class PngChunks:
         """Pixels are grey or RGB of 16 bits, of which tRNS may name one."""
         return self.depth == 16 and self.colour_type in {_GREY, _RGB}
 
+    def key_levels(self) -> tuple[int, ...]:
+        """Return the levels of the grey or RGB that tRNS names, of which its depth's bits count."""
+        key = self.named.get(b"tRNS", b"")
+        if self.colour_type not in _KEY_SIZES or len(key) not in _KEY_SIZES[self.colour_type]:
+            return ()
+        return tuple(level & (1 << self.depth) - 1 for (level,) in struct.iter_unpack(">H", key))
+
     def key_scale(self) -> int:
         """Return what makes an 8-bit level of a grey level that tRNS names."""
         is_grey = self.colour_type == _GREY
@@ -128,6 +136,8 @@ def read_chunks(png: bytes) -> PngChunks:
     for kind, start, end, is_needed in _judged(png):
         has_pixels |= kind == b"IDAT"
         found.is_odd |= kind in _ODD and not is_needed
+        if kind == b"tRNS" and is_needed:
+            found.named[kind] = png[start:end]
         if is_needed or end + 4 > len(png):
             continue
         if has_pixels and kind in _BEFORE_PIXELS:
@@ -138,8 +148,11 @@ def read_chunks(png: bytes) -> PngChunks:
         if kind == b"eXIf" or (is_whole and kind in _NAMED):  # EXIF says itself what it is
             found.named.setdefault(kind, png[start:end])
         elif is_whole and kind in _TEXTS:
+            if size > _MOST_TEXT:  # to inflate the others takes seconds
+                found.is_odd = True
+                continue
             keyword, text = _text(kind, png[start:end])
-            size += len(text or b"")
+            size += _LARGEST_TEXT if text is None else len(text)
             found.is_odd |= text is None or size > _MOST_TEXT
             if text and keyword in _KEPT and size <= _MOST_TEXT and not found.exif_in(keyword):
                 found.texts[keyword] = text

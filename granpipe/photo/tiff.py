@@ -20,14 +20,25 @@ _ASKED = frozenset(
     (_WIDTH, _LENGTH, _BITS, _COMPRESSION, _PHOTOMETRIC, _SAMPLES, _PLANAR, _FORMAT)
 ) | {_FILL_ORDER, _EXTRA}
 _SIZES = {3: 2, 4: 4, 5: 8, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8}  # of a value, in bytes
+_WIDTHS = {1: 1, 2: 1, 6: 1, 7: 1, 16: 8, 17: 8} | _SIZES
+_LONG_OF_8 = {16: "Q", 17: "q"}
 # What stands before an orientation in a table and makes no pixels, with what it says by default.
 _REMARKS = {254: 0, 255: 1, 263: 1, 264: 0, 265: 0, 266: 1, 269: 0, 270: 0, 271: 0, 272: 0, 274: 1}
 _MOST_VALUES, _MOST_TAGS, _MOST_NUMBERS = 64, 4096, 200_000
 _BYTES, _PRIVATE = frozenset((1, 2, 6, 7)), 700
 _LETTERS = {1: "B", 3: "H", 4: "I", 13: "I", 16: "Q", 18: "Q"}
 _COLOURS = {
-    **{0: "grey", 1: "grey", 2: "RGB", 3: "palette", 4: "mask", 5: "CMYK", 6: "YCbCr", 8: "CIELab"},
-    **{9: "ICCLab", 10: "ITULab", 32803: "colour filter array", 32844: "LogL", 32845: "LogLuv"},
+    **{0: "white-is-zero grey", 1: "grey", 2: "RGB", 3: "palette", 4: "mask"},
+    **{
+        5: "CMYK",
+        6: "YCbCr",
+        8: "CIELab",
+        9: "ICCLab",
+        10: "ITULab",
+        32803: "colour filter array",
+        32844: "LogL",
+        32845: "LogLuv",
+    },
     34892: "linear raw",
 }
 _FORMATS = {2: "signed ", 3: "floating-point ", 5: "complex ", 6: "complex "}
@@ -162,6 +173,30 @@ def entries(data: bytes, start: int | None = None) -> Iterator[tuple[int, int, i
     start, step = start + struct.calcsize(order + counter), 4 + 2 * room
     for place in range(start, start + min(count, _MOST_TAGS) * step, step):
         yield (*struct.unpack_from(f"{order}HH{offset}", data, place), place + 4 + room)
+
+
+def as_classic(data: bytes, wanted: int) -> bytes:
+    """Return a classic TIFF block of one tag of a BigTIFF, or nothing where it has none.
+
+    Of several numbers it has the first, and of a text the beginning.
+    """
+    order = _order(data)
+    try:
+        kind, count, place = next(rest for number, *rest in entries(data) if number == wanted)
+        size = _WIDTHS[kind]
+        if count * size > 8:
+            (place,) = struct.unpack_from(f"{order}Q", data, place)
+        count = min(count, _MOST_VALUES if size == 1 else 1)
+        value = data[place : place + count * size]
+        if kind in _LONG_OF_8:  # which no classic TIFF has
+            (number,) = struct.unpack(order + _LONG_OF_8[kind], value)
+            kind, value = 4, struct.pack(f"{order}I", number if 0 <= number < 1 << 32 else 0)
+    except (struct.error, KeyError, OverflowError, StopIteration):
+        return b""
+    head = struct.pack(f"{order}HIH", 42, 8, 1) + struct.pack(f"{order}HHI", wanted, kind, count)
+    if len(value) <= 4:
+        return data[:2] + head + value.ljust(4, b"\0") + bytes(4)
+    return data[:2] + head + struct.pack(f"{order}II", 26, 0) + value
 
 
 def check_tables(data: bytes) -> None:

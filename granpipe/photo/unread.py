@@ -7,13 +7,11 @@ Both are for files that did not open. `describe` tells what is merely unknown fr
 import struct
 from collections.abc import Iterable, Iterator
 
+from granpipe.photo.brands import lone_brand, names_heic
 from granpipe.photo.isobmff import Container, read_container
 from granpipe.photo.png_chunks import SIGNATURE, without_remarks
 from granpipe.photo.raw import describe_raw
 from granpipe.photo.tiff import PREFIXES, describe_tiff, without_stray_tags
-
-HEIC_BRANDS = (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1")
-"""Major brands of the files that may be HEIC."""
 
 _JPEG = b"\xff\xd8\xff"
 _SCAN, _HIERARCHY, _JPEG_LS = 0xDA, 0xDE, 0xF7
@@ -47,6 +45,7 @@ _LARGEST_BMP_HEADER = 124
 _BMP_RUNS, _BMP_FIELDS = (1, 2), (3, 6)
 _BMP_INSIDE = {4: "JPEG", 5: "PNG"}
 _OS2 = 64
+_HEVC = frozenset((b"hvc1", b"hev1"))
 _CODINGS = {
     **{b"jpeg": "JPEG", b"j2k1": "JPEG 2000", b"vvc1": "VVC", b"evc1": "EVC", b"avc1": "H.264"},
     **{b"unci": "uncompressed pixels", b"lhv1": "layered HEVC", b"hvt1": "HEVC tiles"},
@@ -249,10 +248,16 @@ def _describe_container(data: bytes, reads_heic: bool) -> str:
     for coding in sorted(container.codings & _CODINGS.keys()):
         return f"is a HEIF file of {_CODINGS[coding]}"
     is_avif = b"av01" in container.codings
-    if not is_avif and data[8:12] in HEIC_BRANDS and not reads_heic:
+    is_heic = bool(container.codings & _HEVC)
+    if not is_avif and not reads_heic and (is_heic or names_heic(data)):
         return "HEIC needs the extra: pip install 'granpipe[heic]'"
-    if is_avif and container.is_whole and not container.sides:
-        return "is an AVIF that does not say its sides (ispe)"
+    name = "an AVIF" if is_avif else "a HEIC"
+    if container.is_whole and container.lacks == "ispe":
+        return f"is {name} that does not say its sides (ispe)"
+    if container.is_whole and container.lacks:
+        return f"is {name} that does not say how it is coded ({container.lacks})"
+    if container.is_whole and is_heic and not is_avif and (brand := lone_brand(data)):
+        return f"is a HEIC of the brand {brand!r} alone, with which decoders do not read it"
     return unknown_need(container)
 
 

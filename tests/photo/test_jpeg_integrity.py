@@ -54,6 +54,14 @@ def test_a_progressive_jpeg_that_lacks_a_few_codes_is_truncated(count):
         load(open_photo(damaged))
 
 
+def test_a_jpeg_of_very_many_restarts_without_its_end_is_truncated():
+    data = jpeg(picture(1300, 1040), restart_marker_blocks=1)
+    assert data.count(b"\xff\xd0") > 600
+    load(open_photo(data))
+    with pytest.raises(PhotoError, match="truncated: lacks its end marker"):
+        load(open_photo(data[:-2]))
+
+
 @pytest.mark.parametrize("end", [b"", b"\xff", b"\xff\x7f\0\0"], ids=repr)
 @pytest.mark.parametrize("size", [100, 480])
 def test_a_jpeg_without_its_end_is_truncated_as_pillow_says(end, size):

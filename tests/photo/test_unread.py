@@ -216,6 +216,16 @@ def test_a_lossless_jpeg_of_any_size_is_drawn(width, height):
     assert np.array_equal(np.asarray(found), np.asarray(expected))
 
 
+@pytest.mark.parametrize("width", [1, 64, 600, 627, 640, 1300])
+def test_a_lossless_jpeg_without_its_end_is_truncated_as_others_are(width):
+    data = lossless(np.asarray(picture(width, 90).convert("L")))
+    said = "truncated: lacks its end marker; all else seems to be there"
+    assert reason(data[:-2]) == said
+    half = data[: len(data) // 2]
+    assert reason(half) == "truncated: the file ends before its pixels do"
+    assert reason(half + data[-2:]) == "truncated: its codes end before its pixels do"
+
+
 ODD_SEGMENTS = {
     "JFIF of 7 bytes": eb.segment(0xE0, b"JFIF\0"),
     "JFIF of 4 bytes": eb.segment(0xE0, b"JFIF"),
@@ -423,6 +433,28 @@ def colour_png(levels: np.ndarray, key: tuple[int, ...]) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + head + chunk(b"tRNS", struct.pack(">3H", *key)) + rest
 
 
+@pytest.mark.parametrize("depth", [1, 2, 4, 8])
+def test_bits_above_the_depth_do_not_count_in_the_grey_that_is_transparent(depth):
+    levels = np.zeros((32, 32), int)
+    levels[:, 16:] = 2**depth - 1
+    for key in (0, 2**depth - 1):
+        plain = drawn(grey_png(depth, levels, key), 32, fill=(200, 30, 10))
+        for above in (1 << depth, 0xFFFF << depth & 0xFFFF):
+            data = grey_png(depth, levels, key | above)
+            assert np.array_equal(drawn(data, 32, fill=(200, 30, 10)), plain)
+
+
+def test_bits_above_the_depth_do_not_count_in_the_colour_that_is_transparent():
+    leaf = Image.new("RGB", (32, 32), (90, 140, 60))
+    leaf.paste((200, 40, 40), (0, 0, 16, 32))
+    data = encoded(leaf, "PNG")
+    for above in (0, 0x100, 0xFF00):
+        key = struct.pack(">3H", *(above | level for level in (90, 140, 60)))
+        clear = data[:33] + chunk(b"tRNS", key) + data[33:]
+        array = drawn(clear, 32, fill=(1, 2, 3))
+        assert (tuple(array[5, 25]), tuple(array[5, 5])) == ((1, 2, 3), (200, 40, 40))
+
+
 def test_the_colour_of_16_bits_that_is_transparent_is_that_one_alone():
     levels = np.full((200, 32, 3), 0x1234)
     levels[:, 16:] = (0x1234, 0x1234, 0x1235)
@@ -457,6 +489,7 @@ def tiff_of_bits(bits: int, photometric: int, channels: int, order: str, kind: i
     [
         *((bits, 2, 3, 1, f"{bits}-bit RGB") for bits in (2, 4, 10, 12, 14, 24, 32)),
         *((bits, 1, 1, 1, f"{bits}-bit grey") for bits in (10, 14, 24)),
+        (12, 0, 1, 1, "12-bit white-is-zero grey"),
         (16, 2, 3, 3, "16-bit floating-point RGB"),
         (32, 2, 3, 3, "32-bit floating-point RGB"),
         (16, 32845, 3, 2, "16-bit signed LogLuv of 3 channels"),
@@ -527,6 +560,32 @@ def test_a_compression_that_is_not_read_is_unsupported_and_named(compression):
     tags |= {0x106: eb.short(2), 0x115: eb.short(3), 0x103: eb.short(compression)}
     said = reason(tiff(tags, bytes(500)))
     assert said.startswith("unsupported: is a TIFF")
+
+
+def test_big_endian_grey_of_16_bits_counted_from_white_is_named():
+    said = reason(tiff_of_bits(16, 0, 1, ">"))
+    assert said.endswith("pixels are not read: 16-bit white-is-zero grey")
+
+
+NUMBERS = {1: "B", 3: "H", 4: "I", 6: "b", 7: "B", 8: "h", 9: "i", 11: "f", 12: "d"}
+NUMBERS |= {16: "Q", 17: "q", 5: "II", 10: "ii"}
+
+
+@pytest.mark.parametrize("count", [1, 2, 9])
+@pytest.mark.parametrize(("kind", "form"), NUMBERS.items(), ids=NUMBERS)
+def test_a_bigtiff_is_turned_by_an_orientation_of_any_type(kind, form, count):
+    leaf = picture(60, 40)
+    data = bytearray(encoded(leaf, "TIFF", big_tiff=True, tiffinfo={0x112: 1}))
+    place = data.index(struct.pack("<HHQ", 0x112, 3, 1))
+    value = struct.pack("<" + form, 6, *[1] * (len(form) - 1)) * count
+    struct.pack_into("<HHQ", data, place, 0x112, kind, count)
+    inline = value.ljust(8, b"\0") if len(value) <= 8 else struct.pack("<Q", len(data))
+    data[place + 12 : place + 20] = inline
+    data += value if len(value) > 8 else b""
+    expected = np.asarray(leaf.transpose(Image.Transpose.ROTATE_270))
+    assert np.array_equal(
+        drawn(bytes(data), 60), drawn(encoded(Image.fromarray(expected), "PNG"), 60)
+    )
 
 
 def test_a_big_endian_bigtiff_is_unsupported_and_a_little_endian_one_is_read():

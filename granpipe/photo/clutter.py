@@ -1,0 +1,67 @@
+"""Refuse a JPEG or PNG that holds so much beside its pixels that looking through it takes seconds.
+
+Each part costs Pillow, and what looks for damage, some microseconds, and each byte between the
+parts of a JPEG one. A camera writes tens of parts.
+"""
+
+import re
+
+from granpipe.errors import PhotoError
+from granpipe.photo.png_chunks import SIGNATURE, chunks
+
+_MOST_SEGMENTS = 4096
+_MOST_EXIF = 256  # whose contents Pillow joins, and copies all of them each time
+_MOST_STRAY = 1 << 18
+_MOST_CHUNKS = 1 << 18
+
+_MARKER = re.compile(rb"\xff([\x01-\xfe])")
+_ALONE = frozenset((0x01, *range(0xD0, 0xDA)))
+_SCAN, _APP1 = 0xDA, 0xE1
+
+
+def check_clutter(data: bytes) -> None:
+    """Raise PhotoError `unsupported` for a file of more parts beside its pixels than are read.
+
+    Parameters
+    ----------
+    data : bytes
+        A file of any format.
+    """
+    if data.startswith(b"\xff\xd8\xff"):
+        _check_jpeg(data)
+    elif data.startswith(SIGNATURE) and _count_chunks(data) > _MOST_CHUNKS:
+        raise PhotoError("unsupported", f"is a PNG of more than {_MOST_CHUNKS:,} chunks")
+
+
+def _check_jpeg(data: bytes) -> None:
+    """Count what is before the first scan (ITU T.81, annex B): segments, EXIF and other bytes."""
+    place, stray, blocks = 2, 0, 0
+    for _ in range(_MOST_SEGMENTS):
+        match = _MARKER.search(data, place)
+        if not match or match[1][0] == _SCAN:
+            stray += (match.start() if match else len(data)) - place
+            break
+        stray += match.start() - place
+        place, marker = match.end(), match[1][0]
+        if marker not in _ALONE:
+            blocks += marker == _APP1 and data.startswith(b"Exif\0\0", place + 2)
+            place += int.from_bytes(data[place : place + 2], "big")
+    else:
+        raise PhotoError("unsupported", _words(_MOST_SEGMENTS, "segments"))
+    if blocks > _MOST_EXIF:
+        raise PhotoError("unsupported", _words(_MOST_EXIF, "blocks of EXIF"))
+    if stray > _MOST_STRAY:
+        raise PhotoError("unsupported", _words(_MOST_STRAY, "bytes between segments"))
+
+
+def _words(most: int, parts: str) -> str:
+    return f"is a JPEG of more than {most:,} {parts} before its pixels"
+
+
+def _count_chunks(png: bytes) -> int:
+    count = 0
+    for _ in chunks(png):
+        count += 1
+        if count > _MOST_CHUNKS:
+            break
+    return count

@@ -1,0 +1,117 @@
+"""A file of very many parts beside its pixels is refused before it takes seconds."""
+
+import io
+import struct
+import time
+import zlib
+
+import numpy as np
+import pytest
+
+from granpipe.errors import PhotoError
+from granpipe.photo.letterbox import letterbox
+from granpipe.photo.opening import open_photo
+
+import exif_blocks as eb
+from conftest import picture
+from draw_containers import chunk
+
+MANY = 2_000_000  # bytes
+SECONDS = 2.0  # of which a tenth was measured
+
+
+def encoded(kind: str, **options) -> bytes:
+    stream = io.BytesIO()
+    picture(64, 48).save(stream, kind, **options)
+    return stream.getvalue()
+
+
+JPEG, PNG = encoded("JPEG", quality=90), encoded("PNG")
+SCAN = JPEG.index(b"\xff\xda")
+ODD = eb.segment(0xF3, b"nobody knows")  # so that it is no plain header
+EXIF = eb.segment(0xE1, b"Exif\0\0II*\0\x08\0\0\0\0\0\0\0\0\0")
+
+
+def drawn(data: bytes) -> np.ndarray:
+    began = time.monotonic()
+    try:
+        return letterbox(open_photo(data), 64)[0]
+    finally:
+        assert time.monotonic() - began < SECONDS
+
+
+def jpeg_with(parts: bytes, place: int = 2) -> bytes:
+    return JPEG[:place] + parts + JPEG[place:]
+
+
+def png_with(parts: bytes, *, is_behind: bool = False) -> bytes:
+    place = len(PNG) - 12 if is_behind else 33
+    return PNG[:place] + parts + PNG[place:]
+
+
+@pytest.mark.parametrize(
+    ("parts", "words"),
+    [
+        (b"\xff" * MANY, "bytes between segments"),
+        (ODD + b"a" * MANY, "bytes between segments"),
+        (b"\xff\0" * (MANY // 2), "bytes between segments"),
+        (b"\xff\xd0" * (MANY // 2), "segments"),
+        (b"\xff\xfe\0\2" * (MANY // 4), "segments"),
+        (ODD + b"\xff\xfe\0\2" * (MANY // 4), "segments"),
+        (EXIF * 300, "blocks of EXIF"),
+    ],
+    ids=["fill", "junk", "FF 00", "restarts", "comments", "comments of an odd one", "EXIF"],
+)
+@pytest.mark.parametrize("place", [2, SCAN])
+def test_a_jpeg_of_too_many_parts_is_refused_at_once(parts, words, place):
+    with pytest.raises(PhotoError, match=f"a JPEG of more than .* {words} before") as caught:
+        drawn(jpeg_with(parts, place))
+    assert caught.value.reason == "unsupported"
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [b"\xff" * 200_000, ODD + b"a" * 200_000, b"\xff\xfe\0\2" * 4000, ODD + EXIF * 200],
+    ids=["fill", "junk", "comments", "EXIF"],
+)
+def test_a_jpeg_of_fewer_parts_is_read(parts):
+    assert np.array_equal(drawn(jpeg_with(parts)), drawn(JPEG))
+
+
+def test_a_jpeg_of_too_many_segments_between_its_scans_is_refused_at_once():
+    data = encoded("JPEG", progressive=True)
+    place = data.index(b"\xff\xda", data.index(b"\xff\xda") + 2)
+    assert np.array_equal(
+        drawn(data[:place] + b"\xff\xfe\0\2" * 60_000 + data[place:]), drawn(data)
+    )
+    with pytest.raises(PhotoError, match="unsupported: is a JPEG of more than 65,536 segments"):
+        drawn(data[:place] + b"\xff\xfe\0\2" * MANY + data[place:])
+
+
+def test_fill_before_the_end_marker_is_passed_over():
+    assert np.array_equal(drawn(JPEG[:-2] + b"\xff" * 10 * MANY + JPEG[-2:]), drawn(JPEG))
+
+
+@pytest.mark.parametrize("kind", [b"tEXt", b"abCd", b"IDAT"])
+def test_a_png_of_too_many_chunks_is_refused_at_once(kind):
+    with pytest.raises(PhotoError, match="a PNG of more than 262,144 chunks") as caught:
+        drawn(png_with(chunk(kind, b"") * 300_000))
+    assert caught.value.reason == "unsupported"
+
+
+def test_a_png_of_many_chunks_is_read():
+    assert np.array_equal(drawn(png_with(chunk(b"tEXt", b"a\0b") * 50_000)), drawn(PNG))
+
+
+@pytest.mark.parametrize("length", [1 << 20, 2 << 20])
+@pytest.mark.parametrize("is_behind", [False, True])
+@pytest.mark.parametrize("kind", [b"zTXt", b"iTXt"])
+def test_texts_that_are_long_once_they_are_inflated_do_not_cost_a_png(length, is_behind, kind):
+    head = b"a\0\0" if kind == b"zTXt" else b"a\0\1\0\0\0"
+    bomb = chunk(kind, head + zlib.compress(bytes(length)))
+    block = eb.block(image={0x0112: eb.short(6)})
+    data = png_with(bomb * 2000 + chunk(b"eXIf", block), is_behind=is_behind)
+    assert struct.unpack_from(">II", data, 16) == (64, 48)
+    turned = drawn(png_with(chunk(b"eXIf", block)))
+    assert np.array_equal(drawn(data), turned)
+    assert not np.array_equal(turned, drawn(PNG))
