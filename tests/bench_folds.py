@@ -6,7 +6,8 @@ from importlib.util import find_spec
 
 import numpy as np
 
-from granpipe.dataset.sides import Folds, Member, deal
+from granpipe.dataset.dealing import Member, deal
+from granpipe.dataset.sides import Folds
 
 from bench_rounds import Bench
 

@@ -8,10 +8,11 @@ from hashlib import sha256
 
 import numpy as np
 
+from granpipe.dataset.dealing import Member, deal
 from granpipe.dataset.grouping_input import Facts, GroupingInput
 from granpipe.dataset.groups import Grouping, Groups
 from granpipe.dataset.names import label_of
-from granpipe.dataset.sides import Member, deal, parse_shares
+from granpipe.dataset.sides import parse_shares
 from granpipe.dataset.together import Together, parse_together
 from granpipe.photo.likeness import BYTES, WINDOWS
 

@@ -1,6 +1,7 @@
 """`--folds` and `--hold-out`: whole groups, stable, and what a rule names is tested on alone."""
 
 import json
+import random
 import shutil
 from collections import Counter, defaultdict
 
@@ -8,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from granpipe.dataset.dealing import Member, deal
 from granpipe.dataset.hold_out import parse_hold_out
-from granpipe.dataset.sides import Folds, Member, deal
+from granpipe.dataset.sides import Folds
 from granpipe.errors import OptionError
 from granpipe.mapping.country import countries_of, country_names
 
@@ -56,6 +58,32 @@ def test_every_class_is_in_every_fold_where_it_has_enough_groups(sizes, count):
         groups[one.label].add(one.group)
     for label, names in groups.items():
         assert len(seen[label]) == min(count, len(names)) or len(names) < count
+
+
+@given(st.integers(2, 12), st.integers(1, 6), st.integers(2, 6))
+def test_no_fold_is_empty_where_each_class_has_fewer_groups_than_folds(classes, groups, count):
+    members = [
+        Member(f"class {label}", f"g{label:02}{group}")
+        for label in range(classes)
+        for group in range(groups)
+    ]
+    folds = deal(members, Folds(count), 0)
+    assert len(set(folds.values())) == min(count, len(folds))
+
+
+def test_a_class_of_mixed_groups_is_in_every_fold_where_that_can_be():
+    for seed in range(40):
+        rng = random.Random(seed)
+        members = []
+        for group in range(rng.randrange(8, 20)):
+            labels = rng.choices("abcd", k=rng.randrange(1, 4))
+            members += [Member(label, f"g{group:02}") for label in labels for _ in range(3)]
+        folds, seen, names = deal(members, Folds(4), 0), defaultdict(set), defaultdict(set)
+        for one in members:
+            seen[one.label].add(folds[one.group])
+            names[one.label].add(one.group)
+        assert len(set(folds.values())) == 4
+        assert all(len(seen[label]) == 4 for label in seen if len(names[label]) >= 6), seed
 
 
 @given(MEMBERS, MEMBERS, st.integers(2, 4))
@@ -252,8 +280,18 @@ def test_rules_are_kept_until_others_are_named(granpipe, seasons, tmp_path):
     assert held(out) == set()
 
 
+def test_what_holds_nothing_and_what_deals_anew_is_said(granpipe, seasons, tmp_path):
+    words = ("prepare", seasons, tmp_path / "out", "--split", "80/20", "--allow-empty", *SMALL)
+    assert "anew" not in granpipe(*words).stderr
+    told = granpipe(*words, "--hold-out", "camera:Pixle 8").stderr
+    assert "--hold-out camera:Pixle 8 holds no photograph out" in told
+    assert "deals the split anew" in told
+    assert "anew" not in granpipe(*words).stderr
+
+
 @pytest.mark.parametrize(
-    "text", ["", "after", "after:soon", "after:2025-13-01", "country:", "moon:full"]
+    "text",
+    ["", "after", "after:20250101", "after:soon", "after:2025-13-01", "country:", "moon:full"],
 )
 def test_a_rule_that_makes_no_sense_is_refused(text, granpipe, seasons, tmp_path):
     with pytest.raises(OptionError, match="is no rule"):

@@ -111,7 +111,7 @@ def test_each_rule_names_the_pairs_that_it_joins(granpipe, src, out):
     assert distances["bytes"] == "0"
     assert 50 <= int(distances["place"]) <= 60
     assert distances["burst"] == "5"
-    assert "photographs 2 of test and 2 of validation" in printed
+    assert "2 photographs of test and 2 photographs of validation" in printed
     assert "4 leaks, which --strict" in granpipe("prepare", src, out, "--strict", code=1).stderr
 
 
@@ -374,6 +374,49 @@ def test_group_split_place_and_time_of_a_table(granpipe, src, out, table):
     assert len(set(groups.values())) == 4
 
 
+def test_a_day_without_an_hour_makes_no_burst(granpipe, src, out, table):
+    flat(src)
+    lines = "".join(
+        f"{name}.png,corn,2024-05-01,{split}\n"
+        for name, split in zip("abcdef", "tvtvtv", strict=True)
+    )
+    lines = lines.replace(",t\n", ",train\n").replace(",v\n", ",val\n")
+    path = table("source,label,taken_at,split\n" + lines)
+    granpipe("prepare", src, out, *SMALL, "--labels", path, *GIVEN)
+    assert leaks(out) == {}
+
+
+def test_a_missing_value_as_programs_write_it_is_empty(granpipe, src, out, table):
+    flat(src, "a")
+    path = table("source,label,latitude,longitude,taken_at\na.png,NA,NA,nan,NULL\n")
+    granpipe("prepare", src, out, *SMALL, "--labels", path)
+    assert rows(out / "labels.csv")[0]["label"] == "NA"
+    assert rows(out / "labels.csv")[0]["latitude"] == ""
+
+
+def test_a_pair_is_told_by_its_strongest_rule_alone_however_many_there_are(
+    granpipe, src, out, table
+):
+    lines = ["source,label,split,group,latitude,longitude"]
+    for number in range(60):
+        save(src / f"{number}.png", textured(number, (24, 18)))
+        split = "train" if number < 50 else "test"
+        lines.append(f"{number}.png,corn,{split},one,48.0,11.0")
+    path = table("\n".join(lines))
+    granpipe("prepare", src, out, *SMALL, "--labels", path, *GIVEN, "--keep-together", "place:200")
+    counts = Counter(row["source"] for row in rows(out / "leaks.csv"))
+    assert set(leaks(out).values()) == {"group"}
+    assert set(counts.values()) == {20}
+
+
+def test_a_split_of_which_nothing_is_left_is_told(granpipe, src, out):
+    clean(src)
+    for path in (src / "testing").rglob("*.jpg"):
+        path.write_bytes(b"no picture")
+    told = granpipe("prepare", src, out, *GIVEN, *SMALL).stderr
+    assert "split given: no photograph is left in test" in told
+
+
 def test_what_exif_says_counts_before_the_table(granpipe, src, out, table):
     place(src / "a.jpg", 1, 48.0, 11.0)
     path = table("source,label,latitude,longitude\na.jpg,corn,1,2\n")
@@ -388,9 +431,11 @@ def test_what_exif_says_counts_before_the_table(granpipe, src, out, table):
         ("source,label,split\na.png,corn,holdout\n", "row 2: split is 'holdout'"),
         ("source,label,latitude\na.png,corn,95\n", "row 2: latitude is '95'"),
         ("source,label,taken_at\na.png,corn,yesterday\n", "row 2: taken_at"),
+        ("source,label,taken_at\na.png,corn,2024-02-30\n", "row 2: taken_at"),
+        ("source,label,taken_at\na.png,corn,2024-02-20 25:00:00\n", "row 2: taken_at"),
         ("source,label\n" + 'a.png,"' + "x" * 1_100_000 + '"\n', "is no table"),
     ],
-    ids=["empty", "split", "latitude", "time", "large"],
+    ids=["empty", "split", "latitude", "time", "day", "hour", "large"],
 )
 def test_a_table_that_makes_no_sense_is_one_clear_line(granpipe, src, out, table, text, words):
     flat(src, "a")

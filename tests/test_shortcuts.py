@@ -122,7 +122,7 @@ def test_what_the_plant_may_be_in_has_a_line_of_its_own(prepare, planted, out):
     lines = prepare(planted, out, *SPLIT).stdout.splitlines()
     (line,) = [line for line in lines if line.startswith("light ")]
     assert line.endswith(" by chance), by the picture's look, perhaps the plant's: corn")
-    assert lines[-1] == f"See {out}/shortcuts.csv."
+    assert f"See {out}/shortcuts.csv." in lines
     assert verdicts(out)["place"] == "none"
 
 
@@ -195,7 +195,7 @@ def test_a_run_in_which_nothing_has_changed_looks_for_nothing(prepare, planted, 
 
     monkeypatch.setattr(find_shortcuts, "find_rows", find)
     again = prepare(planted, out).stdout
-    assert again.replace("48 of them up", "0 of them up") == first
+    assert again.replace("48 unchanged", "0 unchanged") == first
     after = (out / "shortcuts.csv").stat()
     assert (after.st_mtime_ns, after.st_ino) == (before.st_mtime_ns, before.st_ino)
 

@@ -139,11 +139,11 @@ def test_a_split_without_photographs_ends_with_1_and_says_what_would_do(prepare,
     refused = prepare(tmp_path / "src", out, "--split", "80/10/10", code=1).stderr
     assert refused.endswith(
         "granpipe: split 80/10/10: no photograph is in validation or test: the largest group has "
-        "60 of 60 photographs; --keep-together place:50,burst,likeness would do; "
+        "60 of 60 photographs; --keep-together place:60,burst,likeness would do; "
         "--allow-empty lets it be\n"
     )
     assert not (out / "labels.csv").exists()
-    fair = ("--split", "80/10/10", "--keep-together", "place:50,burst,likeness")
+    fair = ("--split", "80/10/10", "--keep-together", "place:60,burst,likeness")
     assert not prepare(tmp_path / "src", out, *fair).stderr
     assert Counter(splits(out).values()) == {"train": 48, "validation": 6, "test": 6}
 
@@ -161,10 +161,10 @@ def test_an_empty_split_that_is_allowed_is_told_of_in_each_run(prepare, tmp_path
     prepare(tmp_path / "src", out, "--split", "80/20", "--allow-empty")
     before = tree(out)
     told = prepare(tmp_path / "src", out).stderr
-    assert "--split none, and then --split 80/20 --keep-together place:50,burst" in told
+    assert "--split none, and then --split 80/20 --keep-together place:60,burst" in told
     assert tree(out) == before
     prepare(tmp_path / "src", out, "--split", "none")
-    dealt = ("--split", "80/20", "--keep-together", "place:50,burst,likeness")
+    dealt = ("--split", "80/20", "--keep-together", "place:60,burst,likeness")
     assert not prepare(tmp_path / "src", out, *dealt).stderr
     assert Counter(splits(out).values()) == {"train": 24, "test": 6}
 
@@ -175,7 +175,7 @@ def test_a_share_that_is_missed_is_a_line(prepare, tmp_path, out):
         place(tmp_path / f"src/corn/{number:02}.jpg", number, lat, 10)
     told = prepare(tmp_path / "src", out, "--split", "50/50").stderr
     assert "split 50/50: train has 80 %, test has 20 %: the largest group has 24 of 30" in told
-    assert "; --keep-together place:75,burst,likeness would do" in told
+    assert "; --keep-together place:90,burst,likeness would do" in told
     assert "; --split none, and then --split 50/50 --keep" in prepare(tmp_path / "src", out).stderr
 
 

@@ -278,7 +278,7 @@ def _print(report: "Report", output: str, dry_run: bool, *, verbose: bool) -> No
     if report.sides:
         reports.print_sides(report.sides, join(output, "alike.csv"))
         reports.print_shortcuts(report.sides, "" if dry_run else join(output, "shortcuts.csv"))
-        reports.print_leaks(report.sides, join(output, "leaks.csv"))
+        reports.print_leaks(report.sides, "" if dry_run else join(output, "leaks.csv"))
     if missing := [label for label in report.prepared if label in _MISSING_IN_PANDAS]:
         reports.echo(
             f"pandas reads the class {', '.join(sorted(missing))} as a missing value; read "

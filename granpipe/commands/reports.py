@@ -200,8 +200,11 @@ def print_leaks(sides: "Sides", leaks: str) -> None:
         echo("No leaks were found between the splits.")
         return
     pairs = ", ".join(f"{rule} {count:,}" for rule, count in sides.leaks.items())
-    held_out = " and ".join(f"{count:,} of {split}" for split, count in sides.leaking.items())
-    echo(f"Leaks, in pairs: {pairs}: photographs {held_out}. See {printable(leaks)}.")
+    held_out = " and ".join(
+        f"{counted(count, 'photograph')} of {split}" for split, count in sides.leaking.items()
+    )
+    where = f" See {printable(leaks)}." if leaks else ""
+    echo(f"Leaks, in pairs: {pairs}: {held_out}.{where}")
     if sides.plan.fix_leaks:
         echo(f"{sides.moved:,} photographs were moved to the earliest split of their group.")
     else:
@@ -222,8 +225,8 @@ def print_shortcuts(sides: "Sides", table: str) -> None:
     if strong and table:
         echo(f"See {printable(table)}.")
     if all(row.verdict in {"few", "constant"} for row in rows):
-        _print_few(max(row.groups for row in rows), max(row.classes for row in rows))
-    if 3 * sides.unknown > sides.counts.total():
+        _print_few(sides.groups, max(row.classes for row in rows))
+    if 3 * sides.unknown > sides.counts.total() and "folder" not in sides.plan.together.rules:
         echo(
             "Over a third of the photographs stand for themselves, which makes more groups than "
             "there are fields: put fields into folders, <class>/<field>/, and add folder to "

@@ -14,6 +14,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from granpipe.dataset.groups import has_second
 from granpipe.dataset.shortcut_facts import (
     Columns,
     Fact,
@@ -222,4 +223,5 @@ def _times(taken_at: NDArray[np.bytes_]) -> list[NDArray[np.float64]]:
         column = np.full(len(taken_at), np.nan)
         column[has] = value
         found.append(column)
+    found[2][~has_second(taken_at)] = np.nan  # a day of a table has no hour
     return found

@@ -15,6 +15,8 @@ from granpipe.dataset.together import Together
 BURST = 10
 """Seconds between two photographs of a burst, at most."""
 
+_SECONDS = len("2024-06-30T10:15:00")
+
 
 @dataclass(frozen=True, slots=True)
 class Groups:
@@ -82,7 +84,7 @@ def _link_places(photos: GroupingInput, together: Together) -> Links:
 
 def _link_bursts(photos: GroupingInput, _: Together) -> Links:
     """Join what one camera took within seconds, where the place of one of the two is not known."""
-    known = np.flatnonzero((photos.rows["taken_at"] != b"") & (photos.rows["camera"] > 0))
+    known = np.flatnonzero(has_second(photos.rows["taken_at"]) & (photos.rows["camera"] > 0))
     times = photos.rows["taken_at"][known].astype("datetime64[s]").astype(np.int64)
     camera = photos.rows["camera"][known]
     order = np.lexsort((times, camera))
@@ -95,6 +97,12 @@ def _link_bursts(photos: GroupingInput, _: Together) -> Links:
     here, there = here[is_one], there[is_one]
     near = (camera[here] == camera[there]) & (np.abs(times[here] - times[there]) <= BURST)
     return links(number[here[near]], number[there[near]])
+
+
+def has_second(taken_at: NDArray[np.bytes_]) -> NDArray[np.bool_]:
+    """Return which times are told to the second; others are empty, or a day of a table."""
+    seconds: NDArray[np.bool_] = np.char.str_len(taken_at) == _SECONDS
+    return seconds
 
 
 def _last_before(is_one: NDArray[np.bool_]) -> Numbers:

@@ -67,7 +67,7 @@ def parse_hold_out(text: str) -> HoldOut:
     value = value.strip()
     if kind in {"after", "before"}:
         try:
-            date.fromisoformat(value)
+            value = value if date.fromisoformat(value).isoformat() == value else ""
         except ValueError:
             value = ""
     if kind not in KINDS or not value:

@@ -7,6 +7,7 @@ import math
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from granpipe.dataset.split_words import split_word
@@ -16,6 +17,8 @@ from granpipe.stores.urls import join, open_file
 
 _PATHS = ("source", "path", "file_name", "filename")
 _LABELS = ("label", "class")
+_FACTS = {"latitude", "longitude", "taken_at"}
+_MISSING = {"na", "n/a", "nan", "null", "none"}
 _OPTIONAL = ("group", "split", "latitude", "longitude", "taken_at")
 # Two names of columns behind the table's own, as in survey.csv:photo_id,crop.
 _WITH_COLUMNS = re.compile(r"(.+):([^/\\:,]+),([^/\\:,]+)", re.DOTALL)
@@ -112,7 +115,7 @@ class LabelTable:
 
     def _rows(self, text: io.TextIOBase) -> Iterator[LabelRow]:
         first = text.readline()
-        delimiter = max(",;\t", key=first.count)
+        delimiter = max(",;\t", key=re.sub('"[^"]*"', "", first).count)
         header = next(csv.reader([first], delimiter=delimiter), [])
         places = self._places([cell.strip() for cell in header])
         former = csv.field_size_limit(_LONGEST_CELL)
@@ -143,7 +146,8 @@ class LabelTable:
     def _row(self, number: int, cells: Sequence[str], places: dict[str, int]) -> LabelRow:
         def cell(name: str) -> str:
             place = places.get(name, len(cells))
-            return cells[place].strip() if place < len(cells) else ""
+            text = cells[place].strip() if place < len(cells) else ""
+            return "" if name in _FACTS and text.casefold() in _MISSING else text
 
         def wrong(name: str, wanted: str) -> LayoutError:
             return LayoutError(f"{self.url}: row {number}: {name} is {cell(name)!r}, {wanted}")
@@ -156,12 +160,21 @@ class LabelTable:
             if value is None and cell(name):
                 raise wrong(name, f"not degrees between -{most} and {most}")
         taken_at = cell("taken_at").replace(" ", "T", 1)
-        if taken_at and not _TIME.fullmatch(taken_at):
+        if taken_at and not _is_time(taken_at):
             raise wrong("taken_at", "not a time as 2024-06-30T10:15:00")
         latitude, longitude = degrees if None not in degrees else (None, None)
         path = cell("path").replace("\\", "/").removeprefix("./")
         label, group = cell("label"), cell("group")
         return LabelRow(number, path, label, group, split, latitude, longitude, taken_at)
+
+
+def _is_time(text: str) -> bool:
+    """Return whether a text is a day or a second that there was."""
+    try:
+        datetime.fromisoformat(text)
+    except ValueError:
+        return False
+    return bool(_TIME.fullmatch(text))
 
 
 _DEGREES = (("latitude", 90), ("longitude", 180))

@@ -11,14 +11,14 @@ from numpy.typing import NDArray
 from granpipe.dataset.alike import alike_across
 from granpipe.dataset.components import Links, Numbers, joined, links
 from granpipe.dataset.grouping_input import GroupingInput
-from granpipe.dataset.groups import BURST, fields_of
-from granpipe.dataset.places import near_pairs
+from granpipe.dataset.groups import BURST, fields_of, has_second
+from granpipe.dataset.places import are_near, near_pairs
 from granpipe.dataset.together import Together
 
 LEAK_RULES = ("bytes", "group", "likeness", "place", "burst", "folder")
 """What may join two photographs of two splits; the strongest first."""
 
-MOST = 100
+MOST = 20
 """Pairs of one photograph by one rule, at most: a field may hold a hundred thousand."""
 
 WITHOUT_DISTANCE = {"group", "folder"}
@@ -58,8 +58,22 @@ def find_leaks(photos: GroupingInput, together: Together, split: _Splits) -> tup
     pairs, rule_of = pairs.at(order), rule_of[order]
     is_new = np.ones(len(pairs), bool)
     is_new[1:] = (np.diff(pairs.first) != 0) | (np.diff(pairs.second) != 0)
-    kept = np.flatnonzero(is_new)
+    # A pair that a stronger rule joins is that rule's, also where it has told enough of them.
+    kept = np.flatnonzero(is_new & (rule_of <= _strongest(photos, together, pairs)))
     return pairs.at(kept), rule_of[kept]
+
+
+def _strongest(photos: GroupingInput, together: Together, pairs: Links) -> Numbers:
+    """Return the strongest rule of those that are easily asked of a pair."""
+    one, other = photos.rows[pairs.first], photos.rows[pairs.second]
+    strongest = np.full(len(pairs), len(LEAK_RULES))
+    holds = {"bytes": one["sha256"] == other["sha256"]}
+    holds["group"] = (one["group"] > 0) & (one["group"] == other["group"])
+    if "place" in together.rules:
+        holds["place"] = are_near(one, other, together.metres)
+    for rule, are in reversed(holds.items()):
+        strongest[are] = LEAK_RULES.index(rule)
+    return strongest
 
 
 def _same_bytes(photos: GroupingInput, _: Together, split: _Splits) -> Iterator[Links]:
@@ -97,7 +111,7 @@ def _bursts(photos: GroupingInput, _: Together, split: _Splits) -> Iterator[Link
     """Yield what one camera took within seconds, where one of the two has no position."""
     rows = photos.rows
     lost = np.isnan(rows["lat"])
-    is_known = (rows["taken_at"] != b"") & (rows["camera"] > 0)
+    is_known = has_second(rows["taken_at"]) & (rows["camera"] > 0)
     times = np.zeros(len(rows), np.int64)
     times[is_known] = rows["taken_at"][is_known].astype("datetime64[s]").astype(np.int64)
     if not is_known.any():

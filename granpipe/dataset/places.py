@@ -7,6 +7,7 @@ other. Sines come from a series of products and sums, which round the same on ev
 import math
 from collections.abc import Iterator
 from itertools import product
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -81,6 +82,23 @@ def near_pairs(
     starts = np.searchsorted(pairs.first, pairs.first)
     pairs = pairs.at(np.flatnonzero(np.arange(len(pairs)) - starts < most))
     return links(queries[pairs.first], among[pairs.second], pairs.weight)
+
+
+def are_near(one: NDArray[Any], other: NDArray[Any], metres: float) -> NDArray[np.bool_]:
+    """Return which photographs are within so many metres of others; none without a position.
+
+    Parameters
+    ----------
+    one, other : structured ndarray of shape (n,)
+        With `lat` and `lon`, in decimal degrees.
+    metres : float
+        Along a great circle.
+    """
+    near = ~(np.isnan(one["lat"]) | np.isnan(other["lat"]))
+    first, second = (points(some["lat"][near], some["lon"][near]) for some in (one, other))
+    chord = 2 * EARTH * math.sin(min(metres / EARTH, math.pi) / 2)
+    near[near] = np.sqrt(((first - second) ** 2).sum(axis=1)) <= chord
+    return near
 
 
 def points(lat: _Floats, lon: _Floats) -> _Floats:

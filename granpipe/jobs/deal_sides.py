@@ -2,23 +2,25 @@
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 
+from granpipe.dataset.dealing import Member, deal
 from granpipe.dataset.grouping_input import Facts, GroupingInput
 from granpipe.dataset.groups import Grouping
 from granpipe.dataset.index import Index
 from granpipe.dataset.made import Made
 from granpipe.dataset.names import ALIKE, LABELS, LEAKS, PAST, RADIUS, SHORTCUTS
 from granpipe.dataset.names import SIDES as NOTE
-from granpipe.dataset.sides import SIDES, Member, Shares, deal
+from granpipe.dataset.sides import SIDES, Shares
 from granpipe.dataset.tables import ALIKE_COLUMNS, LEAK_COLUMNS, each_row
 from granpipe.errors import DatasetError
+from granpipe.jobs.count_sides import count_sides
 from granpipe.jobs.folds import deal_folds, find_held
-from granpipe.jobs.given_split import count_leaks, keep_leaks, take_given
+from granpipe.jobs.given_split import keep_leaks, take_given
 from granpipe.jobs.run import Run
-from granpipe.jobs.shortcut_table import SHORTCUT_COLUMNS, Shortcuts, settle_shortcuts
+from granpipe.jobs.shortcut_table import SHORTCUT_COLUMNS, settle_shortcuts
 from granpipe.jobs.split_plan import Plan
 from granpipe.jobs.split_summary import Sides
 from granpipe.photo.likeness import BYTES
@@ -77,7 +79,7 @@ def settle_sides(run: Run, plan: Plan, depth: int, recipe: str, rows: object) ->
     _check_free(run, tables | {SHORTCUTS: SHORTCUT_COLUMNS})
     is_same = noted == note and all(map(run.has_table, [LABELS, *tables]))
     radius = ledger.noted(RADIUS) or 0.0
-    find_held(index, plan.hold_out, depth)
+    find_held(index, plan.hold_out, depth, run.say)
     is_kept = is_same and _keep(index, run.store, has_leaks=LEAKS in tables)
     if not (is_kept or plan.shares):
         take_given(index, Grouping(_facts(index, depth), plan.together), fix_leaks=plan.fix_leaks)
@@ -86,6 +88,11 @@ def settle_sides(run: Run, plan: Plan, depth: int, recipe: str, rows: object) ->
         is_known = noted or ledger.is_whole
         if not is_known or plan.deals_as(noted):
             _load_former(index, run.store, past, rows)
+        elif noted:
+            run.say(
+                "deals the split anew, since shares, seed or --hold-out have changed; what a "
+                "network was trained on may be in test now"
+            )
         radius = _deal(index, plan, plan.shares, depth)
         past = _past(index)
     if plan.folds and not is_kept:
@@ -93,7 +100,7 @@ def settle_sides(run: Run, plan: Plan, depth: int, recipe: str, rows: object) ->
             _load_folds(index, run.store)
         deal_folds(index, plan.folds, plan.seed)
     shortcuts = settle_shortcuts(run, [note[1], note[3]])
-    return _counted(index, plan, depth, note, past, radius, shortcuts, is_first=not noted)
+    return count_sides(index, plan, depth, note, past, radius, shortcuts, is_first=not noted)
 
 
 def _check_free(run: Run, tables: Mapping[str, Sequence[str]]) -> None:
@@ -210,15 +217,33 @@ def _members(index: Index, groups: Mapping[str, str]) -> Iterator[Member]:
 
 def _widest(index: Index, plan: Plan, shares: Shares, grouping: Grouping) -> float:
     """Return the most metres of `place:` for which every split would have about its share."""
+
+    def is_fair(metres: float) -> bool:
+        names = grouping.names_within(metres)
+        held = {names[name] for (name,) in index.rows("SELECT name FROM held")}
+        anew = (replace(one, former="") for one in _members(index, names))
+        sides = deal(anew, shares, plan.seed, held)
+        counts = Counter(sides[group] for group in names.values())
+        return not shares.missed(counts) and not shares.empty(counts)
+
+    too_wide = plan.together.metres
     for metres in _RADII:
-        if metres < plan.together.metres:
-            names = grouping.names_within(metres)
-            anew = (replace(one, former="") for one in _members(index, names))
-            sides = deal(anew, shares, plan.seed)
-            counts = Counter(sides[group] for group in names.values())
-            if not shares.missed(counts) and not shares.empty(counts):
-                return metres
+        if metres < too_wide:
+            if is_fair(metres):
+                return _between(metres, too_wide, is_fair)
+            too_wide = metres
     return 0.0
+
+
+def _between(fair: float, too_wide: float, is_fair: Callable[[float], bool]) -> float:
+    """Return the most whole metres that are fair, between some that are and some that are not."""
+    while too_wide - fair > 1:
+        middle = float(int(fair + too_wide) // 2)
+        if is_fair(middle):
+            fair = middle
+        else:
+            too_wide = middle
+    return fair
 
 
 def _facts(index: Index, depth: int) -> GroupingInput:
@@ -246,53 +271,3 @@ def _past(index: Index) -> list[str]:
     query = f"""SELECT sha256, split FROM former_bytes
         WHERE sha256 NOT IN (SELECT sha256 {_PHOTOS}) ORDER BY sha256"""
     return [text for pair in index.rows(query) for text in pair]
-
-
-def _counted(
-    index: Index,
-    plan: Plan,
-    depth: int,
-    note: list[str],
-    past: list[str],
-    radius: float,
-    shortcuts: Shortcuts,
-    *,
-    is_first: bool,
-) -> Sides:
-    by_label = "SELECT label(name), count(DISTINCT grp) FROM split GROUP BY 1"
-    by_side = """SELECT label(name), split, count(*), count(DISTINCT grp) FROM split
-        GROUP BY 1, 2"""
-    counted = list(index.rows(by_side))
-    by_fold = "SELECT fold, count(*) FROM split WHERE fold <> '' GROUP BY fold"
-    not_held = "SELECT count(*) FROM held JOIN split USING (name) WHERE split <> 'test'"
-    largest = "SELECT max(size) FROM (SELECT count(*) AS size FROM split GROUP BY grp)"
-    unlike = "SELECT count(*) FROM alike WHERE label(source) <> label(other)"
-    unknown = f"""SELECT count(*) {_PHOTOS} LEFT JOIN given ON photo = name
-        WHERE coalesce(records.latitude, given.latitude) IS NULL
-        AND records.taken_at = '' AND coalesce(given.taken_at, '') = '' AND coalesce(grp, '') = ''
-        AND name NOT IN (SELECT source FROM alike UNION SELECT other FROM alike)"""
-    if "folder" in plan.together.rules:
-        unknown += f" AND name NOT LIKE '%{depth * '/%'}/%'"
-    leaks, leaking, moved = (
-        (Counter[str](), Counter[str](), 0) if plan.shares else count_leaks(index)
-    )
-    return Sides(
-        plan,
-        note,
-        past,
-        dict(index.rows(by_label)),
-        Counter({(name, side): count for name, side, count, _ in counted}),
-        groups=index.value("SELECT count(DISTINCT grp) FROM split"),
-        largest=index.value(largest) or 0,
-        groups_by=Counter({(name, side): count for name, side, _, count in counted}),
-        radius=radius,
-        is_first=is_first,
-        conflicts=index.value(unlike),
-        unknown=index.value(unknown),
-        leaks=leaks,
-        leaking=leaking,
-        moved=moved,
-        folds=Counter(dict(index.rows(by_fold))),
-        not_held=index.value(not_held),
-        shortcuts=shortcuts,
-    )

@@ -4,15 +4,17 @@ import math
 from collections.abc import Iterator, Sequence
 from itertools import islice
 
+from granpipe.dataset.dealing import Member, deal
 from granpipe.dataset.hold_out import HoldOut
 from granpipe.dataset.index import Index
-from granpipe.dataset.sides import Folds, Member, deal
+from granpipe.dataset.sides import Folds
+from granpipe.jobs.run import Say
 
 _AT_ONCE = 10_000
 _PHOTOS = "FROM wanted JOIN records USING (name) LEFT JOIN given ON photo = name"
 
 
-def find_held(index: Index, rules: Sequence[HoldOut], depth: int) -> None:
+def find_held(index: Index, rules: Sequence[HoldOut], depth: int, say: Say) -> None:
     """Fill the index's table `held` with the photographs that rules hold out.
 
     Parameters
@@ -21,9 +23,12 @@ def find_held(index: Index, rules: Sequence[HoldOut], depth: int) -> None:
     rules : sequence of HoldOut
     depth : int
         Folders that a photograph's class takes.
+    say : callable
+        Told which rules hold nothing.
     """
     if not rules:
         return
+    idle = set(rules)
     query = f"""SELECT name, coalesce(nullif(records.taken_at, ''), given.taken_at, ''), camera,
         coalesce(records.latitude, given.latitude), coalesce(records.longitude, given.longitude)
         {_PHOTOS} ORDER BY name"""
@@ -33,9 +38,12 @@ def find_held(index: Index, rules: Sequence[HoldOut], depth: int) -> None:
     while some := list(islice(rows, _AT_ONCE)):
         countries = _countries([row[3:] for row in some]) if by_country else [set()] * len(some)
         for (name, taken_at, camera, *_), country in zip(some, countries, strict=True):
-            if any(rule.holds(name, taken_at, camera, country, depth) for rule in rules):
-                held.append((name,))
+            holding = [one for one in rules if one.holds(name, taken_at, camera, country, depth)]
+            idle -= set(holding)
+            held += [(name,)] * bool(holding)
     index.load("INSERT INTO held VALUES (?)", held)
+    for rule in sorted(idle, key=str):
+        say(f"--hold-out {rule} holds no photograph out")
 
 
 def _countries(positions: Sequence[Sequence[float | None]]) -> list[set[str]]:

@@ -68,6 +68,12 @@ def keep_leaks(index: Index, store: Store) -> None:
     index.load("INSERT INTO leaks VALUES (?, ?, ?, ?)", rows)
 
 
+def given_splits(index: Index) -> list[str]:
+    """Return the splits that some photograph was given, whatever became of it."""
+    found = {split for (split,) in index.rows("SELECT DISTINCT split FROM given")}
+    return [split for split in SIDES if split in found]
+
+
 def count_leaks(index: Index) -> tuple[Counter[str], Counter[str], int]:
     """Return the pairs that leak by rule, photographs by the split held out, and moved ones."""
     pairs = "SELECT rule, count(*) FROM leaks GROUP BY rule"

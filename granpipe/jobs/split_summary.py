@@ -46,6 +46,8 @@ class Sides:
         Photographs of each fold, where there are folds.
     not_held : int
         Photographs to be held out that were trained on before, and so are not.
+    given : list of str
+        The splits that were given.
     shortcuts : Shortcuts
         What gives classes away besides the plant.
     """
@@ -67,6 +69,7 @@ class Sides:
     moved: int
     folds: Counter[str]
     not_held: int
+    given: list[str]
     shortcuts: Shortcuts
 
     @property
@@ -87,8 +90,10 @@ class Sides:
         """Return a line on splits that are empty or far from their share; empty without any."""
         counts, shares = self.split_counts, self.plan.shares
         if not shares:
-            return ""
+            empty = [side for side in self.given if not counts[side]]
+            return f"split given: no photograph is left in {' or '.join(empty)}" if empty else ""
         empty, missed, whole = shares.empty(counts), shares.missed(counts), counts.total()
+        missed = [] if self.plan.hold_out else missed  # a rule decides on the shares
         if not whole or not (empty or missed):
             return ""
         parts = [f"{side} has {100 * counts[side] / whole:.0f} %" for side in missed]

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from granpipe.dataset.sides import SIDES, Member, Shares, deal, parse_shares
+from granpipe.dataset.dealing import Member, deal
+from granpipe.dataset.sides import SIDES, Shares, parse_shares
 from granpipe.errors import DatasetError
 
 EIGHTY = Shares(80, 10, 10)
