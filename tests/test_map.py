@@ -10,7 +10,6 @@ import signal
 import subprocess
 import sys
 from collections import Counter
-from importlib import metadata
 from pathlib import Path
 from urllib.parse import quote, unquote, urljoin, urlsplit
 
@@ -24,6 +23,7 @@ from granpipe.dataset.names import Photo
 from granpipe.jobs import map_index, photomap
 from granpipe.mapping import page
 from granpipe.mapping.extent import extent
+from granpipe.mapping.leaflet import carried_leaflet
 from granpipe.mapping.sighting import Options, Sighting
 from granpipe.mapping.writers import WRITERS
 from granpipe.photo.exif import Capture
@@ -31,6 +31,7 @@ from granpipe.photo.gps import VERDICTS, Position
 
 import exif_blocks as eb
 from conftest import ROOT, picture, rows, save
+from pages import no_leaflet
 
 BILLION = 10**9  # positions have nine decimals
 
@@ -779,27 +780,31 @@ def test_the_page_is_told_who_is_far(granpipe, tmp_path):
 # Without the network, and at any size
 
 
-def test_offline_without_the_extra_is_one_clear_line(granpipe, field, tmp_path, monkeypatch):
-    def missing(name):
-        raise metadata.PackageNotFoundError(name)
-
-    monkeypatch.setattr(page.metadata, "distribution", missing)
-    result = granpipe("map", field, "-o", tmp_path / "map.html", "--offline", code=1)
-    assert is_one_line(result.stderr)
-    assert "pip install 'granpipe[offline]'" in result.stderr
-    assert not (tmp_path / "map.html").exists()
-    granpipe("map", field, "-o", tmp_path / "map.html")
-    granpipe("map", field, "-o", tmp_path / "map.csv", "--offline")  # a table needs no Leaflet
+def test_offline_without_the_extra_is_one_clear_line(granpipe, field, tmp_path):
+    with no_leaflet():
+        result = granpipe("map", field, "-o", tmp_path / "map.html", "--offline", code=1)
+        assert is_one_line(result.stderr)
+        assert "pip install 'granpipe[offline]'" in result.stderr
+        assert not (tmp_path / "map.html").exists()
+        granpipe("map", field, "-o", tmp_path / "map.csv", "--offline")  # it needs no Leaflet
 
 
-def test_the_offline_page_links_nothing(granpipe, field, tmp_path):
-    granpipe("map", field, "-o", tmp_path / "map.html", "--offline")
-    html = read(tmp_path)
-    assert not re.search(r"<(script|link|img|iframe)\b[^>]*\b(src|href)=", html)
-    granpipe("map", field, "-o", tmp_path / "map.html")
+def test_without_the_extra_a_line_says_that_the_page_needs_the_network(granpipe, field, tmp_path):
+    needs = "the page needs the network"
+    with no_leaflet():
+        result = granpipe("map", field, "-o", tmp_path / "map.html")
+        assert result.stderr.count(needs) == 1
+        assert needs not in granpipe("map", field, "-o", tmp_path / "map.csv").stderr
     linked = re.findall(r'<(?:script|link)\b[^>]*\b(?:src|href)="([^"]*)"[^>]*>', read(tmp_path))
     assert len(linked) == 2
     assert read(tmp_path).count('integrity="sha384-') == 2
+    assert needs not in granpipe("map", field, "-o", tmp_path / "map.html").stderr
+
+
+@pytest.mark.parametrize("offline", [["--offline"], []], ids=["offline", "online"])
+def test_the_page_holds_leaflet_and_links_nothing(granpipe, field, tmp_path, offline):
+    granpipe("map", field, "-o", tmp_path / "map.html", *offline)
+    assert not re.search(r"<(script|link|img|iframe)\b[^>]*\b(src|href)=", read(tmp_path))
 
 
 def sighting(rng: random.Random) -> Sighting:
@@ -817,4 +822,6 @@ def test_ten_thousand_photographs_make_a_page_of_a_megabyte(tmp_path, offline):
     rng = random.Random(1)
     sightings = sorted((sighting(rng) for _ in range(10_000)), key=lambda one: one.photo.source)
     options = Options("img", "./img/", offline=offline)
-    assert sum(map(len, WRITERS[".html"].write(sightings, options))) <= 1_000_000
+    carried = sum(len(part.tag) for part in carried_leaflet())
+    assert 150_000 < carried < 170_000  # is not counted
+    assert sum(map(len, WRITERS[".html"].write(sightings, options))) - carried <= 1_000_000

@@ -31,7 +31,11 @@ if TYPE_CHECKING:
     metavar="FILE",
     help=".html, .geojson, .kml or .csv; may be repeated.  [default: map.html]",
 )
-@click.option("--offline", is_flag=True, help="Page without the network (extra: offline).")
+@click.option(
+    "--offline",
+    is_flag=True,
+    help="Open the page on outlines, without requests to the network (extra: offline).",
+)
 @click.option(
     "--thumbnails",
     type=options.Whole(checks.THUMBNAILS),

@@ -20,7 +20,7 @@ from granpipe.jobs.following import Follow, progress_of, say_of
 from granpipe.jobs.map_index import MapIndex
 from granpipe.jobs.run import Say
 from granpipe.jobs.see_photo import Job, SeePhoto
-from granpipe.mapping.page import leaflet_folder
+from granpipe.mapping.leaflet import has_leaflet, leaflet_folder
 from granpipe.mapping.sighting import Options, Sighting
 from granpipe.mapping.writers import WRITERS
 from granpipe.photo.exif import Capture
@@ -92,7 +92,8 @@ def map_photos(
     outputs : str or Path, or a sequence of them
         Files or s3:// URLs to write; the suffix chooses: .html, .geojson, .kml or .csv.
     offline : bool
-        Put Leaflet into the page, which then asks the network for nothing but chosen tiles.
+        Open the page on outlines: it asks the network for nothing until the reader chooses tiles.
+        Otherwise it opens on satellite images. It holds Leaflet where the extra is installed.
     thumbnails : int
         Longer side of the page's thumbnails, in pixels; 0 for none.
     redact : int, optional
@@ -140,6 +141,10 @@ def map_photos(
     has_page = any(_suffix(name) == ".html" for _, name in files)
     if has_page and offline:
         leaflet_folder()
+    elif has_page and not has_leaflet():
+        say(
+            "the page needs the network to show its map, unless you pip install 'granpipe[offline]'"
+        )
     index, search = MapIndex(), Search(photos)
     if dataset is not None:
         index.load_sides(open_store(dataset))

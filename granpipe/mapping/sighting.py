@@ -56,7 +56,7 @@ class Options:
     links : str or None
         What stands before a source in a link to a photograph, percent-encoded; None for no links.
     offline : bool
-        The page carries Leaflet itself.
+        The page opens on outlines, and not on satellite tiles.
     redact : int or None
         Decimals that positions were rounded to.
     folder : str or None

@@ -29,26 +29,37 @@ function showPosition() {
   const show = (what, { lat, lng }) => {
     position.textContent = `${what} ${positionText(lat, lng, 5)}`;
   };
-  const middle = () => show('Middle', map.getCenter());
+  const middle = () => show('Map centre', map.getCenter());
   map.on('mousemove', ({ latlng }) => show('Pointer', latlng));
   map.on('mouseout moveend', middle);
   middle();
 }
 
+// Tiles that do not come are said so; those that the page opens with give way to the outlines.
 function warnAboutTiles() {
   const notice = box({ class: 'notice', role: 'status', hidden: '' });
   const warn = (text) => {
     notice.textContent = text;
     notice.hidden = !text;
   };
-  const failed = 'Map tiles do not arrive. Positions, land, grid and scale hold without them.';
+  const failed = 'No satellite or street images (offline?). The positions are still correct.';
   const refused = 'OpenStreetMap may refuse pages opened from a file; Satellite does not.';
   const isRefused = (layer) => layer === streets && location.protocol === 'file:';
-  map.on('baselayerchange', ({ layer }) => warn(isRefused(layer) ? refused : ''));
+  let isUntried = map.hasLayer(satellite);
+  map.on('baselayerchange', ({ layer }) => {
+    isUntried = false;
+    warn(isRefused(layer) ? refused : '');
+  });
   for (const layer of [satellite, streets]) {
-    layer.on('tileerror', () => warn(isRefused(layer) ? refused : failed));
+    layer.on('tileerror', () => {
+      if (isUntried) map.removeLayer(satellite).addLayer(plain);
+      warn(isRefused(layer) ? refused : failed);
+    });
   }
-  satellite.on('tileload', () => warn(''));
+  satellite.on('tileload', () => {
+    isUntried = false;
+    warn('');
+  });
 }
 
 map.getContainer().setAttribute('role', 'region');
