@@ -15,8 +15,8 @@ from typing import Any
 from granpipe.mapping.leaflet import Part, carried_leaflet, has_leaflet, inline, linked_leaflet
 
 PANEL = (
-    *("data.js", "text.js", "symbols.js", "filter.js", "card.js", "legend.js", "days.js"),
-    *("countries.js", "table.js", "lists.js", "save.js", "panel.js"),
+    *("data.js", "text.js", "symbols.js", "search.js", "filter.js", "card.js", "legend.js"),
+    *("days.js", "countries.js", "table.js", "lists.js", "save.js", "panel.js"),
 )
 """What stands beside the map and needs no Leaflet; a module stands behind those that it imports."""
 MAP = (

@@ -16,6 +16,7 @@ function say() {
   const add = (key, names, isOn) => names.forEach((text, k) => isOn[k] || parts.append(key, text));
   add('off', data.labels, filter.classes);
   add('off-side', data.sides, filter.sides);
+  if (filter.query.trim()) parts.set('find', filter.query);
   if (filter.days) parts.set('days', filter.days.join('/'));
   if (state.opened >= 0) parts.set('photo', points[state.opened][3]);
   const text = parts.toString().replaceAll('%2F', '/');
@@ -37,6 +38,7 @@ export function follow() {
     classes: (label) => !off.has(data.labels[label]),
     sides: (side) => !offSide.has(data.sides[side]),
     days: days && days.every((day) => Math.abs(day) < 1e7) ? days : null,
+    query: (parts.get('find') ?? '').slice(0, 200),
   });
   const [zoom, lat, lng] = finite(parts.get('map'), 3) ?? [];
   if (Math.abs(lat) <= 90 && Math.abs(lng) <= 720) {

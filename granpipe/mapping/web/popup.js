@@ -12,6 +12,7 @@ import { DOT } from './symbols.js';
 import { button, element, number, part, visible } from './text.js';
 
 const PAGED = 12; // photographs that are paged through; more make a contact sheet
+const NEAR = 12; // zoom that a place without photographs is shown at, or nearer
 const CLOSE = 15; // zoom that a photograph from a list is shown at, or nearer
 const APART = 1e-5; // degrees that come apart at the nearest zoom
 
@@ -159,6 +160,7 @@ function hover(stack) {
 export function openPopups() {
   const slack = isTouched ? 2 * DOT : DOT / 2;
   viewer.open = open;
+  viewer.show = ({ lat, lon }) => map.setView([lat, lon], Math.max(map.getZoom(), NEAR));
   map.on('click', ({ layerPoint: at }) => {
     const stack = stackAt(at, slack);
     if (stack) openStack(stack);
@@ -170,6 +172,7 @@ export function openPopups() {
     state.opened = -1;
     state.pile = [];
     dots.repaint();
+    if (part('side').contains(document.activeElement)) return; // a filter took the popup away
     (returnTo?.isConnected ? returnTo : part('query')).focus({ preventScroll: true });
   });
   onFilter('filter', () => {
