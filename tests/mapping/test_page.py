@@ -224,6 +224,11 @@ def test_the_legend_switches_a_class_by_mouse_and_by_keyboard(visit, season):
     corn.click()
     assert (visit.state("shown"), visit.state("drawn")) == (4, 4)
     assert corn.get_attribute("aria-pressed") == "false"
+    ticks = [
+        row.locator(".box").evaluate("(box) => getComputedStyle(box, '::after').content")
+        for row in (corn, rice)
+    ]
+    assert ticks == ["none", '""']  # a box says that the row is a switch
     assert visit.texts("#legend .number") == ["0 / 4", "2 / 2", "2 / 3"]
     rice.focus()
     visit.page.keyboard.press("Space")

@@ -5,7 +5,7 @@ import io
 
 import pytest
 
-from pages import SPOT, Visit, sighting, write_page
+from pages import DESKTOP, PHONE, SPOT, TOUCH, Visit, sighting, write_page
 
 BERN, LYON, CAPE = (46.95, 7.45), (45.75, 4.85), (-33.9, 18.4)
 
@@ -91,6 +91,21 @@ def test_the_days_are_chosen_by_keyboard_too(visit, days):
         visit.page.keyboard.press("ArrowRight")
     assert visit.state("shown") == 2
     assert visit.page.locator("#from").get_attribute("aria-valuetext") == "2024-06-07"
+
+
+@pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["mouse", "touch"])
+def test_the_sliders_stand_under_their_bars_from_the_first_to_the_last(visit, days, size):
+    visit = visit(days, size, **(TOUCH if size == PHONE else {}))
+    visit.page.evaluate("document.querySelector('#days').open = true")
+    visit.page.locator("#to").scroll_into_view_if_needed()
+    bars = visit.page.locator("#histogram").bounding_box()
+    for bar in (0, 3, 7):  # of eight
+        x = bars["x"] + (bar + 0.5) / 8 * bars["width"]
+        for slider in ("from", "to"):
+            box = visit.page.locator(f"#{slider}").bounding_box()
+            visit.page.mouse.click(x, box["y"] + box["height"] / 2)
+            assert visit.page.locator(f"#{slider}").input_value() == str(bar)
+            visit.page.click("#all-days") if slider == "to" and bar < 7 else None
 
 
 @pytest.mark.parametrize(

@@ -148,6 +148,7 @@ export function fillDays() {
   part('days').hidden = bars < 2;
   if (bars < 2) return;
   brushWithPointer(part('histogram'));
+  part('days').style.setProperty('--bars', bars);
   for (const id of ['from', 'to']) {
     part(id).max = bars - 1;
     part(id).addEventListener('input', () => choose(+part('from').value, +part('to').value));

@@ -43,7 +43,6 @@ function update() {
   const hits = listedNow();
   part('find').querySelector('.count').textContent = number(hits.length);
   part('find').querySelector('.which').textContent = isEmpty ? 'in view' : 'found';
-  if (part('query').value !== filter.query) part('query').value = filter.query;
   if (!part('find').open) return;
   if (String(hits) !== listed) {
     part('find').querySelector('.rows').replaceChildren(...growingList(hits, foundButton));
@@ -107,6 +106,9 @@ export function fillLists() {
   part('query').addEventListener('input', search);
   part('query').addEventListener('keydown', openFirst);
   onFilter('calm', update);
+  onFilter('filter', () => {
+    if (part('query').value !== filter.query) part('query').value = filter.query;
+  });
   fillSection('outliers', data.outliers.length, (rows) => {
     rows.append(...growingList(data.outliers, photographButton));
   });
