@@ -6,6 +6,7 @@ import json
 import os
 import random
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -142,6 +143,7 @@ def test_a_folder_without_photographs_is_one_clear_line(granpipe, tmp_path, fold
     assert is_one_line(result.stderr)
     assert f"{folder}: " in result.stderr
     assert "name a folder" in result.stderr
+    assert "<class>" not in result.stderr
     assert not (tmp_path / "map.html").exists()
 
 
@@ -184,6 +186,52 @@ def test_only_files_of_ours_are_replaced(granpipe, field, tmp_path, name):
     assert is_one_line(result.stderr)
     assert f"{name}: is not a file that granpipe wrote" in result.stderr
     assert output.read_text() == "<html>mine</html>"
+
+
+@pytest.mark.parametrize("name", ["closed/map.html", "closed/new/map.csv"])
+def test_where_nothing_may_be_written_no_photograph_is_read(field, tmp_path, name):
+    (tmp_path / "closed").mkdir(mode=0o500)
+    command = [sys.executable, "-B", "-m", "granpipe", "map", field, "-o", tmp_path / name]
+    if os.name != "posix":
+        pytest.skip("no such rights here")
+    if os.geteuid() == 0:  # who may write everywhere, unless the right is taken away
+        if not shutil.which("setpriv"):
+            pytest.skip("root may write everywhere")
+        command = ["setpriv", "--bounding-set=-dac_override,-dac_read_search", *command]
+    # A photograph that keeps whoever reads it waiting.
+    (field / "corn/a.jpg").unlink()
+    os.mkfifo(field / "corn/a.jpg")
+    done = subprocess.run(
+        command, capture_output=True, text=True, cwd=ROOT, check=False, timeout=60
+    )
+    assert done.returncode == 1
+    assert is_one_line(done.stderr)
+    assert f"cannot write to {tmp_path / name}: permission denied" in done.stderr
+
+
+def test_the_title_is_that_of_page_and_kml(granpipe, field, tmp_path):
+    title = "Trial <b>7</b> & more"
+    outputs = ("-o", tmp_path / "map.html", "-o", tmp_path / "map.kml")
+    granpipe("map", field, *outputs, "--title", f" {title} ")
+    assert page_data(tmp_path / "map.html")["title"] == title
+    assert "<name>Trial &lt;b&gt;7&lt;/b&gt; &amp; more</name>" in (
+        (tmp_path / "map.kml").read_text()
+    )
+
+
+def test_the_page_links_to_what_is_written_beside_it(granpipe, field, tmp_path):
+    names = ("a b#.csv", "map.html", "elsewhere/map.kml", "map.GEOJSON")
+    outputs = [word for name in names for word in ("-o", tmp_path / name)]
+    granpipe("map", field, *outputs)
+    assert page_data(tmp_path / "map.html")["exports"] == ["./a%20b%23.csv", "./map.GEOJSON"]
+    granpipe("map", field, *outputs, "--redact", 2)
+    assert page_data(tmp_path / "map.html")["exports"] == []
+
+
+def test_who_finds_no_metadata_is_told_what_removes_it(granpipe, field, tmp_path):
+    result = granpipe("map", field, "-o", tmp_path / "map.csv")
+    assert "no_exif: no metadata (EXIF); messengers such as WhatsApp" in result.stderr
+    assert "no_gps: " not in result.stderr
 
 
 def test_a_folder_is_no_output(granpipe, field, tmp_path):
@@ -355,9 +403,10 @@ def test_the_path_leads_from_each_file_to_the_photograph(granpipe, field, tmp_pa
         assert (outputs[0].parent / told["path"]).samefile(field / told["source"])
 
 
-def test_with_links_the_path_is_the_address(granpipe, field, tmp_path):
+@pytest.mark.parametrize("option", ["--base-url", "--links"])
+def test_with_a_base_url_the_path_is_the_address(granpipe, field, tmp_path, option):
     shoot(field / "corn/a b#.jpg")
-    options = ("--links", "https://host/x", "-o", tmp_path / "map.csv", "-o", tmp_path / "map.kml")
+    options = (option, "https://host/x", "-o", tmp_path / "map.csv", "-o", tmp_path / "map.kml")
     granpipe("map", field, *options)
     assert rows(tmp_path / "map.csv")[0]["path"] == "https://host/x/corn/a%20b%23.jpg"
     assert 'img src="https://host/x/corn/a%20b%23.jpg"' in (tmp_path / "map.kml").read_text()

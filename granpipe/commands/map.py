@@ -37,15 +37,24 @@ if TYPE_CHECKING:
     help="Open the page on outlines, without requests to the network (extra: offline).",
 )
 @click.option(
+    "--title",
+    type=options.Checked("title", checks.title),
+    metavar="TEXT",
+    help="Of page and KML.  [default: SOURCE's name]",
+)
+@click.option(
     "--thumbnails",
     type=options.Whole(checks.THUMBNAILS),
     default=96,
     show_default=True,
     metavar="PIXELS",
-    help="Longer side; 0 for none.",
+    help="Longer side of the page's pictures; 0 for none.",
 )
 @click.option(
+    "--base-url",
     "--links",
+    "links",
+    cls=options.Renamed,
     type=options.Checked("address", checks.address),
     metavar="ADDRESS",
     help="Where a browser finds SOURCE, as https://host/prefix/; pages from or in s3:// link to "
@@ -80,7 +89,7 @@ def map_command(source: str, outputs: tuple[str, ...], quiet: bool, **settings: 
     from granpipe.jobs.photomap import map_photos
 
     if settings["links"] and settings["redact"] is not None:
-        raise click.UsageError("--redact leaves out links; give it or --links.")
+        raise click.UsageError("--redact leaves out links; give it or --base-url.")
     progress = partial(options.progress, quiet=quiet, engine=settings["engine"])
     report = map_photos(source, outputs, progress=progress, say=options.say, **settings)
     if not quiet:
@@ -94,6 +103,8 @@ def map_command(source: str, outputs: tuple[str, ...], quiet: bool, **settings: 
 
 
 def _print(report: "Report") -> None:
+    from granpipe.photo.gps import VERDICTS
+
     total = report.verdicts.total()
     unmapped = total - report.mapped
     missing = (one for one in report.sightings if one.capture.position is None)
@@ -102,6 +113,9 @@ def _print(report: "Report") -> None:
         reports.echo(printable(f"{one.photo.source}: {one.capture.verdict}{detail}"), err=True)
     if unmapped > MOST_LINES:
         reports.echo(f"... and {unmapped - MOST_LINES} more not on the map", err=True)
+    for verdict in ("no_exif", "no_gps"):
+        if verdict in report.verdicts:
+            reports.echo(f"{verdict}: {VERDICTS[verdict]}.", err=True)
     reports.echo(f"{'verdict':<24}{'photographs':>12}")
     for verdict, count in sorted(report.verdicts.items()):
         reports.echo(f"{verdict:<24}{count:>12}")

@@ -37,6 +37,8 @@ class Search:
         Where to look.
     is_known : callable, optional
         Tells of a file whether it was a photograph before, so that its bytes need not be read.
+    has_classes : bool
+        The photographs should be in folders of their classes.
 
     Attributes
     ----------
@@ -53,9 +55,16 @@ class Search:
         The store itself cannot be listed, or holds nothing that looks like a photograph.
     """
 
-    def __init__(self, store: Store, is_known: Callable[[Entry], bool] = lambda _: False) -> None:
+    def __init__(
+        self,
+        store: Store,
+        is_known: Callable[[Entry], bool] = lambda _: False,
+        *,
+        has_classes: bool = True,
+    ) -> None:
         self.store = store
         self.is_known = is_known
+        self.has_classes = has_classes
         self.unlisted: list[tuple[str, str]] = []
         self.ignored: Counter[str] = Counter()
         self._markers: list[str] = []
@@ -74,9 +83,10 @@ class Search:
         self.unlisted.sort()
         self._forget_markers()
         if not self._folders and not self.unlisted:
+            layout = " as <class>/<photograph>.jpg" if self.has_classes else ""
             raise DatasetError(
                 f"{self.store.url}: no such folder, or no photographs in it; name a folder that "
-                "has some as <class>/<photograph>.jpg"
+                f"has some{layout}"
             )
 
     def _is_photo(self, entry: Entry, doubtful: list[Entry]) -> bool:

@@ -64,6 +64,10 @@ class Options:
         is none, or links take its place.
     has_sides : bool
         The sightings tell groups and sides.
+    thumbnails : int
+        Longer side of the page's thumbnails, in pixels.
+    exports : tuple of str
+        Links to what else the run writes into the file's folder, percent-encoded.
     """
 
     title: str
@@ -72,6 +76,8 @@ class Options:
     redact: int | None = None
     folder: str | None = None
     has_sides: bool = False
+    thumbnails: int = 96
+    exports: tuple[str, ...] = ()
 
     @property
     def columns(self) -> list[str]:

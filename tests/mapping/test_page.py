@@ -140,6 +140,19 @@ def test_a_tap_opens_the_photograph_on_a_phone(visit, season):
     pytest.fail(f"the popup stays at {card}")
 
 
+@pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
+def test_large_thumbnails_are_shown_large(visit, season, tmp_path, size):
+    shutil.copytree(season.parent / "img", tmp_path / "img")
+    visit = visit(make_page(tmp_path, thumbnails=512), size)
+    visit.state("open(2)")
+    assert visit.thumbnail() == [384, 512]
+    visit.page.wait_for_timeout(300)
+    picture = visit.page.locator(".card img").bounding_box()
+    assert picture["height"] >= min(300, 0.4 * size[1])
+    popup = visit.page.locator(".leaflet-popup").bounding_box()
+    assert popup["x"] >= 0 and popup["x"] + popup["width"] <= size[0]
+
+
 def test_photographs_at_one_spot_are_paged(visit, season):
     visit = visit(season)
     visit.page.mouse.move(*visit.at(*SPOT))

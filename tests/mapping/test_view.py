@@ -399,6 +399,24 @@ def test_a_link_shows_the_same(visit, days):
     assert other.texts("#span") == one.texts("#span")
 
 
+def test_the_link_is_copied_as_it_is_now(visit, days):
+    visit = visit(days)
+    visit.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    visit.page.locator("#legend button").nth(1).click()
+    visit.page.click("#copy")
+    visit.page.wait_for_selector("#copied >> text=Copied")
+    assert visit.page.evaluate("navigator.clipboard.readText()") == f"{days.as_uri()}#off=rice"
+
+
+def test_the_page_says_when_its_links_may_break(visit, days, tmp_path):
+    assert visit(days).page.locator("#mailed").is_visible()
+    page = write_page(tmp_path, field_days(), links="https://host/", exports=("./a%20b.csv",))
+    visit = visit(page)
+    assert visit.page.locator("#mailed").is_hidden()
+    assert visit.texts("#exports") == ["Written with this page: a b.csv"]
+    assert visit.page.locator("#exports a").get_attribute("href") == "./a%20b.csv"
+
+
 def test_an_untouched_page_has_a_plain_address(visit, days):
     visit = visit(days)
     visit.page.wait_for_timeout(500)

@@ -6,6 +6,7 @@ import { fit, fitted } from './fit.js';
 import { state } from './dots.js';
 import { map } from './place.js';
 import { open } from './popup.js';
+import { element, part } from './text.js';
 
 let written = '';
 
@@ -50,7 +51,33 @@ export function follow() {
   if (i >= 0) open(i);
 }
 
+// Browsers give a page that was opened from a file no clipboard; the old way works everywhere.
+async function copy(text) {
+  try {
+    await navigator.clipboard.writeText(text);
+    return true;
+  } catch {
+    const field = element('textarea', { readonly: '', class: 'copying' });
+    field.value = text;
+    document.body.append(field);
+    field.select();
+    const isCopied = document.execCommand('copy');
+    field.remove();
+    return isCopied;
+  }
+}
+
+async function copyLink() {
+  say();
+  const isCopied = await copy(location.href);
+  const reader = location.protocol === 'file:' ? 'whoever has this file there' : 'its readers';
+  part('copied').textContent = isCopied ? `Copied: it shows ${reader} the same.`
+    : 'The browser refused; copy the address above.';
+  part('copy').focus();
+}
+
 export function keepAddress() {
+  part('copy').addEventListener('click', copyLink);
   let timer = 0;
   const soon = () => {
     clearTimeout(timer);

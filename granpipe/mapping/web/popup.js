@@ -1,7 +1,7 @@
 /* The popup of a photograph or a stack, and the tooltip. */
 
 import { card } from './card.js';
-import { points } from './data.js';
+import { data, points } from './data.js';
 import { onFilter, reveal, shown } from './filter.js';
 import { viewer } from './lists.js';
 import { FAN, dots, stackAt, stackOf, state } from './dots.js';
@@ -119,7 +119,7 @@ function showCard(first) {
 function prepare(members) {
   if (!popup.isOpen()) returnTo = document.activeElement;
   state.pile = members.sort((a, b) => a - b);
-  const width = Math.min(340, map.getSize().x - (isTouched ? 98 : 88));
+  const width = Math.min(Math.max(340, data.picture), map.getSize().x - (isTouched ? 98 : 88));
   Object.assign(popup.options, { minWidth: Math.min(300, width), maxWidth: width });
 }
 
