@@ -71,6 +71,8 @@ STATES = {
     "a class off": "document.querySelector('#legend button').click()",
     "all classes off": "document.querySelector('#none').click()",
     "everything unfolded": OPEN_ALL,
+    "the ruler": "document.querySelector('.leaflet-bar button').click();"
+    "document.querySelector('.ruler button').click()",
     "colours by side": "document.querySelector('#by-side').click()",
 }
 
@@ -98,7 +100,7 @@ def test_axe_finds_nothing_where_nothing_is_mapped(visit, tmp_path, scheme):
     assert violations(visit(page, color_scheme=scheme)) == []
 
 
-@pytest.mark.parametrize("action", ["granpipe.open(1)", OPEN_ALL], ids=["popup", "unfolded"])
+@pytest.mark.parametrize("action", ["granpipe.open(1)", OPEN_ALL, STATES["the ruler"]])
 def test_axe_finds_nothing_on_a_phone(visit, crowded, action):
     visit = visit(crowded, PHONE, **TOUCH)
     visit.page.evaluate(action)

@@ -6,6 +6,7 @@ import { onFilter, reveal, shown } from './filter.js';
 import { viewer } from './lists.js';
 import { FAN, dots, stackAt, stackOf, state } from './dots.js';
 import { map, whereabouts } from './place.js';
+import { ruler } from './ruler.js';
 import { mixList, sheet } from './sheet.js';
 import { membersOf } from './stacks.js';
 import { DOT } from './symbols.js';
@@ -162,10 +163,10 @@ export function openPopups() {
   viewer.open = open;
   viewer.show = ({ lat, lon }) => map.setView([lat, lon], Math.max(map.getZoom(), NEAR));
   map.on('click', ({ layerPoint: at }) => {
-    const stack = stackAt(at, slack);
+    const stack = ruler.isOn ? null : stackAt(at, slack);
     if (stack) openStack(stack);
   });
-  map.on('mousemove', ({ layerPoint: at }) => hover(stackAt(at, slack)));
+  map.on('mousemove', ({ layerPoint: at }) => hover(ruler.isOn ? null : stackAt(at, slack)));
   map.on('mouseout', () => hover(null));
   map.on('popupopen', () => tooltip.remove());
   map.on('popupclose', () => {

@@ -16,6 +16,7 @@ import { fit, keepFitting } from './fit.js';
 import { ground } from './grid.js';
 import { lookAround, map } from './place.js';
 import { open, openPopups } from './popup.js';
+import { offerRuler } from './ruler.js';
 import { element, part, positionText } from './text.js';
 
 function box(attributes) {
@@ -72,6 +73,7 @@ dots.addTo(map);
 keepFitting();
 map.on('moveend', lookAround);
 openPopups();
+offerRuler();
 follow();
 lookAround();
 keepAddress();
