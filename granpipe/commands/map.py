@@ -68,6 +68,13 @@ if TYPE_CHECKING:
     "altitudes, directions, links, paths or details.",
 )
 @click.option(
+    "--overlay",
+    type=options.PLACE,
+    multiple=True,
+    metavar="FILE",
+    help="GeoJSON or KML to lay over the page's map, as of parcels; may be repeated.",
+)
+@click.option(
     "--dataset",
     type=options.PLACE,
     metavar="DIR",
@@ -90,6 +97,8 @@ def map_command(source: str, outputs: tuple[str, ...], quiet: bool, **settings: 
 
     if settings["links"] and settings["redact"] is not None:
         raise click.UsageError("--redact leaves out links; give it or --base-url.")
+    if settings["overlay"] and settings["redact"] is not None:
+        raise click.UsageError("--redact leaves out exact positions; give it or --overlay.")
     progress = partial(options.progress, quiet=quiet, engine=settings["engine"])
     report = map_photos(source, outputs, progress=progress, say=options.say, **settings)
     if not quiet:

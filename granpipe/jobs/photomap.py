@@ -21,6 +21,7 @@ from granpipe.jobs.map_links import exports_of, folder_of, link_prefix, title_of
 from granpipe.jobs.run import Say
 from granpipe.jobs.see_photo import Job, SeePhoto
 from granpipe.mapping.leaflet import has_leaflet, leaflet_folder
+from granpipe.mapping.overlay import read_overlays
 from granpipe.mapping.sighting import Options, Sighting
 from granpipe.mapping.writers import WRITERS
 from granpipe.photo.exif import Capture
@@ -74,6 +75,7 @@ def map_photos(
     *,
     offline: bool = False,
     title: str | None = None,
+    overlay: _Path | Sequence[_Path] = (),
     thumbnails: int = 96,
     redact: int | None = None,
     links: str | None = None,
@@ -96,6 +98,8 @@ def map_photos(
         Otherwise it opens on satellite images. It holds Leaflet where the extra is installed.
     title : str, optional
         What page and KML are called; by default, the name of the photographs' folder.
+    overlay : str or Path, or a sequence of them
+        Files of GeoJSON or KML, whose areas, lines and places lie over the page's map.
     thumbnails : int
         Longer side of the page's thumbnails, in pixels; 0 for none.
     redact : int, optional
@@ -134,7 +138,10 @@ def map_photos(
     links = None if links is None else checked("links", links, checks.address)
     if links is not None and redact is not None:
         raise OptionError("redact leaves out links; give it or links")
-    named = [outputs] if isinstance(outputs, str | os.PathLike) else list(outputs)
+    layers = _listed(overlay)
+    if layers and redact is not None:
+        raise OptionError("redact leaves out exact positions, as overlay shows; give it or overlay")
+    named = _listed(outputs)
     if not named:
         raise OptionError("outputs: name a file")
     follow, say = progress_of(progress), say_of(say)
@@ -148,6 +155,7 @@ def map_photos(
         say(
             "the page needs the network to show its map, unless you pip install 'granpipe[offline]'"
         )
+    shapes = read_overlays(checked("overlay", one, checks.place) for one in layers)
     index, search = MapIndex(), Search(photos, has_classes=False)
     if dataset is not None:
         index.load_sides(open_store(dataset))
@@ -173,6 +181,7 @@ def map_photos(
         redact=redact,
         has_sides=index.sides is not None,
         thumbnails=thumbnails,
+        overlay=shapes,
     )
     for store, name in files:
         if redact is None:
@@ -191,6 +200,10 @@ def map_photos(
     if index.sides is None:
         return report
     return replace(report, matched=index.matched, elsewhere=index.sides - index.matched)
+
+
+def _listed(paths: _Path | Sequence[_Path]) -> list[_Path]:
+    return [paths] if isinstance(paths, str | os.PathLike) else list(paths)
 
 
 def _sightings(

@@ -6,6 +6,7 @@ from typing import Any
 from urllib.parse import quote
 
 from granpipe.dataset.names import Photo, shown
+from granpipe.mapping.shape import Shape
 from granpipe.photo.exif import Capture
 
 COLUMNS = [
@@ -68,6 +69,8 @@ class Options:
         Longer side of the page's thumbnails, in pixels.
     exports : tuple of str
         Links to what else the run writes into the file's folder, percent-encoded.
+    overlay : tuple of Shape
+        What the page lays over its map.
     """
 
     title: str
@@ -78,6 +81,7 @@ class Options:
     has_sides: bool = False
     thumbnails: int = 96
     exports: tuple[str, ...] = ()
+    overlay: tuple[Shape, ...] = ()
 
     @property
     def columns(self) -> list[str]:

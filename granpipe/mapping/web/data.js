@@ -21,13 +21,15 @@
  * bounds      [[south, west], [north, east]]; east exceeds 180 across the antimeridian; or null
  * outliers    indices of the points outside the bounds
  * digits      decimals that positions were rounded to, or null
+ * overlay     [name, kind: 0 area, 1 line, 2 place; parts apart by ; and their lines by blanks],
+ *             which granpipe.mapping.overlay writes
  * land        outlines of the world, as granpipe.mapping.land writes them, or null
  */
 
 export const data = {
   title: '', colours: ['#000'], labels: [], totals: [], zones: [], cameras: [], sides: [],
   groups: [], points: [], missing: [], reasons: {}, links: null, exports: [], picture: 0,
-  bounds: null, outliers: [], digits: null, land: null,
+  bounds: null, outliers: [], overlay: [], digits: null, land: null,
   ...JSON.parse(document.getElementById('granpipe-data').textContent),
 };
 export const points = data.points;

@@ -5,6 +5,7 @@ import { data, points } from './data.js';
 import { onFilter, reveal, shown } from './filter.js';
 import { viewer } from './lists.js';
 import { FAN, dots, stackAt, stackOf, state } from './dots.js';
+import { openArea } from './overlay.js';
 import { map, whereabouts } from './place.js';
 import { ruler } from './ruler.js';
 import { mixList, sheet } from './sheet.js';
@@ -162,14 +163,16 @@ export function openPopups() {
   const slack = isTouched ? 2 * DOT : DOT / 2;
   viewer.open = open;
   viewer.show = ({ lat, lon }) => map.setView([lat, lon], Math.max(map.getZoom(), NEAR));
-  map.on('click', ({ layerPoint: at }) => {
+  map.on('click', ({ layerPoint: at, latlng }) => {
     const stack = ruler.isOn ? null : stackAt(at, slack);
     if (stack) openStack(stack);
+    else if (!ruler.isOn) openArea({ layerPoint: at, latlng });
   });
   map.on('mousemove', ({ layerPoint: at }) => hover(ruler.isOn ? null : stackAt(at, slack)));
   map.on('mouseout', () => hover(null));
   map.on('popupopen', () => tooltip.remove());
-  map.on('popupclose', () => {
+  map.on('popupclose', ({ popup: closed }) => {
+    if (closed !== popup) return;
     state.opened = -1;
     state.pile = [];
     dots.repaint();
