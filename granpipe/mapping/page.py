@@ -20,8 +20,9 @@ PANEL = (
 )
 """What stands beside the map and needs no Leaflet; a module stands behind those that it imports."""
 MAP = (
-    *("place.js", "painting.js", "land.js", "grid.js", "stacks.js", "dots.js", "sheet.js"),
-    *("measures.js", "ruler.js", "overlay.js", "popup.js", "fit.js", "address.js", "start.js"),
+    *("place.js", "painting.js", "land.js", "grid.js", "stacks.js", "dots.js", "names.js"),
+    *("sheet.js", "measures.js", "ruler.js", "overlay.js", "popup.js", "fit.js", "address.js"),
+    "start.js",
 )
 """The map itself."""
 SATELLITE = "https://server.arcgisonline.com/ArcGIS/rest/services/World_Imagery/MapServer/tile/"

@@ -132,7 +132,7 @@ function show(shape, at) {
   L.popup().setLatLng(at).setContent(content).openOn(map);
 }
 
-const painting = new Painting(paint, { pane: 'overlay' });
+const painting = new Painting(paint, { pane: 'parcels' });
 
 function row(shape) {
   const size = element('span', { class: 'number' }, measureText(shape));
@@ -150,7 +150,7 @@ export function openArea({ layerPoint, latlng }) {
 
 export function showOverlay() {
   if (shapes.length === 0) return;
-  map.createPane('overlay').style.zIndex = 300;
+  map.createPane('parcels').style.zIndex = 300;
   painting.addTo(map);
   onTheme(() => painting.repaint());
   const section = part('overlay');

@@ -14,6 +14,7 @@ import { dots, state } from './dots.js';
 import { indicesOf, shown } from './filter.js';
 import { fit, keepFitting } from './fit.js';
 import { ground } from './grid.js';
+import { names } from './names.js';
 import { showOverlay } from './overlay.js';
 import { lookAround, map } from './place.js';
 import { open, openPopups } from './popup.js';
@@ -72,6 +73,7 @@ fit();
 ground.addTo(map);
 showOverlay();
 dots.addTo(map);
+names.addTo(map); // after the dots, which it keeps clear of
 keepFitting();
 map.on('moveend', lookAround);
 openPopups();
