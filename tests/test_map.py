@@ -844,6 +844,7 @@ def test_without_the_extra_a_line_says_that_the_page_needs_the_network(granpipe,
         result = granpipe("map", field, "-o", tmp_path / "map.html")
         assert result.stderr.count(needs) == 1
         assert needs not in granpipe("map", field, "-o", tmp_path / "map.csv").stderr
+        assert granpipe("map", field, "-o", tmp_path / "map.html", "-q").output == ""
     linked = re.findall(r'<(?:script|link)\b[^>]*\b(?:src|href)="([^"]*)"[^>]*>', read(tmp_path))
     assert len(linked) == 2
     assert read(tmp_path).count('integrity="sha384-') == 2
