@@ -31,6 +31,7 @@ augment: prepare  ## copies of the arrays in OUT
 
 map: .venv/installed  ## map of SRC
 	$(BIN)/granpipe map "$(SRC)" -o map.html --offline
+	@echo 'map.html opens on outlines. On satellite images: $(BIN)/granpipe map "$(SRC)" -o map.html'
 
 test: .venv/installed-dev  ## run the tests that need neither servers nor a browser nor patience
 	$(BIN)/python -m pytest -n auto --dist loadfile --hypothesis-profile few -m "not ($(LEFT))"

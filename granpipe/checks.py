@@ -191,6 +191,13 @@ def address(value: Any) -> str:
     return str(value)
 
 
+def title(value: Any) -> str:
+    """Return the title of a map, which is text of at most 200 signs."""
+    if not isinstance(value, str) or not value.strip() or len(value) > LONGEST_TITLE:
+        raise ValueError(f"{_shown(value)} is no title of 1 to {LONGEST_TITLE} signs")
+    return value.strip()
+
+
 def _is_single(value: Any) -> bool:
     return isinstance(value, str) or hasattr(value, "__index__")
 
@@ -202,6 +209,7 @@ def _shown(value: Any) -> str:
 
 
 _HEX, _GREY = re.compile("#([0-9a-fA-F]{3}|[0-9a-fA-F]{6})"), re.compile("[0-9]{1,3}")
+LONGEST_TITLE = 200
 _ODD = set(" \"'<>\\?#")
 LEVEL, _QUALITY = Whole(0, 255), Whole(1, 100)
 

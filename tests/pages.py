@@ -4,6 +4,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 
 from granpipe.dataset.names import Photo
 from granpipe.jobs.photomap import map_photos
+from granpipe.mapping import leaflet
 from granpipe.mapping.sighting import Options, Sighting
 from granpipe.mapping.writers import WRITERS
 from granpipe.photo.exif import Capture
@@ -129,6 +131,18 @@ def make_page(folder: Path, **options) -> Path:
     """Write the page of `folder`/img; offline unless told otherwise."""
     map_photos(folder / "img", [folder / "map.html"], **{"offline": True} | options)
     return folder / "map.html"
+
+
+@contextmanager
+def no_leaflet() -> Iterator[None]:
+    """Do as if the extra `offline` were not installed, so that pages link Leaflet."""
+
+    def missing(name: str) -> None:
+        raise metadata.PackageNotFoundError(name)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(leaflet.metadata, "distribution", missing)
+        yield
 
 
 def sighting(source: str, *place: float, taken_at: str = "", **told: Any) -> Sighting:

@@ -43,10 +43,11 @@ WRONG = {
     map_photos: [
         *[("thumbnails", -1), ("thumbnails", 513), ("redact", 7), ("redact", -1)],
         *[("links", "ftp://host/"), ("links", "x"), ("workers", -1), ("engine", "gpu")],
+        *[("title", ""), ("title", 201 * "x")],
     ],
 }
 CASES = [(function, name, value) for function, pairs in WRONG.items() for name, value in pairs]
-OPTIONS = {"side": "--split-only"}
+OPTIONS = {"side": "--split-only", "links": "--base-url"}
 
 
 @pytest.mark.parametrize(("function", "name", "value"), CASES, ids=lambda one: str(one)[:20])

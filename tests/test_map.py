@@ -6,11 +6,11 @@ import json
 import os
 import random
 import re
+import shutil
 import signal
 import subprocess
 import sys
 from collections import Counter
-from importlib import metadata
 from pathlib import Path
 from urllib.parse import quote, unquote, urljoin, urlsplit
 
@@ -24,6 +24,7 @@ from granpipe.dataset.names import Photo
 from granpipe.jobs import map_index, photomap
 from granpipe.mapping import page
 from granpipe.mapping.extent import extent
+from granpipe.mapping.leaflet import carried_leaflet
 from granpipe.mapping.sighting import Options, Sighting
 from granpipe.mapping.writers import WRITERS
 from granpipe.photo.exif import Capture
@@ -31,6 +32,7 @@ from granpipe.photo.gps import VERDICTS, Position
 
 import exif_blocks as eb
 from conftest import ROOT, picture, rows, save
+from pages import no_leaflet
 
 BILLION = 10**9  # positions have nine decimals
 
@@ -141,6 +143,7 @@ def test_a_folder_without_photographs_is_one_clear_line(granpipe, tmp_path, fold
     assert is_one_line(result.stderr)
     assert f"{folder}: " in result.stderr
     assert "name a folder" in result.stderr
+    assert "<class>" not in result.stderr
     assert not (tmp_path / "map.html").exists()
 
 
@@ -183,6 +186,52 @@ def test_only_files_of_ours_are_replaced(granpipe, field, tmp_path, name):
     assert is_one_line(result.stderr)
     assert f"{name}: is not a file that granpipe wrote" in result.stderr
     assert output.read_text() == "<html>mine</html>"
+
+
+@pytest.mark.parametrize("name", ["closed/map.html", "closed/new/map.csv"])
+def test_where_nothing_may_be_written_no_photograph_is_read(field, tmp_path, name):
+    (tmp_path / "closed").mkdir(mode=0o500)
+    command = [sys.executable, "-B", "-m", "granpipe", "map", field, "-o", tmp_path / name]
+    if os.name != "posix":
+        pytest.skip("no such rights here")
+    if os.geteuid() == 0:  # who may write everywhere, unless the right is taken away
+        if not shutil.which("setpriv"):
+            pytest.skip("root may write everywhere")
+        command = ["setpriv", "--bounding-set=-dac_override,-dac_read_search", *command]
+    # A photograph that keeps whoever reads it waiting.
+    (field / "corn/a.jpg").unlink()
+    os.mkfifo(field / "corn/a.jpg")
+    done = subprocess.run(
+        command, capture_output=True, text=True, cwd=ROOT, check=False, timeout=60
+    )
+    assert done.returncode == 1
+    assert is_one_line(done.stderr)
+    assert f"cannot write to {tmp_path / name}: permission denied" in done.stderr
+
+
+def test_the_title_is_that_of_page_and_kml(granpipe, field, tmp_path):
+    title = "Trial <b>7</b> & more"
+    outputs = ("-o", tmp_path / "map.html", "-o", tmp_path / "map.kml")
+    granpipe("map", field, *outputs, "--title", f" {title} ")
+    assert page_data(tmp_path / "map.html")["title"] == title
+    assert "<name>Trial &lt;b&gt;7&lt;/b&gt; &amp; more</name>" in (
+        (tmp_path / "map.kml").read_text()
+    )
+
+
+def test_the_page_links_to_what_is_written_beside_it(granpipe, field, tmp_path):
+    names = ("a b#.csv", "map.html", "elsewhere/map.kml", "map.GEOJSON")
+    outputs = [word for name in names for word in ("-o", tmp_path / name)]
+    granpipe("map", field, *outputs)
+    assert page_data(tmp_path / "map.html")["exports"] == ["./a%20b%23.csv", "./map.GEOJSON"]
+    granpipe("map", field, *outputs, "--redact", 2)
+    assert page_data(tmp_path / "map.html")["exports"] == []
+
+
+def test_who_finds_no_metadata_is_told_what_removes_it(granpipe, field, tmp_path):
+    result = granpipe("map", field, "-o", tmp_path / "map.csv")
+    assert "no_exif: no metadata (EXIF); messengers such as WhatsApp" in result.stderr
+    assert "no_gps: " not in result.stderr
 
 
 def test_a_folder_is_no_output(granpipe, field, tmp_path):
@@ -354,9 +403,10 @@ def test_the_path_leads_from_each_file_to_the_photograph(granpipe, field, tmp_pa
         assert (outputs[0].parent / told["path"]).samefile(field / told["source"])
 
 
-def test_with_links_the_path_is_the_address(granpipe, field, tmp_path):
+@pytest.mark.parametrize("option", ["--base-url", "--links"])
+def test_with_a_base_url_the_path_is_the_address(granpipe, field, tmp_path, option):
     shoot(field / "corn/a b#.jpg")
-    options = ("--links", "https://host/x", "-o", tmp_path / "map.csv", "-o", tmp_path / "map.kml")
+    options = (option, "https://host/x", "-o", tmp_path / "map.csv", "-o", tmp_path / "map.kml")
     granpipe("map", field, *options)
     assert rows(tmp_path / "map.csv")[0]["path"] == "https://host/x/corn/a%20b%23.jpg"
     assert 'img src="https://host/x/corn/a%20b%23.jpg"' in (tmp_path / "map.kml").read_text()
@@ -779,27 +829,32 @@ def test_the_page_is_told_who_is_far(granpipe, tmp_path):
 # Without the network, and at any size
 
 
-def test_offline_without_the_extra_is_one_clear_line(granpipe, field, tmp_path, monkeypatch):
-    def missing(name):
-        raise metadata.PackageNotFoundError(name)
-
-    monkeypatch.setattr(page.metadata, "distribution", missing)
-    result = granpipe("map", field, "-o", tmp_path / "map.html", "--offline", code=1)
-    assert is_one_line(result.stderr)
-    assert "pip install 'granpipe[offline]'" in result.stderr
-    assert not (tmp_path / "map.html").exists()
-    granpipe("map", field, "-o", tmp_path / "map.html")
-    granpipe("map", field, "-o", tmp_path / "map.csv", "--offline")  # a table needs no Leaflet
+def test_offline_without_the_extra_is_one_clear_line(granpipe, field, tmp_path):
+    with no_leaflet():
+        result = granpipe("map", field, "-o", tmp_path / "map.html", "--offline", code=1)
+        assert is_one_line(result.stderr)
+        assert "pip install 'granpipe[offline]'" in result.stderr
+        assert not (tmp_path / "map.html").exists()
+        granpipe("map", field, "-o", tmp_path / "map.csv", "--offline")  # it needs no Leaflet
 
 
-def test_the_offline_page_links_nothing(granpipe, field, tmp_path):
-    granpipe("map", field, "-o", tmp_path / "map.html", "--offline")
-    html = read(tmp_path)
-    assert not re.search(r"<(script|link|img|iframe)\b[^>]*\b(src|href)=", html)
-    granpipe("map", field, "-o", tmp_path / "map.html")
+def test_without_the_extra_a_line_says_that_the_page_needs_the_network(granpipe, field, tmp_path):
+    needs = "the page needs the network"
+    with no_leaflet():
+        result = granpipe("map", field, "-o", tmp_path / "map.html")
+        assert result.stderr.count(needs) == 1
+        assert needs not in granpipe("map", field, "-o", tmp_path / "map.csv").stderr
+        assert granpipe("map", field, "-o", tmp_path / "map.html", "-q").output == ""
     linked = re.findall(r'<(?:script|link)\b[^>]*\b(?:src|href)="([^"]*)"[^>]*>', read(tmp_path))
     assert len(linked) == 2
     assert read(tmp_path).count('integrity="sha384-') == 2
+    assert needs not in granpipe("map", field, "-o", tmp_path / "map.html").stderr
+
+
+@pytest.mark.parametrize("offline", [["--offline"], []], ids=["offline", "online"])
+def test_the_page_holds_leaflet_and_links_nothing(granpipe, field, tmp_path, offline):
+    granpipe("map", field, "-o", tmp_path / "map.html", *offline)
+    assert not re.search(r"<(script|link|img|iframe)\b[^>]*\b(src|href)=", read(tmp_path))
 
 
 def sighting(rng: random.Random) -> Sighting:
@@ -817,4 +872,6 @@ def test_ten_thousand_photographs_make_a_page_of_a_megabyte(tmp_path, offline):
     rng = random.Random(1)
     sightings = sorted((sighting(rng) for _ in range(10_000)), key=lambda one: one.photo.source)
     options = Options("img", "./img/", offline=offline)
-    assert sum(map(len, WRITERS[".html"].write(sightings, options))) <= 1_000_000
+    carried = sum(len(part.tag) for part in carried_leaflet())
+    assert 150_000 < carried < 170_000  # is not counted
+    assert sum(map(len, WRITERS[".html"].write(sightings, options))) - carried <= 1_000_000

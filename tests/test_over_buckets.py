@@ -83,7 +83,7 @@ def test_map_gives_the_same_bytes_over_buckets(granpipe, img, places, tmp_path):
     names = ["map.html", "map.geojson", "map.csv", "map.kml"]
     for here, there in ((img, tmp_path / "plain"), (source, out)):
         outputs = [word for name in names for word in ("-o", f"{there}/{name}")]
-        granpipe("map", here, *outputs, "--links", "https://host/photos")
+        granpipe("map", here, *outputs, "--base-url", "https://host/photos")
     expected = tree(tmp_path / "plain")
     assert expected["map.csv"].count(b",ok,") == 5
     assert b"https://host/photos/" in expected["map.html"]

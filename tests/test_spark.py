@@ -86,7 +86,7 @@ def three_commands(source, out, *words):
     return [
         ["prepare", source, out, "--split", "50/50", *shards, *few, *words],
         ["augment", out, "--copies", 2, *of_copies, *words],
-        ["map", source, *maps, "--links", "https://host/", *words],
+        ["map", source, *maps, "--base-url", "https://host/", *words],
     ]
 
 

@@ -31,17 +31,30 @@ if TYPE_CHECKING:
     metavar="FILE",
     help=".html, .geojson, .kml or .csv; may be repeated.  [default: map.html]",
 )
-@click.option("--offline", is_flag=True, help="Page without the network (extra: offline).")
+@click.option(
+    "--offline",
+    is_flag=True,
+    help="Open the page on outlines, without requests to the network (extra: offline).",
+)
+@click.option(
+    "--title",
+    type=options.Checked("title", checks.title),
+    metavar="TEXT",
+    help="Of page and KML.  [default: SOURCE's name]",
+)
 @click.option(
     "--thumbnails",
     type=options.Whole(checks.THUMBNAILS),
     default=96,
     show_default=True,
     metavar="PIXELS",
-    help="Longer side; 0 for none.",
+    help="Longer side of the page's pictures; 0 for none.",
 )
 @click.option(
+    "--base-url",
     "--links",
+    "links",
+    cls=options.Renamed,
     type=options.Checked("address", checks.address),
     metavar="ADDRESS",
     help="Where a browser finds SOURCE, as https://host/prefix/; pages from or in s3:// link to "
@@ -53,6 +66,13 @@ if TYPE_CHECKING:
     metavar="DIGITS",
     help="For sharing: round positions to so many decimals (2 is about 1 km); no "
     "altitudes, directions, links, paths or details.",
+)
+@click.option(
+    "--overlay",
+    type=options.PLACE,
+    multiple=True,
+    metavar="FILE",
+    help="GeoJSON or KML to lay over the page's map, as of parcels; may be repeated.",
 )
 @click.option(
     "--dataset",
@@ -76,9 +96,12 @@ def map_command(source: str, outputs: tuple[str, ...], quiet: bool, **settings: 
     from granpipe.jobs.photomap import map_photos
 
     if settings["links"] and settings["redact"] is not None:
-        raise click.UsageError("--redact leaves out links; give it or --links.")
+        raise click.UsageError("--redact leaves out links; give it or --base-url.")
+    if settings["overlay"] and settings["redact"] is not None:
+        raise click.UsageError("--redact leaves out exact positions; give it or --overlay.")
     progress = partial(options.progress, quiet=quiet)
-    report = map_photos(source, outputs, progress=progress, say=options.say, **settings)
+    say = (lambda _: None) if quiet else options.say
+    report = map_photos(source, outputs, progress=progress, say=say, **settings)
     if not quiet:
         _print(report)
         reports.echo(f"Written: {', '.join(map(printable, outputs))}")
@@ -90,6 +113,8 @@ def map_command(source: str, outputs: tuple[str, ...], quiet: bool, **settings: 
 
 
 def _print(report: "Report") -> None:
+    from granpipe.photo.gps import VERDICTS
+
     total = report.verdicts.total()
     unmapped = total - report.mapped
     missing = (one for one in report.sightings if one.capture.position is None)
@@ -98,6 +123,9 @@ def _print(report: "Report") -> None:
         reports.echo(printable(f"{one.photo.source}: {one.capture.verdict}{detail}"), err=True)
     if unmapped > MOST_LINES:
         reports.echo(f"... and {unmapped - MOST_LINES} more not on the map", err=True)
+    for verdict in ("no_exif", "no_gps"):
+        if verdict in report.verdicts:
+            reports.echo(f"{verdict}: {VERDICTS[verdict]}.", err=True)
     reports.echo(f"{'verdict':<24}{'photographs':>12}")
     for verdict, count in sorted(report.verdicts.items()):
         reports.echo(f"{verdict:<24}{count:>12}")

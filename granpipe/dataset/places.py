@@ -94,7 +94,7 @@ def are_near(one: NDArray[Any], other: NDArray[Any], metres: float) -> NDArray[n
     metres : float
         Along a great circle.
     """
-    near = ~(np.isnan(one["lat"]) | np.isnan(other["lat"]))
+    near: NDArray[np.bool_] = ~(np.isnan(one["lat"]) | np.isnan(other["lat"]))
     first, second = (points(some["lat"][near], some["lon"][near]) for some in (one, other))
     chord = 2 * EARTH * math.sin(min(metres / EARTH, math.pi) / 2)
     near[near] = np.sqrt(((first - second) ** 2).sum(axis=1)) <= chord

@@ -37,6 +37,8 @@ class Search:
         Where to look.
     is_known : callable, optional
         Tells of a file whether it was a photograph before, so that its bytes need not be read.
+    has_classes : bool
+        The photographs should be in folders of their classes.
 
     Attributes
     ----------
@@ -53,9 +55,16 @@ class Search:
         The store itself cannot be listed, or holds nothing that looks like a photograph.
     """
 
-    def __init__(self, store: Store, is_known: Callable[[Entry], bool] = lambda _: False) -> None:
+    def __init__(
+        self,
+        store: Store,
+        is_known: Callable[[Entry], bool] = lambda _: False,
+        *,
+        has_classes: bool = True,
+    ) -> None:
         self.store = store
         self.is_known = is_known
+        self.has_classes = has_classes
         self.unlisted: list[tuple[str, str]] = []
         self.ignored: Counter[str] = Counter()
         self._markers: list[str] = []
@@ -79,7 +88,8 @@ class Search:
             count = self.ignored.total()
             files = "file" if count == 1 else "files"
             others = f"; of {count:,} other {files} none is a picture" if count else ""
-            raise DatasetError(f"{self.store.url}: has no photographs{others}")
+            layout = "; they go into <class>/<photograph>.jpg" if self.has_classes else ""
+            raise DatasetError(f"{self.store.url}: has no photographs{others}{layout}")
 
     def _is_photo(self, entry: Entry, doubtful: list[Entry]) -> bool:
         """Tell whether a file is a photograph; one that is to be looked at is doubtful."""

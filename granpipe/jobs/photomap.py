@@ -7,7 +7,6 @@ from contextlib import closing
 from dataclasses import dataclass, field, replace
 from heapq import merge
 from pathlib import Path
-from urllib.parse import quote
 
 from granpipe import checks
 from granpipe.checks import checked
@@ -18,15 +17,16 @@ from granpipe.engines.processes import WorkerCrashed
 from granpipe.errors import DatasetError, OptionError
 from granpipe.jobs.following import Follow, progress_of, say_of
 from granpipe.jobs.map_index import MapIndex
+from granpipe.jobs.map_links import exports_of, folder_of, link_prefix, title_of
 from granpipe.jobs.run import Say
 from granpipe.jobs.see_photo import Job, SeePhoto
-from granpipe.mapping.page import leaflet_folder
+from granpipe.mapping.leaflet import has_leaflet, leaflet_folder
+from granpipe.mapping.overlay import read_overlays
 from granpipe.mapping.sighting import Options, Sighting
 from granpipe.mapping.writers import WRITERS
 from granpipe.photo.exif import Capture
 from granpipe.photo.gps import Position
-from granpipe.stores.files import check_free
-from granpipe.stores.folder import Folder
+from granpipe.stores.files import check_free, check_writable
 from granpipe.stores.protocol import Store
 from granpipe.stores.urls import open_file, open_store
 
@@ -74,6 +74,8 @@ def map_photos(
     outputs: _Path | Sequence[_Path] = "map.html",
     *,
     offline: bool = False,
+    title: str | None = None,
+    overlay: _Path | Sequence[_Path] = (),
     thumbnails: int = 96,
     redact: int | None = None,
     links: str | None = None,
@@ -92,14 +94,19 @@ def map_photos(
     outputs : str or Path, or a sequence of them
         Files or s3:// URLs to write; the suffix chooses: .html, .geojson, .kml or .csv.
     offline : bool
-        Put Leaflet into the page, which then asks the network for nothing but chosen tiles.
+        Open the page on outlines: it asks the network for nothing until the reader chooses tiles.
+        Otherwise it opens on satellite images. It holds Leaflet where the extra is installed.
+    title : str, optional
+        What page and KML are called; by default, the name of the photographs' folder.
+    overlay : str or Path, or a sequence of them
+        Files of GeoJSON or KML, whose areas, lines and places lie over the page's map.
     thumbnails : int
         Longer side of the page's thumbnails, in pixels; 0 for none.
     redact : int, optional
         Round positions to so many decimals of a degree, and leave out altitudes, directions,
         details of the verdicts and links to the photographs.
     links : str, optional
-        Address below which the page finds the photographs. Unless given, a page in a folder links
+        Address below which the page finds the photographs. By default, a page in a folder links
         to photographs in a folder, and no other page links at all.
     dataset : str or Path, optional
         What `granpipe prepare --split` wrote of these photographs: its groups and sides become
@@ -126,11 +133,15 @@ def map_photos(
         There are no photographs, an output cannot be written, or Leaflet's files are missing.
     """
     thumbnails = checked("thumbnails", thumbnails, checks.THUMBNAILS)
+    title = None if title is None else checked("title", title, checks.title)
     redact = None if redact is None else checked("redact", redact, checks.DIGITS)
     links = None if links is None else checked("links", links, checks.address)
     if links is not None and redact is not None:
         raise OptionError("redact leaves out links; give it or links")
-    named = [outputs] if isinstance(outputs, str | os.PathLike) else list(outputs)
+    layers = _listed(overlay)
+    if layers and redact is not None:
+        raise OptionError("redact leaves out exact positions, as overlay shows; give it or overlay")
+    named = _listed(outputs)
     if not named:
         raise OptionError("outputs: name a file")
     follow, say = progress_of(progress), say_of(say)
@@ -140,7 +151,12 @@ def map_photos(
     has_page = any(_suffix(name) == ".html" for _, name in files)
     if has_page and offline:
         leaflet_folder()
-    index, search = MapIndex(), Search(photos)
+    elif has_page and not has_leaflet():
+        say(
+            "the page needs the network to show its map, unless you pip install 'granpipe[offline]'"
+        )
+    shapes = read_overlays(checked("overlay", one, checks.place) for one in layers)
+    index, search = MapIndex(), Search(photos, has_classes=False)
     if dataset is not None:
         index.load_sides(open_store(dataset))
     index.load(search)
@@ -159,13 +175,23 @@ def map_photos(
     sightings = index.keep(seen())
     if redact is None and index.sides:
         index.measure(sightings)
+    options = Options(
+        title or title_of(photos),
+        offline=offline,
+        redact=redact,
+        has_sides=index.sides is not None,
+        thumbnails=thumbnails,
+        overlay=shapes,
+    )
     for store, name in files:
-        options = Options(
-            _title(photos), offline=offline, redact=redact, has_sides=index.sides is not None
-        )
         if redact is None:
-            folder = None if links else _folder(photos, store)
-            options = replace(options, links=_link_prefix(photos, store, links), folder=folder)
+            beside = [other for other in files if other != (store, name)]
+            options = replace(
+                options,
+                links=link_prefix(photos, store, links),
+                folder=None if links else folder_of(photos, store),
+                exports=exports_of(store, beside),
+            )
         with store.writer(name) as file:
             for text in WRITERS[_suffix(name)].write(sightings, options):
                 file.write(text.encode())
@@ -174,6 +200,10 @@ def map_photos(
     if index.sides is None:
         return report
     return replace(report, matched=index.matched, elsewhere=index.sides - index.matched)
+
+
+def _listed(paths: _Path | Sequence[_Path]) -> list[_Path]:
+    return [paths] if isinstance(paths, str | os.PathLike) else list(paths)
 
 
 def _sightings(
@@ -203,41 +233,12 @@ def check_output(output: _Path) -> tuple[Store, str]:
         raise DatasetError(f"{output}: end the name in {', '.join(WRITERS)}")
     store, name = open_file(output)
     check_free(store, name, WRITERS[_suffix(os.fspath(output))].signature.encode())
+    check_writable(store, name)
     return store, name
 
 
 def _suffix(name: str) -> str:
     return Path(name).suffix.lower()
-
-
-def _title(photos: Store) -> str:
-    if isinstance(photos, Folder):
-        return Path(photos.root).resolve().name
-    return photos.url.rpartition("/")[2]
-
-
-def _link_prefix(photos: Store, output: Store, links: str | None) -> str | None:
-    """Return what stands before a source in a link from the page, percent-encoded."""
-    if links is not None:
-        return links if links.endswith("/") else f"{links}/"
-    folder = _folder(photos, output)
-    if folder is None and isinstance(photos, Folder) and isinstance(output, Folder):
-        return Path(photos.root).resolve().as_uri() + "/"  # another drive
-    return folder and quote(os.fsencode(folder))
-
-
-def _folder(photos: Store, output: Store) -> str | None:
-    """Return the way from a file's folder to the photographs, if both are on one disk.
-
-    It begins with "./", which keeps a name with a colon from being read as a scheme.
-    """
-    if not (isinstance(photos, Folder) and isinstance(output, Folder)):
-        return None
-    try:
-        # Links on the way stay: browsers, too, resolve the page's address by its letters alone.
-        return f"./{Path(os.path.relpath(photos.root, output.root)).as_posix()}/"
-    except ValueError:  # another drive
-        return None
 
 
 def _redacted(sighting: Sighting, digits: int) -> Sighting:

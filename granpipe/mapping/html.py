@@ -9,6 +9,7 @@ from typing import Any
 from granpipe.mapping.colours import COLOURS
 from granpipe.mapping.extent import extent
 from granpipe.mapping.land import outlines
+from granpipe.mapping.overlay import written
 from granpipe.mapping.page import SIGNATURE, front_coded, render_page
 from granpipe.mapping.sighting import Options, Sightings
 from granpipe.photo.exif import Capture
@@ -37,9 +38,12 @@ def write_html(sightings: Sightings, options: Options) -> Iterator[str]:
         "missing": names.missing(sightings),
         "reasons": VERDICTS,
         "links": options.links,
+        "exports": [link for link in options.exports if not link.lower().endswith(".html")],
+        "picture": options.thumbnails,
         "bounds": window and [[window.south, window.west], [window.north, window.east]],
         "outliers": window.outliers if window else [],
         "digits": options.redact,
+        "overlay": written(options.overlay),
         "land": outlines(names.lats, names.lons),
     }
     yield from render_page(data, offline=options.offline)

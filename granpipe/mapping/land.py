@@ -105,28 +105,28 @@ def _written(kept: Flags) -> dict[str, Any]:
         line = land["vertices"][start:end][kept[start:end]]
         if len(line):
             number[k] = len(arcs)
-            arcs.append(_text(np.diff(line, axis=0, prepend=0).ravel().tolist()))
+            arcs.append(as_text(np.diff(line, axis=0, prepend=0).ravel().tolist()))
     rings: list[str] = []
     starts = land["ring_starts"]
     for country, start, end in zip(land["ring_countries"], starts[:-1], starts[1:], strict=True):
         ring = land["rings"][start:end].tolist()
         if all(max(k, ~k) in number for k in ring):
             around = [number[k] if k >= 0 else ~number[~k] for k in ring]
-            rings.append(_text([int(country), *around]))
+            rings.append(as_text([int(country), *around]))
     return {
         "units": UNITS,
         "arcs": " ".join(arcs),
         "rings": " ".join(rings),
         "names": land["names"].tolist(),
-        "labels": _text(land["labels"].ravel().tolist()),
+        "labels": as_text(land["labels"].ravel().tolist()),
         "credit": CREDIT,
     }
 
 
-def _text(numbers: Iterable[int]) -> str:
+def as_text(numbers: Iterable[int]) -> str:
     """Write numbers with six bits a sign: the sign of the number last, 32 for "more follows".
 
-    >>> _text([0, -1, 15, 16, -1000])
+    >>> as_text([0, -1, 15, 16, -1000])
     'ABegBv-B'
     """
     signs = []

@@ -5,32 +5,26 @@ branca compiles what it renders a second time as a Jinja template. The photograp
 as one block of JSON, which the scripts in web/ read and write out as text.
 """
 
-import base64
-import hashlib
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from importlib import metadata, resources
+from importlib import resources
 from itertools import islice
-from pathlib import Path
 from typing import Any
 
-from granpipe.errors import DatasetError
+from granpipe.mapping.leaflet import Part, carried_leaflet, has_leaflet, inline, linked_leaflet
 
 PANEL = (
-    *("data.js", "text.js", "symbols.js", "filter.js", "card.js", "legend.js", "days.js"),
-    *("countries.js", "table.js", "lists.js", "save.js", "panel.js"),
+    *("data.js", "text.js", "symbols.js", "search.js", "filter.js", "card.js", "legend.js"),
+    *("days.js", "countries.js", "table.js", "lists.js", "save.js", "panel.js"),
 )
 """What stands beside the map and needs no Leaflet; a module stands behind those that it imports."""
 MAP = (
-    *("place.js", "painting.js", "land.js", "grid.js", "stacks.js", "dots.js", "sheet.js"),
-    *("popup.js", "fit.js", "address.js", "start.js"),
+    *("place.js", "painting.js", "land.js", "grid.js", "stacks.js", "dots.js", "names.js"),
+    *("sheet.js", "measures.js", "ruler.js", "overlay.js", "popup.js", "fit.js", "address.js"),
+    "start.js",
 )
 """The map itself."""
-LEAFLET = "https://cdn.jsdelivr.net/npm/leaflet@1.9.3/dist/leaflet"
-LEAFLET_CSS_SHA384 = "o/2yZuJZWGJ4s/adjxVW71R+EO/LyCwdQfP5UWSgX/w87iiTXuvDZaejd3TsN7mf"
-LEAFLET_JS_SHA384 = "okbbMvvx/qfQkmiQKfd5VifbKZ/W8p1qIsWvE1ROPUfHWsDcC8/BnHohF7vPg2T6"
 SATELLITE = "https://server.arcgisonline.com/ArcGIS/rest/services/World_Imagery/MapServer/tile/"
 SATELLITE_CREDIT = "Powered by Esri; Esri, Maxar, Earthstar Geographics, and the GIS User Community"
 STREETS = "https://tile.openstreetmap.org/"
@@ -46,15 +40,6 @@ _AT_ONCE = 500  # points
 MAX_ZOOM = 22  # beyond the tiles' own, so that the photographs of one plot come apart
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
-    """A style or script of the page, with the name that the page's policy knows it by."""
-
-    kind: str
-    source: str
-    tag: str
-
-
 def render_page(data: Mapping[str, Any], *, offline: bool) -> Iterator[str]:
     """Write the map of the photographs as one HTML page, part by part.
 
@@ -63,13 +48,14 @@ def render_page(data: Mapping[str, Any], *, offline: bool) -> Iterator[str]:
     data : mapping
         What the page shows; web/data.js lists the keys. Lists may be iterators.
     offline : bool
-        Carry Leaflet inside the page and start without tiles, so that the page makes no request
-        until a tile layer is chosen. Otherwise link Leaflet and start with satellite tiles.
+        Open on the outlines, so that the page makes no request until a tile layer is chosen.
+        Otherwise open on satellite tiles.
 
     Yields
     ------
     str
-        The page's text, to be written as UTF-8. The same data give the same page.
+        The page's text, to be written as UTF-8. It holds Leaflet where XStatic-Leaflet is
+        installed, and else links to it. The same data and Leaflet give the same page.
 
     Raises
     ------
@@ -84,9 +70,9 @@ def render_page(data: Mapping[str, Any], *, offline: bool) -> Iterator[str]:
     """
     ground, wiring = _ground(satellite=not offline)
     parts = [
-        *(_carried_leaflet() if offline else _linked_leaflet()),
-        _inline("style", _packaged("page.css")),
-        _inline("script", _script(wiring), ' type="module"'),
+        *(carried_leaflet() if offline or has_leaflet() else linked_leaflet()),
+        inline("style", _packaged("page.css")),
+        inline("script", _script(wiring), ' type="module"'),
     ]
     yield "\n".join(
         [
@@ -128,7 +114,7 @@ def _ground(*, satellite: bool) -> tuple[str, str]:
         max_native_zoom=19,
         show=False,
     )
-    plain = folium.FeatureGroup("No tiles", overlay=False, show=not satellite)
+    plain = folium.FeatureGroup("Outlines", overlay=False, show=not satellite)
     control = folium.LayerControl(collapsed=False)
     chart.add_to(figure)
     for layer in (imagery, streets, plain, control):
@@ -169,47 +155,6 @@ def _module(name: str) -> str:
 
 def _packaged(name: str) -> str:
     return resources.files(__package__).joinpath("web", name).read_text("utf-8")
-
-
-def leaflet_folder() -> Path:
-    """Return where XStatic-Leaflet keeps Leaflet's files.
-
-    Raises
-    ------
-    DatasetError
-        It is not installed.
-    """
-    try:
-        carrier = metadata.distribution("XStatic-Leaflet")
-    except metadata.PackageNotFoundError:
-        raise DatasetError(
-            "--offline needs Leaflet's files: pip install 'granpipe[offline]'"
-        ) from None
-    return Path(str(carrier.locate_file("xstatic/pkg/leaflet/data")))
-
-
-def _carried_leaflet() -> list[Part]:
-    folder = leaflet_folder()
-    # Reading turns CRLF into LF, as browsers do before they hash. The pictures are those of
-    # controls that the page does not have.
-    style = re.sub(r"url\(images/[^)]*\)", "none", (folder / "leaflet.css").read_text("utf-8"))
-    return [_inline("style", style), _inline("script", (folder / "leaflet.js").read_text("utf-8"))]
-
-
-def _linked_leaflet() -> list[Part]:
-    style, script = f"{LEAFLET}.css", f"{LEAFLET}.js"
-    pinned = 'integrity="sha384-{}" crossorigin="anonymous"'.format
-    return [
-        Part(
-            "style", style, f'<link rel="stylesheet" href="{style}" {pinned(LEAFLET_CSS_SHA384)}>'
-        ),
-        Part("script", script, f'<script src="{script}" {pinned(LEAFLET_JS_SHA384)}></script>'),
-    ]
-
-
-def _inline(kind: str, text: str, attributes: str = "") -> Part:
-    digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
-    return Part(kind, f"'sha256-{digest}'", f"<{kind}{attributes}>{text}</{kind}>")
 
 
 def _policy(parts: Sequence[Part]) -> str:

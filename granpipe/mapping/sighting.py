@@ -6,6 +6,7 @@ from typing import Any
 from urllib.parse import quote
 
 from granpipe.dataset.names import Photo, shown
+from granpipe.mapping.shape import Shape
 from granpipe.photo.exif import Capture
 
 COLUMNS = [
@@ -56,7 +57,7 @@ class Options:
     links : str or None
         What stands before a source in a link to a photograph, percent-encoded; None for no links.
     offline : bool
-        The page carries Leaflet itself.
+        The page opens on outlines, and not on satellite tiles.
     redact : int or None
         Decimals that positions were rounded to.
     folder : str or None
@@ -64,6 +65,12 @@ class Options:
         is none, or links take its place.
     has_sides : bool
         The sightings tell groups and sides.
+    thumbnails : int
+        Longer side of the page's thumbnails, in pixels.
+    exports : tuple of str
+        Links to what else the run writes into the file's folder, percent-encoded.
+    overlay : tuple of Shape
+        What the page lays over its map.
     """
 
     title: str
@@ -72,6 +79,9 @@ class Options:
     redact: int | None = None
     folder: str | None = None
     has_sides: bool = False
+    thumbnails: int = 96
+    exports: tuple[str, ...] = ()
+    overlay: tuple[Shape, ...] = ()
 
     @property
     def columns(self) -> list[str]:

@@ -10,8 +10,10 @@ from typing import Any, Literal
 
 VERDICTS = {
     "ok": "has a position",
-    "no_exif": "holds no EXIF block",
-    "no_gps": "EXIF without a position",
+    "no_exif": "no metadata (EXIF); messengers such as WhatsApp remove it: copy the original "
+    "from the phone",
+    "no_gps": "metadata without a position; the camera's location was off, or sharing removed "
+    "it: copy the original",
     "unreadable": "the photograph or its EXIF block is damaged",
     "zero_denominator": "a coordinate is a fraction over 0",
     "null_island": "both coordinates are 0: the camera had no fix",

@@ -5,10 +5,9 @@ import time
 from collections.abc import Callable
 
 from granpipe.dataset.names import Photo
-from granpipe.errors import DatasetError
 from granpipe.mapping.geojson import write_geojson
 from granpipe.mapping.html import write_html
-from granpipe.mapping.page import leaflet_folder
+from granpipe.mapping.leaflet import has_leaflet
 from granpipe.mapping.sighting import Options, Sighting
 from granpipe.photo.exif import Capture
 from granpipe.photo.gps import Position
@@ -84,15 +83,7 @@ class MapView:
             is_young = self._page and self._clock() - self._drawn < _BETWEEN_DRAWINGS
             if not is_young and (stamp := self._positions.stamp()) != self._stamp:
                 seen = [sighting_of(known) for known in self._positions.all()]
-                options = Options(_TITLE, offline=_has_leaflet())
+                options = Options(_TITLE, offline=has_leaflet())
                 self._page = "".join(write_html(seen, options)).encode()
                 self._stamp, self._drawn = stamp, self._clock()
             return self._page
-
-
-def _has_leaflet() -> bool:
-    try:
-        leaflet_folder()
-    except DatasetError:
-        return False
-    return True

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Sequence
+from pathlib import Path
 
 from granpipe.errors import DatasetError
 from granpipe.stores.folder import Folder
@@ -32,6 +33,23 @@ def check_free(store: Store, name: str, signature: bytes, start: int = 0) -> Non
         raise DatasetError(f"{place}: {error.strerror or error}; name another") from error
     if head and head[start:] != signature:
         raise DatasetError(f"{place}: is not a file that granpipe wrote; delete it or name another")
+
+
+def check_writable(store: Store, name: str) -> None:
+    """Raise DatasetError where this user may not write a file, so that no work is done for it.
+
+    A bucket is not asked: it answers to a write alone.
+    """
+    if not isinstance(store, Folder):
+        return
+    folder = Path(os.fsdecode(store.locate(name))).resolve().parent
+    while not folder.exists():  # a missing folder is made
+        folder = folder.parent
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise DatasetError(
+            f"cannot write to {join(store.url, name)}: permission denied. Choose another output or "
+            "change its permissions"
+        )
 
 
 def read_into(store: Store, path: str, parts: Sequence[bytearray | memoryview]) -> int:

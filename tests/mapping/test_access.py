@@ -2,6 +2,7 @@
 
 import functools
 import itertools
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from conftest import ROOT
-from pages import DESKTOP, PHONE, SPOT, TOUCH, Visit, sighting, write_page
+from pages import DESKTOP, PHONE, SPOT, TOUCH, Visit, no_leaflet, sighting, write_page
 
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 
@@ -70,6 +71,8 @@ STATES = {
     "a class off": "document.querySelector('#legend button').click()",
     "all classes off": "document.querySelector('#none').click()",
     "everything unfolded": OPEN_ALL,
+    "the ruler": "document.querySelector('.leaflet-bar button').click();"
+    "document.querySelector('.ruler button').click()",
     "colours by side": "document.querySelector('#by-side').click()",
 }
 
@@ -97,7 +100,7 @@ def test_axe_finds_nothing_where_nothing_is_mapped(visit, tmp_path, scheme):
     assert violations(visit(page, color_scheme=scheme)) == []
 
 
-@pytest.mark.parametrize("action", ["granpipe.open(1)", OPEN_ALL], ids=["popup", "unfolded"])
+@pytest.mark.parametrize("action", ["granpipe.open(1)", OPEN_ALL, STATES["the ruler"]])
 def test_axe_finds_nothing_on_a_phone(visit, crowded, action):
     visit = visit(crowded, PHONE, **TOUCH)
     visit.page.evaluate(action)
@@ -162,7 +165,7 @@ def test_on_paper_all_photographs_are_in_the_picture(visit, tmp_path):
     visit.page.evaluate("dispatchEvent(new Event('beforeprint'))")
     visit.page.wait_for_function("window.printed")
     drawn, width = visit.page.evaluate("printed")
-    assert width <= 210 / 25.4 * 96  # an A4 sheet, in CSS pixels
+    assert 180 <= width / 96 * 25.4 <= 279 - 20 - 60  # beside the legend on a Letter sheet, in mm
     corners_seen = visit.page.evaluate(
         "(corners) => corners.map((place) => granpipe.map.getBounds().contains(place))", corners
     )
@@ -170,7 +173,23 @@ def test_on_paper_all_photographs_are_in_the_picture(visit, tmp_path):
     visit.page.evaluate("dispatchEvent(new Event('afterprint'))")
     assert visit.state("map.getZoom()") == before
     assert visit.page.locator("#chart").bounding_box()["width"] > 2000
-    assert visit.page.pdf(format="A4").startswith(b"%PDF")
+    for size in ("A4", "Letter"):
+        sheet = visit.page.pdf(format=size, prefer_css_page_size=True)
+        wide, high = map(float, re.search(rb"/MediaBox \[0 0 (\S+) (\S+)\]", sheet).groups())
+        assert wide > high
+        assert sheet.count(b"/Type /Page\n") == 1
+
+
+def test_no_control_is_printed(visit, crowded):
+    visit = visit(crowded)
+    visit.page.evaluate(OPEN_ALL)
+    visit.page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    controls = (
+        "button:not(.row):not(#legend button):not(#side-legend button), input, .leaflet-bar a"
+    )
+    assert not [one for one in visit.page.locator(controls).all() if one.is_visible()]
+    assert visit.page.locator("#legend button").first.is_visible()
+    assert visit.page.locator(".leaflet-control-scale-line").first.is_visible()
 
 
 def test_another_size_of_the_window_fits_the_map_again(visit, season):
@@ -190,7 +209,8 @@ def unaided(season) -> Path:
     """The page of `season` that links Leaflet, which never arrives here."""
     from granpipe.jobs.photomap import map_photos
 
-    map_photos(season.parent / "img", [season.parent / "unaided.html"])
+    with no_leaflet():
+        map_photos(season.parent / "img", [season.parent / "unaided.html"])
     return season.parent / "unaided.html"
 
 

@@ -118,12 +118,13 @@ def test_the_table_knows_the_country_about(visit, tmp_path, country, place):
 def spy(context) -> None:
     """Write down the texts that are drawn, and the lines: [from x, from y, to x, to y]."""
     context.add_init_script(
-        """window.texts = []; window.lines = [];
+        """window.texts = []; window.spots = []; window.lines = [];
         const canvas = CanvasRenderingContext2D.prototype;
         const { beginPath, fillText, moveTo, lineTo, stroke } = canvas;
         let path = [], last = null;
         canvas.fillText = function (text, ...at) {
           texts.push(text);
+          spots.push([String(text), ...at]);
           fillText.call(this, text, ...at);
         };
         canvas.beginPath = function () {
@@ -162,6 +163,21 @@ def test_countries_have_names_where_there_is_room_and_a_field_has_the_grid(visit
     texts = visit.page.evaluate("texts")
     assert "Switzerland" not in texts
     assert [text for text in texts if re.fullmatch(r"46\.\d+°\u00a0N", text)]
+
+
+def test_the_names_of_countries_keep_clear_of_rings(visit, tmp_path):
+    near = [(46.9, 8.2), (46.8, 8.2), (47.5, 2.5)]  # where Switzerland and France are named
+    places = [place for place in near for _ in range(20)]
+    page = make_plain_page(tmp_path, [*places, (52, -3), (41, 16)])
+    visit = visit(page, prepare=spy)
+    spots = visit.page.evaluate("spots")
+    rings = [(x, y) for text, x, y in spots if text.isdigit()]
+    names = {text: (x, y) for text, x, y in spots if text in {"Switzerland", "France", "Germany"}}
+    assert names.keys() == {"Switzerland", "France", "Germany"}
+    assert len(rings) >= 2
+    for name, (x, y) in names.items():
+        half = 3 * len(name)
+        assert not [at for at in rings if abs(at[1] - y) < 14 and abs(at[0] - x) < half + 8], name
 
 
 @pytest.mark.parametrize("middle", [-180, 0, 180, 540])

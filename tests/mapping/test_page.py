@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from granpipe.jobs.photomap import map_photos
-from granpipe.mapping.page import leaflet_folder
+from granpipe.mapping.leaflet import leaflet_folder
 from granpipe.photo.gps import VERDICTS
 
 import exif_blocks as eb
@@ -27,6 +27,7 @@ from pages import (
     Visit,
     make_page,
     make_plain_page,
+    no_leaflet,
     sighting,
     write_page,
 )
@@ -139,6 +140,19 @@ def test_a_tap_opens_the_photograph_on_a_phone(visit, season):
     pytest.fail(f"the popup stays at {card}")
 
 
+@pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
+def test_large_thumbnails_are_shown_large(visit, season, tmp_path, size):
+    shutil.copytree(season.parent / "img", tmp_path / "img")
+    visit = visit(make_page(tmp_path, thumbnails=512), size)
+    visit.state("open(2)")
+    assert visit.thumbnail() == [384, 512]
+    visit.page.wait_for_timeout(300)
+    picture = visit.page.locator(".card img").bounding_box()
+    assert picture["height"] >= min(300, 0.4 * size[1])
+    popup = visit.page.locator(".leaflet-popup").bounding_box()
+    assert popup["x"] >= 0 and popup["x"] + popup["width"] <= size[0]
+
+
 def test_photographs_at_one_spot_are_paged(visit, season):
     visit = visit(season)
     visit.page.mouse.move(*visit.at(*SPOT))
@@ -223,6 +237,11 @@ def test_the_legend_switches_a_class_by_mouse_and_by_keyboard(visit, season):
     corn.click()
     assert (visit.state("shown"), visit.state("drawn")) == (4, 4)
     assert corn.get_attribute("aria-pressed") == "false"
+    ticks = [
+        row.locator(".box").evaluate("(box) => getComputedStyle(box, '::after').content")
+        for row in (corn, rice)
+    ]
+    assert ticks == ["none", '""']  # a box says that the row is a switch
     assert visit.texts("#legend .number") == ["0 / 4", "2 / 2", "2 / 3"]
     rice.focus()
     visit.page.keyboard.press("Space")
@@ -493,7 +512,7 @@ def tile() -> bytes:
 
 
 def serve(context, leaflet=None) -> None:
-    """Stand in for the servers; what Leaflet's gets is the package that --offline carries."""
+    """Stand in for the servers; what Leaflet's gets is the package of the extra."""
 
     def answer(route) -> None:
         host, _, path = route.request.url.removeprefix("https://").partition("/")
@@ -517,11 +536,19 @@ def hosts(visit: Visit) -> set[str]:
 @pytest.fixture(scope="module")
 def linked(season) -> Path:
     """The page of `season` that links Leaflet."""
+    with no_leaflet():
+        map_photos(season.parent / "img", [season.parent / "linked.html"])
+    return season.parent / "linked.html"
+
+
+@pytest.fixture(scope="module")
+def online(season) -> Path:
+    """The page of `season` that holds Leaflet and opens on satellite."""
     map_photos(season.parent / "img", [season.parent / "online.html"])
     return season.parent / "online.html"
 
 
-def test_the_online_page_fetches_leaflet_and_satellite_tiles_only(visit, linked):
+def test_the_linked_page_fetches_leaflet_and_satellite_tiles_only(visit, linked):
     visit = visit(linked, offline=False, prepare=serve)
     visit.page.wait_for_selector(".leaflet-tile-loaded")
     assert hosts(visit) == {"cdn.jsdelivr.net", "server.arcgisonline.com"}
@@ -534,6 +561,25 @@ def test_the_online_page_fetches_leaflet_and_satellite_tiles_only(visit, linked)
     assert "OpenStreetMap contributors" in visit.texts(".leaflet-control-attribution")[0]
 
 
+def test_the_page_opens_on_satellite_and_asks_for_its_tiles_alone(visit, online):
+    visit = visit(online, offline=False, prepare=serve)
+    visit.page.wait_for_selector(".leaflet-tile-loaded")
+    assert hosts(visit) == {"server.arcgisonline.com"}
+    assert visit.page.get_by_label("Satellite").is_checked()
+    assert visit.page.locator(".notice").is_hidden()
+
+
+def test_without_the_network_the_page_falls_back_to_outlines_and_says_so(visit, online):
+    visit = visit(online, tolerant=True)
+    visit.page.wait_for_selector(".notice:visible")
+    assert visit.page.get_by_label("Outlines").is_checked()
+    assert "positions are still correct" in visit.page.locator(".notice").inner_text()
+    assert visit.state("drawn") == 7
+    visit.page.get_by_label("Satellite").check()  # who asks for it again, gets what there is
+    visit.page.wait_for_selector(".notice:visible")
+    assert visit.page.get_by_label("Satellite").is_checked()
+
+
 def test_an_altered_leaflet_is_refused(visit, linked):
     altered = (leaflet_folder() / "leaflet.js").read_bytes() + b"\nalert(1);"
     visit = visit(
@@ -542,7 +588,7 @@ def test_an_altered_leaflet_is_refused(visit, linked):
     visit.page.wait_for_timeout(300)
     assert any("integrity" in message for message in visit.messages)
     assert not [message for message in visit.messages if message.startswith("DIALOG")]
-    assert "granpipe map --offline" in visit.texts("#no-leaflet")[0]
+    assert "granpipe[offline]" in visit.texts("#no-leaflet")[0]
     assert visit.page.locator("#no-leaflet").is_visible()
 
 
@@ -552,9 +598,9 @@ def test_without_tiles_the_page_says_so_and_goes_on(visit, season):
     assert notice.is_hidden()
     visit.page.get_by_label("Satellite").check()
     visit.page.wait_for_selector(".notice:visible")
-    assert "Map tiles do not arrive" in notice.inner_text()
+    assert "No satellite or street images" in notice.inner_text()
     visit.page.get_by_label("Streets").check()
     visit.page.wait_for_selector(".notice:visible >> text=OpenStreetMap may refuse")
-    visit.page.get_by_label("No tiles").check()
+    visit.page.get_by_label("Outlines").check()
     assert notice.is_hidden()
     assert visit.state("drawn") == 7

@@ -5,7 +5,7 @@ import io
 
 import pytest
 
-from pages import SPOT, Visit, sighting, write_page
+from pages import DESKTOP, PHONE, SPOT, TOUCH, Visit, sighting, write_page
 
 BERN, LYON, CAPE = (46.95, 7.45), (45.75, 4.85), (-33.9, 18.4)
 
@@ -91,6 +91,21 @@ def test_the_days_are_chosen_by_keyboard_too(visit, days):
         visit.page.keyboard.press("ArrowRight")
     assert visit.state("shown") == 2
     assert visit.page.locator("#from").get_attribute("aria-valuetext") == "2024-06-07"
+
+
+@pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["mouse", "touch"])
+def test_the_sliders_stand_under_their_bars_from_the_first_to_the_last(visit, days, size):
+    visit = visit(days, size, **(TOUCH if size == PHONE else {}))
+    visit.page.evaluate("document.querySelector('#days').open = true")
+    visit.page.locator("#to").scroll_into_view_if_needed()
+    bars = visit.page.locator("#histogram").bounding_box()
+    for bar in (0, 3, 7):  # of eight
+        x = bars["x"] + (bar + 0.5) / 8 * bars["width"]
+        for slider in ("from", "to"):
+            box = visit.page.locator(f"#{slider}").bounding_box()
+            visit.page.mouse.click(x, box["y"] + box["height"] / 2)
+            assert visit.page.locator(f"#{slider}").input_value() == str(bar)
+            visit.page.click("#all-days") if slider == "to" and bar < 7 else None
 
 
 @pytest.mark.parametrize(
@@ -233,12 +248,87 @@ def test_the_search_knows_cameras_and_coordinates_and_enter_opens_the_first(visi
     for words, count in {"pixel 7": 7, "46.94,7.43": 1, "46.96": 2, "submarine": 0}.items():
         visit.page.fill("#query", words)
         assert len(visit.texts("#find li")) == count, words
-        assert visit.texts("#found") == ["" if count else "Nothing found."]
+        found = f"{count} found" if count else "Nothing found."
+        assert visit.texts("#found")[0].startswith(found)
     visit.page.keyboard.press("Enter")
     assert visit.state("opened") == -1
     visit.page.fill("#query", "wheat")
     visit.page.keyboard.press("Enter")
     assert visit.state("opened") == 5
+
+
+def test_a_search_filters_map_legend_list_and_saved_csv(visit, days):
+    visit = visit(days)
+    visit.unfold("find")
+    visit.state(f"map.setView({list(BERN)}, 10, {{animate: false}})")
+    visit.page.fill("#query", "corn")
+    settle(visit)
+    assert (visit.state("shown"), visit.state("drawn")) == (7, 3)
+    assert visit.texts("#legend .number") == ["3 / 7", "0 / 3"]
+    assert visit.texts("#found") == ["7 found; 4 of them not in view."]
+    assert visit.texts("#find > summary") == ["Photographs found 7"]
+    sources = [f"corn/{day}.jpg" for day in range(1, 8)]
+    assert visit.texts("#find li") == [row["source"] for row in saved(visit)] == sources
+    visit.page.click("#fit")
+    assert visit.state("drawn") == 7
+    assert visit.page.evaluate("document.activeElement.id") == "fit"
+    visit.state("open(7)")  # what the search hides: the search gives way
+    settle(visit)
+    assert (visit.state("shown"), visit.page.input_value("#query")) == (10, "")
+
+
+def test_who_searches_keeps_the_focus_where_a_popup_goes(visit, days):
+    visit = visit(days)
+    visit.unfold("find")
+    visit.state("open(0)")
+    visit.page.focus("#query")
+    visit.page.keyboard.type("rice", delay=20)
+    assert visit.state("opened") == -1
+    assert visit.page.input_value("#query") == "rice"
+    assert visit.page.evaluate("document.activeElement.id") == "query"
+
+
+def test_a_link_keeps_the_search(visit, days):
+    one = visit(days)
+    one.unfold("find")
+    one.page.fill("#query", "corn/5 2024")
+    one.page.wait_for_timeout(500)
+    other = visit(days, hash=one.page.evaluate("location.hash"))
+    assert other.page.input_value("#query") == "corn/5 2024"
+    assert other.state("shown") == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "count"),
+    [
+        *(("46.95, 7.45", 4), ("46.9, 7.4", 4), ("45.75 4.85", 4), ("45.75;4.85", 4)),
+        *(("46.95° N, 7.45° E", 4), ("7.45E 46.95N", 4), ("n46.95 e7.45", 4)),
+        *(("46.95000°\u00a0N, 7.45000°\u00a0E", 4), ("46°57'N 7°27'E", 4)),
+        *(
+            ("46° 57' 0\" N, 7° 27' 0\" E", 4),
+            ("46\u00b057\u203200\u2033N 7\u00b027\u203200\u2033E", 4),
+        ),
+        *(("46.95, -7.45", 0), ("46.95 S, 7.45 E", 0), ("-46.95, 7.45", 0)),
+        *(("46, 7", 4), ("48, 8", 2), ("96.95, 7.45", 0), ("46.95", 4), ("7.45 E", 6)),
+    ],
+)
+def test_coordinates_are_understood_in_the_search(visit, days, words, count):
+    visit = visit(days)
+    visit.unfold("find")
+    visit.page.fill("#query", words)
+    assert visit.state("shown") == count
+
+
+def test_enter_shows_a_place_where_no_photograph_is(visit, days):
+    visit = visit(days)
+    visit.unfold("find")
+    visit.page.fill("#query", "48.2, 11.6")
+    settle(visit)
+    assert visit.texts("#found") == ["None there; Enter shows the place."]
+    visit.page.keyboard.press("Enter")
+    visit.page.wait_for_timeout(500)
+    assert visit.state("map.getCenter().lat") == pytest.approx(48.2, abs=0.01)
+    assert visit.state("map.getCenter().lng") == pytest.approx(11.6, abs=0.01)
 
 
 # What leaves the page
@@ -307,6 +397,24 @@ def test_a_link_shows_the_same(visit, days):
     assert other.state("map.getCenter().lat") == pytest.approx(LYON[0], abs=1e-4)
     assert other.texts("#legend .number") == one.texts("#legend .number")
     assert other.texts("#span") == one.texts("#span")
+
+
+def test_the_link_is_copied_as_it_is_now(visit, days):
+    visit = visit(days)
+    visit.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    visit.page.locator("#legend button").nth(1).click()
+    visit.page.click("#copy")
+    visit.page.wait_for_selector("#copied >> text=Copied")
+    assert visit.page.evaluate("navigator.clipboard.readText()") == f"{days.as_uri()}#off=rice"
+
+
+def test_the_page_says_when_its_links_may_break(visit, days, tmp_path):
+    assert visit(days).page.locator("#mailed").is_visible()
+    page = write_page(tmp_path, field_days(), links="https://host/", exports=("./a%20b.csv",))
+    visit = visit(page)
+    assert visit.page.locator("#mailed").is_hidden()
+    assert visit.texts("#exports") == ["Written with this page: a b.csv"]
+    assert visit.page.locator("#exports a").get_attribute("href") == "./a%20b.csv"
 
 
 def test_an_untouched_page_has_a_plain_address(visit, days):

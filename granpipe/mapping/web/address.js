@@ -6,6 +6,7 @@ import { fit, fitted } from './fit.js';
 import { state } from './dots.js';
 import { map } from './place.js';
 import { open } from './popup.js';
+import { element, part } from './text.js';
 
 let written = '';
 
@@ -16,6 +17,7 @@ function say() {
   const add = (key, names, isOn) => names.forEach((text, k) => isOn[k] || parts.append(key, text));
   add('off', data.labels, filter.classes);
   add('off-side', data.sides, filter.sides);
+  if (filter.query.trim()) parts.set('find', filter.query);
   if (filter.days) parts.set('days', filter.days.join('/'));
   if (state.opened >= 0) parts.set('photo', points[state.opened][3]);
   const text = parts.toString().replaceAll('%2F', '/');
@@ -37,6 +39,7 @@ export function follow() {
     classes: (label) => !off.has(data.labels[label]),
     sides: (side) => !offSide.has(data.sides[side]),
     days: days && days.every((day) => Math.abs(day) < 1e7) ? days : null,
+    query: (parts.get('find') ?? '').slice(0, 200),
   });
   const [zoom, lat, lng] = finite(parts.get('map'), 3) ?? [];
   if (Math.abs(lat) <= 90 && Math.abs(lng) <= 720) {
@@ -48,7 +51,33 @@ export function follow() {
   if (i >= 0) open(i);
 }
 
+// Browsers give a page that was opened from a file no clipboard; the old way works everywhere.
+async function copy(text) {
+  try {
+    await navigator.clipboard.writeText(text);
+    return true;
+  } catch {
+    const field = element('textarea', { readonly: '', class: 'copying' });
+    field.value = text;
+    document.body.append(field);
+    field.select();
+    const isCopied = document.execCommand('copy');
+    field.remove();
+    return isCopied;
+  }
+}
+
+async function copyLink() {
+  say();
+  const isCopied = await copy(location.href);
+  const reader = location.protocol === 'file:' ? 'whoever has this file there' : 'its readers';
+  part('copied').textContent = isCopied ? `Copied: it shows ${reader} the same.`
+    : 'The browser refused; copy the address above.';
+  part('copy').focus();
+}
+
 export function keepAddress() {
+  part('copy').addEventListener('click', copyLink);
   let timer = 0;
   const soon = () => {
     clearTimeout(timer);

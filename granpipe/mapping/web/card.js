@@ -25,7 +25,7 @@ function facts(i) {
 
 export function card(i, whenLoaded = () => {}) {
   const text = element('div', {}, photographLink(points[i][3]), facts(i));
-  const node = element('div', { class: 'card' }, text);
+  const node = element('div', { class: data.picture > 128 ? 'card large' : 'card' }, text);
   const picture = thumbnail(i);
   if (picture) {
     picture.addEventListener('load', whenLoaded);

@@ -17,7 +17,7 @@ export function worldY(lat) {
   return 128 - Math.log((1 + sine) / (1 - sine)) * 64 / Math.PI;
 }
 
-function numbers(text) {
+export function numbers(text) {
   const found = [];
   for (let k = 0, number = 0, shift = 0; k < text.length; k++) {
     const value = VALUES[text.charCodeAt(k)];

@@ -16,16 +16,20 @@
  * missing     [source, label index, verdict, detail] of the photographs without position
  * reasons     verdict -> what it means
  * links       what stands before a source in a link to it, or null for no links
+ * exports     links to what else was written beside the page, percent-encoded
+ * picture     longer side of the thumbnails in pixels, or 0
  * bounds      [[south, west], [north, east]]; east exceeds 180 across the antimeridian; or null
  * outliers    indices of the points outside the bounds
  * digits      decimals that positions were rounded to, or null
+ * overlay     [name, kind: 0 area, 1 line, 2 place; parts apart by ; and their lines by blanks],
+ *             which granpipe.mapping.overlay writes
  * land        outlines of the world, as granpipe.mapping.land writes them, or null
  */
 
 export const data = {
   title: '', colours: ['#000'], labels: [], totals: [], zones: [], cameras: [], sides: [],
-  groups: [], points: [], missing: [], reasons: {}, links: null, bounds: null, outliers: [],
-  digits: null, land: null,
+  groups: [], points: [], missing: [], reasons: {}, links: null, exports: [], picture: 0,
+  bounds: null, outliers: [], overlay: [], digits: null, land: null,
   ...JSON.parse(document.getElementById('granpipe-data').textContent),
 };
 export const points = data.points;

@@ -1,7 +1,7 @@
 /* When the photographs were taken: a histogram by class, and a brush that filters all the rest. */
 
 import { UNDATED, days, labels } from './data.js';
-import { filter, hasSide, isInView, onFilter, refine } from './filter.js';
+import { filter, hasSide, isHit, isInView, onFilter, refine } from './filter.js';
 import { KINDS, kinds } from './legend.js';
 import { colourOf, onTheme, ratio, themed } from './symbols.js';
 import { dayText, number, part } from './text.js';
@@ -58,7 +58,8 @@ function counted() {
   const kind = kinds();
   const counts = Array.from({ length: bars }, () => new Uint32Array(KINDS));
   for (let i = 0; i < days.length; i++) {
-    if (barOf[i] < 0 || !filter.classes[labels[i]] || !hasSide(i) || !isInView(i)) continue;
+    if (barOf[i] < 0 || !filter.classes[labels[i]]) continue;
+    if (!hasSide(i) || !isInView(i) || !isHit(i)) continue;
     counts[barOf[i]][kind[i]]++;
   }
   return counts;
@@ -147,6 +148,7 @@ export function fillDays() {
   part('days').hidden = bars < 2;
   if (bars < 2) return;
   brushWithPointer(part('histogram'));
+  part('days').style.setProperty('--bars', bars);
   for (const id of ['from', 'to']) {
     part(id).max = bars - 1;
     part(id).addEventListener('input', () => choose(+part('from').value, +part('to').value));

@@ -11,7 +11,7 @@ import { DOT, SYMBOL, colourOf, onTheme, symbol, themed } from './symbols.js';
 export const FAN = 6 * DOT; // radius of what shows where a camera looked
 // The photograph in the popup, those that it pages through, and how many dots are in the picture.
 export const state = { opened: -1, pile: [], drawn: 0 };
-const symbols = Array.from({ length: KINDS }, (_, kind) => symbol(kind));
+const pictures = Array.from({ length: KINDS }, (_, kind) => symbol(kind));
 const counts = new Uint32Array(KINDS);
 let stacks = [];
 
@@ -27,7 +27,7 @@ function paintDots(context, bounds) {
 }
 
 function paintDot(context, i, { x, y }) {
-  context.drawImage(symbols[kinds()[i]], x - SYMBOL / 2, y - SYMBOL / 2, SYMBOL, SYMBOL);
+  context.drawImage(pictures[kinds()[i]], x - SYMBOL / 2, y - SYMBOL / 2, SYMBOL, SYMBOL);
 }
 
 function disc(context, { x, y }, radius, colour) {
@@ -80,6 +80,9 @@ function paintOpened(context, i) {
   context.stroke();
   paintDot(context, i, { x, y });
 }
+
+// Where dots and rings are in the last picture, in layer pixels, and their radii.
+export const symbols = () => stacks;
 
 // The stack whose symbol lies within some pixels of a place, the nearest.
 export function stackAt({ x, y }, slack) {

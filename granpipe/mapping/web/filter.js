@@ -1,6 +1,7 @@
-/* Which photographs are shown: by class, side and day; and which of them the map's view holds. */
+/* Which photographs are shown: by class, side, day and search; and which the map's view holds. */
 
 import { data, days, labels, points, sides } from './data.js';
+import { matching } from './search.js';
 
 const CALM = 150; // milliseconds without a change after which lists and tables follow
 
@@ -8,11 +9,13 @@ export const filter = {
   classes: data.labels.map(() => true),
   sides: data.sides.map(() => true),
   days: null, // first and last, since 1970
+  query: '',
 };
 export const shown = new Uint8Array(points.length).fill(1);
 export const viewed = new Uint8Array(points.length).fill(1);
 const listeners = { filter: [], view: [], calm: [] };
 let isInside = () => true;
+let isFound = null; // what the search finds, as a function of the index
 let timer = 0;
 
 /* `filter` comes at once when other photographs are shown, `view` also when others are in view, and
@@ -26,16 +29,20 @@ function isWithin(i) {
 }
 
 export function isFiltered() {
-  return filter.days !== null || [...filter.classes, ...filter.sides].includes(false);
+  return isFound !== null || filter.days !== null || [...filter.classes, ...filter.sides].includes(false);
 }
 
-// Set part of the filter: classes and sides as functions of their index, days as they are.
-export function refine({ classes, sides: chosen, days: span = filter.days }) {
+// Whether a photograph is what somebody searches for.
+export const isHit = (i) => isFound === null || isFound(i);
+
+// Set part of the filter: classes and sides as functions of their index, days and query as they are.
+export function refine({ classes, sides: chosen, days: span = filter.days, query = filter.query }) {
   if (classes) filter.classes = filter.classes.map((_, label) => classes(label));
   if (chosen) filter.sides = filter.sides.map((_, side) => chosen(side));
   filter.days = span;
+  if (query !== filter.query) [filter.query, isFound] = [query, matching(query)];
   for (let i = 0; i < shown.length; i++) {
-    shown[i] = filter.classes[labels[i]] && hasSide(i) && isWithin(i) ? 1 : 0;
+    shown[i] = filter.classes[labels[i]] && hasSide(i) && isWithin(i) && isHit(i) ? 1 : 0;
   }
   listeners.filter.forEach((act) => act());
   look(isInside);
@@ -65,5 +72,6 @@ export function reveal(i) {
     classes: (label) => filter.classes[label] || label === labels[i],
     sides: (side) => filter.sides[side] || side === sides[i],
     days: isWithin(i) ? filter.days : null,
+    query: isHit(i) ? filter.query : '',
   });
 }

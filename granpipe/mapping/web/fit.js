@@ -6,6 +6,7 @@ import { map } from './place.js';
 
 let isFitted = false; // until somebody moves the map
 let isFitting = false;
+const root = document.documentElement;
 
 export const fitted = () => isFitted;
 
@@ -49,12 +50,12 @@ function print() {
   const wasFitted = isFitted;
   const bounds = map.getBounds();
   const [middle, zoom] = [map.getCenter(), map.getZoom()];
-  document.body.classList.add('printing'); // page.css gives the map the size of the paper
+  root.classList.add('printing'); // page.css gives the map the size of the paper
   map.invalidateSize({ animate: false });
   if (wasFitted) fit();
   else map.fitBounds(bounds, { animate: false });
   addEventListener('afterprint', () => {
-    document.body.classList.remove('printing');
+    root.classList.remove('printing');
     map.invalidateSize({ animate: false });
     if (wasFitted) fit();
     else map.setView(middle, zoom, { animate: false });
@@ -65,6 +66,6 @@ export function keepFitting() {
   map.on('movestart', () => { isFitted &&= isFitting; });
   addEventListener('beforeprint', print);
   new ResizeObserver(() => {
-    if (!document.body.classList.contains('printing')) resize();
+    if (!root.classList.contains('printing')) resize();
   }).observe(map.getContainer());
 }

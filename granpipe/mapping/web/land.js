@@ -1,14 +1,13 @@
-/* Land, borders and the names of countries, below the tiles. */
+/* Land and borders, below the tiles. */
 
 import { countries } from './countries.js';
 import { map } from './place.js';
 import { themed } from './symbols.js';
 
-const FINEST = 11; // the zoom beyond which the outlines would say more than they know
-const NAME = '12px system-ui, sans-serif';
+export const FINEST = 11; // the zoom beyond which the outlines would say more than they know
 
 // The copies of the world that the canvas shows, and how each is placed on it.
-function copies({ min, max }) {
+export function copies({ min, max }) {
   const scale = 2 ** map.getZoom();
   const origin = map.getPixelOrigin();
   const world = 256 * scale;
@@ -45,28 +44,6 @@ function paintLines(context, bounds, places, { isBorder, colour, width }) {
   context.stroke();
 }
 
-function paintNames(context, bounds, places) {
-  const taken = [];
-  Object.assign(context, {
-    font: NAME, textAlign: 'center', textBaseline: 'middle', fillStyle: themed('country'),
-    strokeStyle: themed('land'), lineWidth: 3,
-  });
-  for (const { text, x, y, width } of countries().labels) {
-    for (const { scale, dx, dy } of places) {
-      const [px, py] = [x * scale + dx, y * scale + dy];
-      if (!bounds.contains([px, py])) continue;
-      if (width * scale < 24) return; // the others have less room
-      const half = context.measureText(text).width / 2;
-      if (2 * half + 6 > width * scale || taken.some(([ox, oy, other]) => {
-        return Math.abs(oy - py) < 16 && Math.abs(ox - px) < other + half + 8;
-      })) continue;
-      taken.push([px, py, half]);
-      context.strokeText(text, px, py);
-      context.fillText(text, px, py);
-    }
-  }
-}
-
 export function paintLand(context, bounds) {
   if (!countries() || map.getZoom() > FINEST) return;
   const places = copies(bounds);
@@ -85,5 +62,4 @@ export function paintLand(context, bounds) {
   context.fill('evenodd');
   paintLines(context, bounds, places, { isBorder: true, colour: themed('border'), width: 1 });
   paintLines(context, bounds, places, { isBorder: false, colour: themed('coast'), width: 1 });
-  paintNames(context, bounds, places);
 }

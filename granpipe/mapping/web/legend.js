@@ -22,7 +22,8 @@ function counted(indices, length) {
 
 function fill(list, first, names, flip) {
   list.append(...names.map((label, index) => {
-    const children = [symbol(first + index), label, element('span', { class: 'number' })];
+    const box = element('span', { class: 'box', 'aria-hidden': 'true' });
+    const children = [box, symbol(first + index), label, element('span', { class: 'number' })];
     return element('li', {}, button({}, children, () => flip(index)));
   }));
 }

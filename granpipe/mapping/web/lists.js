@@ -1,13 +1,15 @@
 /* Lists of photographs on and off the map. */
 
 import { card } from './card.js';
-import { data, labels, points, takenAt } from './data.js';
-import { indicesOf, onFilter, shown, viewed } from './filter.js';
+import { data, labels, points } from './data.js';
+import { filter, indicesOf, onFilter, refine, shown, viewed } from './filter.js';
+import { placeOf } from './search.js';
 import { symbol } from './symbols.js';
 import { button, element, growingList, name, number, part } from './text.js';
-import { photographLink, positionText } from './text.js';
+import { photographLink } from './text.js';
 
-export const viewer = { open: null }; // the map's way to open a photograph, once there is a map
+// The map's ways to open a photograph and to show a place, once there is a map.
+export const viewer = { open: null, show: null };
 
 function fillSection(id, count, fill) {
   const section = part(id);
@@ -25,7 +27,6 @@ function photographButton(i) {
   return node;
 }
 
-let texts = null; // what the search looks at, once somebody searches
 let listed = null; // what the search lists
 const buttons = new Map(); // of the search, by photograph: the focus returns to one after its popup
 
@@ -34,33 +35,42 @@ function foundButton(i) {
   return buttons.get(i);
 }
 
-function textOf([lat, lon, label, source, , , camera], i) {
-  const parts = [source, data.labels[label], takenAt(i), data.cameras[camera]];
-  return [...parts, `${lat},${lon}`, positionText(lat, lon)].join(' ').toLowerCase();
-}
+// What the list has: all that a search finds, or else what is in view.
+export const listedNow = () => indicesOf(filter.query.trim() ? shown : viewed);
 
-function found() {
-  const words = part('query').value.toLowerCase().split(/\s+/).filter(Boolean);
-  if (words.length === 0) return indicesOf(viewed);
-  texts ??= points.map(textOf);
-  return indicesOf(shown).filter((i) => words.every((word) => texts[i].includes(word)));
-}
-
-function search() {
-  const isEmpty = part('query').value.trim() === '';
-  const hits = isEmpty || part('find').open ? found() : [];
+function update() {
+  const isEmpty = filter.query.trim() === '';
+  const hits = listedNow();
   part('find').querySelector('.count').textContent = number(hits.length);
+  part('find').querySelector('.which').textContent = isEmpty ? 'in view' : 'found';
   if (!part('find').open) return;
   if (String(hits) !== listed) {
     part('find').querySelector('.rows').replaceChildren(...growingList(hits, foundButton));
     listed = String(hits);
   }
-  part('found').textContent = hits.length > 0 ? '' : isEmpty ? 'None in view.' : 'Nothing found.';
-  part('save').hidden = !isEmpty || hits.length === 0;
+  part('found').textContent = isEmpty ? (hits.length > 0 ? '' : 'None in view.') : outcome(hits);
+  part('save').disabled = hits.length === 0;
+}
+
+function outcome(hits) {
+  const place = placeOf(filter.query);
+  if (hits.length === 0) return place ? 'None there; Enter shows the place.' : 'Nothing found.';
+  const away = hits.filter((i) => !viewed[i]).length;
+  const beyond = away ? `; ${number(away)} of them not in view` : '';
+  return `${number(hits.length)} found${beyond}.`;
+}
+
+function search() {
+  if (part('query').value !== filter.query) refine({ query: part('query').value });
+  update();
 }
 
 function openFirst({ key }) {
-  if (key === 'Enter') part('find').querySelector('.rows .row')?.click();
+  if (key !== 'Enter') return;
+  const first = part('find').querySelector('.rows .row');
+  const place = placeOf(part('query').value);
+  if (first) first.click();
+  else if (place) viewer.show?.(place);
 }
 
 function fillMissing(rows) {
@@ -92,10 +102,13 @@ function missingRow([source, , , detail]) {
 
 export function fillLists() {
   part('find').hidden = points.length === 0;
-  part('find').addEventListener('toggle', search);
+  part('find').addEventListener('toggle', update);
   part('query').addEventListener('input', search);
   part('query').addEventListener('keydown', openFirst);
-  onFilter('calm', search);
+  onFilter('calm', update);
+  onFilter('filter', () => {
+    if (part('query').value !== filter.query) part('query').value = filter.query;
+  });
   fillSection('outliers', data.outliers.length, (rows) => {
     rows.append(...growingList(data.outliers, photographButton));
   });

@@ -8,7 +8,7 @@ import { fillLegends } from './legend.js';
 import { fillLists } from './lists.js';
 import { offerCsv } from './save.js';
 import { fillTable } from './table.js';
-import { name, number, part, visible } from './text.js';
+import { element, name, number, part, visible } from './text.js';
 
 document.title = `${visible(data.title)} · map of photographs`;
 part('title').replaceChildren(name(data.title));
@@ -27,5 +27,11 @@ fillLists();
 fillTable();
 offerCsv();
 giveCredit();
+data.exports.forEach((href, k) => {
+  const link = element('a', { href, download: '' }, name(decodeURIComponent(href.slice(2))));
+  part('exports').append(k ? ', ' : '', link);
+});
+part('exports').hidden = data.exports.length === 0;
+part('mailed').hidden = data.links === null || /^https?:/.test(data.links);
 refine({});
 if (window.L) part('no-leaflet')?.remove();

@@ -1,17 +1,20 @@
 /* The popup of a photograph or a stack, and the tooltip. */
 
 import { card } from './card.js';
-import { points } from './data.js';
+import { data, points } from './data.js';
 import { onFilter, reveal, shown } from './filter.js';
 import { viewer } from './lists.js';
 import { FAN, dots, stackAt, stackOf, state } from './dots.js';
+import { openArea } from './overlay.js';
 import { map, whereabouts } from './place.js';
+import { ruler } from './ruler.js';
 import { mixList, sheet } from './sheet.js';
 import { membersOf } from './stacks.js';
 import { DOT } from './symbols.js';
 import { button, element, number, part, visible } from './text.js';
 
 const PAGED = 12; // photographs that are paged through; more make a contact sheet
+const NEAR = 12; // zoom that a place without photographs is shown at, or nearer
 const CLOSE = 15; // zoom that a photograph from a list is shown at, or nearer
 const APART = 1e-5; // degrees that come apart at the nearest zoom
 
@@ -118,7 +121,7 @@ function showCard(first) {
 function prepare(members) {
   if (!popup.isOpen()) returnTo = document.activeElement;
   state.pile = members.sort((a, b) => a - b);
-  const width = Math.min(340, map.getSize().x - (isTouched ? 98 : 88));
+  const width = Math.min(Math.max(340, data.picture), map.getSize().x - (isTouched ? 98 : 88));
   Object.assign(popup.options, { minWidth: Math.min(300, width), maxWidth: width });
 }
 
@@ -159,17 +162,21 @@ function hover(stack) {
 export function openPopups() {
   const slack = isTouched ? 2 * DOT : DOT / 2;
   viewer.open = open;
-  map.on('click', ({ layerPoint: at }) => {
-    const stack = stackAt(at, slack);
+  viewer.show = ({ lat, lon }) => map.setView([lat, lon], Math.max(map.getZoom(), NEAR));
+  map.on('click', ({ layerPoint: at, latlng }) => {
+    const stack = ruler.isOn ? null : stackAt(at, slack);
     if (stack) openStack(stack);
+    else if (!ruler.isOn) openArea({ layerPoint: at, latlng });
   });
-  map.on('mousemove', ({ layerPoint: at }) => hover(stackAt(at, slack)));
+  map.on('mousemove', ({ layerPoint: at }) => hover(ruler.isOn ? null : stackAt(at, slack)));
   map.on('mouseout', () => hover(null));
   map.on('popupopen', () => tooltip.remove());
-  map.on('popupclose', () => {
+  map.on('popupclose', ({ popup: closed }) => {
+    if (closed !== popup) return;
     state.opened = -1;
     state.pile = [];
     dots.repaint();
+    if (part('side').contains(document.activeElement)) return; // a filter took the popup away
     (returnTo?.isConnected ? returnTo : part('query')).focus({ preventScroll: true });
   });
   onFilter('filter', () => {

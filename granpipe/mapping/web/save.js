@@ -1,7 +1,7 @@
-/* The photographs in view as a CSV file. */
+/* The photographs of the list as a CSV file. */
 
 import { data, points, sides, takenAt } from './data.js';
-import { indicesOf, viewed } from './filter.js';
+import { listedNow } from './lists.js';
 import { element, part } from './text.js';
 
 const COLUMNS = [
@@ -34,16 +34,16 @@ function row(i) {
   return [...cells, ...side, NORTHS[north]];
 }
 
-function viewAsCsv() {
+function listAsCsv() {
   const side = data.sides.length ? ['split'] : [];
   const header = [...COLUMNS, ...side, 'direction_ref'];
-  const rows = indicesOf(viewed).map(row);
+  const rows = listedNow().map(row);
   return [header, ...rows].map((cells) => `${cells.map(cell).join(',')}\n`).join('');
 }
 
 export function offerCsv() {
   part('save').addEventListener('click', () => {
-    const href = URL.createObjectURL(new Blob([viewAsCsv()], { type: 'text/csv' }));
+    const href = URL.createObjectURL(new Blob([listAsCsv()], { type: 'text/csv' }));
     element('a', { href, download: 'photographs.csv' }).click();
     setTimeout(() => URL.revokeObjectURL(href), 60_000);
   });

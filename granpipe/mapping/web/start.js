@@ -14,8 +14,11 @@ import { dots, state } from './dots.js';
 import { indicesOf, shown } from './filter.js';
 import { fit, keepFitting } from './fit.js';
 import { ground } from './grid.js';
+import { names } from './names.js';
+import { showOverlay } from './overlay.js';
 import { lookAround, map } from './place.js';
 import { open, openPopups } from './popup.js';
+import { offerRuler } from './ruler.js';
 import { element, part, positionText } from './text.js';
 
 function box(attributes) {
@@ -29,26 +32,37 @@ function showPosition() {
   const show = (what, { lat, lng }) => {
     position.textContent = `${what} ${positionText(lat, lng, 5)}`;
   };
-  const middle = () => show('Middle', map.getCenter());
+  const middle = () => show('Map centre', map.getCenter());
   map.on('mousemove', ({ latlng }) => show('Pointer', latlng));
   map.on('mouseout moveend', middle);
   middle();
 }
 
+// Tiles that do not come are said so; those that the page opens with give way to the outlines.
 function warnAboutTiles() {
   const notice = box({ class: 'notice', role: 'status', hidden: '' });
   const warn = (text) => {
     notice.textContent = text;
     notice.hidden = !text;
   };
-  const failed = 'Map tiles do not arrive. Positions, land, grid and scale hold without them.';
+  const failed = 'No satellite or street images (offline?). The positions are still correct.';
   const refused = 'OpenStreetMap may refuse pages opened from a file; Satellite does not.';
   const isRefused = (layer) => layer === streets && location.protocol === 'file:';
-  map.on('baselayerchange', ({ layer }) => warn(isRefused(layer) ? refused : ''));
+  let isUntried = map.hasLayer(satellite);
+  map.on('baselayerchange', ({ layer }) => {
+    isUntried = false;
+    warn(isRefused(layer) ? refused : '');
+  });
   for (const layer of [satellite, streets]) {
-    layer.on('tileerror', () => warn(isRefused(layer) ? refused : failed));
+    layer.on('tileerror', () => {
+      if (isUntried) map.removeLayer(satellite).addLayer(plain);
+      warn(isRefused(layer) ? refused : failed);
+    });
   }
-  satellite.on('tileload', () => warn(''));
+  satellite.on('tileload', () => {
+    isUntried = false;
+    warn('');
+  });
 }
 
 map.getContainer().setAttribute('role', 'region');
@@ -57,10 +71,13 @@ if (data.land) map.attributionControl.addAttribution('Outlines: Natural Earth');
 map.attributionControl.setPrefix('<a href="https://leafletjs.com">Leaflet</a>');
 fit();
 ground.addTo(map);
+showOverlay();
 dots.addTo(map);
+names.addTo(map); // after the dots, which it keeps clear of
 keepFitting();
 map.on('moveend', lookAround);
 openPopups();
+offerRuler();
 follow();
 lookAround();
 keepAddress();
