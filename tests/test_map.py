@@ -134,15 +134,22 @@ def test_it_agrees_with_prepare_on_the_same_folder(granpipe, field, tmp_path):
     assert len(mapped) == 5
 
 
-@pytest.mark.parametrize("folder", ["empty", "missing", "file.jpg"])
-def test_a_folder_without_photographs_is_one_clear_line(granpipe, tmp_path, folder):
+@pytest.mark.parametrize(
+    ("folder", "words", "code"),
+    [
+        ("empty", "has no photographs", 1),
+        ("missing", "no such folder", 2),
+        ("file.jpg", "name a folder", 1),
+    ],
+)
+def test_a_folder_without_photographs_is_one_clear_line(granpipe, tmp_path, folder, words, code):
     (tmp_path / "empty").mkdir()
     (tmp_path / "empty/notes.txt").write_text("rain")
     shoot(tmp_path / "file.jpg")
-    result = granpipe("map", tmp_path / folder, "-o", tmp_path / "map.html", code=1)
+    result = granpipe("map", tmp_path / folder, "-o", tmp_path / "map.html", code=code)
     assert is_one_line(result.stderr)
     assert f"{folder}: " in result.stderr
-    assert "name a folder" in result.stderr
+    assert words in result.stderr
     assert "<class>" not in result.stderr
     assert not (tmp_path / "map.html").exists()
 
