@@ -16,6 +16,8 @@ from PIL import Image, ImageCms
 
 from conftest import PHOTOS, ROOT, picture, rejects, rows, save
 
+pytestmark = pytest.mark.slow
+
 GOOD = picture(320, 240, seed=99)
 
 

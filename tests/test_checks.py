@@ -50,6 +50,7 @@ CASES = [(function, name, value) for function, pairs in WRONG.items() for name, 
 OPTIONS = {"side": "--split-only", "links": "--base-url"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("function", "name", "value"), CASES, ids=lambda one: str(one)[:20])
 def test_a_function_refuses_in_words_what_its_command_refuses(
     granpipe, src, out, tmp_path, function, name, value

@@ -68,7 +68,10 @@ Folder.write = write_half
 """
 PHOTOGRAPHS = 120
 
-pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals and process groups")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(os.name != "posix", reason="signals and process groups"),
+]
 
 
 @pytest.fixture(scope="module")

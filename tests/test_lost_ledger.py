@@ -7,6 +7,8 @@ import pytest
 import ledgers
 from conftest import picture, rows, save, tree
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def src(tmp_path):

@@ -8,7 +8,10 @@ import pytest
 
 from conftest import ROOT, picture, rejects, rows, save, tree
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="names are bytes on Linux")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(sys.platform != "linux", reason="names are bytes on Linux"),
+]
 
 NAMES = ["Größe.jpg", "日本.jpg", "café.jpg", "e\u0301.jpg", "\N{EAR OF MAIZE}.jpg"]
 

@@ -9,6 +9,8 @@ import pytest
 
 from conftest import ROOT, save
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def dist(tmp_path_factory):

@@ -25,6 +25,8 @@ from granpipe import (
 
 from conftest import picture, save
 
+pytestmark = pytest.mark.slow
+
 COUNTS = {"barley": 3, "corn": 9, "wheat": 6}
 CODEC = "corn/ü, 1.png"
 

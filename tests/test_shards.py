@@ -233,6 +233,7 @@ def has_shards(shards: Path, goal: int, process) -> bool:
     return len([*shards.glob("*.tar")]) >= goal or process.poll() is not None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", ["prepare", "augment"])
 def test_whatever_is_killed_the_next_run_gives_the_same_bytes(
     start, granpipe, img, shards, tmp_path, rng, command

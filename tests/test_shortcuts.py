@@ -23,6 +23,8 @@ from conftest import ROOT, rows, save, tree
 from exif_blocks import jpeg_at
 from test_split import textured
 
+pytestmark = pytest.mark.slow
+
 SPLIT = ("--split", "60/20/20", "--keep-together", "place:200,burst")
 CLASSES = ("corn", "rye", "wheat")
 FEATURES = [

@@ -13,7 +13,7 @@ from granpipe.stores.folder import Folder
 from conftest import picture, save, tree
 from harm import kill, until
 
-pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals")
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(os.name != "posix", reason="signals")]
 
 # Runs first in each process: every decode and every copy takes its time.
 SLOW = """

@@ -12,6 +12,8 @@ import ledgers
 from conftest import ROOT, picture, rejects, rows, save, tree
 from proxies import listing
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def img(tmp_path) -> Path:

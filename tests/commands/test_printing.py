@@ -8,6 +8,8 @@ import pytest
 
 from conftest import ROOT, picture, rejects, rows, save, tree
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def src(tmp_path):

@@ -12,6 +12,8 @@ from granpipe import prepare as prepare_by_function
 import ledgers
 from conftest import picture, rows, save, tree
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def src(tmp_path) -> Path:

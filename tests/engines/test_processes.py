@@ -20,6 +20,8 @@ from granpipe.engines.processes import WorkerCrashed, run
 from granpipe.engines.worker import extend_deadline
 from granpipe.errors import DatasetError, PhotoError
 
+pytestmark = pytest.mark.slow
+
 
 def die(item: object) -> None:
     if item == "abort":

@@ -91,10 +91,10 @@ def test_a_log_tells_how_far_a_run_is_also_while_nothing_comes(monkeypatch, caps
         time.sleep(0.3)
         yield from range(50)
 
-    assert len(list(options.progress(results(), 200, quiet=False, engine="spark"))) == 200
+    assert len(list(options.progress(results(), 200, quiet=False))) == 200
     said = capsys.readouterr().err
     assert "granpipe: 0 of 200, 0 a second, none yet\n" in said
     assert re.search(r"granpipe: 150 of 200, [\d,]+ a second, 0 min left\n", said)
     assert threading.active_count() == threads
-    assert len(list(options.progress(iter("ab"), 2, quiet=True, engine="spark"))) == 2
+    assert len(list(options.progress(iter("ab"), 2, quiet=True))) == 2
     assert not capsys.readouterr().err

@@ -13,6 +13,8 @@ from granpipe.photo.likeness import BYTES, WINDOWS, hashes, levels_of, turns
 
 from draw_fields import CROPS, LIGHTS, draw_field
 
+pytestmark = pytest.mark.slow
+
 Transpose = Image.Transpose
 
 

@@ -13,6 +13,8 @@ from brokers import events_waiting, mock_cluster, send
 from conftest import save
 from harm import until
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def make(tmp_path):

@@ -25,6 +25,8 @@ from buckets import memory_bucket
 from conftest import picture, save
 from harm import until
 
+pytestmark = pytest.mark.slow
+
 pytest.importorskip("obstore", reason="the extra s3 is not installed")
 
 LOCK = ".granpipe/lock"
