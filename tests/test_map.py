@@ -512,6 +512,7 @@ class Deadly(photomap.SeePhoto):
         return super().__call__(job)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL")
 def test_a_worker_that_dies_costs_its_photograph_only(granpipe, field, tmp_path, monkeypatch):
     monkeypatch.setattr(photomap, "SeePhoto", Deadly)
@@ -525,6 +526,7 @@ def test_a_worker_that_dies_costs_its_photograph_only(granpipe, field, tmp_path,
 # The same bytes again
 
 
+@pytest.mark.slow
 def test_the_same_bytes_for_any_workers_and_hash_seed(start, field, tmp_path):
     written = []
     names = ("m.html", "m.geojson", "m.kml", "m.csv")

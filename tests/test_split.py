@@ -353,6 +353,7 @@ def test_the_same_bytes_for_any_order_and_any_workers(granpipe, src, tmp_path):
     assert tree(tmp_path / "one") == tree(tmp_path / "three")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("batches", [2, 5])
 def test_photographs_that_come_move_none_from_training(prepare, src, out, batches):
     names = sorted(path.relative_to(src) for path in src.rglob("*.*"))

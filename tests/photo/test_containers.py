@@ -22,6 +22,8 @@ import draw_containers as dc
 import exif_blocks as eb
 from conftest import picture, psnr, rows
 
+pytestmark = pytest.mark.slow
+
 KINDS = ["AVIF", "HEIF"]
 BLOCK = eb.block(eb.gps(), image={0x0112: eb.short(1)})
 

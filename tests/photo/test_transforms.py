@@ -12,6 +12,8 @@ from granpipe.photo.transforms import place
 import draw_containers as dc
 from conftest import picture, psnr
 
+pytestmark = pytest.mark.slow
+
 WIDTH, HEIGHT = 12, 7
 
 
