@@ -1,18 +1,22 @@
 """Measure the steps of `prepare --split` on photographs without pixels."""
 
+import tempfile
 import time
 import tracemalloc
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from hashlib import sha256
+from pathlib import Path
 
 import numpy as np
 
 from granpipe.dataset.dealing import Member, deal
 from granpipe.dataset.grouping_input import Facts, GroupingInput
 from granpipe.dataset.groups import Grouping, Groups
+from granpipe.dataset.label_table import LabelTable
+from granpipe.dataset.leaks import find_leaks
 from granpipe.dataset.names import label_of
-from granpipe.dataset.sides import parse_shares
+from granpipe.dataset.sides import Folds, parse_shares
 from granpipe.dataset.together import Together, parse_together
 from granpipe.photo.likeness import BYTES, WINDOWS
 
@@ -23,6 +27,7 @@ def bench_split(bench: Bench) -> None:
     """Print the time and memory of each step, for ten and for a hundred thousand."""
     for count in (10_000, 100_000):
         print_steps(bench.count(count))
+    print_given(bench.count(300_000))
 
 
 def print_steps(count: int) -> None:
@@ -33,12 +38,44 @@ def print_steps(count: int) -> None:
     groups = groups_of(photos, parse_together("place")).names
     members = [Member(label_of(photo.source), groups[photo.source]) for photo in photos]
     steps["sides dealt"] = partial(deal, members, parse_shares("80/10/10"), 0)
-    print(f"\n{f'split {count:,} records':<46}{'seconds':>8}{'CPU s':>8}{'peak of arrays':>19}")
+    print_all(f"split {count:,} records", steps)
+
+
+def print_given(count: int) -> None:
+    """Print the same of what a data set that was given asks for."""
+    photos = draw_facts(count)
+    groups = groups_of(photos, parse_together("place")).names
+    members = [Member(label_of(photo.source), groups[photo.source]) for photo in photos]
+    given = np.random.default_rng(1).choice(3, count, p=[0.8, 0.1, 0.1])
+    ordered = photos.by_digest()
+    steps: dict[str, Callable[[], object]] = {
+        f"{rule}: leaks": partial(find_leaks, ordered, parse_together(rule), given)
+        for rule in ("likeness", "place", "burst")
+    }
+    steps["folds dealt"] = partial(deal, members, Folds(5), 0)
+    steps["a table of labels, read"] = partial(read_table_of, count)
+    print_all(f"a data set of {count:,} that was given", steps)
+
+
+def print_all(title: str, steps: Mapping[str, Callable[[], object]]) -> None:
+    """Print what each step takes."""
+    print(f"\n{title:<46}{'seconds':>8}{'CPU s':>8}{'peak of arrays':>19}")
     for name, step in steps.items():
         start, cpu_start = time.perf_counter(), sum(cpu_seconds())
         step()
         seconds, cpu = time.perf_counter() - start, sum(cpu_seconds()) - cpu_start
         print(f"  {name:<44}{seconds:>8.3f}{cpu:>8.3f}{peak_of(step):>16,.0f} MB", flush=True)
+
+
+def read_table_of(count: int) -> None:
+    """Read a table with the labels of so many photographs."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "labels.csv")
+        with path.open("w") as file:
+            file.write("source,label,latitude,longitude\n")
+            file.writelines(f"IMG_{n:07}.jpg,crop {n % 7},48.5,{n % 90}\n" for n in range(count))
+        for _ in LabelTable(str(path)).rows():
+            pass
 
 
 def groups_of(photos: GroupingInput, together: Together) -> Groups:

@@ -121,3 +121,29 @@ def test_trainers_read_a_bucket_as_a_folder_but_not_when_forked(granpipe, img, t
     lake.upload(img, "photos/img")
     from_bucket = letterbox_photo(f"{lake.url('photos/img')}/corn/a-b.jpg")
     assert np.array_equal(from_bucket, letterbox_photo(img / "corn/a-b.jpg"))
+
+
+def test_labels_and_a_given_split_over_buckets_give_the_bytes_of_folders(granpipe, tmp_path, lake):
+    for number in range(8):
+        save(tmp_path / f"flat/{number}.png", picture(seed=number))
+    shutil.copy(tmp_path / "flat/0.png", tmp_path / "flat/again.png")
+    lines = [
+        f"{n}.png,{'corn' if n % 2 else 'rye'},{'train' if n < 6 else 'test'}" for n in range(8)
+    ]
+    table = tmp_path / "survey.csv"
+    table.write_text("\n".join(["source,label,split", *lines, "again.png,rye,test"]) + "\n")
+    lake.upload(tmp_path / "flat", "photos/flat")
+    lake.put("photos/survey.csv", table.read_bytes())
+    words = ("--split", "given", "--folds", 2, "--alike", "--size", 32)
+    granpipe("prepare", tmp_path / "flat", tmp_path / "here", "--labels", table, *words)
+    there = lake.url("sets/there")
+    granpipe(
+        *("prepare", lake.url("photos/flat"), there),
+        *("--labels", lake.url("photos/survey.csv"), *words),
+    )
+    expected = tree(tmp_path / "here")
+    assert b"again.png,test,0.png,train,bytes,0" in expected["leaks.csv"]
+    assert {"shortcuts.csv", "alike.csv"} <= expected.keys()
+    assert lake.tree("sets/there") == expected
+    granpipe("prepare", lake.url("photos/flat"), there)  # by the table as noted
+    assert lake.tree("sets/there") == expected
