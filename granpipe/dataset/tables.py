@@ -50,7 +50,7 @@ ALIKE_COLUMNS = ["source", "other", "distance", "label", "other_label"]
 LEAK_COLUMNS = ["source", "split", "other", "other_split", "rule", "distance"]
 """Header of leaks.csv."""
 
-SUMMARY_FORM = 3
+SUMMARY_FORM = 4
 """Counts what dataset.json may say: where that has grown, the next run writes it again."""
 
 _IN_MEMORY = 4_000_000

@@ -32,6 +32,7 @@ from granpipe.dataset.tables import (
 from granpipe.engines.processes import WorkerCrashed
 from granpipe.engines.protocol import Engine
 from granpipe.errors import DatasetError, PhotoError
+from granpipe.jobs.command_line import command_line
 from granpipe.jobs.copy_photo import FIRST, PARAMETER_COLUMNS, Copied, CopyPhoto, Job, copy_name
 from granpipe.jobs.following import log_rejection
 from granpipe.jobs.labels_rows import LabelsRows
@@ -265,6 +266,7 @@ class AugmentRun:
         return {
             "granpipe": __version__,
             "pillow": PIL.__version__,
+            "command": command_line("augment DATASET", self._settings()),
             "settings": self._settings(),
             "classes": {label: counts[label] for label in classes},
             "splits": self._splits(classes),

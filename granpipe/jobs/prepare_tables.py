@@ -32,6 +32,7 @@ from granpipe.dataset.tables import (
     split_counts,
     summary_lines,
 )
+from granpipe.jobs.command_line import command_line
 from granpipe.jobs.prepare_photo import Settings
 from granpipe.jobs.split_summary import Sides
 
@@ -144,6 +145,7 @@ class PrepareTables:
         return {
             "granpipe": __version__,
             "pillow": PIL.__version__,
+            "command": command_line("prepare SOURCE OUTPUT", self._settings()),
             "settings": self._settings(),
             "classes": self._labels(),
             "splits": self._splits(),

@@ -1,6 +1,7 @@
 """Options and settings as people who know other command lines expect them."""
 
 import json
+import shlex
 
 import pytest
 
@@ -137,3 +138,21 @@ def test_a_shell_completes_folders():
     completions = ShellComplete(cli, {}, "granpipe", "_GRANPIPE_COMPLETE").get_completions
     assert [one.type for one in completions(["prepare"], "im")] == ["dir"]
     assert "augment" in [one.value for one in completions([], "")]
+
+
+def test_dataset_json_tells_the_command_that_makes_it(granpipe, src, out, tmp_path):
+    words = ("--size", 20, "--fill", "#0a0b0c", "--drop", "blank", "--split", "50/50", "--folds", 2)
+    granpipe("prepare", src, out, *words, "--hold-out", "after:2030-01-01", "--allow-empty")
+    granpipe("augment", out, "--copies", "balance:4", "--rotate", 5, "--warmth", 0.1)
+    told = [
+        json.loads((out / name / "dataset.json").read_text())["command"]
+        for name in ("", "augmented")
+    ]
+    fresh = str(tmp_path / "fresh")
+    for line in told:
+        operands = (
+            line.replace("SOURCE", str(src)).replace("OUTPUT", fresh).replace("DATASET", fresh)
+        )
+        more = ["--allow-empty"] * ("prepare" in line)
+        granpipe(*shlex.split(operands)[1:], *more)
+    assert tree(tmp_path / "fresh") == tree(out)
