@@ -302,12 +302,13 @@ def fuzz_map(folder: Path) -> Counter[str]:
     """Map the damaged photographs with one worker and with three; return the verdicts' counts."""
     img = folder / "img"
     for name, workers in (("map", 1), ("again", 3)):
-        outputs = ("-o", folder / f"{name}.html", "-o", folder / f"{name}.csv")
+        # The page names the files that are written with it.
+        outputs = ("-o", folder / name / "map.html", "-o", folder / name / "map.csv")
         granpipe("map", img, *outputs, "--workers", workers, "-q")
     for suffix in (".html", ".csv"):
-        one, three = (folder / f"{name}{suffix}" for name in ("map", "again"))
+        one, three = (folder / name / f"map{suffix}" for name in ("map", "again"))
         expect(one.read_bytes() == three.read_bytes(), f"another {suffix} with other workers")
-    rows = table(folder / "map.csv")
+    rows = table(folder / "map/map.csv")
     placed = {row["source"]: row["latitude"] for row in rows if row["verdict"] == "ok"}
     for row in table(folder / "one/labels.csv"):
         expect(row["latitude"] == placed.get(row["source"], ""), f"{row['source']}: two positions")

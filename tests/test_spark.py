@@ -305,7 +305,7 @@ def test_ctrl_c_ends_all_in_one_line_and_the_next_run_does_the_rest(
     assert [part for part in drawn if not BAR.fullmatch(part)] == []
     assert max(map(len, drawn)) in {79, 80}
     printed = local("prepare", lake.url("img"), lake.url("stopped"))
-    assert re.search(r"80 photographs found: 80 prepared \((?!0|80)\d+ of them", printed)
+    assert re.search(r"80 photographs found: 80 prepared \((?!0|80)\d+ unchanged", printed)
     assert lake.tree("stopped") == corn
 
 
