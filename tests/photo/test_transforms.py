@@ -93,4 +93,4 @@ def test_decoded_pictures_are_shown_so(kind, turn, axis):
         _, _, sides, small = letterbox(open_photo(data), 100)
         expected = applied(np.asarray(leaf), steps)
         assert sides == expected.shape[1::-1]
-        assert psnr(np.asarray(small), expected) > 30
+        assert psnr(np.asarray(small), expected) > 28
