@@ -330,13 +330,13 @@ def test_a_damaged_copy_is_made_again(granpipe, dataset, damage):
 
 @pytest.mark.slow
 def test_runs_that_are_killed_are_taken_up_again(start, granpipe, tmp_path, rng):
-    for number in range(40):
+    for number in range(100):
         save(tmp_path / f"img/corn/{number}.png", picture(80, 60, number))
-    granpipe("prepare", tmp_path / "img", tmp_path / "out")
+    granpipe("prepare", tmp_path / "img", tmp_path / "out", "--size", 112)
     granpipe("augment", tmp_path / "out", "-o", tmp_path / "whole", "--copies", 20)
     made = tmp_path / "out/augmented/corn"
     for _ in range(10):
-        goal = len([*made.glob("*")]) + rng.randrange(70)  # at most 700 of the 800 copies
+        goal = len([*made.glob("*")]) + rng.randrange(70)  # at most 700 of the 2,000 copies
         process = start("augment", tmp_path / "out", "--copies", 20)
         until(lambda goal=goal: len([*made.glob("*")]) >= goal, process=process, every=0.005)
         time.sleep(rng.uniform(0, 0.05))
