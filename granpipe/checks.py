@@ -215,6 +215,8 @@ LEVEL, _QUALITY = Whole(0, 255), Whole(1, 100)
 
 SIZE = Whole(1, 4096)
 PIXELS = MEGABYTES = Whole(1)
+MEGABYTE = 1_000_000
+"""Bytes."""
 WORKERS = Whole(1, 256)
 SEED = Whole()
 DROPPABLE = ("blurred", "dark", "overexposed", "blank", "tiny", "orientation", "alike")

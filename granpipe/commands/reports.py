@@ -21,8 +21,6 @@ SIDES = ("train", "validation", "test")
 _MOST_ENDINGS = 6
 # What a report keeps for the ledger, or of each photograph.
 _TOO_LONG = {"note", "past", "plan", "key", "sightings"}
-LEAST_GROUPS, LEAST_OF_CLASS = 40, 5
-"""As `granpipe.dataset.shortcuts` has them, which takes NumPy's time to import."""
 MOST_LINES = 20
 """Photographs that are named one by one; the others are counted."""
 
@@ -74,14 +72,20 @@ def print_json(report: Any, **more: Any) -> None:
 def _plain(value: Any) -> Any:
     if is_dataclass(value):
         pairs = ((one.name, getattr(value, one.name)) for one in fields(value))
-        return {name: _plain(inner) for name, inner in pairs if name not in _TOO_LONG}
-    if isinstance(value, Mapping):
         return {
-            " ".join(key) if isinstance(key, tuple) else key: _plain(one)
-            for key, one in value.items()
+            name: Counter(one.reason for one in inner) if name == "rejected" else _plain(inner)
+            for name, inner in pairs
+            if name not in _TOO_LONG
         }
-    if isinstance(value, list | tuple) and value and hasattr(value[0], "reason"):
-        return dict(Counter(one.reason for one in value))
+    if isinstance(value, Mapping):
+        plain: dict[Any, Any] = {}
+        for key, one in value.items():
+            *outer, last = key if isinstance(key, tuple) else (key,)
+            inner = plain
+            for name in outer:
+                inner = inner.setdefault(name, {})
+            inner[last] = _plain(one)
+        return plain
     return [_plain(one) for one in value] if isinstance(value, list | tuple) else value
 
 
@@ -235,6 +239,8 @@ def print_shortcuts(sides: "Sides", table: str) -> None:
 
 
 def _print_few(groups: int, classes: int) -> None:
+    from granpipe.dataset.shortcuts import LEAST_GROUPS, LEAST_OF_CLASS  # noqa: PLC0415 - NumPy
+
     what = "what a network could cheat with"
     if groups < LEAST_GROUPS:
         echo(f"Too few groups to say {what}: {groups} of {LEAST_GROUPS}.")

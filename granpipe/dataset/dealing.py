@@ -32,16 +32,16 @@ def deal(
 ) -> dict[str, str]:
     """Return the side of each group.
 
-    A group of which a photograph had a side takes it, and of several the earliest of `SIDES`. Of
-    the others, each class that has enough gives its smallest to test, the next to validation and
-    its largest to training, the rarest class first; what is left goes, the largest first, where
-    most is wanting of its classes.
+    A group of which a photograph had a side takes it, and of several the earliest of
+    `shares.order`. Of the others, each class that has enough gives its smallest to test, the next
+    to validation and its largest to training, the rarest class first; what is left goes, the
+    largest first, where most is wanting of its classes.
 
     Parameters
     ----------
     members : iterable of Member
         Every photograph.
-    shares : Shares
+    shares : Shares or Folds
     seed : int
         Another one deals otherwise.
     held : container of str
@@ -64,7 +64,7 @@ def deal(
     for name in order:
         if name not in table.sides:
             table.put(name, table.best(name))
-    if isinstance(shares, Folds):
+    if shares.is_even:
         free = [name for name in order if name not in former]
         table.even(free)
         table.fill(free)
@@ -81,9 +81,8 @@ class _Table:
     def __init__(self, groups: Mapping[str, Counter[str]], shares: Shares | Folds) -> None:
         self.shares = shares
         # All photographs are a class more, so that folds are of one size.
-        whole = isinstance(shares, Folds)
         self.groups = {
-            name: counts + Counter({_ALL: counts.total()}) if whole else counts
+            name: counts + Counter({_ALL: counts.total()}) if shares.is_even else counts
             for name, counts in groups.items()
         }
         self.sides: dict[str, str] = {}

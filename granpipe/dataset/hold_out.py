@@ -5,7 +5,6 @@ A rule is one of `after:2025-01-01`, `before:2025-01-01`, `country:FR`, `camera:
 """
 
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
 from fnmatch import fnmatchcase
@@ -47,7 +46,16 @@ class HoldOut:
         depth : int
             Folders that its class takes.
         """
-        return _MATCHES[self.kind](self.value, source, taken_at, camera, country, depth)
+        match self.kind:
+            case "after":
+                return taken_at[:10] >= self.value
+            case "before":
+                return "" < taken_at[:10] < self.value
+            case "country":
+                return self.value.casefold() in country
+            case "camera":
+                return _is_called(self.value, camera)
+        return _is_in(self.value, source, depth)
 
 
 def parse_hold_out(text: str) -> HoldOut:
@@ -78,40 +86,15 @@ def parse_hold_out(text: str) -> HoldOut:
     return HoldOut(kind, value)
 
 
-def _after(value: str, source: str, taken_at: str, *_: object) -> bool:
-    return taken_at[:10] >= value
-
-
-def _before(value: str, source: str, taken_at: str, *_: object) -> bool:
-    return "" < taken_at[:10] < value
-
-
-def _in_country(
-    value: str, source: str, taken_at: str, camera: str, country: set[str], _: int
-) -> bool:
-    return value.casefold() in country
-
-
-def _by_camera(value: str, source: str, taken_at: str, camera: str, *_: object) -> bool:
+def _is_called(value: str, camera: str) -> bool:
     """Return whether a camera is called so, with or without its make."""
     name, wanted = camera.casefold(), value.casefold()
     return bool(name) and (fnmatchcase(name, wanted) or fnmatchcase(name, f"* {wanted}"))
 
 
-def _in_folder(
-    value: str, source: str, taken_at: str, camera: str, country: set[str], depth: int
-) -> bool:
+def _is_in(value: str, source: str, depth: int) -> bool:
     """Return whether a path, or what of it is below its class, is in a folder."""
     parts = source.split("/")
     wanted = re.sub(r"/\*?$", "", value)
     paths = {"/".join(parts[start:]) for start in (0, depth)}
     return any(fnmatchcase(path, pattern) for path in paths for pattern in (value, f"{wanted}/*"))
-
-
-_MATCHES: dict[str, Callable[..., bool]] = {
-    "after": _after,
-    "before": _before,
-    "country": _in_country,
-    "camera": _by_camera,
-    "folder": _in_folder,
-}

@@ -37,6 +37,11 @@ class Shares:
         return SIDES
 
     @property
+    def is_even(self) -> bool:
+        """Whether all are to have the same, of every class and in all: groups move for it."""
+        return False
+
+    @property
     def whole(self) -> int:
         """What the shares add up to."""
         return 100
@@ -115,6 +120,11 @@ class Folds:
     def order(self) -> Sequence[str]:
         """In which a group that was in several takes one of them."""
         return self.sides
+
+    @property
+    def is_even(self) -> bool:
+        """Whether all are to have the same, of every class and in all: groups move for it."""
+        return True
 
     @property
     def whole(self) -> int:

@@ -4,7 +4,7 @@ import shlex
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-MEGABYTE = 1_000_000
+from granpipe.checks import MEGABYTE
 
 _OPTIONS = {"together": "--keep-together", "crop": "--min-crop", "side": "--split-only"}
 

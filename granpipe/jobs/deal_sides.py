@@ -10,12 +10,12 @@ from granpipe.dataset.dealing import Member, deal
 from granpipe.dataset.grouping_input import Facts, GroupingInput
 from granpipe.dataset.groups import Grouping
 from granpipe.dataset.index import Index
-from granpipe.dataset.made import Made
 from granpipe.dataset.names import ALIKE, LABELS, LEAKS, PAST, RADIUS, SHORTCUTS
 from granpipe.dataset.names import SIDES as NOTE
 from granpipe.dataset.sides import SIDES, Shares
 from granpipe.dataset.tables import ALIKE_COLUMNS, LEAK_COLUMNS, each_row
 from granpipe.errors import DatasetError
+from granpipe.jobs.alike_table import load_alike, looks_of, read_alike
 from granpipe.jobs.count_sides import count_sides
 from granpipe.jobs.folds import deal_folds, find_held
 from granpipe.jobs.given_split import keep_leaks, take_given
@@ -23,8 +23,6 @@ from granpipe.jobs.run import Run
 from granpipe.jobs.shortcut_table import SHORTCUT_COLUMNS, settle_shortcuts
 from granpipe.jobs.split_plan import Plan
 from granpipe.jobs.split_summary import Sides
-from granpipe.photo.likeness import BYTES
-from granpipe.stores.files import check_free
 from granpipe.stores.protocol import Store
 
 _SCHEMA = """
@@ -76,37 +74,32 @@ def settle_sides(run: Run, plan: Plan, depth: int, recipe: str, rows: object) ->
     noted, note = ledger.noted(NOTE) or [], plan.note(recipe, photos)
     past = ledger.noted(PAST) or []
     tables = {ALIKE: ALIKE_COLUMNS} if plan.shares else {ALIKE: ALIKE_COLUMNS, LEAKS: LEAK_COLUMNS}
-    _check_free(run, tables | {SHORTCUTS: SHORTCUT_COLUMNS})
+    for table, columns in (tables | {SHORTCUTS: SHORTCUT_COLUMNS}).items():
+        run.check_free(table, columns)
     is_same = noted == note and all(map(run.has_table, [LABELS, *tables]))
     radius = ledger.noted(RADIUS) or 0.0
     find_held(index, plan.hold_out, depth, run.say)
     is_kept = is_same and _keep(index, run.store, has_leaks=LEAKS in tables)
-    if not (is_kept or plan.shares):
-        take_given(index, Grouping(_facts(index, depth), plan.together), fix_leaks=plan.fix_leaks)
-        past = []
-    elif plan.shares and not is_kept:
-        is_known = noted or ledger.is_whole
-        if not is_known or plan.deals_as(noted):
-            _load_former(index, run.store, past, rows)
-        elif noted:
-            run.say(
-                "deals the split anew, since shares, seed or --hold-out have changed; what a "
-                "network was trained on may be in test now"
-            )
-        radius = _deal(index, plan, plan.shares, depth)
-        past = _past(index)
-    if plan.folds and not is_kept:
-        if plan.folds_as(noted):
-            _load_folds(index, run.store)
-        deal_folds(index, plan.folds, plan.seed)
+    if not is_kept:
+        grouping = Grouping(_facts(index, depth), plan.together)
+        if plan.shares:
+            if plan.deals_as(noted) or not (noted or ledger.is_whole):
+                _load_former(index, run.store, past, rows)
+            elif noted:
+                run.say(
+                    "deals the split anew, since shares, seed or --hold-out have changed; what a "
+                    "network was trained on may be in test now"
+                )
+            radius, past = _deal(index, plan, plan.shares, grouping), _past(index)
+        else:
+            take_given(index, grouping, fix_leaks=plan.fix_leaks)
+            radius, past = 0.0, []
+        if plan.folds:
+            if plan.folds_as(noted):
+                _load_folds(index, run.store)
+            deal_folds(index, plan.folds, plan.seed)
     shortcuts = settle_shortcuts(run, [note[1], note[3]])
     return count_sides(index, plan, depth, note, past, radius, shortcuts, is_first=not noted)
-
-
-def _check_free(run: Run, tables: Mapping[str, Sequence[str]]) -> None:
-    """Raise DatasetError where another's file has the place of a table."""
-    for table in tables.keys() - (run.ledger.noted("tables") or {}).keys():
-        check_free(run.store, table, ",".join(tables[table]).encode())
 
 
 def _keep(index: Index, store: Store, *, has_leaks: bool) -> bool:
@@ -117,10 +110,7 @@ def _keep(index: Index, store: Store, *, has_leaks: bool) -> bool:
             for row in each_row(store, LABELS)
         )
         index.load("INSERT INTO split VALUES (?, ?, ?, ?)", rows)
-        pairs = (
-            (row["source"], row["other"], int(row["distance"])) for row in each_row(store, ALIKE)
-        )
-        index.load("INSERT INTO alike VALUES (?, ?, ?)", pairs)
+        load_alike(index, read_alike(store))
         if has_leaks:
             keep_leaks(index, store)
         if not index.value(
@@ -182,18 +172,17 @@ def _damaged(store: Store) -> DatasetError:
     )
 
 
-def _deal(index: Index, plan: Plan, shares: Shares, depth: int) -> float:
-    """Group the photographs by what is recorded of them, and deal the groups.
+def _deal(index: Index, plan: Plan, shares: Shares, grouping: Grouping) -> float:
+    """Deal the groups of the photographs.
 
     Returns
     -------
     float
         As `Sides.radius` is.
     """
-    grouping = Grouping(_facts(index, depth), plan.together)
     groups = grouping.groups()
     index.load("INSERT INTO split VALUES (?, ?, '', '')", groups.names.items())
-    index.load("INSERT INTO alike VALUES (?, ?, ?)", groups.alike)
+    load_alike(index, groups.alike)
     held = {groups.names[name] for (name,) in index.rows("SELECT name FROM held")}
     sides = deal(_members(index, groups.names), shares, plan.seed, held)
     index.create("CREATE TABLE dealt (grp TEXT PRIMARY KEY, side TEXT) WITHOUT ROWID;")
@@ -258,12 +247,7 @@ def _facts(index: Index, depth: int) -> GroupingInput:
             position = [math.nan if degrees is None else degrees for degrees in (lat, lon)]
             yield Facts(name, digest, position[0], position[1], taken_at, camera, group)
 
-    def look(name: str) -> bytes:
-        hashes: bytes = index.value("SELECT phash FROM records WHERE name = ?", (name,)) or b""
-        return hashes[: len(hashes) // BYTES * BYTES]
-
-    sources = [name for (name,) in index.rows("SELECT name FROM wanted ORDER BY name")]
-    return GroupingInput.of(facts(), Made(sources, look), depth)
+    return GroupingInput.of(facts(), looks_of(index), depth)
 
 
 def _past(index: Index) -> list[str]:

@@ -30,9 +30,6 @@ if TYPE_CHECKING:
     from granpipe.jobs.split_summary import Sides
 
 
-MEGABYTE = 1_000_000
-
-
 @dataclass(slots=True, repr=False)
 class Report:
     """What `prepare` did, or would do.
@@ -213,7 +210,7 @@ def prepare(
         _checked("max_pixels", max_pixels, checks.PIXELS),
         None
         if max_memory is None
-        else MEGABYTE * checked("max_memory", max_memory, checks.MEGABYTES),
+        else checks.MEGABYTE * checked("max_memory", max_memory, checks.MEGABYTES),
     )
     wish = Wish(
         _checked("split", split, checks.text),
@@ -246,9 +243,8 @@ def prepare(
         search = Search(photos, steps.photos.is_known)
         steps.plan(search)
         steps.decode()
-        steps.reject_duplicates()
+        steps.leave_out()
         check_deletions(run, allow=allow_deletions)
-        steps.complete()
         steps.deal()
         if split is not None and not allow_empty:
             steps.check_empty()

@@ -1,4 +1,4 @@
-"""The steps of `prepare`: plan, decode, reject duplicates, and bring the tables in line."""
+"""The steps of `prepare`: plan, decode, leave out, deal, and bring the tables in line."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -73,7 +73,7 @@ class PrepareRun:
         self.given = Given(self._table(), self.side_plan is not None and not self.side_plan.shares)
         splits = self.side_plan is not None and "likeness" in self.side_plan.together.rules
         self.screening = Screening.of(run.ledger, options.alike, options.drop, is_split=splits)
-        self.hashes = splits or self.screening.needs_hashes
+        self.hashes = self.screening.needs_hashes
         self.sides: Sides | None = None
         self.unseen: list[str] = []
         self.stale = False
@@ -179,14 +179,16 @@ class PrepareRun:
             job.photo.path, record
         )
 
-    # Duplicates
+    # Duplicates, and what is not wanted
 
-    def reject_duplicates(self) -> None:
-        """Reject duplicates, and see that all others have the arrays that the ledger records."""
+    def leave_out(self) -> None:
+        """Reject duplicates and what is to be dropped, and see that all others have their arrays.
+
+        Those are the arrays that the ledger records, and hashes where photographs are compared.
+        """
         reject_duplicates(self.run, self.photos, by_split=self.given.by_split)
-        if self.screening.drop:
-            self.complete()
-            self.screening.leave_out(self.run, self.photos)
+        self._complete()
+        self.screening.leave_out(self.run, self.photos)
         # A duplicate whose other half has gone since the last run needs its array again.
         self._work(
             """SELECT name FROM wanted JOIN records USING (name) JOIN photos USING (name)
@@ -199,9 +201,7 @@ class PrepareRun:
     def _make_again(self) -> None:
         self._work("SELECT name FROM mismatched JOIN photos USING (name)")
 
-    # Groups, flags, tables
-
-    def complete(self) -> None:
+    def _complete(self) -> None:
         """Add hashes that records lack; an array that is not as recorded is made again."""
         if not self.hashes:
             return
@@ -222,9 +222,11 @@ class PrepareRun:
         self.run.work(ReadOff(self.run.store), items, self.options.engine, self.progress, take)
         self._work(f"SELECT name FROM ({lacking}) JOIN photos USING (name)", with_records=False)
 
+    # Groups, flags, tables
+
     def deal(self) -> None:
         """Deal sides, or keep those of the tables where nothing has changed."""
-        if self.screening.alike:
+        if self.screening.finds_alike:
             self.screening.find_alike(self.run, self.settings.recipe)
         if self.side_plan:
             from granpipe.jobs.deal_sides import settle_sides  # noqa: PLC0415 - 15 ms
@@ -278,7 +280,7 @@ class PrepareRun:
         title = self.given.table.title if self.given.table else ""
         return PrepareTables(
             *(self.index, self.settings, plan, self.sides, ignored, self.classes(), title),
-            *(self.screening.drop, self.screening.alike),
+            *(self.screening.drop, self.screening.finds_alike),
         )
 
     def _end_stale_copies(self, digests: Mapping[str, str]) -> None:

@@ -30,6 +30,7 @@ from granpipe.engines.heartbeat import clear
 from granpipe.engines.processes import WorkerCrashed
 from granpipe.engines.protocol import Engine, Item, Place, Result
 from granpipe.errors import DatasetError
+from granpipe.stores.files import check_free
 from granpipe.stores.protocol import Held, Store
 from granpipe.stores.urls import join
 
@@ -245,6 +246,11 @@ class Run:
         version = self.table_versions().get(name, "")
         noted = self.ledger.noted("tables") or {}
         return bool(version) and noted.get(name, [""])[0] == version
+
+    def check_free(self, table: str, columns: Sequence[str]) -> None:
+        """Raise DatasetError where another's file has the place of a table."""
+        if table not in (self.ledger.noted("tables") or {}):
+            check_free(self.store, table, ",".join(columns).encode())
 
     def table_versions(self) -> dict[str, str]:
         return {

@@ -2,7 +2,7 @@
 
 import math
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
@@ -11,16 +11,14 @@ from typing import TYPE_CHECKING, Any, Self
 from granpipe.dataset.database import Row
 from granpipe.dataset.index import Index
 from granpipe.dataset.ledger import Ledger
-from granpipe.dataset.made import Made
 from granpipe.dataset.names import ALIKE, DROPPED, SCREENED
-from granpipe.dataset.tables import ALIKE_COLUMNS, each_row
+from granpipe.dataset.tables import ALIKE_COLUMNS
 from granpipe.dataset.together import Together
 from granpipe.errors import DatasetError, PhotoError
+from granpipe.jobs.alike_table import load_alike, looks_of, read_alike
 from granpipe.jobs.duplicates import leave_out
 from granpipe.jobs.photo_index import PhotoIndex
 from granpipe.jobs.run import Run
-from granpipe.photo.likeness import BYTES
-from granpipe.stores.files import check_free
 
 if TYPE_CHECKING:
     from granpipe.dataset.groups import Groups
@@ -38,28 +36,36 @@ class Screening:
     drop : tuple of str
         Some of `granpipe.checks.DROPPABLE`: what has such a flag is rejected.
     alike : bool
-        alike.csv is written though no split needs it.
+        alike.csv is wished, whether or not there is a split.
+    is_split : bool
+        A split by likeness writes it anyway.
     made_of : str
         Stands for what alike.csv is made of, once it is known.
     """
 
     drop: tuple[str, ...]
     alike: bool
+    is_split: bool
     made_of: str = ""
 
     @classmethod
     def of(
         cls, ledger: Ledger, alike: bool | None, drop: tuple[str, ...] | None, *, is_split: bool
     ) -> Self:
-        """Return what is asked for, None being as before; a split by likeness tells it anyway."""
+        """Return what is asked for, None being as before."""
         is_told = ledger.noted(SCREENED) is not None if alike is None else alike
         dropped = tuple(ledger.noted(DROPPED) or ()) if drop is None else drop
-        return cls(dropped, is_told and not is_split)
+        return cls(dropped, is_told, is_split)
+
+    @property
+    def finds_alike(self) -> bool:
+        """Whether alike.csv is written though no split needs it."""
+        return self.alike and not self.is_split
 
     @property
     def needs_hashes(self) -> bool:
         """Whether photographs are compared."""
-        return self.alike or "alike" in self.drop
+        return self.alike or self.is_split or "alike" in self.drop
 
     def notes(self) -> dict[str, Any]:
         """Return what the ledger is to keep."""
@@ -68,6 +74,8 @@ class Screening:
 
     def leave_out(self, run: Run, photos: PhotoIndex) -> None:
         """Reject photographs with a flag, and all but the sharpest of those that look alike."""
+        if not self.drop:
+            return
         flagged = list(run.index.rows(f"SELECT name, flags {_PHOTOS} WHERE flags <> ''"))
         for name, flags in flagged:
             if found := [flag for flag in flags.split() if flag in self.drop]:
@@ -83,11 +91,10 @@ class Screening:
         for row in run.index.rows(f"SELECT sha256, name {_PHOTOS} ORDER BY name"):
             digest.update("{} {}\n".format(*row).encode())
         self.made_of = digest.hexdigest()
-        if ALIKE not in (run.ledger.noted("tables") or {}):
-            check_free(run.store, ALIKE, ",".join(ALIKE_COLUMNS).encode())
+        run.check_free(ALIKE, ALIKE_COLUMNS)
         is_same = run.ledger.noted(SCREENED) == self.made_of and run.has_table(ALIKE)
         if not (is_same and _keep(run)):
-            run.index.load("INSERT INTO alike VALUES (?, ?, ?)", _groups(run.index).alike)
+            load_alike(run.index, _groups(run.index).alike)
 
 
 def _less_sharp(index: Index) -> Iterator[tuple[str, str]]:
@@ -107,9 +114,7 @@ def _less_sharp(index: Index) -> Iterator[tuple[str, str]]:
 def _keep(run: Run) -> bool:
     """Take the pairs of the table that is there; return False where it is damaged."""
     with suppress(DatasetError, OSError, KeyError, TypeError, ValueError):
-        rows = each_row(run.store, ALIKE, ALIKE_COLUMNS)
-        pairs = [(row["source"], row["other"], int(row["distance"])) for row in rows]
-        run.index.load("INSERT INTO alike VALUES (?, ?, ?)", pairs)
+        load_alike(run.index, list(read_alike(run.store)))
         return True
     return False
 
@@ -118,13 +123,7 @@ def _groups(index: Index) -> "Groups":
     from granpipe.dataset.grouping_input import Facts, GroupingInput  # noqa: PLC0415 - 15 ms
     from granpipe.dataset.groups import Grouping  # noqa: PLC0415
 
-    names = [name for (name,) in index.rows("SELECT name FROM wanted ORDER BY name")]
     rows = index.rows(f"SELECT name, sha256 {_PHOTOS} ORDER BY name")
     facts = (Facts(name, digest, math.nan, math.nan, "", "") for name, digest in rows)
-
-    def look(name: str) -> bytes:
-        hashes: bytes = index.value("SELECT phash FROM records WHERE name = ?", (name,)) or b""
-        return hashes[: len(hashes) // BYTES * BYTES]
-
-    looks: Sequence[bytes] = Made(names, look)
-    return Grouping(GroupingInput.of(facts, looks), Together(("likeness",))).groups()
+    together = Together(("likeness",))
+    return Grouping(GroupingInput.of(facts, looks_of(index)), together).groups()

@@ -12,8 +12,6 @@ from granpipe.photo.opening import MAX_PIXELS, open_photo
 from granpipe.stores.protocol import Entry
 from granpipe.stores.urls import open_file
 
-_MEGABYTE = 1_000_000
-
 
 def letterbox_photo(
     photo: bytes | bytearray | memoryview | str | os.PathLike[str],
@@ -21,7 +19,7 @@ def letterbox_photo(
     fill: int | str | Colour = 0,
     *,
     max_pixels: int = MAX_PIXELS,
-    max_memory: int = MAX_MEMORY // _MEGABYTE,
+    max_memory: int = MAX_MEMORY // checks.MEGABYTE,
 ) -> Pixels:
     """Return the array that `prepare` writes of a photograph.
 
@@ -46,7 +44,7 @@ def letterbox_photo(
     """
     side, colour = checked("size", size, checks.SIZE), checked("fill", fill, checks.colour)
     most = checked("max_pixels", max_pixels, checks.PIXELS)
-    memory = checked("max_memory", max_memory, checks.MEGABYTES) * _MEGABYTE
+    memory = checked("max_memory", max_memory, checks.MEGABYTES) * checks.MEGABYTE
     if isinstance(photo, bytes | bytearray | memoryview):
         data = bytes(photo)
     else:

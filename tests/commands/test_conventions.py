@@ -110,9 +110,10 @@ def test_a_report_is_one_json_object_on_demand(granpipe, src, out):
     assert report["found"] == 4
     assert report["prepared"] == {"corn": 3}
     assert report["rejected"] == {"unreadable": 1}
-    assert sum(report["sides"]["counts"].values()) == 3
+    assert sum(report["sides"]["counts"]["corn"].values()) == 3
     copies = json.loads(granpipe("augment", out, "--json", "--copies", 2).stdout)
-    assert copies["written"] == {"corn": 2 * report["sides"]["counts"]["corn train"]}
+    assert copies["written"] == {"corn": 2 * report["sides"]["counts"]["corn"]["train"]}
+    assert copies["rejected"] == {}
 
 
 def test_a_dry_run_of_augment_says_what_the_run_does(granpipe, src, out):

@@ -1,0 +1,41 @@
+"""alike.csv and the index's table `alike`: near-duplicates; and the hashes that tell them."""
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from granpipe.dataset.index import Index
+from granpipe.dataset.made import Made
+from granpipe.dataset.names import ALIKE
+from granpipe.dataset.tables import ALIKE_COLUMNS, each_row
+from granpipe.photo.likeness import BYTES
+from granpipe.stores.protocol import Store
+
+Pair = tuple[str, str, int]
+"""Two sources and how many bits of 256 they differ by."""
+
+
+def read_alike(store: Store) -> Iterator[Pair]:
+    """Yield the pairs of alike.csv.
+
+    Raises
+    ------
+    DatasetError, FileNotFoundError, ValueError
+        The table is damaged or not there.
+    """
+    for row in each_row(store, ALIKE, ALIKE_COLUMNS):
+        yield row["source"], row["other"], int(row["distance"])
+
+
+def load_alike(index: Index, pairs: Iterable[Pair]) -> None:
+    """Add pairs to the index."""
+    index.load("INSERT INTO alike VALUES (?, ?, ?)", pairs)
+
+
+def looks_of(index: Index) -> Sequence[bytes]:
+    """Return the hashes of each photograph that is wanted, by its name; empty without any."""
+
+    def look(name: str) -> bytes:
+        hashes: bytes = index.value("SELECT phash FROM records WHERE name = ?", (name,)) or b""
+        return hashes[: len(hashes) // BYTES * BYTES]
+
+    names = [name for (name,) in index.rows("SELECT name FROM wanted ORDER BY name")]
+    return Made(names, look)
