@@ -70,6 +70,15 @@ def test_a_split_by_likeness_tells_them_anyway(granpipe, src, out):
     assert pairs(out) == ALIKE
 
 
+def test_what_is_wished_beside_a_split_is_wished_after_it(granpipe, src, out):
+    granpipe("prepare", src, out, *SMALL, "--split", "50/50", "--allow-empty", "--alike")
+    granpipe("prepare", src, out, *SMALL, "--split", "none")
+    assert pairs(out) == ALIKE
+    granpipe("prepare", src, out, *SMALL, "--split", "50/50", "--allow-empty", "--no-alike")
+    granpipe("prepare", src, out, *SMALL, "--split", "none")
+    assert not (out / "alike.csv").exists()
+
+
 def test_what_is_flagged_is_left_out(granpipe, src, out):
     granpipe("prepare", src, out, *SMALL, "--drop", "blank")
     assert rejects(out) == {"rye/blank.png": "flagged"}

@@ -95,15 +95,26 @@ class _Table:
             for label, count in self.counts.items()
             for side in shares.order
         }
+        self.short: Counter[str] = Counter()
+        for (_, side), count in self.wanting.items():
+            self.short[side] += count
 
     def put(self, name: str, side: str) -> None:
         self.sides[name] = side
+        self._count(name, side, 1)
+
+    def _count(self, name: str, side: str, times: int) -> None:
+        """Take a group's photographs from what is wanting of a side, or with -1 give them back."""
         for label, count in self.groups[name].items():
-            self.wanting[label, side] -= self.shares.whole * count
+            self.wanting[label, side] -= times * self.shares.whole * count
+            self.short[side] -= times * self.shares.whole * count
 
     def best(self, name: str) -> str:
-        """Return the side whose squared shortfall of the group's classes sinks most."""
-        return max(self.shares.sides, key=lambda side: self._relief(name, side))
+        """Return the side whose squared shortfall of the group's classes sinks most.
+
+        Of several, that which is most short of photographs of any class.
+        """
+        return max(self.shares.sides, key=lambda side: (self._relief(name, side), self.short[side]))
 
     def _relief(self, name: str, side: str) -> int:
         return sum(
@@ -155,9 +166,9 @@ class _Table:
 
     def _shift(self, name: str, side: str, present: Counter[tuple[str, str]]) -> None:
         here = self.sides[name]
+        self._count(name, here, -1)
         self.put(name, side)
-        for label, count in self.groups[name].items():
-            self.wanting[label, here] += self.shares.whole * count
+        for label in self.groups[name]:
             present[label, here] -= 1
             present[label, side] += 1
 
