@@ -100,7 +100,7 @@ def map_command(source: str, outputs: tuple[str, ...], quiet: bool, **settings: 
     if settings["overlay"] and settings["redact"] is not None:
         raise click.UsageError("--redact leaves out exact positions; give it or --overlay.")
     progress = partial(options.progress, quiet=quiet)
-    say = (lambda _: None) if quiet else options.say
+    say = None if quiet else options.say
     report = map_photos(source, outputs, progress=progress, say=say, **settings)
     if not quiet:
         _print(report)

@@ -42,9 +42,6 @@ def folder_of(photos: Store, output: Store) -> str | None:
 
 def exports_of(output: Store, others: Iterable[tuple[Store, str]]) -> tuple[str, ...]:
     """Return the links from a page to the files beside it, percent-encoded; others have none."""
-    names = (name for store, name in others if os.path.normpath(store.url) == _place(output))
+    here = os.path.normpath(output.url)
+    names = dict.fromkeys(name for store, name in others if os.path.normpath(store.url) == here)
     return tuple(f"./{quote(os.fsencode(name))}" for name in names)
-
-
-def _place(store: Store) -> str:
-    return os.path.normpath(store.url)

@@ -183,14 +183,14 @@ def map_photos(
         thumbnails=thumbnails,
         overlay=shapes,
     )
+    tables = [(store, name) for store, name in files if _suffix(name) != ".html"]
     for store, name in files:
         if redact is None:
-            beside = [other for other in files if other != (store, name)]
             options = replace(
                 options,
                 links=link_prefix(photos, store, links),
                 folder=None if links else folder_of(photos, store),
-                exports=exports_of(store, beside),
+                exports=exports_of(store, tables),
             )
         with store.writer(name) as file:
             for text in WRITERS[_suffix(name)].write(sightings, options):

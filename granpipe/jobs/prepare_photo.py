@@ -215,9 +215,8 @@ class PreparePhoto:
             "camera": f"{capture.make} {capture.model}".strip(),
             "utc_offset_from": capture.utc_offset_from,
             "flags": flags(
-                *(grey, width, height, settings.size),
+                *(grey, steepness, width, height, settings.size),
                 is_contradicted=contradicted,
-                steepness=steepness,
             ),
             "phash": hashes(levels).tobytes() if self.hashes else None,
             "file_size": len(data),

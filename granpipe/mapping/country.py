@@ -1,5 +1,6 @@
 """The country of a position, about, by the outlines of land.npz."""
 
+import math
 from collections.abc import Iterator, Sequence
 from functools import cache
 from itertools import groupby
@@ -100,8 +101,15 @@ def _rings() -> list[tuple[int, _Floats]]:
 
 
 def _unbroken(line: _Floats) -> _Floats:
-    """Return a ring that goes on beyond 180 degrees, where it crosses the date line."""
+    """Return a ring that goes on beyond 180 degrees, where it crosses the date line.
+
+    One that runs around a pole, as Antarctica's, is closed along it.
+    """
     turns = np.round(np.diff(line[:, 0]) / 360)
     shifted = line.copy()
     shifted[1:, 0] -= 360 * np.cumsum(turns)
+    first, last = shifted[0], shifted[-1]
+    if first[0] != last[0]:
+        pole = math.copysign(90, first[1])
+        shifted = np.vstack([shifted, (last[0], pole), (first[0], pole), first])
     return shifted

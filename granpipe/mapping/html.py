@@ -38,7 +38,7 @@ def write_html(sightings: Sightings, options: Options) -> Iterator[str]:
         "missing": names.missing(sightings),
         "reasons": VERDICTS,
         "links": options.links,
-        "exports": [link for link in options.exports if not link.lower().endswith(".html")],
+        "exports": options.exports,
         "picture": options.thumbnails,
         "bounds": window and [[window.south, window.west], [window.north, window.east]],
         "outliers": window.outliers if window else [],

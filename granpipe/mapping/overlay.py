@@ -7,6 +7,7 @@ error; its names are text, which the page never takes for markup.
 import json
 import math
 import os
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NoReturn
 from xml.parsers.expat import ExpatError
@@ -14,7 +15,7 @@ from xml.parsers.expat import ExpatError
 from granpipe.errors import DatasetError
 from granpipe.mapping.land import as_text
 from granpipe.mapping.overlay_kml import read_kml
-from granpipe.mapping.shape import AREA, LINE, PLACE, Line, Shape
+from granpipe.mapping.shape import AREA, LEAST, LINE, PLACE, Line, Shape
 from granpipe.stores.urls import open_file
 
 LARGEST = 20_000_000
@@ -25,7 +26,7 @@ MOST_POSITIONS = 500_000
 _UNITS = 1_000_000  # to a degree: 0.1 metres
 _LONGEST_NAME = 200
 _NAMES = ("name", "title", "label", "field", "parcel", "id")
-_WGS84 = ("CRS84", "EPSG::4326", "EPSG:4326")
+_WGS84 = re.compile(r'(CRS84h?|EPSG:[\d.]*:?4326)"')  # with the version of the register
 _KINDS = {
     "Point": (PLACE, 0),
     "MultiPoint": (PLACE, 1),
@@ -151,7 +152,7 @@ def _of_object(value: Any, name: str) -> Iterator[Shape]:
 
 def _check_system(crs: Any) -> None:
     """Raise ValueError for coordinates that are not in WGS 84, as old files may say."""
-    if crs is not None and not any(system in json.dumps(crs) for system in _WGS84):
+    if crs is not None and not _WGS84.search(json.dumps(crs)):
         raise _NotUsableError("is not in WGS 84; export it with the coordinates EPSG:4326")
 
 
@@ -171,8 +172,7 @@ def _of_geometry(kind: int, depth: int, value: Any, name: str) -> Iterator[Shape
         parts = [[_line(ring) for ring in _listed(part)] for part in _listed(value)]
     else:
         parts = [[_line(line)] for line in _listed(value)]
-    least = {AREA: 3, LINE: 2, PLACE: 1}[kind]
-    whole = tuple(tuple(part) for part in parts if part and len(part[0]) >= least)
+    whole = tuple(tuple(part) for part in parts if part and len(part[0]) >= LEAST[kind])
     if whole:
         yield Shape(name, kind, whole)
 

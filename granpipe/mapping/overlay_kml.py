@@ -7,10 +7,9 @@ name files of this machine.
 from collections.abc import Iterable
 from xml.parsers import expat
 
-from granpipe.mapping.shape import AREA, LINE, PLACE, Line, Shape
+from granpipe.mapping.shape import AREA, LEAST, LINE, PLACE, Line, Shape
 
-_KINDS = {"Polygon": AREA, "LineString": LINE, "Point": PLACE}
-_LEAST = {AREA: 3, LINE: 2, PLACE: 1}
+_KINDS = {"LineString": LINE, "LinearRing": LINE, "Point": PLACE}  # outside a polygon
 
 
 def read_kml(data: bytes) -> list[Shape]:
@@ -88,9 +87,9 @@ class _Reader:
     def _take(self, parent: str, line: Line) -> None:
         if parent == "LinearRing" and "Polygon" in self._path:
             is_outer = "innerBoundaryIs" not in self._path
-            if len(line) >= _LEAST[AREA] and is_outer != bool(self._rings):
+            if len(line) >= LEAST[AREA] and is_outer != bool(self._rings):
                 self._rings.append(line)
-        elif (kind := _KINDS.get(parent, AREA)) != AREA and len(line) >= _LEAST[kind]:
+        elif (kind := _KINDS.get(parent)) is not None and len(line) >= LEAST[kind]:
             self._found.setdefault(kind, []).append((line,))
 
 

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 AREA, LINE, PLACE = 0, 1, 2
 """Kinds of shapes, as numbers of the page."""
+LEAST = {AREA: 3, LINE: 2, PLACE: 1}
+"""Positions that a line of each kind has at least."""
 
 Line = tuple[tuple[float, float], ...]
 """Positions, each longitude and latitude in degrees of WGS 84."""

@@ -68,7 +68,7 @@ class Options:
     thumbnails : int
         Longer side of the page's thumbnails, in pixels.
     exports : tuple of str
-        Links to what else the run writes into the file's folder, percent-encoded.
+        Links to what the run writes into the file's folder beside pages, percent-encoded.
     overlay : tuple of Shape
         What the page lays over its map.
     """

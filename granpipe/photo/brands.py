@@ -6,14 +6,13 @@ by which readers are to judge (23008-12, section 10), as libavif and libheif do.
 
 from collections.abc import Iterator
 
-from granpipe.photo.meta_box import DamagedError, Meta, boxes
+from granpipe.photo.meta_box import HEVC, DamagedError, Meta, boxes
 
 _STILL, _MOVING = b"avif", b"avis"
 _HEIC = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs")
 _CONTAINERS = (b"mif1", b"msf1")
 _PICTURES = frozenset((_STILL, _MOVING, *_HEIC, *_CONTAINERS, b"mif2", b"miaf"))
 _TAKEN_BY_LIBHEIF = frozenset((b"heic", b"heix", b"mif1"))
-_HEVC = (b"hvc1", b"hev1")
 _MOST_BRANDS = 64
 
 
@@ -63,7 +62,7 @@ def mend_brands(data: bytes, meta: Meta) -> Iterator[tuple[int, bytes]]:
     codings = {meta.kinds.get(item) for item in parts}
     if b"av01" in codings:
         yield from _mend_avif(data)
-    elif not codings.isdisjoint(_HEVC):
+    elif not codings.isdisjoint(HEVC):
         yield from _mend_heic(data)
 
 

@@ -13,6 +13,7 @@ from granpipe.errors import PhotoError
 from granpipe.photo.details import Details, details_of
 from granpipe.photo.gps import Position, locate, text_of
 from granpipe.photo.tags import read_tags
+from granpipe.photo.tiff import BIG_PREFIXES
 from granpipe.photo.times import read_time
 
 _CONTROL_CHARACTERS = re.compile(r"[\x00-\x1f\x7f-\x9f]")
@@ -70,7 +71,7 @@ def read_capture(image: Image.Image, file_bytes: bytes | None = None) -> Capture
     try:
         if not block:
             return Capture("no_exif", _hint(details))
-        if block.startswith((b"II+\0", b"MM\0+")):
+        if block.startswith(BIG_PREFIXES):
             return Capture("no_gps", "the tags of BigTIFF are not read")
         return _capture(read_tags(block), block, details)
     except PhotoError as error:

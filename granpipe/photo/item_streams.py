@@ -10,13 +10,13 @@ from dataclasses import replace
 from itertools import islice
 
 from granpipe.photo import av1, hevc
-from granpipe.photo.meta_box import Box, Meta
+from granpipe.photo.meta_box import HEVC, Box, Meta
 from granpipe.photo.streams import StreamHeader
 
-_AV1, _HEVC = b"av01", (b"hvc1", b"hev1")
-_CODED = (_AV1, *_HEVC)
+_AV1 = b"av01"
+_CODED = (_AV1, *HEVC)
 _NEEDED: dict[bytes, tuple[bytes, ...]] = {
-    **{_AV1: (b"ispe", b"av1C"), **dict.fromkeys(_HEVC, (b"ispe", b"hvcC"))},
+    **{_AV1: (b"ispe", b"av1C"), **dict.fromkeys(HEVC, (b"ispe", b"hvcC"))},
     **dict.fromkeys((b"grid", b"iovl"), (b"ispe",)),
 }
 _BEGINNING = 1024
@@ -96,7 +96,7 @@ def _header(data: bytes, meta: Meta, item: int) -> StreamHeader | None:
     kind = meta.kinds.get(item)
     if kind == _AV1:
         return av1.stream_header(meta.content(data, item, _BEGINNING))
-    box = meta.property_of(item, b"hvcC") if kind in _HEVC else None
+    box = meta.property_of(item, b"hvcC") if kind in HEVC else None
     return hevc.stream_header(data[box.start : box.end]) if box else None
 
 

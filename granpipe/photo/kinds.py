@@ -4,6 +4,7 @@ import re
 
 from granpipe.photo.brands import are_of_picture
 from granpipe.photo.raw import describe_raw
+from granpipe.photo.tiff import PREFIXES
 
 SUFFIXES = frozenset(
     ".jpg .jpeg .jpe .png .webp .tif .tiff .bmp .avif .heic .heif".split()  # noqa: SIM905
@@ -36,7 +37,7 @@ HEAD_OF_TIFF = 1 << 16
 
 _ENDING = re.compile(r"\.[a-z0-9]{1,9}")
 _BMP_HEADERS = {12, 16, 40, 52, 56, 64, 108, 124}
-_SIGNATURES = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+_SIGNATURES = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", *PREFIXES)
 
 
 def is_photo(path: str) -> bool:

@@ -9,6 +9,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+HEVC = (b"hvc1", b"hev1")
+"""Items that are coded in HEVC."""
+
 _MOST_BOXES = 4096
 """Boxes, items and properties of each kind that are looked at; a phone writes a hundred."""
 

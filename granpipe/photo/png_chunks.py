@@ -11,18 +11,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from granpipe.errors import PhotoError
-from granpipe.photo.profiles import SRGB_PRIMARIES, Colours, coded_colours
+from granpipe.photo.profiles import LARGEST_PROFILE, SRGB_PRIMARIES, Colours, coded_colours
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 _TEXTS = (b"tEXt", b"zTXt", b"iTXt")
-_NEEDED = frozenset((b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"))
+_NEEDED = (b"IHDR", b"IDAT", b"IEND")
 _ODD = (b"tRNS", b"fcTL", b"fdAT")  # other frames are none of the picture
 _NAMED = (b"cICP", b"sRGB", b"gAMA", b"cHRM", b"iCCP", b"eXIf")
 _BEFORE_PIXELS = frozenset((b"cICP", b"sRGB", b"gAMA", b"cHRM", b"iCCP", b"pHYs", b"acTL"))
 _LARGEST_TEXT = 1 << 20  # Pillow's own limit, inflated
 _MOST_TEXT = 16 << 20
-_LARGEST_PROFILE = 16 << 20
 _XMP = b"XML:com.adobe.xmp"
 _EXIF_TEXTS = (b"Raw profile type exif", b"Raw profile type APP1")
 _KEPT = (_XMP, *_EXIF_TEXTS)
@@ -78,7 +77,7 @@ class PngChunks:
     def profile(self) -> bytes | None:
         """Its ICC profile."""
         _, _, packed = self.named.get(b"iCCP", b"").partition(b"\0")
-        return _inflated(packed[1:], _LARGEST_PROFILE) or None
+        return _inflated(packed[1:], LARGEST_PROFILE) or None
 
     @property
     def has_code_points(self) -> bool:

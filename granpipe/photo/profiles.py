@@ -15,6 +15,9 @@ from PIL import ImageCms
 
 from granpipe.errors import PhotoError
 
+LARGEST_PROFILE = 16 << 20
+"""Bytes of an ICC profile that are read."""
+
 _D65, _C, _DCI = (0.3127, 0.3290), (0.310, 0.316), (0.314, 0.351)
 _D50 = (0.9642, 1.0, 0.8249)
 # Chromaticities x and y of white, red, green and blue (H.273, table 2).

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from granpipe.photo.likeness import Grey, levels_of
+from granpipe.photo.likeness import Grey
 
 FLAGS = {
     "blurred": "its finest detail is as faint as after blurring",
@@ -32,12 +32,12 @@ _DARK, _BRIGHT, _FLAT = 64, 250, 8
 
 def flags(
     grey: Image.Image,
+    steepness: float,
     width: int,
     height: int,
     size: int,
     *,
     is_contradicted: bool = False,
-    steepness: float | None = None,
 ) -> str:
     """Return the words from `FLAGS` that hold, separated by blanks.
 
@@ -45,23 +45,21 @@ def flags(
     ----------
     grey : PIL.Image.Image
         Luminance of the content of its array, of mode L.
+    steepness : float
+        What `sharpness` returns of it.
     width, height : int
         Sides of the photograph itself, in pixels.
     size : int
         Side of the array.
     is_contradicted : bool
         `granpipe.photo.details.Details.is_contradicted`.
-    steepness : float, optional
-        What `sharpness` returns of the content, where that is known already.
     """
     # How many pixels are below each level, so that any range takes one subtraction.
     below = list(accumulate(grey.histogram(), initial=0))
     pixels = below[-1]
     is_blank = _is_blank(below)
-    if steepness is None and not is_blank:
-        steepness = sharpness(levels_of(grey))
     holds = {
-        "blurred": not is_blank and steepness is not None and steepness < _SHARPEST_BLURRED,
+        "blurred": not is_blank and steepness < _SHARPEST_BLURRED,
         "dark": 20 * (pixels - below[_DARK]) < pixels,
         "overexposed": 10 * (pixels - below[_BRIGHT]) > 3 * pixels,
         "blank": is_blank,

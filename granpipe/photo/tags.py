@@ -13,14 +13,13 @@ from io import BytesIO
 from typing import Any, TypeAlias
 
 from granpipe.errors import PhotoError, one_line
-from granpipe.photo.tiff import as_classic
+from granpipe.photo.tiff import BIG_PREFIXES, as_classic
 
 # exifread warns of every odd tag on stderr, where it would tear the progress bar.
 logging.getLogger("exifread").addHandler(logging.NullHandler())
 
 Tags: TypeAlias = dict[str, Any]
 
-_BIG = (b"II+\0", b"MM\0+")
 _ORIENTATION, _EXIF, _GPS = 0x0112, 0x8769, 0x8825
 _CAMERA = {0x010F: "Image Make", 0x0110: "Image Model"}
 _POINTERS = {_EXIF: "Image ExifOffset", _GPS: "Image GPSInfo"}
@@ -132,7 +131,7 @@ def read_orientation(block: bytes) -> int:
 
     A number of any type is taken, and of several the first, as ExifTool does.
     """
-    if block.startswith(_BIG):
+    if block.startswith(BIG_PREFIXES):
         block = as_classic(block, _ORIENTATION)
     order = order_of(block)
     if not order:

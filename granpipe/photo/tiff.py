@@ -9,7 +9,8 @@ from PIL import Image, ImagePalette
 
 from granpipe.errors import PhotoError
 
-PREFIXES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+BIG_PREFIXES = (b"II+\0", b"MM\0+")
+PREFIXES = (b"II*\0", b"MM\0*", *BIG_PREFIXES)
 """How a TIFF begins: little and big endian, then BigTIFF of both kinds."""
 
 _WIDTH, _LENGTH, _BITS, _COMPRESSION, _PHOTOMETRIC, _SAMPLES = 256, 257, 258, 259, 262, 277

@@ -1,7 +1,8 @@
 """What a file is whose picture Pillow does not read, in words; and its picture without remarks.
 
-Both are for files that did not open. `describe` tells what is merely unknown from what is damaged;
-`simpler` leaves out of a file what is no part of its picture, for another try.
+`describe` tells what is merely unknown from what is damaged, of a file that did not open; `simpler`
+leaves out of a file what is no part of its picture, for another try. The others tell what decoders
+pass over in silence.
 """
 
 import struct
@@ -9,7 +10,9 @@ from collections.abc import Iterable, Iterator
 
 from granpipe.photo.brands import lone_brand, names_heic
 from granpipe.photo.isobmff import Container, read_container
+from granpipe.photo.meta_box import HEVC
 from granpipe.photo.png_chunks import SIGNATURE, without_remarks
+from granpipe.photo.profiles import LARGEST_PROFILE
 from granpipe.photo.raw import describe_raw
 from granpipe.photo.tiff import PREFIXES, describe_tiff, without_stray_tags
 
@@ -40,12 +43,10 @@ _OTHERS = {
 _WEBP_PIXELS = (b"VP8X", b"ICCP", b"ALPH", b"VP8 ", b"VP8L", b"ANIM", b"ANMF")
 _WEBP_REMARKS = 0x08 | 0x04  # the flags of EXIF and XMP
 _BMP_SIZES = frozenset((12, 40, 52, 56, 64, 108, 124))
-_LARGEST_PROFILE = 16 << 20
 _LARGEST_BMP_HEADER = 124
 _BMP_RUNS, _BMP_FIELDS = (1, 2), (3, 6)
 _BMP_INSIDE = {4: "JPEG", 5: "PNG"}
 _OS2 = 64
-_HEVC = frozenset((b"hvc1", b"hev1"))
 _CODINGS = {
     **{b"jpeg": "JPEG", b"j2k1": "JPEG 2000", b"vvc1": "VVC", b"evc1": "EVC", b"avc1": "H.264"},
     **{b"unci": "uncompressed pixels", b"lhv1": "layered HEVC", b"hvt1": "HEVC tiles"},
@@ -106,7 +107,7 @@ def bmp_profile(data: bytes) -> bytes | None:
     if data[:2] != b"BM" or data[14:18] != b"\x7c\0\0\0" or data[70:74] != b"DEBM":
         return None
     start, size = struct.unpack_from("<II", data.ljust(138, b"\0"), 126)
-    return data[14 + start : 14 + start + min(size, _LARGEST_PROFILE)] or None
+    return data[14 + start : 14 + start + min(size, LARGEST_PROFILE)] or None
 
 
 def is_lossless(data: bytes) -> bool:
@@ -248,7 +249,7 @@ def _describe_container(data: bytes, reads_heic: bool) -> str:
     for coding in sorted(container.codings & _CODINGS.keys()):
         return f"is a HEIF file of {_CODINGS[coding]}"
     is_avif = b"av01" in container.codings
-    is_heic = bool(container.codings & _HEVC)
+    is_heic = not container.codings.isdisjoint(HEVC)
     if not is_avif and not reads_heic and (is_heic or names_heic(data)):
         return "HEIC needs the extra: pip install 'granpipe[heic]'"
     name = "an AVIF" if is_avif else "a HEIC"
