@@ -16,6 +16,7 @@ from PIL import Image
 
 from granpipe.commands.group import cli
 
+import exif_blocks as eb
 from brokers import noida  # noqa: F401 - a fixture
 from buckets import lake, module_lake, proxy, server  # noqa: F401 - fixtures
 from clusters import cluster  # noqa: F401 - a fixture
@@ -121,6 +122,18 @@ def start():
         process.communicate()
 
 
+@pytest.fixture
+def out(tmp_path) -> Path:
+    """Return the folder of a dataset that is not there yet."""
+    return tmp_path / "out"
+
+
+@pytest.fixture
+def heic() -> None:
+    """See that HEIC is read, or skip."""
+    pytest.importorskip("pillow_heif").register_heif_opener()
+
+
 @pytest.fixture(scope="session")
 def photos() -> Path:
     """Return the folder of real photographs, which is not part of this repository."""
@@ -146,6 +159,23 @@ def save(path: Path, image: Image.Image | None = None, **options) -> Path:
     return path
 
 
+def textured(seed: int, size: tuple[int, int] = (96, 72)) -> Image.Image:
+    """Return a picture with something to see, another one for every seed."""
+    rng = np.random.default_rng(seed)
+    parts = [rng.integers(0, 256, (side, side, 3), np.uint8) for side in (4, 9, 20)]
+    layers = [Image.fromarray(part).resize(size, Image.Resampling.BICUBIC) for part in parts]
+    return Image.blend(Image.blend(layers[0], layers[1], 0.4), layers[2], 0.3)
+
+
+def place(path: Path, seed: int, lat: float, lon: float) -> Path:
+    """Write a photograph with a position, an hour ago."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(eb.jpeg_at(lat, lon, picture=textured(seed)))
+    then = time.time_ns() - 3_600_000_000_000
+    os.utime(path, ns=(then, then))
+    return path
+
+
 def rows(path: Path) -> list[dict[str, str]]:
     """Return the rows of a CSV file."""
     with path.open(encoding="utf-8", newline="") as file:
@@ -155,6 +185,11 @@ def rows(path: Path) -> list[dict[str, str]]:
 def rejects(output: Path) -> dict[str, str]:
     """Return the reasons of a dataset's rejected photographs, by source."""
     return {row["source"]: row["reason"] for row in rows(output / "rejected.csv")}
+
+
+def splits(output: Path) -> dict[str, str]:
+    """Return the splits of a dataset's photographs, by source."""
+    return {row["source"]: row["split"] for row in rows(output / "labels.csv")}
 
 
 def tree(folder: Path) -> dict[str, bytes]:

@@ -1,6 +1,8 @@
 """A page of `granpipe map` in Chromium, for tests to look at, and photographs to make it of."""
 
+import functools
 import shutil
+import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -18,10 +20,11 @@ from granpipe.mapping.writers import WRITERS
 from granpipe.photo.exif import Capture
 from granpipe.photo.gps import Position
 
-from harm import until
+from harm import ROOT, until
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
 DESKTOP, PHONE = (1280, 800), (390, 844)
+OPEN_ALL = "document.querySelectorAll('#panel details').forEach((part) => { part.open = true })"
 TOUCH = {"has_touch": True, "is_mobile": True, "device_scale_factor": 2}
 SPOT = (46.95, 7.45)
 SEASON = {
@@ -33,6 +36,7 @@ SEASON = {
     "wheat/5.jpg": (46.965, 7.44),
     "wheat/6.jpg": (46.945, 7.465),
 }
+_RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 
 
 @dataclass
@@ -171,3 +175,30 @@ def make_plain_page(folder: Path, places: list[tuple[float, ...]], taken_at: str
             for number, place in enumerate(places)
         ],
     )
+
+
+@functools.cache
+def _axe() -> str:
+    """Return the script of axe-core, from the node_modules here or npm's global ones."""
+    folders = [ROOT / "node_modules"]
+    if npm := shutil.which("npm"):
+        answer = subprocess.run([npm, "root", "-g"], capture_output=True, text=True, check=False)
+        folders.append(Path(answer.stdout.strip()))
+    for folder in folders:
+        if (folder / "axe-core/axe.min.js").is_file():
+            return (folder / "axe-core/axe.min.js").read_text("utf-8")
+    pytest.skip("axe-core is not installed (npm install --global axe-core)")
+
+
+def violations(visit: Visit) -> list[str]:
+    """Return what axe-core finds wrong, a line for each element."""
+    visit.page.wait_for_timeout(250)  # lists and tables follow a change
+    visit.page.evaluate(_axe())
+    found = visit.page.evaluate(
+        "(tags) => axe.run({runOnly: tags, rules: {'target-size': {enabled: true}}})", _RULES
+    )
+    return [
+        f"{one['id']}: {node['html'][:160]}: {node['failureSummary']}"
+        for one in found["violations"]
+        for node in one["nodes"]
+    ]

@@ -96,11 +96,6 @@ def whole(src) -> dict[str, bytes]:
 
 
 @pytest.fixture
-def out(tmp_path):
-    return tmp_path / "out"
-
-
-@pytest.fixture
 def harmful(injected):
     """Start granpipe with a decoder that is slow, and deadly for some pictures."""
     return partial(injected, HARMFUL_DECODER)

@@ -3,6 +3,7 @@
 import csv
 import json
 import shutil
+import tracemalloc
 from collections import Counter
 from pathlib import Path
 
@@ -11,8 +12,7 @@ import pytest
 from granpipe.dataset.label_table import LabelTable
 
 import exif_blocks as eb
-from conftest import rejects, rows, save, tree
-from test_split import place, textured
+from conftest import place, rejects, rows, save, splits, textured, tree
 
 GIVEN = ("--split", "given")
 SMALL = ("--size", 16)
@@ -21,11 +21,6 @@ SMALL = ("--size", 16)
 @pytest.fixture
 def src(tmp_path) -> Path:
     return tmp_path / "src"
-
-
-@pytest.fixture
-def out(tmp_path) -> Path:
-    return tmp_path / "out"
 
 
 @pytest.fixture
@@ -43,10 +38,6 @@ def table(tmp_path):
 def leaks(out: Path) -> dict[tuple[str, str], str]:
     """Return the rule of each pair."""
     return {(row["source"], row["other"]): row["rule"] for row in rows(out / "leaks.csv")}
-
-
-def splits(out: Path) -> dict[str, str]:
-    return {row["source"]: row["split"] for row in rows(out / "labels.csv")}
 
 
 def labels(out: Path) -> dict[str, str]:
@@ -141,7 +132,7 @@ def test_groups_that_leak_are_moved_as_a_whole_to_the_earliest_split(granpipe, s
     }
     given = splits(out)
     printed = granpipe("prepare", src, out, *GIVEN, "--fix-leaks", "--strict", *SMALL).output
-    assert "2 photographs were moved" in printed
+    assert "Moved to the earliest split of their group: 2 photographs." in printed
     moved = {source: split for source, split in splits(out).items() if given[source] != split}
     assert moved == {"Val/a/chain.jpg": "train", "testing/a/chain.jpg": "train"}
     assert len(rows(out / "leaks.csv")) == 2
@@ -480,8 +471,12 @@ def test_hostile_labels_and_names_do_no_harm(granpipe, src, out, tmp_path):
 
 def test_a_large_table_is_read_row_by_row(tmp_path):
     path = tmp_path / "t.csv"
-    path.write_text("source,label\n" + "".join(f"{n}.png,c{n % 7}\n" for n in range(20_000)))
-    assert sum(1 for _ in LabelTable(str(path)).rows()) == 20_000
+    path.write_text("source,label\n" + "".join(f"{n}.png,c{n % 7}\n" for n in range(60_000)))
+    tracemalloc.start()
+    assert sum(1 for _ in LabelTable(str(path)).rows()) == 60_000
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 4_000_000  # all rows at once are some times that
 
 
 def test_map_has_the_classes_and_splits_of_the_dataset(granpipe, src, out, tmp_path):

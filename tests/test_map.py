@@ -227,7 +227,7 @@ def test_the_title_is_that_of_page_and_kml(granpipe, field, tmp_path):
 
 
 def test_the_page_links_to_what_is_written_beside_it(granpipe, field, tmp_path):
-    names = ("a b#.csv", "map.html", "elsewhere/map.kml", "map.GEOJSON")
+    names = ("a b#.csv", "map.html", "elsewhere/map.kml", "map.GEOJSON", "other.html", "a b#.csv")
     outputs = [word for name in names for word in ("-o", tmp_path / name)]
     granpipe("map", field, *outputs)
     assert page_data(tmp_path / "map.html")["exports"] == ["./a%20b%23.csv", "./map.GEOJSON"]

@@ -52,11 +52,6 @@ def src(tmp_path):
     return tmp_path / "src"
 
 
-@pytest.fixture
-def out(tmp_path):
-    return tmp_path / "out"
-
-
 def stamps(folder: Path) -> dict[str, tuple[int, int]]:
     """Return which file stands under each name, and when it was written."""
     files = [path for path in folder.rglob("*") if path.is_file()]

@@ -5,8 +5,7 @@ import json
 import pytest
 from PIL import Image, ImageFilter
 
-from conftest import rejects, rows, save, tree
-from test_split import textured
+from conftest import rejects, rows, save, textured, tree
 
 SMALL = ("--size", 32)
 
@@ -26,11 +25,6 @@ def src(tmp_path):
 def detailed(seed: int) -> Image.Image:
     """Return a picture with fine detail, of which a blurred copy has less."""
     return textured(seed, (48, 36)).resize((96, 72), Image.Resampling.NEAREST)
-
-
-@pytest.fixture
-def out(tmp_path):
-    return tmp_path / "out"
 
 
 def pairs(out) -> set[tuple[str, str]]:

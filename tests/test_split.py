@@ -4,7 +4,6 @@ import json
 import os
 import random
 import shutil
-import time
 from collections import Counter, defaultdict
 from functools import partial
 from pathlib import Path
@@ -18,29 +17,11 @@ from granpipe.dataset.together import parse_together
 from granpipe.jobs import deal_sides
 
 import ledgers
-from conftest import ROOT, rows, save, tree
-from exif_blocks import jpeg_at
+from conftest import ROOT, place, rows, save, splits, textured, tree
 from harm import NO_DECODER, kill, until
 
 SIDES = {"train", "validation", "test"}
 SPLIT = ("--split", "60/20/20")
-
-
-def textured(seed: int, size: tuple[int, int] = (96, 72)) -> Image.Image:
-    """Return a picture with something to see, another one for every seed."""
-    rng = np.random.default_rng(seed)
-    parts = [rng.integers(0, 256, (side, side, 3), np.uint8) for side in (4, 9, 20)]
-    layers = [Image.fromarray(part).resize(size, Image.Resampling.BICUBIC) for part in parts]
-    return Image.blend(Image.blend(layers[0], layers[1], 0.4), layers[2], 0.3)
-
-
-def place(path: Path, seed: int, lat: float, lon: float) -> Path:
-    """Write a photograph with a position, an hour ago."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(jpeg_at(lat, lon, picture=textured(seed)))
-    then = time.time_ns() - 3_600_000_000_000
-    os.utime(path, ns=(then, then))
-    return path
 
 
 @pytest.fixture
@@ -56,21 +37,12 @@ def src(tmp_path):
 
 
 @pytest.fixture
-def out(tmp_path):
-    return tmp_path / "out"
-
-
-@pytest.fixture
 def prepare(granpipe):
     return partial(granpipe, "prepare")
 
 
 def columns(out: Path) -> dict[str, tuple[str, str]]:
     return {row["source"]: (row["group"], row["split"]) for row in rows(out / "labels.csv")}
-
-
-def splits(out: Path) -> dict[str, str]:
-    return {source: split for source, (_, split) in columns(out).items()}
 
 
 def settings(out: Path) -> dict:
@@ -488,7 +460,7 @@ def test_alike_names_spanning_links_and_nothing_is_deleted(prepare, copies, out)
     assert found["corn/copy.jpg"] == found["corn/s0.png"]
     assert found["wheat/turned.png"] == found["corn/s1.png"]
     assert len(found) == 24
-    assert "1 pairs look alike under two classes" in text
+    assert "Alike under two classes, of which one may be wrong: 1 pair;" in text
     assert "2 photographs without position, time or near-duplicate" in text
 
 

@@ -39,11 +39,6 @@ def src(tmp_path):
 
 
 @pytest.fixture
-def out(tmp_path):
-    return tmp_path / "out"
-
-
-@pytest.fixture
 def slowly(injected):
     """Start a command that takes more than a second."""
     return partial(injected, SLOW)

@@ -78,7 +78,7 @@ if TYPE_CHECKING:
     "--dataset",
     type=options.PLACE,
     metavar="DIR",
-    help="What prepare --split wrote: groups and sides become columns of .csv and .geojson.",
+    help="What prepare --split wrote: group and split become columns of .csv and .geojson.",
 )
 @options.workers
 @options.engine

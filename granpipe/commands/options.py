@@ -182,7 +182,7 @@ _SHARDS = (
         "--shards",
         type=PLACE,
         metavar="DIR",
-        help="Write the arrays to DIR once more, as WebDataset tar files.",
+        help="Write what is made to DIR once more, as WebDataset tar files.",
     ),
     click.option(
         "--shard-size",

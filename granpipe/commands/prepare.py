@@ -231,7 +231,8 @@ def prepare_command(
     if not report.prepared:
         raise DatasetError(f"nothing was prepared: {_remedy(report, source, output)}")
     if strict and report.sides and report.sides.leaks and not report.sides.plan.fix_leaks:
-        raise DatasetError(f"{report.sides.leaks.total()} leaks, which --strict does not allow")
+        leaks = reports.counted(report.sides.leaks.total(), "leak")
+        raise DatasetError(f"{leaks}, which --strict does not allow")
     reports.finish(report.rejected, strict=strict)
 
 

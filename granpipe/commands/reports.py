@@ -171,13 +171,13 @@ def print_sides(sides: "Sides", alike: str) -> None:
         echo(f"Folds, by photographs outside test: {told}.")
     if sides.not_held:
         echo(
-            f"{sides.not_held:,} photographs of --hold-out were trained on before, and stay; "
-            "--split none, and then --split again, holds them out."
+            f"Trained on before, and so not held out: {counted(sides.not_held, 'photograph')}; "
+            "--split none, and then --split again, holds all out."
         )
     if sides.conflicts:
         echo(
-            f"{sides.conflicts} pairs look alike under two classes, of which one may be wrong: "
-            f"see {printable(alike)}."
+            "Alike under two classes, of which one may be wrong: "
+            f"{counted(sides.conflicts, 'pair')}; see {printable(alike)}."
         )
     if sides.unknown:
         echo(
@@ -210,7 +210,7 @@ def print_leaks(sides: "Sides", leaks: str) -> None:
     where = f" See {printable(leaks)}." if leaks else ""
     echo(f"Leaks, in pairs: {pairs}: {held_out}.{where}")
     if sides.plan.fix_leaks:
-        echo(f"{sides.moved:,} photographs were moved to the earliest split of their group.")
+        echo(f"Moved to the earliest split of their group: {counted(sides.moved, 'photograph')}.")
     else:
         echo("--fix-leaks moves whole groups to the earliest split.")
 

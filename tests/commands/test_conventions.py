@@ -15,11 +15,6 @@ def src(tmp_path):
     return tmp_path / "src"
 
 
-@pytest.fixture
-def out(tmp_path):
-    return tmp_path / "out"
-
-
 def size(out) -> int:
     return json.loads((out / "dataset.json").read_text())["settings"]["size"]
 

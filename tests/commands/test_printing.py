@@ -18,11 +18,6 @@ def src(tmp_path):
     return tmp_path / "src"
 
 
-@pytest.fixture
-def out(tmp_path):
-    return tmp_path / "out"
-
-
 def shell(script: str, *words: object) -> subprocess.CompletedProcess:
     command = ["bash", "-c", f"set -o pipefail; {script}", "granpipe", *map(str, words)]
     return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)

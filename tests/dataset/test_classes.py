@@ -23,11 +23,6 @@ def src(tmp_path) -> Path:
 
 
 @pytest.fixture
-def out(tmp_path) -> Path:
-    return tmp_path / "out"
-
-
-@pytest.fixture
 def prepare(granpipe, src, out):
     return partial(granpipe, "prepare", src, out, "--size", 16)
 

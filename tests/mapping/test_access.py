@@ -1,45 +1,22 @@
 """Everyone can use the page: by axe-core's rules, by touch, on paper, and without Leaflet."""
 
-import functools
 import itertools
 import re
-import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
 
-from conftest import ROOT
-from pages import DESKTOP, PHONE, SPOT, TOUCH, Visit, no_leaflet, sighting, write_page
-
-RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
-
-
-@functools.cache
-def axe() -> str:
-    """Return the script of axe-core, from the node_modules here or npm's global ones."""
-    folders = [ROOT / "node_modules"]
-    if npm := shutil.which("npm"):
-        answer = subprocess.run([npm, "root", "-g"], capture_output=True, text=True, check=False)
-        folders.append(Path(answer.stdout.strip()))
-    for folder in folders:
-        if (folder / "axe-core/axe.min.js").is_file():
-            return (folder / "axe-core/axe.min.js").read_text("utf-8")
-    pytest.skip("axe-core is not installed (npm install --global axe-core)")
-
-
-def violations(visit: Visit) -> list[str]:
-    """Return what axe-core finds wrong, a line for each element."""
-    visit.page.wait_for_timeout(250)  # lists and tables follow a change
-    visit.page.evaluate(axe())
-    found = visit.page.evaluate(
-        "(tags) => axe.run({runOnly: tags, rules: {'target-size': {enabled: true}}})", RULES
-    )
-    return [
-        f"{one['id']}: {node['html'][:160]}: {node['failureSummary']}"
-        for one in found["violations"]
-        for node in one["nodes"]
-    ]
+from pages import (
+    DESKTOP,
+    OPEN_ALL,
+    PHONE,
+    SPOT,
+    TOUCH,
+    no_leaflet,
+    sighting,
+    violations,
+    write_page,
+)
 
 
 def crowd(**told) -> list:
@@ -62,7 +39,6 @@ def crowded(tmp_path_factory) -> Path:
     return write_page(tmp_path_factory.mktemp("crowd"), crowd())
 
 
-OPEN_ALL = "document.querySelectorAll('#panel details').forEach((part) => { part.open = true })"
 STATES = {
     "as it opens": "",
     "a photograph": "granpipe.open(40)",

@@ -14,7 +14,16 @@ from granpipe.mapping.overlay import read_overlays
 from granpipe.mapping.shape import AREA, LINE, PLACE, Shape
 
 import exif_blocks as eb
-from pages import DESKTOP, PHONE, TOUCH, make_page, sighting, write_page
+from pages import (
+    DESKTOP,
+    OPEN_ALL,
+    PHONE,
+    TOUCH,
+    make_page,
+    sighting,
+    violations,
+    write_page,
+)
 
 SQUARE = [[7.44, 46.94], [7.46, 46.94], [7.46, 46.96], [7.44, 46.96], [7.44, 46.94]]
 HOLE = [[7.45, 46.95], [7.455, 46.95], [7.455, 46.955], [7.45, 46.95]]
@@ -81,6 +90,22 @@ def test_every_geometry_of_geojson_is_read(tmp_path):
     )
 
 
+@pytest.mark.parametrize(
+    "system",
+    ["OGC:1.3:CRS84", "EPSG::4326", "EPSG:6.9:4326"],
+)
+def test_wgs_84_is_known_by_its_names(tmp_path, system):
+    crs = {"type": "name", "properties": {"name": f"urn:ogc:def:crs:{system}"}}
+    file = save(tmp_path, json.dumps({**feature("Point", [7, 46]), "crs": crs}))
+    assert read_overlays([file]) == (Shape("", PLACE, ((((7, 46),),),)),)
+
+
+def test_a_ring_of_kml_that_is_no_polygon_s_is_a_line(tmp_path):
+    ring = "<LinearRing><coordinates>7,46 8,46 8,47 7,46</coordinates></LinearRing>"
+    file = save(tmp_path, f"<kml><Placemark>{ring}</Placemark></kml>")
+    assert read_overlays([file]) == (Shape("", LINE, ((((7, 46), (8, 46), (8, 47), (7, 46)),),)),)
+
+
 def test_kml_is_read_whatever_the_file_is_called(tmp_path):
     outer = ((7.44, 46.94), (7.46, 46.94), (7.46, 46.96), (7.44, 46.94))
     inner = ((7.45, 46.945), (7.455, 46.945), (7.455, 46.95))
@@ -120,6 +145,7 @@ HOSTILE = {
     "longer number": (f'{{"type": "Point", "coordinates": [{"9" * 9999}, 1]}}', "damaged"),
     "metres": (collection(feature("Point", [2600000, 1200000])), "EPSG:4326"),
     "system": (json.dumps({**feature("Point", [7, 46]), "crs": LAMBERT}), "EPSG:4326"),
+    "like it": (json.dumps({**feature("Point", [7, 46]), "crs": "EPSG:43260"}), "EPSG:4326"),
     "entities": (BOMB, "document type"),
     "html": ("<html><body></body></html>", "kml is missing"),
     "cut": (KML[:300], "damaged"),
@@ -232,8 +258,6 @@ def test_parcels_are_drawn_named_and_switched(visit, laid, scheme):
 
 @pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["mouse", "touch"])
 def test_axe_finds_nothing_where_parcels_lie(visit, laid, size):
-    from test_access import OPEN_ALL, violations
-
     visit = visit(laid, size, **(TOUCH if size == PHONE else {}))
     visit.page.evaluate(OPEN_ALL)
     visit.page.locator("#overlay li button").first.click()

@@ -22,15 +22,10 @@ import draw_containers as dc
 import exif_blocks as eb
 from conftest import picture, psnr, rows
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("heic")]
 
 KINDS = ["AVIF", "HEIF"]
 BLOCK = eb.block(eb.gps(), image={0x0112: eb.short(1)})
-
-
-@pytest.fixture(autouse=True)
-def heic():
-    pytest.importorskip("pillow_heif").register_heif_opener()
 
 
 def upright(data: bytes, size: int = 160) -> np.ndarray:

@@ -21,13 +21,10 @@ from granpipe.photo.streams import Bits
 import draw_containers as dc
 from conftest import picture, psnr, rows
 
+pytestmark = pytest.mark.usefixtures("heic")
+
 KINDS = ["AVIF", "HEIF"]
 CODINGS = {"AVIF": b"av01", "HEIF": b"hvc1"}
-
-
-@pytest.fixture(autouse=True)
-def heic():
-    pytest.importorskip("pillow_heif").register_heif_opener()
 
 
 def reason(data: bytes) -> str:

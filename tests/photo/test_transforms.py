@@ -18,7 +18,7 @@ WIDTH, HEIGHT = 12, 7
 
 
 def applied(levels: np.ndarray, steps) -> np.ndarray:
-    """Return levels after each step, as 23008-12 words it; None for one that cannot be."""
+    """Return levels after each step, as 23008-12 words it."""
     for kind, value in steps:
         if kind == "irot":
             levels = np.rot90(levels, value)
