@@ -165,7 +165,7 @@ class Cluster:
 
     def be_well(self) -> None:
         """End all harm that was told of."""
-        for name in ("slow", "lacks", "haunted"):
+        for name in ("slow", "lacks", "haunted", "haunted-late"):
             (self.harm / name).unlink(missing_ok=True)
 
     def pids(self, word: str) -> list[int]:
