@@ -219,7 +219,7 @@ MEGABYTE = 1_000_000
 """Bytes."""
 WORKERS = Whole(1, 256)
 SEED = Whole()
-DROPPABLE = ("blurred", "dark", "overexposed", "blank", "tiny", "orientation", "alike")
+DROPPABLE = ("blurred", "dark", "overexposed", "blank", "tiny", "orientation", "imprecise", "alike")
 FOLDS = Whole(0, 1_000)
 COPIES = SHARD_SIZE = Whole(1, 1_000_000)
 PROBABILITY, DEGREES, SHARE = Number(0, 1), Number(0, 180), Number(0, 1, is_open=True)

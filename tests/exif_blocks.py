@@ -22,9 +22,11 @@ GPS = {
     "altitude_ref": 5,
     "altitude": 6,
     "status": 9,
+    "dop": 11,
     "direction": 17,
     "datum": 18,
     "method": 27,
+    "accuracy": 31,
 }
 """Numbers of the GPS tags, by the names that `gps` takes."""
 

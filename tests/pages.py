@@ -1,6 +1,7 @@
 """A page of `granpipe map` in Chromium, for tests to look at, and photographs to make it of."""
 
 import functools
+import json
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
@@ -202,3 +203,18 @@ def violations(visit: Visit) -> list[str]:
         for one in found["violations"]
         for node in one["nodes"]
     ]
+
+
+def page_data(path: Path) -> dict:
+    """Return the JSON of a page, its points' sources whole again as web/data.js makes them."""
+    data = json.loads(data_block(path.read_text("utf-8")))
+    source = ""
+    for point in data["points"]:
+        kept, rest = point[3]
+        before = source.encode("utf-16-le", "surrogatepass")[: 2 * kept]
+        source = point[3] = before.decode("utf-16-le", "surrogatepass") + rest
+    return data
+
+
+def data_block(html: str) -> str:
+    return html.partition(' id="granpipe-data">')[2].partition("</script>")[0]

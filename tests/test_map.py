@@ -32,7 +32,7 @@ from granpipe.photo.gps import VERDICTS, Position
 
 import exif_blocks as eb
 from conftest import ROOT, picture, rows, save
-from pages import no_leaflet
+from pages import data_block, no_leaflet, page_data
 
 BILLION = 10**9  # positions have nine decimals
 
@@ -59,21 +59,6 @@ def field(tmp_path):
     shoot(tmp_path / "img/wheat/c.jpg", 46.92, 7.43)
     save(tmp_path / "img/wheat/d.png")
     return tmp_path / "img"
-
-
-def page_data(path: Path) -> dict:
-    """Return the JSON of a page, its points' sources whole again as web/data.js makes them."""
-    data = json.loads(data_block(path.read_text("utf-8")))
-    source = ""
-    for point in data["points"]:
-        kept, rest = point[3]
-        before = source.encode("utf-16-le", "surrogatepass")[: 2 * kept]
-        source = point[3] = before.decode("utf-16-le", "surrogatepass") + rest
-    return data
-
-
-def data_block(html: str) -> str:
-    return html.partition(' id="granpipe-data">')[2].partition("</script>")[0]
 
 
 def is_one_line(text: str) -> bool:
@@ -314,6 +299,9 @@ def test_the_csv_has_a_row_for_every_photograph_sorted_by_source(granpipe, field
         "path": "./img/corn/b.jpg",
         "direction_ref": "",
         "utc_offset_from": "",
+        "accuracy": "",
+        "dop": "",
+        "position_from": "exif",
     }
     assert table[0]["taken_at"] == "2024-06-27T15:10:02"
     assert (table[3]["verdict"], table[3]["latitude"]) == ("no_exif", "")
@@ -394,7 +382,7 @@ def test_geojson_says_null_for_what_is_not_known(granpipe, tmp_path):
     first, second = (feature["properties"] for feature in features)
     assert {name for name, value in first.items() if value is None} == {
         *("label", "detail", "altitude", "direction", "taken_at", "utc_offset", "make", "model"),
-        *("direction_ref", "utc_offset_from"),
+        *("direction_ref", "utc_offset_from", "accuracy", "dop"),
     }
     assert (second["taken_at"], second["utc_offset"]) == ("2024-06-27T15:10:02", None)
 

@@ -25,7 +25,8 @@ from harm import NO_DECODER
 
 HEADER = (
     "path,label,label_index,source,sha256,width,height,left,top,right,bottom,"
-    "latitude,longitude,altitude,taken_at,utc_offset,flags,group,split,utc_offset_from,fold"
+    "latitude,longitude,altitude,taken_at,utc_offset,flags,group,split,utc_offset_from,fold,"
+    "accuracy,dop,position_from"
 )
 
 

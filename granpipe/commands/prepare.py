@@ -106,8 +106,8 @@ def _rule(text: str) -> str:
     "--drop",
     type=options.Checked("flags", checks.flags),
     metavar="FLAGS",
-    help="Reject what is blurred,dark,overexposed,blank,tiny,orientation, or alike: all but the "
-    "sharpest; none for nothing.",
+    help="Reject what is blurred,dark,overexposed,blank,tiny,orientation,imprecise, or alike: all "
+    "but the sharpest; none for nothing.",
 )
 @click.option(
     "--folds",

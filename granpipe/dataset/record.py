@@ -85,6 +85,12 @@ class Record(ArrayRecord):
         Decimal degrees, WGS 84.
     altitude : float or None
         Metres above sea level.
+    accuracy, dop : float or None
+        Metres by which the position may be wrong, sideways; its dilution of precision.
+    direction : float or None
+        Degrees clockwise from north that the camera looked to.
+    direction_ref, position_from : str
+        `true` or `magnetic`; `exif` or `xmp`. Empty where nothing is known.
     taken_at, utc_offset, camera : str
         Local time as ISO 8601; what it is ahead of UTC, as +02:00; make and model. May be empty.
     utc_offset_from : str
@@ -136,6 +142,11 @@ class Record(ArrayRecord):
     blocks: str = ""
     sharpness: float | None = None
     border: bytes | None = None
+    accuracy: float | None = None
+    dop: float | None = None
+    position_from: str = ""
+    direction: float | None = None
+    direction_ref: str = ""
 
     @property
     def box(self) -> Box:

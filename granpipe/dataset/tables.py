@@ -38,6 +38,7 @@ PREPARED_COLUMNS = [
     *("path", "label", "label_index", "source", "sha256", "width", "height"),
     *("left", "top", "right", "bottom", "latitude", "longitude", "altitude", "taken_at"),
     *("utc_offset", "flags", "group", "split", "utc_offset_from", "fold"),
+    *("accuracy", "dop", "position_from"),
 ]
 """Header of labels.csv."""
 
@@ -50,7 +51,7 @@ ALIKE_COLUMNS = ["source", "other", "distance", "label", "other_label"]
 LEAK_COLUMNS = ["source", "split", "other", "other_split", "rule", "distance"]
 """Header of leaks.csv."""
 
-SUMMARY_FORM = 4
+SUMMARY_FORM = 5
 """Counts what dataset.json may say: where that has grown, the next run writes it again."""
 
 _IN_MEMORY = 4_000_000

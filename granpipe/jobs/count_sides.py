@@ -31,8 +31,8 @@ def count_sides(
     not_held = "SELECT count(*) FROM held JOIN split USING (name) WHERE split <> 'test'"
     largest = "SELECT max(size) FROM (SELECT count(*) AS size FROM split GROUP BY grp)"
     unlike = "SELECT count(*) FROM alike WHERE label(source) <> label(other)"
-    unknown = f"""SELECT count(*) {_PHOTOS} LEFT JOIN given ON photo = name
-        WHERE coalesce(records.latitude, given.latitude) IS NULL
+    unknown = f"""SELECT count(*) {_PHOTOS} JOIN positions USING (name)
+        LEFT JOIN given ON photo = name WHERE (positions.latitude IS NULL OR is_imprecise)
         AND records.taken_at = '' AND coalesce(given.taken_at, '') = '' AND coalesce(grp, '') = ''
         AND name NOT IN (SELECT source FROM alike UNION SELECT other FROM alike)"""
     if "folder" in plan.together.rules:

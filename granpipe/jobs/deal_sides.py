@@ -38,13 +38,14 @@ _RADII = (1000, 750, 500, 400, 300, 200, 150, 100, 75, 50, 40, 30, 20, 15, 10, 5
 _PHOTOS = "FROM wanted JOIN records USING (name)"
 _GIVEN = " || char(10) || ".join(
     [
-        *("name", "given.label", "split", "grp", "coalesce(given.latitude, '')"),
-        *("coalesce(given.longitude, '')", "given.taken_at"),
+        *("name", "coalesce(given.label, '')", "coalesce(split, '')", "coalesce(grp, '')"),
+        *("coalesce(located.latitude, '')", "coalesce(located.longitude, '')"),
+        "coalesce(given.taken_at, '')",
     ]
 )
 # What decides on groups, beside what is recorded by the digest of a photograph.
-_DECIDING = f"""SELECT sha256, CASE WHEN photo IS NULL THEN name ELSE {_GIVEN} END
-    {_PHOTOS} LEFT JOIN given ON photo = name ORDER BY name"""
+_DECIDING = f"""SELECT sha256, {_GIVEN} {_PHOTOS} LEFT JOIN given ON given.photo = name
+    LEFT JOIN located ON located.photo = name ORDER BY name"""
 
 
 def settle_sides(run: Run, plan: Plan, depth: int, recipe: str, rows: object) -> Sides:
@@ -239,10 +240,11 @@ def _facts(index: Index, depth: int) -> GroupingInput:
     """Return what is recorded of photographs and may say which belong together."""
 
     def facts() -> Iterator[Facts]:
-        query = f"""SELECT name, sha256, coalesce(records.latitude, given.latitude),
-            coalesce(records.longitude, given.longitude),
+        # An imprecise position joins nothing; a burst may, as where there is none.
+        query = f"""SELECT name, sha256, iif(is_imprecise, NULL, positions.latitude),
+            iif(is_imprecise, NULL, positions.longitude),
             coalesce(nullif(records.taken_at, ''), given.taken_at, ''), camera, coalesce(grp, '')
-            {_PHOTOS} LEFT JOIN given ON photo = name ORDER BY name"""
+            {_PHOTOS} JOIN positions USING (name) LEFT JOIN given ON photo = name ORDER BY name"""
         for name, digest, lat, lon, taken_at, camera, group in index.rows(query):
             position = [math.nan if degrees is None else degrees for degrees in (lat, lon)]
             yield Facts(name, digest, position[0], position[1], taken_at, camera, group)

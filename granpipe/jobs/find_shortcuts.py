@@ -13,8 +13,8 @@ from granpipe.dataset.tables import inert
 
 # What a table of labels has more.
 _GIVEN = {
-    "latitude": "coalesce(records.latitude, given.latitude)",
-    "longitude": "coalesce(records.longitude, given.longitude)",
+    "latitude": "positions.latitude",
+    "longitude": "positions.longitude",
     "taken_at": "coalesce(nullif(records.taken_at, ''), given.taken_at, '')",
 }
 _Clue = tuple[int, str]
@@ -40,7 +40,8 @@ def _photos(index: Index) -> Iterator[Row]:
     columns = ", ".join(_GIVEN.get(column, column) for column in COLUMNS)
     yield from index.rows(
         f"""SELECT split.grp, label(name), name, {columns} FROM split JOIN records USING (name)
-        LEFT JOIN given ON photo = name ORDER BY split.grp, sha256, name"""
+        JOIN positions USING (name) LEFT JOIN given ON photo = name
+        ORDER BY split.grp, sha256, name"""
     )
 
 

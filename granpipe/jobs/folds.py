@@ -11,7 +11,8 @@ from granpipe.dataset.sides import Folds
 from granpipe.jobs.run import Say
 
 _AT_ONCE = 10_000
-_PHOTOS = "FROM wanted JOIN records USING (name) LEFT JOIN given ON photo = name"
+_PHOTOS = """FROM wanted JOIN records USING (name) JOIN positions USING (name)
+    LEFT JOIN given ON photo = name"""
 
 
 def find_held(index: Index, rules: Sequence[HoldOut], depth: int, say: Say) -> None:
@@ -30,7 +31,7 @@ def find_held(index: Index, rules: Sequence[HoldOut], depth: int, say: Say) -> N
         return
     idle = set(rules)
     query = f"""SELECT name, coalesce(nullif(records.taken_at, ''), given.taken_at, ''), camera,
-        coalesce(records.latitude, given.latitude), coalesce(records.longitude, given.longitude)
+        positions.latitude, positions.longitude
         {_PHOTOS} ORDER BY name"""
     rows = index.rows(query)
     by_country = any(rule.kind == "country" for rule in rules)

@@ -3,6 +3,7 @@
 import pickle
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from operator import attrgetter
 
 from granpipe.dataset.database import Database, Items, Row
 from granpipe.dataset.names import LABELS, Photo, class_key, label_of
@@ -132,8 +133,7 @@ def _packed(one: Sighting) -> bytes:
     return pickle.dumps(values)
 
 
-def _packed_place(place: Position) -> tuple[float | str | None, ...]:
-    return place.lat, place.lon, place.altitude, place.direction, place.direction_ref
+_packed_place = attrgetter(*Position.__slots__)
 
 
 def _sighting(row: Row) -> Sighting:

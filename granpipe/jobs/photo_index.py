@@ -11,7 +11,8 @@ from granpipe.jobs.following import log_rejection
 from granpipe.jobs.run import Run
 from granpipe.stores.protocol import Entry
 
-# Every photograph is in `outcomes` in the end: without a reason it has an array.
+# Every photograph is in `outcomes` in the end: without a reason it has an array. `located` are the
+# places of those whose own file says none; `positions` has all of them, and which are imprecise.
 _SCHEMA = """
 CREATE TABLE photos (name TEXT PRIMARY KEY, size INTEGER, version TEXT, problem TEXT)
     WITHOUT ROWID;
@@ -19,6 +20,16 @@ CREATE TABLE outcomes (name TEXT PRIMARY KEY, reason TEXT, detail TEXT, is_kept 
     WITHOUT ROWID;
 CREATE TABLE given (photo TEXT PRIMARY KEY, label TEXT, split TEXT, grp TEXT, latitude REAL,
     longitude REAL, taken_at TEXT) WITHOUT ROWID;
+CREATE TABLE located (photo TEXT PRIMARY KEY, latitude REAL, longitude REAL, altitude REAL,
+    position_from TEXT) WITHOUT ROWID;
+CREATE TABLE radius (metres REAL);
+CREATE VIEW positions AS SELECT name, coalesce(records.latitude, located.latitude) AS latitude,
+    coalesce(records.longitude, located.longitude) AS longitude,
+    coalesce(records.altitude, located.altitude) AS altitude, accuracy, dop, direction,
+    direction_ref, coalesce(located.position_from, records.position_from) AS position_from,
+    trim(flags || iif(accuracy > metres, ' imprecise', '')) AS flags,
+    ifnull(accuracy > metres, 0) AS is_imprecise
+    FROM records CROSS JOIN radius LEFT JOIN located ON photo = name;
 CREATE TABLE alike (source TEXT, other TEXT, distance INTEGER);
 CREATE TABLE duplicates (name TEXT PRIMARY KEY) WITHOUT ROWID;
 CREATE TABLE todo (number INTEGER PRIMARY KEY, name TEXT);
@@ -27,12 +38,20 @@ CREATE VIEW wanted AS SELECT name FROM outcomes WHERE reason = '';
 
 
 class PhotoIndex:
-    """The tables that prepare adds to a run's index."""
+    """The tables that prepare adds to a run's index.
 
-    def __init__(self, run: Run) -> None:
+    Parameters
+    ----------
+    run : Run
+    radius : float
+        Metres; a position that may be further off is imprecise.
+    """
+
+    def __init__(self, run: Run, radius: float) -> None:
         self.run = run
         self.index = run.index
         self.index.create(_SCHEMA)
+        self.index.execute("INSERT INTO radius VALUES (?)", (radius,))
 
     def load(self, search: Search, depth: int = 1) -> None:
         """Take in every photograph that is found; reject those that cannot have an array.
@@ -149,7 +168,7 @@ class PhotoIndex:
 
     def flags(self) -> Counter[str]:
         """Return how many photographs have each flag."""
-        query = """SELECT flags, count(*) FROM wanted JOIN records USING (name)
+        query = """SELECT flags, count(*) FROM wanted JOIN positions USING (name)
             WHERE flags <> '' GROUP BY flags"""
         found: Counter[str] = Counter()
         for words, count in self.index.rows(query):

@@ -243,7 +243,10 @@ def _suffix(name: str) -> str:
 
 def _redacted(sighting: Sighting, digits: int) -> Sighting:
     position = sighting.capture.position
-    rounded = position and Position(_rounded(position.lat, digits), _rounded(position.lon, digits))
+    rounded = position and Position(
+        *(_rounded(position.lat, digits), _rounded(position.lon, digits)),
+        position_from=position.position_from,
+    )
     # A detail may quote coordinates that were not understood.
     capture = replace(sighting.capture, position=rounded, detail="")
     return replace(sighting, capture=capture, nearest_training=None)

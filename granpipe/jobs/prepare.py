@@ -245,6 +245,7 @@ def prepare(
         steps.decode()
         steps.leave_out()
         check_deletions(run, allow=allow_deletions)
+        steps.locate()
         steps.deal()
         if split is not None and not allow_empty:
             steps.check_empty()

@@ -18,6 +18,7 @@ from granpipe.dataset.names import (
 from granpipe.dataset.record import WITHOUT_ARRAY, Record
 from granpipe.dataset.sources import Search
 from granpipe.dataset.tables import PREPARED_COLUMNS, read_summary
+from granpipe.dataset.together import Together
 from granpipe.engines.processes import WorkerCrashed
 from granpipe.errors import DatasetError, PhotoError, UnseenError
 from granpipe.jobs.class_folders import settle_classes
@@ -25,6 +26,7 @@ from granpipe.jobs.deletions import check_planned
 from granpipe.jobs.duplicates import reject_duplicates
 from granpipe.jobs.given import Given
 from granpipe.jobs.kept_settings import tell_why
+from granpipe.jobs.locate import locate
 from granpipe.jobs.photo_index import PhotoIndex
 from granpipe.jobs.prepare_options import Options
 from granpipe.jobs.prepare_photo import Job, Outcome, PreparePhoto, Settings
@@ -62,7 +64,6 @@ class PrepareRun:
         self.run = run
         run.verifies = options.verify
         self.index = run.index
-        self.photos = PhotoIndex(run)
         self.source = source
         self.settings = settings
         self.options = options
@@ -71,6 +72,8 @@ class PrepareRun:
         if options.sides.split is None and not self.side_plan and not run.ledger.is_whole:
             check_no_sides(run.store)
         self.given = Given(self._table(), self.side_plan is not None and not self.side_plan.shares)
+        together = self.side_plan.together if self.side_plan else Together()
+        self.photos = PhotoIndex(run, together.metres)
         splits = self.side_plan is not None and "likeness" in self.side_plan.together.rules
         self.screening = Screening.of(run.ledger, options.alike, options.drop, is_split=splits)
         self.hashes = self.screening.needs_hashes
@@ -222,7 +225,11 @@ class PrepareRun:
         self.run.work(ReadOff(self.run.store), items, self.options.engine, self.progress, take)
         self._work(f"SELECT name FROM ({lacking}) JOIN photos USING (name)", with_records=False)
 
-    # Groups, flags, tables
+    # Positions, groups, tables
+
+    def locate(self) -> None:
+        """Find where photographs were taken whose own file does not say so."""
+        locate(self.index)
 
     def deal(self) -> None:
         """Deal sides, or keep those of the tables where nothing has changed."""

@@ -37,6 +37,7 @@ from granpipe.jobs.prepare_photo import Settings
 from granpipe.jobs.split_summary import Sides
 
 _PHOTOS = "FROM wanted JOIN records USING (name)"
+_TABLE = dict.fromkeys(("latitude", "longitude", "altitude", "position_from", "flags"), "positions")
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +97,9 @@ class PrepareTables:
         beside = [self.ignored, self.index.labels, *self._counts(), *self.classes, SUMMARY_FORM]
         about = json.dumps([self._settings(), *beside])
         digest = hashlib.sha256(about.encode())
-        for row in self.index.rows("SELECT * FROM given ORDER BY photo"):
-            digest.update(json.dumps(row).encode())
+        for table in ("given", "located", "radius"):
+            for row in self.index.rows(f"SELECT * FROM {table} ORDER BY 1"):
+                digest.update(json.dumps(row).encode())
         for rejection in self._rejections():
             digest.update(json.dumps(asdict(rejection)).encode())
         return digest.hexdigest()
@@ -116,15 +118,12 @@ class PrepareTables:
         numbers = {label: number for number, label in enumerate(self.classes)}
         split = "LEFT JOIN split USING (name)" if self.sides else ""
         sides = "split.grp, split.split, fold" if self.sides else "'', '', ''"
-        given = "given.latitude, given.longitude, given.taken_at"
         names = self.index.columns.split(", ")
-        columns = ", ".join(f"records.{name}" for name in names)
-        query = f"""SELECT name, label(name), {sides}, {given}, {columns} {_PHOTOS} {split}
-            LEFT JOIN given ON photo = name ORDER BY name"""
-        for name, label, grp, side, fold, lat, lon, taken_at, *values in self.index.rows(query):
+        columns = ", ".join(f"{_TABLE.get(name, 'records')}.{name}" for name in names)
+        query = f"""SELECT name, label(name), {sides}, given.taken_at, {columns} {_PHOTOS}
+            JOIN positions USING (name) {split} LEFT JOIN given ON photo = name ORDER BY name"""
+        for name, label, grp, side, fold, taken_at, *values in self.index.rows(query):
             row = dict(zip(names, values, strict=True))
-            if row["latitude"] is None and lat is not None:
-                row |= {"latitude": lat, "longitude": lon, "altitude": None}
             yield row | {
                 "path": array_path(name),
                 "label": label,

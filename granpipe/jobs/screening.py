@@ -76,8 +76,8 @@ class Screening:
         """Reject photographs with a flag, and all but the sharpest of those that look alike."""
         if not self.drop:
             return
-        flagged = list(run.index.rows(f"SELECT name, flags {_PHOTOS} WHERE flags <> ''"))
-        for name, flags in flagged:
+        flagged = "SELECT name, flags FROM wanted JOIN positions USING (name) WHERE flags <> ''"
+        for name, flags in list(run.index.rows(flagged)):
             if found := [flag for flag in flags.split() if flag in self.drop]:
                 leave_out(run, photos, name, PhotoError("flagged", " ".join(found)))
         if "alike" in self.drop:

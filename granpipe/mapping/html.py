@@ -97,7 +97,7 @@ class _Names:
                 *(self.labels[one.photo.label], one.photo.source, digits, self.zones[zone]),
                 *(self.cameras[_camera(capture)], altitude, direction, one.thumbnail or None),
                 *(self.sides.get(one.split), self.groups.get(one.group), nearest),
-                _NORTHS.get(place.direction_ref),
+                *(_NORTHS.get(place.direction_ref), place.accuracy and round(place.accuracy, 1)),
             ]
             while point[-1] is None:
                 point.pop()

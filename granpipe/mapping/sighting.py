@@ -18,7 +18,7 @@ COLUMNS = [
 SIDE_COLUMNS = ["group", "split"]
 """Further columns where the sides of a dataset are shown."""
 
-LATER_COLUMNS = ["direction_ref", "utc_offset_from"]
+LATER_COLUMNS = ["direction_ref", "utc_offset_from", "accuracy", "dop", "position_from"]
 """Columns that came later: they stand last, so that no other moves."""
 
 
@@ -120,6 +120,7 @@ def fields_of(sighting: Sighting, options: Options) -> dict[str, Any]:
         *(capture.make, capture.model, options.path_of(source)),
         *((sighting.group, sighting.split) if options.has_sides else ()),
         *(place and place.direction_ref, capture.utc_offset_from),
+        *(place and place.accuracy, place and place.dop, place and place.position_from),
     )
     known = (None if value == "" else value for value in values)
     return dict(zip(options.columns, known, strict=True))

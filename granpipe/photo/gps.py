@@ -24,10 +24,14 @@ VERDICTS = {
 }
 """Every verdict on a photograph's position, with its meaning."""
 
+POSITION_FROM = ("exif", "xmp", "sidecar", "track", "table")
+"""What may say where a photograph was taken, the first that counts first."""
+
 _REFS = {
     "latitude": {"n": 1, "north": 1, "s": -1, "south": -1},
     "longitude": {"e": 1, "east": 1, "w": -1, "west": -1},
 }
+_MOST_ACCURACY, _MOST_DOP = 100_000.0, 1_000.0  # above, they are none
 _LIMITS = {"latitude": 90, "longitude": 180}
 _COORDINATES = ("LatitudeRef", "Latitude", "LongitudeRef", "Longitude")
 _BELOW_SEA_LEVEL = (1, 3)
@@ -53,6 +57,12 @@ class Position:
         Degrees clockwise from north that the camera looked to.
     direction_ref : str
         Which north: `true` or `magnetic`; empty where EXIF does not say, or gives no direction.
+    accuracy : float or None
+        Metres by which the place may be wrong, sideways.
+    dop : float or None
+        Dilution of precision, without a unit: how well the satellites stood.
+    position_from : str
+        What says so, one of `POSITION_FROM`.
     """
 
     lat: float
@@ -60,6 +70,9 @@ class Position:
     altitude: float | None = None
     direction: float | None = None
     direction_ref: str = ""
+    accuracy: float | None = None
+    dop: float | None = None
+    position_from: str = "exif"
 
 
 class _NoPosition(Exception):  # noqa: N818 - not an error of the program
@@ -94,6 +107,7 @@ def locate(tags: dict[str, Any], block: bytes = b"") -> tuple[str, str, Position
     ('no_gps', '', None)
     """
     gps = {name[7:]: tag for name, tag in tags.items() if name.startswith("GPS GPS")}
+    gps.setdefault("HPositioningError", tags.get("GPS Tag 0x001F"))  # as exifread calls it
     try:
         if block:
             _check_whole(tags, gps, block)
@@ -135,7 +149,9 @@ def _position(gps: dict[str, Any]) -> Position:
     north = (
         "" if direction is None else _NORTHS.get(text_of(gps.get("ImgDirectionRef")).upper(), "")
     )
-    return Position(lat, lon, _altitude(gps), direction, north)
+    accuracy = _positive(gps.get("HPositioningError"), _MOST_ACCURACY)
+    dop = _positive(gps.get("DOP"), _MOST_DOP)
+    return Position(lat, lon, _altitude(gps), direction, north, accuracy, dop)
 
 
 def _degrees(tag: Any, axis: str, given: list[float | None]) -> float:
@@ -183,6 +199,12 @@ def _altitude(gps: dict[str, Any]) -> float | None:
 def _direction(gps: dict[str, Any]) -> float | None:
     direction = _single(gps.get("ImgDirection"))
     return round(direction, 3) % 360 if direction is not None and 0 <= direction <= 360 else None
+
+
+def _positive(tag: Any, most: float) -> float | None:
+    """Return a number above 0 and up to a limit; beyond, as of Android's 0, it says nothing."""
+    number = _single(tag)
+    return round(number, 3) if number is not None and 0.0005 <= number <= most else None
 
 
 def _datum_note(gps: dict[str, Any]) -> str:

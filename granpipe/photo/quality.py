@@ -16,6 +16,7 @@ FLAGS = {
     "blank": "98 of 100 pixels lie within 8 levels",
     "tiny": "its shorter side has fewer pixels than the array",
     "orientation": "EXIF or XMP turns it otherwise than what counts: see granpipe/photo/README.md",
+    "imprecise": "its position may be further off than what place: joins",
 }
 """Every flag, in the order in which they are written.
 
@@ -39,7 +40,7 @@ def flags(
     *,
     is_contradicted: bool = False,
 ) -> str:
-    """Return the words from `FLAGS` that hold, separated by blanks.
+    """Return the words from `FLAGS` that hold, separated by blanks; all but `imprecise`.
 
     Parameters
     ----------
@@ -66,7 +67,7 @@ def flags(
         "tiny": min(width, height) < size,
         "orientation": is_contradicted,
     }
-    return " ".join(word for word in FLAGS if holds[word])
+    return " ".join(word for word in holds if holds[word])
 
 
 def _is_blank(below: list[int]) -> bool:

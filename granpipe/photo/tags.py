@@ -39,10 +39,12 @@ _POSITION = {
     6: "GPS GPSAltitude",
     7: "GPS GPSTimeStamp",
     9: "GPS GPSStatus",
+    11: "GPS GPSDOP",
     16: "GPS GPSImgDirectionRef",
     17: "GPS GPSImgDirection",
     18: "GPS GPSMapDatum",
     29: "GPS GPSDate",
+    31: "GPS GPSHPositioningError",
 }
 _TABLES = {_EXIF: _TIMES | {_GPS: ""}, _GPS: _POSITION | {_GPS: ""}}
 

@@ -7,7 +7,7 @@ import { positionText } from './text.js';
 export const sideName = (side) => data.sides[side] || 'no side';
 
 function facts(i) {
-  const [lat, lon, label, , , , camera, altitude, direction, , , group, nearest, north] = points[i];
+  const [lat, lon, label, , , , camera, altitude, direction, , , group, nearest, north, accuracy] = points[i];
   const list = element('dl');
   const add = (term, value) => list.append(element('dt', {}, term), element('dd', {}, value));
   add('Class', labelName(label));
@@ -17,6 +17,7 @@ function facts(i) {
   if (typeof altitude === 'number') add('Altitude', `${altitude} m`);
   if (typeof direction === 'number') add('Looking', compass(direction, north));
   add('Position', positionText(lat, lon) + (data.digits === null ? '' : ' (rounded)'));
+  if (typeof accuracy === 'number') add('Accuracy', `within ${distance(accuracy)}`);
   if (data.sides.length > 0) add('Side', name(sideName(sides[i])));
   if (typeof group === 'number') add('Group', name(data.groups[group]));
   if (typeof nearest === 'number') add('Training', `nearest ${distance(nearest)} away`);

@@ -11,7 +11,7 @@
  * points      [lat, lon, label index, source, taken at as YYYYMMDDhhmmss, zone index,
  *             camera index, altitude in metres, direction in degrees, thumbnail as base64 JPEG,
  *             side index, group index, metres to the nearest training photograph,
- *             1 where the direction is from true north, 2 from magnetic],
+ *             1 where the direction is from true north, 2 from magnetic, accuracy in metres],
  *             sorted by source; null or a missing end is unknown
  * missing     [source, label index, verdict, detail] of the photographs without position
  * reasons     verdict -> what it means

@@ -9,6 +9,7 @@ import { countKinds, gather, membersOf } from './stacks.js';
 import { DOT, SYMBOL, colourOf, onTheme, symbol, themed } from './symbols.js';
 
 export const FAN = 6 * DOT; // radius of what shows where a camera looked
+const EQUATOR = 40075016.686 / 256; // metres a pixel at zoom 0
 // The photograph in the popup, those that it pages through, and how many dots are in the picture.
 export const state = { opened: -1, pile: [], drawn: 0 };
 const pictures = Array.from({ length: KINDS }, (_, kind) => symbol(kind));
@@ -61,9 +62,24 @@ function paintStack(context, stack, { text, paper, edge }) {
 const short = (count) => (count < 1000 ? count : count < 1e4 ? `${Math.floor(count / 100) / 10}k`
   : `${Math.floor(count / 1000)}k`);
 
+// How far off a photograph may be, as a circle around it.
+function paintAccuracy(context, i, { x, y }) {
+  const [lat, , , , , , , , , , , , , , accuracy] = points[i];
+  if (typeof accuracy !== 'number') return;
+  const scale = 2 ** map.getZoom() / (EQUATOR * Math.cos(lat / 180 * Math.PI)); // pixels a metre
+  context.beginPath();
+  context.arc(x, y, accuracy * scale, 0, 2 * Math.PI);
+  Object.assign(context, {
+    fillStyle: 'rgb(86 180 233 / 20%)', strokeStyle: 'rgb(28 35 32 / 85%)', lineWidth: 1,
+  });
+  context.fill();
+  context.stroke();
+}
+
 // The photograph in the popup: a ring, and a fan for the way its camera looked.
 function paintOpened(context, i) {
   const { x, y } = layerPoint(i);
+  paintAccuracy(context, i, { x, y });
   const direction = points[i][8];
   Object.assign(context, {
     fillStyle: 'rgb(255 255 255 / 80%)', strokeStyle: '#1c2320', lineWidth: 1,
