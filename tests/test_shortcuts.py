@@ -269,7 +269,7 @@ def test_a_note_that_makes_no_sense_is_no_note():
 
 def test_the_table_of_the_readme_is_what_is_written(prepare, tmp_path, out):
     prepare(example(tmp_path / "src"), out, *SPLIT)
-    readme = (ROOT / "README.md").read_text("utf-8")
+    readme = (ROOT / "granpipe/dataset/README.md").read_text("utf-8")
     (block,) = re.findall("```text\n(feature,.*?)```", readme, re.DOTALL)
     header, *lines = block.splitlines()
     table = (out / "shortcuts.csv").read_text().splitlines()
@@ -300,7 +300,8 @@ def test_a_dataset_of_before_gets_the_table_and_keeps_its_split(prepare, planted
 
 
 def test_every_column_of_the_table_and_every_fact_is_explained():
-    readme = (ROOT / "README.md").read_text("utf-8").partition("## What a network could cheat")[2]
+    readme = (ROOT / "granpipe/dataset/README.md").read_text("utf-8")
+    readme = readme.partition("## shortcuts.csv")[2]
     readme, *_ = readme.partition("\n## ")
     for word in [*SHORTCUT_COLUMNS, "strong", "weak", "none", "few", "constant"]:
         assert f"`{word}`" in readme, word
