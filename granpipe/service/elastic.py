@@ -74,6 +74,15 @@ class SearchIndex:
             if answer["errors"]:
                 raise DownError("search server: did not take all documents")
 
+    def delete(self, digests: Sequence[str]) -> None:
+        """Delete documents; one that is not there is no error of a bulk request."""
+        for part in in_parts(digests):
+            lines = [{"delete": {"_index": INDEX, "_id": sha256}} for sha256 in part]
+            with self._answering() as client:
+                answer = client.bulk(operations=lines, refresh=True)
+            if any(item["delete"]["status"] not in {200, 404} for item in answer["items"]):
+                raise DownError("search server: did not delete all documents")
+
     def get(self, sha256: str) -> Known | None:
         """Return a document."""
         return next(self._search({"ids": {"values": [sha256]}}, 1), None)

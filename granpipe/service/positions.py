@@ -80,6 +80,9 @@ class Positions(Protocol):
     def put(self, photos: Sequence[Known]) -> None:
         """Remember photographs, each in place of what was known of the same bytes."""
 
+    def delete(self, digests: Sequence[str]) -> None:
+        """Forget photographs; those of which nothing is known are no error."""
+
     def get(self, sha256: str) -> Known | None:
         """Return what is known of a photograph."""
 

@@ -49,6 +49,15 @@ class IndexFile:
                     connection.execute("INSERT INTO places VALUES (?, ?, ?, ?, ?)", place)
             connection.execute("UPDATE changes SET number = number + 1")
 
+    def delete(self, digests: Sequence[str]) -> None:
+        """Delete rows, all or none."""
+        with self._database.transaction() as connection:
+            for sha256 in digests:
+                query = "DELETE FROM photographs WHERE sha256 = ? RETURNING number"
+                for row in connection.execute(query, (sha256,)).fetchall():
+                    connection.execute("DELETE FROM places WHERE number = ?", row)
+            connection.execute("UPDATE changes SET number = number + 1")
+
     def get(self, sha256: str) -> Known | None:
         """Return a row."""
         found = self._rows(f"SELECT {_COLUMNS} FROM photographs WHERE sha256 = ?", (sha256,))  # noqa: S608

@@ -59,6 +59,18 @@ def test_what_is_put_twice_is_there_once_as_it_was_put_last(index):
     assert isinstance(before, int)
 
 
+def test_what_is_deleted_is_not_found_and_to_delete_it_again_is_no_error(index):
+    from granpipe.service.positions import Window
+
+    index.delete([known(1).sha256])
+    one, two = known(1, "corn", (1.0, 2.0)), known(2, "corn", (1.0, 2.0))
+    index.put([one, two])
+    index.delete([one.sha256, "f" * 64])
+    index.delete([one.sha256])
+    assert index.get(one.sha256) is None
+    assert [*index.within(Window())] == [two]
+
+
 def test_more_than_a_page_of_them_are_all_found(index):
     from granpipe.service.positions import Window
 
