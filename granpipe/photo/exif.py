@@ -1,20 +1,21 @@
-"""What a photograph's EXIF block tells: position, capture time, camera.
+"""What a photograph's EXIF block tells: position, capture time, camera; XMP, where it was else.
 
 Tag numbers and meanings are those of Exif 2.32 (CIPA DC-008), sections 4.6.4 to 4.6.6.
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from PIL import Image
 
 from granpipe.errors import PhotoError
-from granpipe.photo.details import Details, details_of
+from granpipe.photo.details import details_of
 from granpipe.photo.gps import Position, locate, text_of
 from granpipe.photo.tags import read_tags
 from granpipe.photo.tiff import BIG_PREFIXES
 from granpipe.photo.times import read_time
+from granpipe.photo.xmp import has_position, locate_xmp
 
 _CONTROL_CHARACTERS = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _LONGEST_TEXT = 100
@@ -57,7 +58,7 @@ class Capture:
 
 
 def read_capture(image: Image.Image, file_bytes: bytes | None = None) -> Capture:
-    """Read the EXIF block of an opened photograph; never raises.
+    """Read the EXIF block of an opened photograph, and its XMP for a position; never raises.
 
     Parameters
     ----------
@@ -67,21 +68,29 @@ def read_capture(image: Image.Image, file_bytes: bytes | None = None) -> Capture
         The whole file, which is needed where something else opened the photograph.
     """
     details = details_of(image, file_bytes or b"")
-    block = details.exif
+    capture = _read_exif(details.exif)
+    # A fix that is void in EXIF is no better where an editor has copied it into XMP.
+    if capture.verdict in {"ok", "void_fix"} or not has_position(details.xmp):
+        return capture
+    verdict, position = locate_xmp(details.xmp)
+    if position is None:
+        return replace(capture, detail="; ".join(filter(None, [capture.detail, f"XMP: {verdict}"])))
+    return replace(capture, verdict="ok", detail="", position=position)
+
+
+def _read_exif(block: bytes) -> Capture:
     try:
         if not block:
-            return Capture("no_exif", _hint(details))
+            return Capture("no_exif")
         if block.startswith(BIG_PREFIXES):
             return Capture("no_gps", "the tags of BigTIFF are not read")
-        return _capture(read_tags(block), block, details)
+        return _capture(read_tags(block), block)
     except PhotoError as error:
         return Capture("unreadable", error.detail)
 
 
-def _capture(tags: dict[str, Any], block: bytes, details: Details) -> Capture:
+def _capture(tags: dict[str, Any], block: bytes) -> Capture:
     verdict, detail, position = locate(tags, block)
-    if verdict == "no_gps":
-        detail = detail or _hint(details)
     taken_at, offset, offset_from = read_time(tags, position.lon if position else None)
     return Capture(
         verdict,
@@ -97,8 +106,3 @@ def _capture(tags: dict[str, Any], block: bytes, details: Details) -> Capture:
 
 def _name(tag: Any) -> str:
     return _CONTROL_CHARACTERS.sub(" ", text_of(tag))[:_LONGEST_TEXT].strip()
-
-
-def _hint(details: Details) -> str:
-    is_there = b"GPSLatitude" in details.xmp
-    return "the only position is in XMP, which is not read" if is_there else ""

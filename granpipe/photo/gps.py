@@ -31,12 +31,12 @@ _REFS = {
     "latitude": {"n": 1, "north": 1, "s": -1, "south": -1},
     "longitude": {"e": 1, "east": 1, "w": -1, "west": -1},
 }
-_MOST_ACCURACY, _MOST_DOP = 100_000.0, 1_000.0  # above, they are none
+MOST_ACCURACY, MOST_DOP = 100_000.0, 1_000.0  # above, they are none
 _LIMITS = {"latitude": 90, "longitude": 180}
 _COORDINATES = ("LatitudeRef", "Latitude", "LongitudeRef", "Longitude")
 _BELOW_SEA_LEVEL = (1, 3)
 _BELOW_AS_TEXT = ("\1", "\3")  # a number in a tag of text
-_NORTHS = {"T": "true", "TRUE": "true", "M": "magnetic", "MAGNETIC": "magnetic"}
+NORTHS = {"T": "true", "TRUE": "true", "M": "magnetic", "MAGNETIC": "magnetic"}
 _NUMBER = re.compile(r"[+-]?[0-9]+(?:\.[0-9]*)?")
 _BETWEEN_NUMBERS = re.compile(r"(?:,?\s|[:;°'\"])+")
 _LONGEST_QUOTE = 60
@@ -146,11 +146,9 @@ def _position(gps: dict[str, Any]) -> Position:
         raise _NoPosition("null_island")
     lat, lon = _signed(gps, "latitude", lat), _signed(gps, "longitude", lon)
     direction = _direction(gps)
-    north = (
-        "" if direction is None else _NORTHS.get(text_of(gps.get("ImgDirectionRef")).upper(), "")
-    )
-    accuracy = _positive(gps.get("HPositioningError"), _MOST_ACCURACY)
-    dop = _positive(gps.get("DOP"), _MOST_DOP)
+    north = "" if direction is None else NORTHS.get(text_of(gps.get("ImgDirectionRef")).upper(), "")
+    accuracy = _positive(gps.get("HPositioningError"), MOST_ACCURACY)
+    dop = _positive(gps.get("DOP"), MOST_DOP)
     return Position(lat, lon, _altitude(gps), direction, north, accuracy, dop)
 
 
