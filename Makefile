@@ -5,6 +5,7 @@ OUT    ?= out
 COPIES ?= 5
 SEED   ?= 0
 PORT   ?= 8000
+HOST   ?= 127.0.0.1
 PYTHON ?= python3
 # Not every shell makes a home of the tilde in SRC=~/fields.
 override SRC := $(patsubst ~/%,$(HOME)/%,$(SRC))
@@ -51,12 +52,17 @@ fuzz: .venv/installed-dev  ## damage thousands of files, and see what becomes of
 bench: .venv/installed-dev  ## measure speed beside what others do
 	$(BIN)/python tests/bench.py
 
-serve: .venv/installed-service  ## take photographs by HTTP and prepare them, until Ctrl-C
-	@echo "curl http://0.0.0.0:$(PORT)/is_alive"
-	@echo 'curl -F "file=@img/corn/DSC_0093.JPG" http://0.0.0.0:$(PORT)/post_image'
-	@$(BIN)/python -m granpipe.service.worker & worker=$$!; \
+serve: .venv/installed-service  ## take photographs by HTTP and prepare them, until Ctrl-C; HOST=0.0.0.0 for phones
+	@mkdir -p state; [ -s state/token ] || (umask 077; \
+	$(BIN)/python -c 'import secrets; print(secrets.token_urlsafe(16))' > state/token); \
+	export GRANPIPE_TOKEN="$${GRANPIPE_TOKEN:-$$(cat state/token)}"; unset GRANPIPE_OPEN; \
+	here=$(HOST); [ $(HOST) != 0.0.0.0 ] || here=$$(hostname -I | cut -d ' ' -f 1); \
+	echo "http://$$here:$(PORT)/#$$GRANPIPE_TOKEN"; \
+	echo "curl -H 'Authorization: Bearer $$GRANPIPE_TOKEN'" \
+	"-F file=@img/corn/DSC_0093.JPG -F label=corn http://$$here:$(PORT)/post_image"; \
+	$(BIN)/python -m granpipe.service.worker & worker=$$!; \
 	trap 'kill $$worker 2> /dev/null; wait $$worker' EXIT; trap 'exit 0' INT TERM; \
-	$(BIN)/gunicorn --bind 127.0.0.1:$(PORT) --threads 8 'granpipe.service:create_app()' & \
+	$(BIN)/python -m granpipe.service --host $(HOST) --port $(PORT) & \
 	web=$$!; trap 'kill $$web $$worker 2> /dev/null; wait' EXIT; wait $$web
 
 clean:  ## delete .venv and what the commands wrote

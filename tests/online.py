@@ -68,11 +68,8 @@ class Online:
         self.processes.append(process)
         return process
 
-    def web(self, *options: str) -> subprocess.Popen:
-        bind = ["--bind", f"127.0.0.1:{self.port}", "--threads", "8"]
-        return self.started(
-            self.start("gunicorn", *bind, *options, "granpipe.service:create_app()")
-        )
+    def web(self) -> subprocess.Popen:
+        return self.started(self.start("granpipe.service", "--port", str(self.port)))
 
     def started(self, process: subprocess.Popen) -> subprocess.Popen:
         until(self._answers, "the web server", process=process, log=process.log)
@@ -136,12 +133,14 @@ def form(data: bytes, label: str | None = None, name: str = "a.jpg") -> tuple[by
 @pytest.fixture
 def online(tmp_path):
     """Make a set of folders for the online path; its processes end with the test."""
-    for package in ("flask", "gunicorn", "confluent_kafka", "elasticsearch"):
+    for package in ("flask", "waitress", "confluent_kafka", "elasticsearch"):
         pytest.importorskip(package, reason="the extra service is not installed")
     made = []
 
     def make(folder: Path = tmp_path, **variables: str) -> Online:
         names = [name for name in os.environ if name.startswith("GRANPIPE_")]
+        if "GRANPIPE_TOKEN" not in variables:
+            variables.setdefault("GRANPIPE_OPEN", "local")
         made.append(Online(folder, dict.fromkeys(names, "") | variables))
         return made[-1]
 

@@ -1,17 +1,17 @@
 """The map as GeoJSON (RFC 7946): a point for every photograph with a position."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
-from granpipe.mapping.sighting import Options, Sightings, fields_of
+from granpipe.mapping.sighting import Options, Sighting, fields_of
 from granpipe.photo.gps import Position
 
 SIGNATURE = '{"type": "FeatureCollection", "generator": "granpipe", '
 """What every such file begins with."""
 
 
-def write_geojson(sightings: Sightings, options: Options) -> Iterator[str]:
+def write_geojson(sightings: Iterable[Sighting], options: Options) -> Iterator[str]:
     """Yield the file's text."""
     yield f'{SIGNATURE}"features": [\n'
     comma = ""

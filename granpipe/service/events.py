@@ -84,5 +84,8 @@ class Events(Protocol):
     def lag(self) -> int:
         """Return how many events wait that were not taken."""
 
+    def check(self) -> None:
+        """Return where the queue answers, after a few seconds at most."""
+
     def close(self) -> None:
         """Let go of the queue."""

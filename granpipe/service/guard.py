@@ -1,8 +1,10 @@
-"""Who is answered: who has the token, or without one, programs on this machine alone."""
+"""Who is answered: who has the token, or where that is wished, programs on this machine alone."""
 
 import hmac
 import re
+from base64 import b64decode
 from collections.abc import Mapping
+from contextlib import suppress
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
@@ -13,6 +15,7 @@ _FORWARDED = re.compile(
     "via|forwarded|x-(forwarded|original).*|(x-real|.+-client|.+-connecting)-ip"
 )
 _READING = {"GET", "HEAD"}
+_VISIT = ("navigate", "document")
 
 
 def check_local(peer: str, host: str, target: str, headers: Mapping[str, str]) -> None:
@@ -33,39 +36,53 @@ def check_local(peer: str, host: str, target: str, headers: Mapping[str, str]) -
         All headers.
     """
     if not _is_loopback(peer):
-        raise RefusedError(403, "answers this machine only, as GRANPIPE_TOKEN is not set")
+        raise RefusedError(403, "answers this machine only, as GRANPIPE_OPEN=local says")
     if any(_FORWARDED.fullmatch(name.lower()) for name in headers):
-        raise RefusedError(403, "answers no proxy, as GRANPIPE_TOKEN is not set")
+        raise RefusedError(403, "answers no proxy, as GRANPIPE_OPEN=local says")
     called = [host] if target.startswith(("/", "*")) else [host, _netloc_in(target)]
     if not {_name_in(name) for name in called} <= _LOCAL_NAMES:
         raise RefusedError(403, "write localhost, 127.0.0.1 or 0.0.0.0 for this server")
 
 
-def check_origin(host: str, headers: Mapping[str, str]) -> None:
-    """Raise RefusedError for what a page of another origin makes a browser send."""
-    origin = headers.get("Origin")
+def check_origin(method: str, host: str, headers: Mapping[str, str]) -> None:
+    """Raise RefusedError for what a page of another origin makes a browser send.
+
+    A link to the map may stand anywhere: who follows it sees the map, and that page does not.
+    """
+    origin, site = headers.get("Origin"), headers.get("Sec-Fetch-Site", "none")
+    is_visit = (headers.get("Sec-Fetch-Mode"), headers.get("Sec-Fetch-Dest")) == _VISIT
     if origin is not None and _netloc_in(origin).lower() != host.lower():
         raise RefusedError(403, "answers no page of another origin")
-    if headers.get("Sec-Fetch-Site", "none") not in {"none", "same-origin"}:
+    if site not in {"none", "same-origin"} and not (is_visit and method in _READING):
         raise RefusedError(403, "answers no page of another origin")
 
 
-def check_token(token: str, method: str, scheme: str, given: str) -> None:
-    """Raise RefusedError unless a request carries the token.
+def credentials_in(method: str, headers: Mapping[str, str], cookie: str = "") -> str:
+    """Return the token that a request carries, in whichever way counts for its method.
 
     Parameters
     ----------
-    token : str
-        The one that is right.
     method : str
-        Of the request. Browsers send Basic along by themselves, so it opens nothing but reading.
-    scheme, given : str
-        `bearer`, or `basic` with the token for a password; and the token.
+        Browsers send Basic and cookies along by themselves, so these open nothing but reading.
+    headers : mapping
+        With `Authorization`: Bearer, or Basic with the token for a password.
+    cookie : str
+        The token in a cookie.
     """
-    is_right = hmac.compare_digest(given.encode("utf-8", "replace"), token.encode())
-    is_known = scheme == "bearer" or (scheme == "basic" and method in _READING)
-    if not (is_right and is_known):
-        raise RefusedError(401, "send Authorization: Bearer and the token")
+    scheme, _, given = headers.get("Authorization", "").strip().partition(" ")
+    if scheme.lower() == "bearer":
+        return given.strip()
+    if method not in _READING:
+        return ""
+    if scheme.lower() == "basic":
+        with suppress(ValueError):
+            return b64decode(given, validate=True).decode().partition(":")[2]
+    return cookie
+
+
+def is_token(token: str, given: str) -> bool:
+    """Return whether a token is the right one."""
+    return hmac.compare_digest(given.encode("utf-8", "replace"), token.encode())
 
 
 def _is_loopback(peer: str) -> bool:

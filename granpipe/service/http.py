@@ -4,28 +4,32 @@ import logging
 import re
 import time
 from typing import Any
+from uuid import uuid4
 
 from flask import Flask, Response, g, jsonify, request
-from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
+from werkzeug.exceptions import ClientDisconnected, HTTPException, RequestEntityTooLarge
 
 from granpipe.errors import DatasetError
 from granpipe.service.events import DownError, Events
-from granpipe.service.guard import check_local, check_origin, check_token
+from granpipe.service.gate import Gate
+from granpipe.service.guard import check_local, check_origin, credentials_in, is_token
 from granpipe.service.intake import LARGEST, UNLABELLED, Intake, RefusedError
-from granpipe.service.map_view import MapView, geojson, window_of
-from granpipe.service.parts import open_events, open_positions
+from granpipe.service.map_view import MapView, window_of
+from granpipe.service.metrics import Metrics
+from granpipe.service.parts import open_events, open_positions, places
 from granpipe.service.positions import Positions
-from granpipe.service.request_log import RequestLog
+from granpipe.service.request_log import RequestLog, cause_of
 from granpipe.service.settings import Settings
-from granpipe.service.uploads import Uploads
 from granpipe.stores.urls import open_store
 
 _ALIVE = "Channa works on granular data pipeline."
 _THANKS = "Success. Got your image. Thank you. "
 _SHA256 = re.compile("[0-9a-f]{64}")
+_REQUEST_ID = re.compile("[A-Za-z0-9-]{1,64}")
 _RETRY_AFTER = "10"  # seconds
-_UNREAD = {400, 401, 403}
-"""Statuses of what may be refused before it is read."""
+_LARGEST_BODY = LARGEST + 100_000
+_OPEN = {"is_alive", "healthz", "readyz"}
+_NO_RETURN = {400: "no_form", 401: "no_token", 403: "stranger", 422: "label"}
 _HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
@@ -46,87 +50,142 @@ class Desk:
 
     def __init__(self, settings: Settings, events: Events, positions: Positions) -> None:
         self.token = settings.token
+        self.facts = places(settings)
         self.intake = Intake(open_store(settings.source), events)
         self.positions = positions
+        self.index = Gate("index", lambda: positions.get("0" * 64))
         self.map_view = MapView(positions)
-        self.journal = RequestLog(as_json=settings.logs_json)
+        self.log = RequestLog(as_json=settings.logs_json)
+        self.metrics = Metrics()
 
     def check(self) -> None:
         """See that whoever asks may be answered."""
-        g.began, headers = time.monotonic(), dict(request.headers)
+        told, headers = request.headers.get("X-Request-Id", ""), dict(request.headers)
+        g.began, g.id = time.monotonic(), told if _REQUEST_ID.fullmatch(told) else uuid4().hex[:12]
         if not self.token:
-            target = request.environ.get("RAW_URI", "/")
+            target = request.environ.get("REQUEST_URI", "/")
             check_local(request.remote_addr or "", request.host, target, headers)
-        check_origin(request.host, headers)
-        if self.token and request.endpoint != "is_alive":
-            told = request.authorization
-            scheme = told.type if told else ""
-            given = (told.token if scheme == "bearer" else told.password) if told else ""
-            check_token(self.token, request.method, scheme, given or "")
+        check_origin(request.method, request.host, headers)
+        if self.token and request.endpoint not in _OPEN:
+            cookie = request.cookies.get("granpipe", "")
+            if not is_token(self.token, credentials_in(request.method, headers, cookie)):
+                raise RefusedError(401, "send Authorization: Bearer and the token")
+
+    def reads_body(self, method: str, path: str, headers: Any) -> bool:
+        """Return whether a request's body will be read; headers as in WSGI, without HTTP_."""
+        length, kind = headers.get("CONTENT_LENGTH", "0"), headers.get("CONTENT_TYPE", "")
+        given = credentials_in(method, {"Authorization": headers.get("AUTHORIZATION", "")})
+        return (
+            (method, path) == ("POST", "/post_image")
+            and kind.lower().startswith("multipart/form-data")
+            and int(length) <= _LARGEST_BODY
+            and (not self.token or is_token(self.token, given))
+        )
 
     def is_alive(self) -> Response:
         return jsonify(ret_ack=_ALIVE)
 
+    def healthz(self) -> Response:
+        return jsonify(status="ok")
+
+    def readyz(self) -> Response:
+        """Answer whether the parts that the web process needs do."""
+        parts = {gate.name: gate.look() or "ok" for gate in (*self.intake.gates, self.index)}
+        is_ready = set(parts.values()) == {"ok"}
+        for name, said in parts.items():
+            if said != "ok":
+                self.log.note("down", id=g.id, part=name, cause=said)
+        answer = jsonify({name: "ok" if said == "ok" else "down" for name, said in parts.items()})
+        answer.status_code = 200 if is_ready else 503
+        return answer
+
+    def measured(self) -> Response:
+        return Response(self.metrics.text(), mimetype="text/plain")
+
     def post_image(self) -> Response:
         # A form of another kind would be parsed whole, into forty times its size.
         is_form = request.mimetype == "multipart/form-data"
-        file = request.files.get("file") if is_form else None
-        if file is None:
+        files = request.files.getlist("file") if is_form else []
+        if not files:
             raise RefusedError(400, "send the photograph as the field file of a form")
-        label = request.form.get("label", UNLABELLED)
-        return jsonify(ret_ack=_THANKS + self.intake.receive(file.read(), label))
+        labels = request.form.getlist("label") or [UNLABELLED]
+        if len(files) > 1 or len(labels) > 1:
+            raise RefusedError(400, "send one file and one label in a form")
+        taken = self.intake.receive(files[0].read(), labels[0])
+        g.photo = taken.sha256
+        return jsonify(
+            ret_ack=_THANKS + taken.kind,
+            sha256=taken.sha256,
+            source=taken.source,
+            state="received",
+        )
 
     def photograph(self, sha256: str) -> Response:
-        known = self.positions.get(sha256) if _SHA256.fullmatch(sha256) else None
+        g.photo = sha256 = sha256 if _SHA256.fullmatch(sha256) else ""
+        if not sha256:
+            raise RefusedError(404, "no such photograph was received")
+        with self.index.passed():
+            known = self.positions.get(sha256)
         if known:
             facts = {name: fact for name, fact in known.facts.items() if fact is not None}
             return jsonify(sha256=sha256, source=known.source, label=known.label, **facts)
-        source = self.intake.find(sha256) if _SHA256.fullmatch(sha256) else ""
+        source = self.intake.find(sha256)
         if not source:
             raise RefusedError(404, "no such photograph was received")
         label = source.rpartition("/")[0]
         return jsonify(sha256=sha256, source=source, label=label, state="received")
 
     def geojson(self) -> Response:
-        window = window_of(request.args.get("bbox", ""))
-        text = geojson(self.positions, window, request.args.get("label", ""))
-        return Response(text, mimetype="application/geo+json")
+        window, label = window_of(request.args.get("bbox", "")), request.args.get("label", "")
+        with self.index.passed():
+            return self.map_view.geojson(request, window, label)
 
     def map(self) -> Response:
-        return Response(self.map_view.page(), mimetype="text/html")
+        with self.index.passed():
+            return self.map_view.page(request)
 
     def note(self, response: Response) -> Response:
-        """Finish an answer, and write a line about it."""
+        """Finish an answer, count it, and write a line about it."""
         for name, value in _HEADERS.items():
             response.headers.setdefault(name, value)
+        response.headers["X-Request-Id"] = g.get("id", "")
         route = request.url_rule.rule if request.url_rule else "(none)"
-        took = round(1000 * (time.monotonic() - g.get("began", time.monotonic())), 1)
-        self.journal.note(
+        seconds = time.monotonic() - g.get("began", time.monotonic())
+        received = request.content_length or 0
+        self.metrics.count(route, response.status_code, seconds, received)
+        facts = {"photo": g.get("photo", "")[:12], "why": g.get("why", "")}
+        if response.status_code == 404 and not request.url_rule:
+            path = request.path[:100]
+            facts["path"] = path.replace(self.token, "***") if self.token else path
+        self.log.note(
             "request",
+            id=g.get("id", ""),
             method=request.method if request.url_rule else "(any)",
             route=route,
             status=response.status_code,
-            received=request.content_length or 0,
-            ms=took,
+            received=received,
+            ms=round(1000 * seconds, 1),
+            **{name: fact for name, fact in facts.items() if fact},
         )
         return response
 
     def refuse(self, error: Exception) -> Response:
         """Answer what is refused, and what went wrong, without saying more than the cause."""
         if isinstance(error, RefusedError):
-            # What was not read is not read later either, to find the next request behind it.
-            ends = {"Connection": "close"} if error.status in _UNREAD else {}
-            return _answer(error.status, str(error), **ends)
+            g.why = error.reason or _NO_RETURN.get(error.status, "")
+            return _answer(error.status, str(error))
         if isinstance(error, RequestEntityTooLarge):
-            return _answer(413, f"send at most {LARGEST:,} bytes", Connection="close")
+            return _answer(413, f"send at most {LARGEST:,} bytes")
+        if isinstance(error, ClientDisconnected):
+            return _answer(408, "the upload was cut; send it again")
         if isinstance(error, HTTPException):
-            return _answer(error.code or 400, error.name.lower(), Connection="close")
+            return _answer(error.code or 400, error.name.lower())
         if isinstance(error, DatasetError | DownError):
-            self.journal.note("down", cause=str(error))
+            self.log.note("down", id=g.get("id", ""), cause=str(error))
             return _answer(
                 503, "cannot do it now; send it again later", **{"Retry-After": _RETRY_AFTER}
             )
-        self.journal.note("failed", error=type(error).__name__)
+        self.log.note("failed", id=g.get("id", ""), **cause_of(error))
         return _answer(500, "something went wrong here")
 
 
@@ -142,7 +201,7 @@ def _answer(status: int, message: str, **headers: str) -> Response:
 def make_app(
     settings: Settings, events: Events | None = None, positions: Positions | None = None
 ) -> Flask:
-    """Return the application.
+    """Return the application; its extension `granpipe` is the Desk.
 
     Parameters
     ----------
@@ -154,11 +213,15 @@ def make_app(
     logging.getLogger("werkzeug").setLevel(logging.WARNING)
     app = Flask("granpipe.service", static_folder=None)
     app.config.update(
-        MAX_CONTENT_LENGTH=LARGEST + 100_000, MAX_FORM_MEMORY_SIZE=100_000, MAX_FORM_PARTS=20
+        MAX_CONTENT_LENGTH=_LARGEST_BODY, MAX_FORM_MEMORY_SIZE=100_000, MAX_FORM_PARTS=20
     )
     desk = Desk(settings, events or open_events(settings), positions or open_positions(settings))
+    app.extensions["granpipe"] = desk
     routes: list[tuple[str, Any, str]] = [
         ("/is_alive", desk.is_alive, "GET"),
+        ("/healthz", desk.healthz, "GET"),
+        ("/readyz", desk.readyz, "GET"),
+        ("/metrics", desk.measured, "GET"),
         ("/post_image", desk.post_image, "POST"),
         ("/photographs/<sha256>", desk.photograph, "GET"),
         ("/positions.geojson", desk.geojson, "GET"),
@@ -169,5 +232,4 @@ def make_app(
     app.before_request(desk.check)
     app.after_request(desk.note)
     app.register_error_handler(Exception, desk.refuse)
-    app.wsgi_app = Uploads(app.wsgi_app)  # type: ignore[assignment, method-assign]
     return app

@@ -1,13 +1,14 @@
 """Intake: the bytes of a photograph go into the store, and an event tells of them."""
 
 import hashlib
-import threading
+import re
 from dataclasses import dataclass
 
 from granpipe.dataset.names import OWN, array_path, check_name, is_array_path
 from granpipe.errors import DatasetError, GranpipeError, PhotoError
 from granpipe.photo.opening import MAX_PIXELS, open_photo
 from granpipe.service.events import Event, Events
+from granpipe.service.gate import Gate
 from granpipe.stores.protocol import Store
 
 UNLABELLED = "unlabelled"
@@ -19,8 +20,7 @@ _SUFFIXES = {
     **{"BMP": ".bmp", "AVIF": ".avif", "HEIF": ".heic"},
 }
 _LONGEST_LABEL = 100
-# Opening a header sets Pillow's own limit, which threads share, for a moment.
-_OPENING = threading.Lock()
+_SOURCE = re.compile(r"[^/]+/([0-9a-f]{64})\.[a-z]+")
 
 
 class RefusedError(GranpipeError):
@@ -32,18 +32,37 @@ class RefusedError(GranpipeError):
         The HTTP status that says so.
     message : str
         Why, in a line.
+    reason : str
+        Why, in a word for the log.
     """
 
-    def __init__(self, status: int, message: str) -> None:
+    def __init__(self, status: int, message: str, reason: str = "") -> None:
         super().__init__(message)
         self.status = status
+        self.reason = reason
 
 
 @dataclass(frozen=True, slots=True)
+class Received:
+    """A photograph that was taken in.
+
+    Attributes
+    ----------
+    kind : str
+        How Pillow calls its kind of picture.
+    sha256, source : str
+        Of its bytes; its path among the photographs.
+    """
+
+    kind: str
+    sha256: str
+    source: str
+
+
 class Intake:
     """Takes photographs in.
 
-    Attributes
+    Parameters
     ----------
     photos : Store
         Where they are kept, as <label>/<sha256>.<ext>; no name of a stranger is part of a path.
@@ -51,11 +70,16 @@ class Intake:
         Who is told.
     """
 
-    photos: Store
-    events: Events
+    def __init__(self, photos: Store, events: Events) -> None:
+        self.photos = photos
+        self.events = events
+        self.gates = (
+            Gate("store", lambda: next(photos.list(f"{OWN}/none", deep=False), None)),
+            Gate("events", events.check),
+        )
 
-    def receive(self, data: bytes, label: str) -> str:
-        """Keep a photograph, tell of it, and return how Pillow calls its kind of picture.
+    def receive(self, data: bytes, label: str) -> Received:
+        """Keep a photograph and tell of it.
 
         Raises
         ------
@@ -69,35 +93,98 @@ class Intake:
         sha256 = hashlib.sha256(data).hexdigest()
         source = f"{label}/{sha256}{suffix}"
         if why := self.photos.refusal(source):
-            raise RefusedError(422, f"label: {why}")
-        self._claim(sha256, source)
-        self.photos.create(source, data)
-        self.events.publish(Event(sha256, source, len(data)))
-        return kind
+            raise RefusedError(422, f"label: {why}", "label")
+        store, events = self.gates
+        with store.passed():
+            self._keep(sha256, source, data)
+        with events.passed():
+            self.events.publish(Event(sha256, source, len(data)))
+        return Received(kind, sha256, source)
 
-    def _claim(self, sha256: str, source: str) -> None:
-        """Note where these bytes stand; the first note counts."""
+    def _keep(self, sha256: str, source: str, data: bytes) -> None:
+        """Write the bytes, and then note where they are; the first note counts.
+
+        Raises
+        ------
+        RefusedError
+            They are there already, under another label.
+        """
+        self._check_claim(sha256, source)
+        is_new = self._write(source, data)
         if self.photos.create(_note(sha256), source.encode()) is not None:
             return
-        there = self.find(sha256)
-        if there != source:
-            label = there.rpartition("/")[0]
-            raise RefusedError(409, f"the same photograph is there already, as {label}")
+        try:
+            self._check_claim(sha256, source)
+        except RefusedError:  # somebody was faster
+            if is_new:
+                self.photos.delete(source)
+            raise
+
+    def _check_claim(self, sha256: str, source: str) -> None:
+        """Raise RefusedError where these bytes are kept, whole, under another label.
+
+        A note that leads to nothing counts for nothing, and is removed with what it leads to.
+        """
+        noted = self._read(_note(sha256)).decode("utf-8", "replace")
+        if noted in {"", source}:
+            return
+        is_path = is_source(noted, sha256)
+        if is_path and hashlib.sha256(self._read(noted)).hexdigest() == sha256:
+            label = noted.rpartition("/")[0]
+            what = f"the same photograph is there already, as {label}"
+            raise RefusedError(409, what, "label_conflict")
+        if is_path:
+            self.photos.delete(noted)
+        self.photos.delete(_note(sha256))
+
+    def _write(self, source: str, data: bytes) -> bool:
+        """Write the bytes unless they are there, whole; return whether they were not."""
+        if self.photos.create(source, data) is not None:
+            return True
+        if self._read(source) == data:
+            return False
+        with self.photos.writer(source) as file:  # over what a disk without power has left
+            file.write(data)
+        return True
 
     def find(self, sha256: str) -> str:
         """Return the path of a photograph that was received; empty where there is none.
 
         Raises
         ------
-        DatasetError
+        DatasetError, DownError
             The store does not answer.
         """
+        with self.gates[0].passed():
+            noted = self._read(_note(sha256)).decode("utf-8", "replace")
+            try:
+                return noted if is_source(noted, sha256) and self.photos.version(noted) else ""
+            except FileNotFoundError:
+                return ""
+            except OSError as error:
+                raise self._down(error) from error
+
+    def _read(self, path: str) -> bytes:
+        """Return a file's bytes; none where there is no such file."""
         try:
-            return self.photos.read(_note(sha256))[0].decode("utf-8", "replace")
+            return self.photos.read(path)[0]
         except FileNotFoundError:
-            return ""
+            return b""
         except OSError as error:
-            raise DatasetError(f"{self.photos.url}: {error.strerror or error}") from error
+            raise self._down(error) from error
+
+    def _down(self, error: OSError) -> DatasetError:
+        return DatasetError(f"{self.photos.url}: {error.strerror or error}")
+
+
+def is_source(path: str, sha256: str) -> bool:
+    """Return whether a path is one that photographs of this SHA-256 are kept under.
+
+    >>> is_source("corn/" + 64 * "a" + ".jpg", 64 * "a"), is_source("corn/a", 64 * "a")
+    (True, False)
+    """
+    found = _SOURCE.fullmatch(path)
+    return found is not None and found[1] == sha256
 
 
 def _note(sha256: str) -> str:
@@ -137,12 +224,13 @@ def kind_of(data: bytes) -> tuple[str, str]:
         It is no picture that prepare would take.
     """
     try:
-        with _OPENING:
-            image = open_photo(data, MAX_PIXELS)
+        image = open_photo(data, MAX_PIXELS)
     except PhotoError as error:
-        raise RefusedError(415, str(error)) from error
+        raise RefusedError(415, str(error), error.reason) from error
     suffix = _SUFFIXES.get(image.format or "")
     if not suffix:
-        raise RefusedError(415, f"unsupported: {image.format} is no format of photographs")
+        raise RefusedError(
+            415, f"unsupported: {image.format} is no format of photographs", "unsupported"
+        )
     kinds = (kind for kind in type(image).__mro__ if not kind.__module__.startswith("granpipe."))
     return str(next(kinds)), suffix

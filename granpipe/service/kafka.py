@@ -141,6 +141,15 @@ class KafkaEvents:
             return -1
         return waiting
 
+    def check(self) -> None:
+        """Ask for the topic."""
+        from confluent_kafka import KafkaException  # noqa: PLC0415 - the extra service
+
+        try:
+            self._produce().list_topics(TOPIC, timeout=2)
+        except KafkaException as error:
+            raise DownError(f"Kafka: {error}") from error
+
     def close(self) -> None:
         """Leave the group, and send what is under way."""
         self.give_back()

@@ -3,6 +3,13 @@
 # The clients of the real ones are large: each is imported where it is chosen.
 # ruff: noqa: PLC0415
 
+import platform
+from importlib.metadata import version
+from urllib.parse import urlsplit
+
+import PIL
+
+import granpipe
 from granpipe.service.events import Events
 from granpipe.service.positions import Positions
 from granpipe.service.settings import Settings
@@ -28,3 +35,22 @@ def open_positions(settings: Settings) -> Positions:
     from granpipe.service.rtree import IndexFile
 
     return IndexFile(settings.state)
+
+
+def places(settings: Settings) -> dict[str, object]:
+    """Return versions, and where things are, without secrets: what a process says as it starts."""
+    searched = urlsplit(settings.search)
+    return {
+        "granpipe": granpipe.__version__,
+        "python": platform.python_version(),
+        "pillow": PIL.__version__,
+        "flask": version("flask"),
+        "source": settings.source,
+        "output": settings.output,
+        "events": settings.kafka or f"{settings.state}/events.sqlite",
+        "index": f"{searched.scheme}://{searched.netloc.rpartition('@')[2]}"
+        if settings.search
+        else f"{settings.state}/positions.sqlite",
+        "engine": settings.engine,
+        "token": "asked for" if settings.token else settings.open or "none",
+    }

@@ -70,6 +70,10 @@ class QueueFile:
             query = "SELECT count(*) FROM photographs WHERE number > ?"
             return int(connection.execute(query, (self._taken,)).fetchone()[0])
 
+    def check(self) -> None:
+        """Open the file."""
+        self.lag()
+
     def close(self) -> None:
         """Close the file."""
         self._database.close()

@@ -1,49 +1,61 @@
 """What the environment says of the online path."""
 
+import difflib
 import os
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from importlib.util import find_spec
 from pathlib import Path
 
 from granpipe.engines.choice import ENGINES
 from granpipe.errors import DatasetError
+from granpipe.stores.urls import open_store
 
 _PACKAGES = {"kafka": "confluent_kafka", "search": "elasticsearch"}
+_CHOICES = {"engine": ENGINES, "log": ("text", "json"), "open": ("", "local")}
+_OF_THE_COMMAND_LINE = ("GRANPIPE_PREPARE_", "GRANPIPE_AUGMENT_", "GRANPIPE_MAP_")
+_TOKEN = re.compile("[A-Za-z0-9._~+/=-]*")  # RFC 6750, section 2.1
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Where the parts of the online path are.
+    """Where the parts of the online path are; each field is the variable GRANPIPE_<FIELD>.
 
     Attributes
     ----------
     source, output : str
-        Photographs and dataset: folders or s3:// URLs. GRANPIPE_SOURCE and GRANPIPE_OUTPUT; unless
-        given, `photographs` and `arrays` in the folder of the state.
+        Photographs and dataset: folders or s3:// URLs; by default `photographs` and `arrays` in
+        the folder of the state.
     state : str
-        Folder of the SQLite files. GRANPIPE_STATE.
+        Folder of the SQLite files.
     kafka : str
-        Host and port of a Kafka broker; empty for a SQLite file. GRANPIPE_KAFKA.
+        Host and port of a Kafka broker; empty for a SQLite file.
     search : str
-        Address of an Elasticsearch server; empty for a SQLite file. GRANPIPE_SEARCH.
+        Address of an Elasticsearch server; empty for a SQLite file.
     token : str
-        What a request must carry; without one, none but this machine's are answered.
-        GRANPIPE_TOKEN.
+        What a request must carry.
+    open : str
+        `local`: without a token, programs on this machine alone are answered.
     engine : str
-        Where the work is done, `local` or `spark`. GRANPIPE_ENGINE.
-    logs_json : bool
-        GRANPIPE_LOG=json.
+        Where the work is done, `local` or `spark`.
+    log : str
+        `text` or `json`.
     """
 
-    source: str
-    output: str
+    source: str = ""
+    output: str = ""
     state: str = "state"
     kafka: str = ""
     search: str = field(default="", repr=False)
     token: str = field(default="", repr=False)
+    open: str = ""
     engine: str = "local"
-    logs_json: bool = False
+    log: str = "text"
+
+    @property
+    def logs_json(self) -> bool:
+        return self.log == "json"
 
 
 def read_settings(variables: Mapping[str, str] = os.environ) -> Settings:
@@ -59,25 +71,59 @@ def read_settings(variables: Mapping[str, str] = os.environ) -> Settings:
     >>> read_settings({"GRANPIPE_STATE": "here"}).source
     'here/photographs'
     """
-    state = variables.get("GRANPIPE_STATE") or "state"
-    values = {name: variables.get(f"GRANPIPE_{name.upper()}", "") for name in (*_PACKAGES, "token")}
+    names = {one.name: f"GRANPIPE_{one.name.upper()}" for one in fields(Settings)}
+    values = {one: variables[name] for one, name in names.items() if variables.get(name)}
+    state = values.get("state", "state")
+    values.setdefault("source", Path(state, "photographs").as_posix())
+    values.setdefault("output", Path(state, "arrays").as_posix())
+    settings = Settings(**values)
+    _check(settings)
+    return settings
+
+
+def _check(settings: Settings) -> None:
     for name, package in _PACKAGES.items():
-        if values[name] and find_spec(package) is None:
+        if getattr(settings, name) and find_spec(package) is None:
             raise DatasetError(
                 f"GRANPIPE_{name.upper()} needs an extra: pip install 'granpipe[service]'"
             )
-    if values["search"] and not values["search"].startswith(("http://", "https://")):
+    for name, words in _CHOICES.items():
+        if getattr(settings, name) not in words:
+            raise DatasetError(f"GRANPIPE_{name.upper()}: write {' or '.join(filter(None, words))}")
+    if settings.search and not settings.search.startswith(("http://", "https://")):
         raise DatasetError("GRANPIPE_SEARCH: write https://host:port")
-    engine = variables.get("GRANPIPE_ENGINE") or "local"
-    if engine not in ENGINES:
-        raise DatasetError(f"GRANPIPE_ENGINE: write {' or '.join(ENGINES)}")
-    if variables.get("GRANPIPE_LOG", "") not in {"", "text", "json"}:
-        raise DatasetError("GRANPIPE_LOG: write text or json")
-    return Settings(
-        variables.get("GRANPIPE_SOURCE") or Path(state, "photographs").as_posix(),
-        variables.get("GRANPIPE_OUTPUT") or Path(state, "arrays").as_posix(),
-        state,
-        **values,
-        engine=engine,
-        logs_json=variables.get("GRANPIPE_LOG") == "json",
-    )
+    if not _TOKEN.fullmatch(settings.token):
+        raise DatasetError(
+            "GRANPIPE_TOKEN: has a blank, a line break or another character than A-Z a-z 0-9 "
+            "and ._~+/=-"
+        )
+    if settings.token and settings.open:
+        raise DatasetError("GRANPIPE_TOKEN and GRANPIPE_OPEN: set one of them")
+    if open_store(settings.output).is_within(open_store(settings.source)):
+        raise DatasetError("GRANPIPE_OUTPUT: is inside GRANPIPE_SOURCE; choose another folder")
+
+
+def unknown_names(variables: Mapping[str, str] = os.environ) -> list[str]:
+    """Return a line for each variable of granpipe's that nothing reads, with the nearest name.
+
+    >>> unknown_names({"GRANPIPE_KAFAK": "host:9092", "GRANPIPE_PREPARE_SIZE": "64"})
+    ['GRANPIPE_KAFAK: no such variable; did you mean GRANPIPE_KAFKA?']
+    """
+    known = [f"GRANPIPE_{one.name.upper()}" for one in fields(Settings)]
+    lines = []
+    for name in sorted(variables):
+        is_ours = name.startswith("GRANPIPE_") and not name.startswith(_OF_THE_COMMAND_LINE)
+        if is_ours and name not in known:
+            near = difflib.get_close_matches(name, known, 1, 0.8)
+            hint = f"; did you mean {near[0]}?" if near else ""
+            lines.append(f"{name}: no such variable{hint}")
+    return lines
+
+
+def check_who_is_answered(settings: Settings) -> None:
+    """Raise DatasetError where nobody has said who may send photographs and see positions."""
+    if not settings.token and not settings.open:
+        raise DatasetError(
+            "set GRANPIPE_TOKEN to what requests must carry, or GRANPIPE_OPEN=local to answer "
+            "programs on this machine alone"
+        )

@@ -3,6 +3,7 @@
 import os
 import shutil
 import stat
+from contextlib import suppress
 from functools import cache
 
 _LONGEST_PATH = 3_999
@@ -50,3 +51,14 @@ def refusal(root: str, path: str) -> str:
         return "the name is too long"
     is_too_long = os.name == "posix" and length(root) + size > _LONGEST_PATH
     return "the path is too long for the output" if is_too_long else ""
+
+
+def sync_folder(folder: bytes) -> None:
+    """See the names in a folder onto the disk, and its own name; where a system can do that."""
+    for place in (folder, os.path.dirname(folder)):
+        with suppress(PermissionError):  # of Windows, or of a folder above that is not ours
+            number = os.open(place or b".", os.O_RDONLY)
+            try:
+                os.fsync(number)
+            finally:
+                os.close(number)

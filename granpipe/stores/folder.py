@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import IO
 
 from granpipe.errors import DatasetError
-from granpipe.stores.disk import check_regular, free, ignores_case, refusal
+from granpipe.stores.disk import check_regular, free, ignores_case, refusal, sync_folder
 from granpipe.stores.locks import lock, lock_or_tell
 from granpipe.stores.owner import busy_with, owner_of, this_process
 from granpipe.stores.protocol import Entry, Held, Store
@@ -112,6 +112,7 @@ class Folder:
             yield file
             file.flush()
             os.fsync(file.fileno())
+        sync_folder(os.path.dirname(self.locate(path)))
 
     def _check_run(self) -> None:
         if self.scratch and not os.path.isdir(self.locate(self.scratch)):
@@ -158,21 +159,23 @@ class Folder:
             os.replace(temporary, target)
 
     def create(self, path: str, data: bytes) -> str | None:
-        """Write a file where there is none, by a hard link to a temporary one."""
+        """Write a file onto the disk where there is none, by a hard link to a temporary one."""
         with self._written(path):
             target = self._target(path)
             temporary = self._temporary(target)
             if self.scratch:
                 os.makedirs(os.path.dirname(target), exist_ok=True)
             try:
-                with open(temporary, "wb") as file:
-                    file.write(data)
+                with open(temporary, "wb", buffering=0) as file:
+                    _write(file.fileno(), data)
+                    os.fsync(file.fileno())
                 os.link(temporary, target)
             except FileExistsError:
                 return None
             finally:
                 with suppress(OSError):
                     os.unlink(temporary)
+            sync_folder(os.path.dirname(target))
             return version_of(os.stat(target))
 
     def replace(self, path: str, data: bytes, version: str) -> str | None:

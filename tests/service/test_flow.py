@@ -6,8 +6,6 @@ import shutil
 import signal
 import time
 
-import pytest
-
 import exif_blocks as eb
 from conftest import ROOT, picture, rows, save, tree
 from harm import until
@@ -62,24 +60,22 @@ def test_the_two_answers_are_word_for_word_those_of_the_specification(online):
     path.web()
     alive = path.ask("/is_alive", Host=f"0.0.0.0:{path.port}")
     assert alive.json == {"ret_ack": "Channa works on granular data pipeline."}
-    posted = path.post(eb.jpeg_at(10.0, 20.0))
-    assert posted.json == {
-        "ret_ack": "Success. Got your image. Thank you. <class 'PIL.JpegImagePlugin.JpegImageFile'>"
+    photo = eb.jpeg_at(10.0, 20.0)
+    kind = "<class 'PIL.JpegImagePlugin.JpegImageFile'>"
+    assert path.post(photo).json == {
+        "ret_ack": f"Success. Got your image. Thank you. {kind}",
+        "sha256": sha256_of(photo),
+        "source": f"unlabelled/{sha256_of(photo)}.jpg",
+        "state": "received",
     }
     assert [one.name for one in path.source.glob("[!.]*")] == ["unlabelled"]
 
 
-@pytest.mark.parametrize(
-    "command",
-    [
-        ("flask", "--app", "granpipe.service", "run", "-p"),
-        ("gunicorn", "granpipe.service:create_app()", "--bind"),
-    ],
-)
-def test_flasks_own_server_and_a_gunicorn_without_threads_take_photographs_and_end(online, command):
+def test_flasks_own_server_takes_photographs_and_ends(online):
     path = online()
-    address = str(path.port) if command[0] == "flask" else f"127.0.0.1:{path.port}"
-    web = path.started(path.start(*command, address))
+    web = path.started(
+        path.start("flask", "--app", "granpipe.service", "run", "-p", str(path.port))
+    )
     for data in (eb.jpeg_at(10.0, 20.0), eb.jpeg_at(11.0, 20.0)):
         assert path.post(data, "corn").status == 200
     assert path.post(b"nonsense").status == 415

@@ -164,7 +164,7 @@ def test_what_is_hidden_in_or_behind_a_body_is_no_request(online):
             client.sendall(f"{start}{body}".encode())
             client.shutdown(socket.SHUT_WR)
             answer = b"".join(iter(lambda: client.recv(65_536), b""))
-        assert answer.count(b"HTTP/1.1 ") == 1, answer
+        assert answer.count(b"HTTP/1.") == 1, answer
         assert answer[9:12] in {b"400", b"403", b"501"}, answer
     assert "Traceback" not in path.log() and "route=/map" not in path.log()
 
@@ -185,7 +185,7 @@ def test_fifty_posts_of_one_photograph_at_once_are_one_under_the_label_that_came
     online, tmp_path
 ):
     path, photo = online(), jpeg(tmp_path, 5)
-    path.web("--workers", "2")
+    path.web()
     with ThreadPoolExecutor(50) as clients:
         labels = ["corn", "wheat"] * 25
         answers = [*clients.map(lambda label: path.post(photo, label).status, labels)]

@@ -13,7 +13,9 @@ from online import form
 TOKEN = "s3cret-of-ours"
 LABEL, NAME = "sorghum", "holiday.jpg"
 LINES = {
-    "request": {"time", "what", "method", "route", "status", "received", "ms"},
+    "start": {"time", "what", "granpipe", "python", "pillow", "flask", "source", "output"}
+    | {"events", "index", "engine", "token", "host", "port"},
+    "request": {"time", "what", "id", "method", "route", "status", "received", "ms"},
     "batch": {"time", "what", "photographs", "prepared", "kept", "rejected", "seconds", "lag"},
     "stopped": {"time", "what"},
 }
@@ -21,13 +23,13 @@ LINES = {
 
 def test_a_line_for_each_request_and_batch_and_no_token_position_or_name_in_any(online):
     path = online(GRANPIPE_TOKEN=TOKEN, GRANPIPE_LOG="json")
-    web, worker = path.web("--log-level", "warning"), path.worker()
+    web, worker = path.web(), path.worker()
     where = (48.123456, 11.654321, 540.5, "2024:06:01 15:10:02", "Pixel 7")
     photo = eb.jpeg_at(*where, picture=picture(320, 240))
     digests = [hashlib.sha256(data).hexdigest() for data in (photo, photo[:-60])]
     basic = base64.b64encode(f"me:{TOKEN}".encode()).decode()
     known = {"Authorization": f"Bearer {TOKEN}"}
-    before = web.log.read_text().count("\n")
+    before = web.log.read_text().count('"request"')
     for data in (photo, photo[:-60], b"nonsense"):
         body, kind = form(data, LABEL, NAME)
         path.ask("/post_image", body, Content_Type=kind, **known)
@@ -53,7 +55,8 @@ def test_a_line_for_each_request_and_batch_and_no_token_position_or_name_in_any(
 
     lines = [json.loads(line) for line in path.log().splitlines()]
     for line in lines:
-        assert line.keys() == LINES[line["what"]], line
+        may = {"photo", "why", "path"} if line["what"] == "request" else set()
+        assert line.keys() - may == LINES[line["what"]], line
     requests = [line for line in lines if line["what"] == "request"]
     assert len(requests) - before == asked
     assert {line["status"] for line in requests} == {200, 401, 404, 415}
@@ -66,6 +69,11 @@ def test_a_line_for_each_request_and_batch_and_no_token_position_or_name_in_any(
     for line in lines:
         for name in clocks.keys() & line.keys():
             assert re.fullmatch(clocks[name], str(line.pop(name))), (name, line)
+    refused = [(line["status"], line["why"]) for line in requests if "why" in line]
+    assert sorted(refused) == [(401, "no_token"), (415, "unreadable")]
+    assert [line["path"] for line in requests if "path" in line] == ["/none/***"]
+    posts = [line.get("photo") for line in requests if line["route"] == "/post_image"]
+    assert posts == [digests[0][:12], digests[1][:12], None]
     told = json.dumps(lines)
     secrets = [TOKEN, basic, LABEL, NAME, "48.1", "11.6", "48.13", "540.5", "Pixel", *digests]
     for secret in secrets:

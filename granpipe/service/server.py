@@ -1,0 +1,146 @@
+"""The web server: waitress, which throws away the bodies that nobody will read, and drains."""
+
+import logging
+import signal
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from io import BytesIO
+from typing import Any
+
+from flask import Flask
+from waitress import create_server, wasyncore
+from waitress.channel import HTTPChannel
+from waitress.parser import HTTPRequestParser, ParsingError
+from waitress.server import TcpWSGIServer
+from waitress.utilities import RequestEntityTooLarge
+
+from granpipe.service.intake import LARGEST
+from granpipe.service.request_log import LogHandler, RequestLog
+
+_THREADS = 16
+_CONNECTIONS = 1_100  # most that are open at once
+_TICK = 0.25  # seconds
+_GRACE = 6.0  # seconds for what is under way when the server is asked to end
+_LARGEST_HEADER = 32_768
+_OUTPUT = 1 << 30  # bytes, in a file, that may wait for a slow reader without a thread waiting, too
+
+IsWanted = Callable[[str, str, Mapping[str, str]], bool]
+"""Says by method, path and headers (AUTHORIZATION) whether a request's body will be read."""
+
+
+class _Nothing:
+    """Takes the place of a buffer, and keeps nothing."""
+
+    def __init__(self) -> None:
+        self._size = 0
+
+    def append(self, data: bytes) -> None:
+        self._size += len(data)
+
+    def __len__(self) -> int:
+        return self._size
+
+    def getfile(self) -> BytesIO:
+        return BytesIO()
+
+    def close(self) -> None:
+        """Do nothing."""
+
+
+class _Parser(HTTPRequestParser):  # type: ignore[misc]
+    """Keeps no body that will not be read, and leaves to the application to say why."""
+
+    body_rcv: Any
+    error: Any
+    expect_continue: bool
+
+    def __init__(self, adjustments: Any, is_wanted: IsWanted) -> None:
+        super().__init__(adjustments)
+        self._is_wanted = is_wanted
+        self.is_kept = False
+
+    def parse_header(self, header_plus: bytes) -> None:
+        super().parse_header(header_plus)
+        if self.chunked and "CONTENT_LENGTH" in self.headers:
+            raise ParsingError("Content-Length and Transfer-Encoding")
+        if self.body_rcv is None:
+            return
+        self.is_kept = self._is_wanted(self.command, self.path, self.headers)
+        if not self.is_kept and self.expect_continue:  # nothing has been sent yet
+            self.expect_continue, self.body_rcv, self.content_length = False, None, 0
+            self.headers["CONNECTION"] = "close"
+        elif not self.is_kept:
+            # Where it was not read at all, the client would see a reset, and no answer.
+            self.body_rcv.buf = _Nothing()
+
+    def received(self, data: bytes) -> int:
+        consumed: int = super().received(data)
+        if isinstance(self.error, RequestEntityTooLarge):
+            self.error = None
+            size = max(self.content_length, self.body_bytes_received)
+            self.headers |= {"CONTENT_LENGTH": str(size), "CONNECTION": "close"}
+        return consumed
+
+
+def serve(app: Flask, host: str, port: int, is_wanted: IsWanted, log: RequestLog) -> None:
+    """Answer requests until SIGTERM or Ctrl-C; then finish those that are under way.
+
+    Raises
+    ------
+    OSError
+        The address cannot be had.
+    """
+
+    class Channel(HTTPChannel):  # type: ignore[misc]
+        parser_class = staticmethod(lambda adjustments: _Parser(adjustments, is_wanted))
+
+    stops = list[int]()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda number, _: stops.append(number))
+    _allow_files()
+    logging.getLogger("waitress").addHandler(LogHandler(log))
+    logging.getLogger("waitress.queue").setLevel(logging.ERROR)
+    sockets = dict[int, Any]()
+    create_server(
+        app,
+        map=sockets,
+        listen=f"[{host}]:{port}" if ":" in host else f"{host}:{port}",
+        threads=_THREADS,
+        connection_limit=_CONNECTIONS,
+        max_request_header_size=_LARGEST_HEADER,
+        max_request_body_size=2 * LARGEST,
+        outbuf_high_watermark=_OUTPUT,
+        asyncore_use_poll=True,
+        clear_untrusted_proxy_headers=False,  # by which the guard knows a proxy
+        log_socket_errors=False,
+        ident=None,
+    )
+    listening = [one for one in sockets.values() if isinstance(one, TcpWSGIServer)]
+    for one in listening:
+        one.channel_class = Channel
+    while not stops:
+        wasyncore.loop(_TICK, True, sockets, 1)
+    for one in listening:
+        wasyncore.dispatcher.close(one)
+    ends = time.monotonic() + _GRACE
+    while time.monotonic() < ends and any(map(_is_busy, list(sockets.values()))):
+        wasyncore.loop(_TICK, True, sockets, 1)
+    log.note("stopped")
+
+
+def _is_busy(channel: Any) -> bool:
+    """Return whether an answer, or an upload, is under way."""
+    if not isinstance(channel, HTTPChannel):
+        return False
+    is_coming = channel.request is not None and channel.request.is_kept
+    return bool(channel.requests or channel.total_outbufs_len or is_coming)
+
+
+def _allow_files() -> None:
+    """Raise the limit on open files as far as it goes: a connection may take two."""
+    with suppress(ImportError, ValueError, OSError):
+        import resource  # noqa: PLC0415 - Windows has none
+
+        _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
