@@ -78,13 +78,13 @@ def bench_service(photos: Sequence[Path], folder: Path) -> None:
     path = Online(folder, {"GRANPIPE_STATE": "state"})
     folder.mkdir(parents=True, exist_ok=True)
     try:
-        web = path.web("--workers", "2", "--log-level", "warning")
-        servers = children_of(web.pid)
+        web = path.web()
+        servers = [web.pid]
         began, before = time.perf_counter(), seconds_of(servers)
         seconds = sorted(post_all(path.port, bodies))
         took, spent = time.perf_counter() - began, seconds_of(servers) - before
         slowest = 1000 * statistics.quantiles(seconds, n=100)[98]
-        print(f"\n{count:,} posts, two gunicorn workers, {CLIENTS} clients")
+        print(f"\n{count:,} posts, the web server, {CLIENTS} clients")
         print(f"  {count / took:,.0f} posts/s, 99th percentile {slowest:.0f} ms", end=", ")
         print(f"{1000 * spent / count:.1f} CPU ms a post", flush=True)
         began, before = time.perf_counter(), cpu_seconds()
