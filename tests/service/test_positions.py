@@ -1,5 +1,7 @@
 """Every index keeps the same promises: a SQLite file, and a search server."""
 
+import gzip
+
 import pytest
 
 
@@ -116,19 +118,29 @@ def test_the_page_is_drawn_again_when_something_has_changed_and_not_more_often_t
     tmp_path,
 ):
     pytest.importorskip("flask", reason="the extra service is not installed")
+    from flask import Request
+
     from granpipe.service.map_view import MapView
     from granpipe.service.rtree import IndexFile
 
     index, now = IndexFile(str(tmp_path)), [0.0]
     view = MapView(index, lambda: now[0])
-    empty = view.page()
+
+    def page(**headers: str) -> tuple[int, bytes, str]:
+        answer = view.page(Request.from_values("/map", headers=headers))
+        return answer.status_code, answer.get_data(), answer.headers["ETag"]
+
+    empty = page()
     index.put([known(1, "corn", (48.5, 11.5))])
-    assert view.page() is empty
+    assert page() == empty
     now[0] += 2.5
-    drawn = view.page()
+    status, drawn, etag = page()
+    assert (status, etag != empty[2]) == (200, True)
     assert b"corn/1.jpg" in drawn
     now[0] += 100.0
-    assert view.page() is drawn
+    assert page() == (200, drawn, etag)
+    assert page(If_None_Match=etag) == (304, b"", etag)
+    assert gzip.decompress(page(Accept_Encoding="gzip")[1]) == drawn
     (tmp_path / "positions.sqlite").unlink()
-    assert b"corn/1.jpg" not in view.page()
+    assert b"corn/1.jpg" not in page(If_None_Match=etag)[1]
     index.close()
