@@ -53,7 +53,7 @@ class Database:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             known = sqlite3.connect(self.path, timeout=_PATIENCE)
             known.execute("PRAGMA journal_mode=WAL")
-            known.execute("PRAGMA synchronous=NORMAL")
+            known.execute("PRAGMA synchronous=FULL")
             known.executescript(self._schema)
             self._local.connection, self._local.number = known, self._number()
         return known

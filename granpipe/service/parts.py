@@ -29,10 +29,10 @@ def open_events(settings: Settings) -> Events:
 def open_positions(settings: Settings) -> Positions:
     """Return the index: an Elasticsearch server, or a SQLite file."""
     if settings.search:
-        from granpipe.service.elastic import SearchIndex
+        from granpipe.service.search_index import SearchIndex
 
         return SearchIndex(settings.search)
-    from granpipe.service.rtree import IndexFile
+    from granpipe.service.index_file import IndexFile
 
     return IndexFile(settings.state)
 

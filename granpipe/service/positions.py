@@ -74,6 +74,13 @@ class Window:
         return [(self.west, 180.0), (-180.0, self.east)]
 
 
+Page = tuple[list[Known], Any]
+"""Photographs, and what to give as `after` to get those that follow; None where none follow."""
+
+PAGE = 1_000
+"""Photographs that are read at a time unless somebody asks for another number."""
+
+
 class Positions(Protocol):
     """The index. All raise DownError."""
 
@@ -89,11 +96,37 @@ class Positions(Protocol):
     def lacking(self, digests: Sequence[str]) -> set[str]:
         """Return those of these photographs of which nothing is known."""
 
+    def page(
+        self, window: Window | None = None, label: str = "", after: Any = None, limit: int = PAGE
+    ) -> Page:
+        """Return the next photographs, in an order that stays.
+
+        Parameters
+        ----------
+        window : Window, optional
+            Where they were taken. Without one all count, also those without a position.
+        label : str
+            Their class; any where it is empty.
+        after : optional
+            Where the page before ended: the second value that it returned.
+        limit : int
+            How many at most.
+        """
+
     def within(self, window: Window, label: str = "") -> Iterator[Known]:
         """Yield the photographs of a part of the earth, of one class unless `label` is empty."""
+        return self._all(window, label)
 
     def all(self) -> Iterator[Known]:
         """Yield every photograph, those without a position, too."""
+        return self._all(None, "")
+
+    def _all(self, window: Window | None, label: str) -> Iterator[Known]:
+        photos, after = self.page(window, label)
+        yield from photos
+        while after is not None:
+            photos, after = self.page(window, label, after)
+            yield from photos
 
     def stamp(self) -> object:
         """Return something else whenever something else may be known."""

@@ -1,6 +1,7 @@
 """Every index keeps the same promises: a SQLite file, and a search server."""
 
 import gzip
+import json
 
 import pytest
 
@@ -9,11 +10,11 @@ import pytest
 def index(request, tmp_path):
     pytest.importorskip("elasticsearch", reason="the extra service is not installed")
     if request.param == "file":
-        from granpipe.service.rtree import IndexFile
+        from granpipe.service.index_file import IndexFile
 
         index = IndexFile(str(tmp_path))
     else:
-        from granpipe.service.elastic import SearchIndex
+        from granpipe.service.search_index import SearchIndex
 
         index = SearchIndex(request.getfixturevalue("noida").variables["GRANPIPE_SEARCH"])
     yield index
@@ -81,13 +82,58 @@ def test_more_than_a_page_of_them_are_all_found(index):
     assert sum(1 for _ in index.within(Window())) == 2_300
 
 
+def test_pages_follow_each_other_and_hold_no_more_than_asked_for(index):
+    from granpipe.service.positions import Window
+
+    at_one_place = [known(number, "corn", (1.0, 2.0)) for number in range(5)]
+    west = [known(number, "wheat", (-1.0, -179.0)) for number in range(5, 8)]
+    east = [known(number, "wheat", (-2.0, 179.0)) for number in range(8, 11)]
+    index.put([*at_one_place, *west, *east, known(11)])
+    asked = [(None, "", 12), (None, "corn", 6), (Window(), "", 11), (Window(), "corn", 5)]
+    asked += [(Window(178, -10, -178, 10), "", 6), (Window(178, -2, 180, 10), "wheat", 3)]
+    for window, label, count in asked:
+        photos, after = index.page(window, label, None, 2)
+        found = [*photos]
+        while after is not None:
+            photos, after = index.page(window, label, after, 2)
+            assert len(photos) <= 2
+            found += photos
+        assert len(found) == len({at.sha256 for at in found}) == count
+    assert index.page(Window(50, 50, 51, 51)) == ([], None)
+
+
+def test_a_file_with_an_r_tree_of_an_earlier_version_is_taken_over(tmp_path):
+    import sqlite3
+
+    from granpipe.service.index_file import IndexFile
+    from granpipe.service.positions import Window
+
+    one = known(1, "corn", (48.5, 11.5))
+    earlier = sqlite3.connect(tmp_path / "positions.sqlite")
+    earlier.executescript(
+        "CREATE TABLE photographs (number INTEGER PRIMARY KEY, sha256 TEXT UNIQUE, source TEXT, "
+        "label TEXT, facts TEXT, lat REAL, lon REAL);"
+        "CREATE VIRTUAL TABLE places USING rtree (number, west, east, south, north);"
+        "INSERT INTO places VALUES (1, 11.5, 11.5, 48.5, 48.5);"
+    )
+    row = (one.sha256, one.source, one.label, json.dumps(one.facts), *one.place)
+    earlier.execute("INSERT INTO photographs VALUES (1, ?, ?, ?, ?, ?, ?)", row)
+    earlier.commit()
+    index = IndexFile(str(tmp_path))
+    assert [*index.within(Window(11, 48, 12, 49))] == [one]
+    tables = {name for (name,) in earlier.execute("SELECT name FROM sqlite_schema")}
+    assert "places" not in tables
+    earlier.close()
+    index.close()
+
+
 def test_an_index_that_is_gone_counts_as_down_and_is_then_made_with_its_mapping(noida):
     pytest.importorskip("elasticsearch", reason="the extra service is not installed")
     from elasticsearch import Elasticsearch
 
-    from granpipe.service.elastic import INDEX, SearchIndex
     from granpipe.service.events import DownError
     from granpipe.service.positions import Window
+    from granpipe.service.search_index import INDEX, SearchIndex
 
     index = SearchIndex(noida.variables["GRANPIPE_SEARCH"])
     index.put([known(1, "corn", (1.0, 2.0))])
@@ -104,8 +150,8 @@ def test_an_index_that_is_gone_counts_as_down_and_is_then_made_with_its_mapping(
 
 def test_a_search_server_that_is_not_there_is_down():
     pytest.importorskip("elasticsearch", reason="the extra service is not installed")
-    from granpipe.service.elastic import SearchIndex
     from granpipe.service.events import DownError
+    from granpipe.service.search_index import SearchIndex
 
     index = SearchIndex("http://name:s3cret@127.0.0.1:1")
     with pytest.raises(DownError, match="search server") as told:
@@ -120,8 +166,8 @@ def test_the_page_is_drawn_again_when_something_has_changed_and_not_more_often_t
     pytest.importorskip("flask", reason="the extra service is not installed")
     from flask import Request
 
+    from granpipe.service.index_file import IndexFile
     from granpipe.service.map_view import MapView
-    from granpipe.service.rtree import IndexFile
 
     index, now = IndexFile(str(tmp_path)), [0.0]
     view = MapView(index, lambda: now[0])

@@ -21,9 +21,9 @@ def make(tmp_path):
     """Return a function that makes a worker, with an engine that does nothing unless given one."""
     pytest.importorskip("flask", reason="the extra service is not installed")
     from granpipe.jobs.prepare_online import OnlinePreparer
+    from granpipe.service.index_file import IndexFile
     from granpipe.service.queue import QueueFile
     from granpipe.service.request_log import RequestLog
-    from granpipe.service.rtree import IndexFile
     from granpipe.service.worker import Worker
     from granpipe.stores.urls import open_store
 

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from granpipe.service.events import DownError
-from granpipe.service.positions import Known, Window, in_parts
+from granpipe.service.positions import PAGE, Known, Page, Positions, Window, in_parts
 
 INDEX = "photographs"
 _MAPPINGS = {
@@ -19,13 +19,12 @@ _MAPPINGS = {
         "facts": {"type": "object", "enabled": False},
     }
 }
-_PAGE = 1_000
 _PATIENCE = 10.0  # seconds
 _BETWEEN_STAMPS = 5.0
 
 
-class SearchIndex:
-    """The index `photographs` of a server; a `Positions`.
+class SearchIndex(Positions):
+    """The index `photographs` of a server.
 
     Parameters
     ----------
@@ -94,28 +93,17 @@ class SearchIndex:
             there |= {one.sha256 for one in self._search({"ids": {"values": part}}, len(part))}
         return set(digests) - there
 
-    def within(self, window: Window, label: str = "") -> Iterator[Known]:
-        """Yield the documents of a geo_bounding_box."""
-        labels = [{"term": {"label": label}}] if label else []
-        for west, east in window.spans():
-            corners = {"top": window.north, "left": west, "bottom": window.south, "right": east}
-            box = {"geo_bounding_box": {"place": corners}}
-            yield from self._pages({"bool": {"filter": [box, *labels]}})
-
-    def all(self) -> Iterator[Known]:
-        """Yield all documents."""
-        return self._pages({"match_all": {}})
-
-    def _pages(self, query: dict[str, Any]) -> Iterator[Known]:
-        """Yield what a query finds, by the order of the SHA-256."""
-        last = ""
-        while True:
-            later = {"range": {"sha256": {"gt": last}}}
-            found = list(self._search({"bool": {"filter": [query, later]}}, _PAGE))
-            yield from found
-            if len(found) < _PAGE:
-                return
-            last = found[-1].sha256
+    def page(
+        self, window: Window | None = None, label: str = "", after: Any = "", limit: int = PAGE
+    ) -> Page:
+        """Return documents by the order of the SHA-256."""
+        filters: list[dict[str, Any]] = [{"range": {"sha256": {"gt": after or ""}}}]
+        if label:
+            filters.append({"term": {"label": label}})
+        if window:
+            filters.append({"bool": {"should": [_box(window, *span) for span in window.spans()]}})
+        found = list(self._search({"bool": {"filter": filters}}, limit))
+        return found, found[-1].sha256 if len(found) == limit else None
 
     def _search(self, query: dict[str, Any], size: int) -> Iterator[Known]:
         from elasticsearch import NotFoundError  # noqa: PLC0415 - the extra service
@@ -146,3 +134,8 @@ def _document(photo: Known) -> dict[str, Any]:
     told = {"sha256": photo.sha256, "source": photo.source, "label": photo.label}
     where = {"place": {"lat": place[0], "lon": place[1]}} if place else {}
     return told | where | {"facts": photo.facts}
+
+
+def _box(window: Window, west: float, east: float) -> dict[str, Any]:
+    corners = {"top": window.north, "left": west, "bottom": window.south, "right": east}
+    return {"geo_bounding_box": {"place": corners}}
