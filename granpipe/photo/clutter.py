@@ -1,4 +1,4 @@
-"""Refuse a JPEG or PNG that holds so much beside its pixels that looking through it takes seconds.
+"""Refuse a JPEG, PNG or WebP that holds so much beside its pixels that to look at it takes seconds.
 
 Each part costs Pillow, and what looks for damage, some microseconds, and each byte between the
 parts of a JPEG one. A camera writes tens of parts.
@@ -11,12 +11,14 @@ from granpipe.photo.png_chunks import SIGNATURE, chunks
 
 _MOST_SEGMENTS = 4096
 _MOST_EXIF = 256  # whose contents Pillow joins, and copies all of them each time
+_MOST_RESOURCES = 64  # blocks of Photoshop's, of which each may hold thousands
 _MOST_STRAY = 1 << 18
 _MOST_CHUNKS = 1 << 18
+_MOST_REMARKS = 1 << 16  # chunks that hold no pixels
 
 _MARKER = re.compile(rb"\xff([\x01-\xfe])")
 _ALONE = frozenset((0x01, *range(0xD0, 0xDA)))
-_SCAN, _APP1 = 0xDA, 0xE1
+_SCAN, _APP1, _APP13 = 0xDA, 0xE1, 0xED
 
 
 def check_clutter(data: bytes) -> None:
@@ -29,13 +31,15 @@ def check_clutter(data: bytes) -> None:
     """
     if data.startswith(b"\xff\xd8\xff"):
         _check_jpeg(data)
-    elif data.startswith(SIGNATURE) and _count_chunks(data) > _MOST_CHUNKS:
-        raise PhotoError("unsupported", f"is a PNG of more than {_MOST_CHUNKS:,} chunks")
+    elif data.startswith(SIGNATURE):
+        _check_png(data)
+    elif data.startswith(b"RIFF") and data[8:12] == b"WEBP":
+        _check_webp(data)
 
 
 def _check_jpeg(data: bytes) -> None:
     """Count what is before the first scan (ITU T.81, annex B): segments, EXIF and other bytes."""
-    place, stray, blocks = 2, 0, 0
+    place, stray, blocks, resources = 2, 0, 0, 0
     for _ in range(_MOST_SEGMENTS):
         match = _MARKER.search(data, place)
         if not match or match[1][0] == _SCAN:
@@ -45,11 +49,14 @@ def _check_jpeg(data: bytes) -> None:
         place, marker = match.end(), match[1][0]
         if marker not in _ALONE:
             blocks += marker == _APP1 and data.startswith(b"Exif\0\0", place + 2)
+            resources += marker == _APP13
             place += int.from_bytes(data[place : place + 2], "big")
     else:
         raise PhotoError("unsupported", _words(_MOST_SEGMENTS, "segments"))
     if blocks > _MOST_EXIF:
         raise PhotoError("unsupported", _words(_MOST_EXIF, "blocks of EXIF"))
+    if resources > _MOST_RESOURCES:
+        raise PhotoError("unsupported", _words(_MOST_RESOURCES, "blocks of Photoshop's"))
     if stray > _MOST_STRAY:
         raise PhotoError("unsupported", _words(_MOST_STRAY, "bytes between segments"))
 
@@ -58,10 +65,19 @@ def _words(most: int, parts: str) -> str:
     return f"is a JPEG of more than {most:,} {parts} before its pixels"
 
 
-def _count_chunks(png: bytes) -> int:
-    count = 0
-    for _ in chunks(png):
-        count += 1
-        if count > _MOST_CHUNKS:
-            break
-    return count
+def _check_png(data: bytes) -> None:
+    remarks = 0
+    for count, (kind, _, _) in enumerate(chunks(data)):
+        remarks += kind != b"IDAT"
+        if count >= _MOST_CHUNKS or remarks > _MOST_REMARKS:
+            raise PhotoError("unsupported", f"is a PNG of more than {count:,} chunks")
+
+
+def _check_webp(data: bytes) -> None:
+    place = 12
+    for _ in range(_MOST_REMARKS):
+        if place + 8 > len(data):
+            return
+        size = int.from_bytes(data[place + 4 : place + 8], "little")
+        place += 8 + size + size % 2
+    raise PhotoError("unsupported", f"is a WebP of more than {_MOST_REMARKS:,} chunks")

@@ -96,11 +96,26 @@ def test_fill_before_the_end_marker_is_passed_over():
     assert np.array_equal(drawn(JPEG[:-2] + b"\xff" * 10 * MANY + JPEG[-2:]), drawn(JPEG))
 
 
-@pytest.mark.parametrize("kind", [b"tEXt", b"abCd", b"IDAT"])
-def test_a_png_of_too_many_chunks_is_refused_at_once(kind):
-    with pytest.raises(PhotoError, match="a PNG of more than 262,144 chunks") as caught:
+@pytest.mark.parametrize(
+    ("kind", "most"), [(b"tEXt", "65,536"), (b"abCd", "65,536"), (b"IDAT", "262,144")]
+)
+def test_a_png_of_too_many_chunks_is_refused_at_once(kind, most):
+    with pytest.raises(PhotoError, match=f"a PNG of more than {most} chunks") as caught:
         drawn(png_with(chunk(kind, b"") * 300_000))
     assert caught.value.reason == "unsupported"
+
+
+def test_a_webp_of_too_many_chunks_is_refused_at_once():
+    data = b"RIFF\0\0\0\2WEBP" + b"JUNK\0\0\0\0" * 300_000
+    with pytest.raises(PhotoError, match="unsupported: is a WebP of more than 65,536 chunks"):
+        drawn(data)
+
+
+def test_a_jpeg_of_too_many_blocks_of_photoshops_is_refused():
+    block = b"\xff\xed\0\x10Photoshop 3.0\0"
+    assert np.array_equal(drawn(JPEG[:2] + block * 50 + JPEG[2:]), drawn(JPEG))
+    with pytest.raises(PhotoError, match="unsupported: is a JPEG of more than 64 blocks"):
+        drawn(JPEG[:2] + block * 70 + JPEG[2:])
 
 
 def test_a_png_of_many_chunks_is_read():

@@ -6,6 +6,7 @@ import random
 import signal
 import socket
 import sqlite3
+import struct
 import threading
 import time
 import zlib
@@ -43,6 +44,12 @@ def memory_of(pid: int) -> int:
         lines = Path(f"/proc/{one}/status").read_text().splitlines()
         peaks.append(next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")))
     return max(peaks)
+
+
+def cpu_seconds_of(pid: int) -> float:
+    """Return what a process has taken of the processors, whoever else was at work."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def test_a_poisonous_photograph_costs_itself(online, tmp_path):
@@ -248,3 +255,48 @@ def test_a_picture_with_enormous_sides_is_refused_unread(online, tmp_path):
     data = save(tmp_path / "a.png", Image.new("1", (20_000, 20_000))).read_bytes()
     answer = path.post(data)
     assert (answer.status, "too_large" in answer.json["error"]) == (415, True)
+
+
+def slow_pictures() -> dict[str, bytes]:
+    """Return pictures that are made to take long, or much memory, before their pixels begin."""
+    jpeg, png = eb.jpeg_at(1.0, 2.0), bad.encoded(picture(64, 48), "PNG")
+    empty, xmp = b"\xff\xe1\0\2", b"\xff\xe1\xff\xff" + bytes(65_533)
+    resources = (b"Photoshop 3.0\0" + b"8BIM\4\4\0\0\0\0\0\0" * 5_400)[:65_000]
+    photoshop = b"\xff\xed" + (len(resources) + 2).to_bytes(2, "big") + resources
+    comment = bad.chunk(b"zTXt", b"Comment\0\0" + zlib.compress(bytes(1_040_000)))
+    tags = b"".join(struct.pack("<HHII", 300 + n, 2, 30_000_000, 8) for n in range(60_000))
+    boxes = struct.pack(">I", 8) + b"free"
+    return {
+        "segments": jpeg[:2] + empty * 9_900_000 + jpeg[2:],
+        "large segments": jpeg[:2] + xmp * 600 + jpeg[2:],
+        "fill bytes": jpeg[:2] + b"\xff" * 12_000_000 + jpeg[2:],
+        "resources": jpeg[:2] + photoshop * 600 + jpeg[2:],
+        "chunks": png[:33] + bad.chunk(b"teXt", b"") * 3_300_000 + png[33:],
+        "texts": png[:33] + comment * 2_000 + png[33:],
+        "pixels": png[:33] + bad.chunk(b"IDAT", b"") * 3_300_000 + png[33:],
+        "WebP's chunks": b"RIFF\0\0\0\2WEBP" + b"JUNK\0\0\0\0" * 4_800_000,
+        "tags": b"II*\0\x08\0\0\0" + struct.pack("<H", 60_000) + tags + bytes(38_000_000),
+        "boxes": struct.pack(">I", 24) + b"ftypavif\0\0\0\0avifmif1" + boxes * 4_900_000,
+        "a GIF's frame": b"GIF89a" + b"\1\0\1\0\0\0\0," + b"\0\0\0\0\xff\xff\xff\xff\0\2\0;",
+    }
+
+
+def test_no_picture_costs_seconds_or_much_memory_and_others_wait_for_none(online, tmp_path):
+    path, files = online(), slow_pictures()
+    web = path.web()
+    path.post(jpeg(tmp_path, 1))
+    before = memory_of(web.pid)
+    spent = {}
+    for name, data in files.items():
+        began = cpu_seconds_of(web.pid)
+        assert path.post(data).status in {200, 415}, name
+        spent[name] = cpu_seconds_of(web.pid) - began
+    # Below two seconds here; half a minute each before there were limits.
+    assert max(spent.values()) < 6, spent
+    assert memory_of(web.pid) - before < 200_000
+    with ThreadPoolExecutor(8) as strangers:
+        coming = [strangers.submit(path.post, files["fill bytes"]) for _ in range(8)]
+        assert path.ask("/is_alive").status == 200
+        assert path.post(jpeg(tmp_path, 2)).status == 200
+        assert {one.result().status for one in coming} == {415}
+    assert "Traceback" not in path.log()
