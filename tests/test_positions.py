@@ -1,13 +1,15 @@
 """Where photographs were taken: how exact that is, and what says so."""
 
+import json
 import os
 import time
+import tracemalloc
 from pathlib import Path
 
 import pytest
 
 import exif_blocks as eb
-from conftest import place, rows, textured
+from conftest import place, rows, textured, tree
 from pages import page_data
 
 # Pixels of all canvases in the see-through blue of the circle.
@@ -119,3 +121,173 @@ def test_the_popup_of_a_photograph_draws_its_accuracy_on_the_map(visit, granpipe
     opened.page.evaluate("granpipe.open(0)")
     assert "within 500 m" in opened.page.locator(".popup dl").inner_text()
     assert opened.page.evaluate(LIGHT_BLUE) > 10_000
+
+
+# Sidecars
+
+NO_GPS = eb.block({}, {eb.TAKEN: eb.text("2024:06:27 15:10:02")})
+LIGHTROOM = """<x:xmpmeta xmlns:x="adobe:ns:meta/"><r:RDF
+ xmlns:r="http://www.w3.org/1999/02/22-rdf-syntax-ns#"><r:Description
+ xmlns:exif="http://ns.adobe.com/exif/1.0/" exif:GPSLatitude="{},30N" exif:GPSLongitude="7,0E"/>
+</r:RDF></x:xmpmeta>"""
+LONG = "a-name-that-is-much-longer-than-what-takeout-writes.jpg"  # 55 characters
+
+
+def unplaced(path: Path, seed: int = 0) -> Path:
+    """Write a photograph without a position, an hour ago."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(eb.jpeg(NO_GPS, picture=textured(seed)))
+    then = time.time_ns() - 3_600_000_000_000
+    os.utime(path, ns=(then, then))
+    return path
+
+
+def takeout(lat: float, lon: float = 7.5, name: str = "geoData", **more) -> str:
+    place = {"latitude": lat, "longitude": lon, "altitude": 0.0}
+    return json.dumps({"title": "x.jpg", name: place} | more)
+
+
+@pytest.mark.parametrize(
+    ("photo", "sidecar"),
+    [
+        ("a.jpg", "a.jpg.json"),
+        ("a.JPG", "A.jpg.JSON"),
+        ("a.jpg", "a.jpg.supplemental-metadata.json"),
+        ("a-photograph-of-maize.jpg", "a-photograph-of-maize.jpg.supplemental-metadat.json"),
+        ("a(1).jpg", "a.jpg(1).json"),
+        ("a(12).jpg", "a.jpg.supplemental-metadata(12).json"),
+        (LONG, f"{LONG[:46]}.json"),
+        (LONG, f"{LONG[:51]}.json"),
+    ],
+)
+def test_takeout_says_where_a_photograph_was_taken(granpipe, src, out, photo, sidecar):
+    unplaced(src / "corn" / photo)
+    told = takeout(48.25, title=photo.replace("(1)", "").replace("(12)", ""))
+    (src / "corn" / sidecar).write_text(told)
+    (src / "corn/notes.json").write_text(takeout(1))
+    printed = granpipe("prepare", src, out, *SMALL).output
+    row = table(out)[f"corn/{photo}"]
+    assert (row["latitude"], row["longitude"], row["altitude"]) == ("48.25", "7.5", "")
+    assert row["position_from"] == "sidecar"
+    assert "1 other file ignored" in printed
+    mapped = out.parent / "map.csv"
+    assert "1 other files ignored" in granpipe("map", src, "-o", mapped).output
+    (seen,) = rows(mapped)
+    assert (seen["latitude"], seen["position_from"]) == ("48.25", "sidecar")
+
+
+def test_a_cut_name_is_that_of_the_photograph_in_the_title(granpipe, src, out):
+    other = f"{LONG[:48]}-2.jpg"
+    for number, name in enumerate([LONG, other]):
+        unplaced(src / "corn" / name, number)
+    (src / f"corn/{LONG[:46]}.json").write_text(takeout(48.25, title=LONG))
+    granpipe("prepare", src, out, *SMALL)
+    told = table(out)
+    assert told[f"corn/{LONG}"]["latitude"] == "48.25"
+    assert told[f"corn/{other}"]["latitude"] == ""
+
+
+@pytest.mark.parametrize("sidecar", ["a.xmp", "a.jpg.xmp"])
+def test_lightroom_and_darktable_say_where_a_photograph_was_taken(granpipe, src, out, sidecar):
+    unplaced(src / "corn/a.jpg")
+    (src / "corn" / sidecar).write_text(LIGHTROOM.format(48))
+    granpipe("prepare", src, out, *SMALL)
+    row = table(out)["corn/a.jpg"]
+    assert (row["latitude"], row["position_from"]) == ("48.5", "sidecar")
+
+
+def test_the_photograph_comes_before_its_sidecar_and_a_sidecar_before_the_table(
+    granpipe, src, out, tmp_path
+):
+    place(src / "corn/own.jpg", 1, 10, 20)
+    for number, name in enumerate(("told", "void", "table"), 2):
+        unplaced(src / f"corn/{name}.jpg", number)
+    (src / "corn/own.jpg.json").write_text(takeout(1))
+    exif = {"latitude": 0.0, "longitude": 0.0}
+    (src / "corn/told.jpg.json").write_text(takeout(40, geoDataExif=exif))
+    (src / "corn/void.jpg.json").write_text(takeout(0, 0))
+    text = "source,label,latitude,longitude\n" + "".join(
+        f"corn/{name}.jpg,corn,50,8\n" for name in ("own", "told", "void", "table")
+    )
+    (tmp_path / "labels.csv").write_text(text)
+    granpipe("prepare", src, out, *SMALL, "--labels", tmp_path / "labels.csv")
+    told = {Path(name).stem: row for name, row in table(out).items()}
+    assert {name: (row["latitude"], row["position_from"]) for name, row in told.items()} == {
+        "own": ("10.0", "exif"),
+        "told": ("40.0", "sidecar"),
+        "void": ("50.0", "table"),
+        "table": ("50.0", "table"),
+    }
+
+
+def test_the_exif_of_takeout_comes_before_what_its_owner_said(granpipe, src, out):
+    unplaced(src / "corn/a.jpg")
+    exif = {"latitude": 41.5, "longitude": 7.5, "altitude": 540.25}
+    (src / "corn/a.jpg.json").write_text(takeout(48, geoDataExif=exif))
+    granpipe("prepare", src, out, *SMALL)
+    row = table(out)["corn/a.jpg"]
+    assert (row["latitude"], row["altitude"]) == ("41.5", "540.25")
+
+
+def test_a_sidecar_that_changes_changes_the_tables_and_decodes_nothing(granpipe, src, out):
+    for number in range(3):
+        unplaced(src / f"corn/{number}.jpg", number)
+    (src / "corn/0.jpg.json").write_text(takeout(40))
+    granpipe("prepare", src, out, *SMALL)
+    (src / "corn/0.jpg.json").write_text(takeout(41))
+    (src / "corn/1.jpg.json").write_text(takeout(42))
+    assert "(3 unchanged)" in granpipe("prepare", src, out, *SMALL).output
+    assert [row["latitude"] for row in rows(out / "labels.csv")] == ["41.0", "42.0", ""]
+    before = tree(out)
+    granpipe("prepare", src, out.parent / "again", *SMALL, "--workers", 2)
+    again = tree(out.parent / "again")
+    assert again["labels.csv"] == before["labels.csv"]
+    (src / "corn/0.jpg.json").unlink()
+    granpipe("prepare", src, out, *SMALL)
+    assert [row["latitude"] for row in rows(out / "labels.csv")] == ["", "42.0", ""]
+
+
+HOSTILE = {
+    "deep": "[" * 500_000,
+    "NaN": '{"geoData": {"latitude": NaN, "longitude": 7}}',
+    "infinity": '{"geoData": {"latitude": 1e999, "longitude": 7}}',
+    "digits": '{"geoData": {"latitude": 1' + "0" * 9_000 + ', "longitude": 7}}',
+    "words": '{"geoData": {"latitude": "48", "longitude": true}}',
+    "a list": "[1, 2]",
+    "no JSON": "\x00\x01",
+    "too large": takeout(48).ljust(1_000_001),
+    "far": takeout(91),
+}
+
+
+@pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
+def test_a_hostile_sidecar_costs_its_position_alone_and_the_map_says_so(granpipe, src, out, text):
+    unplaced(src / "corn/a.jpg")
+    (src / "corn/a.jpg.json").write_text(text)
+    granpipe("prepare", src, out, *SMALL)
+    assert table(out)["corn/a.jpg"]["latitude"] == ""
+    granpipe("map", src, "-o", out.parent / "map.csv")
+    (seen,) = rows(out.parent / "map.csv")
+    assert seen["verdict"] == "no_gps"
+    assert seen["detail"].startswith("sidecar a.jpg.json: ")
+
+
+def test_a_huge_sidecar_is_not_read_whole(granpipe, src, out):
+    unplaced(src / "corn/a.jpg")
+    with (src / "corn/a.jpg.json").open("wb") as file:
+        file.truncate(100_000_000)
+    tracemalloc.start()
+    granpipe("map", src, "-o", out.parent / "map.csv")
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 60_000_000
+
+
+def test_sidecars_in_a_bucket_are_read_as_in_a_folder(granpipe, lake, src, out):
+    for number in range(4):
+        unplaced(src / f"corn/{number}.jpg", number)
+        (src / f"corn/{number}.jpg.json").write_text(takeout(40 + number))
+    granpipe("prepare", src, out, *SMALL)
+    lake.upload(src, "src")
+    granpipe("prepare", lake.url("src"), lake.url("out"), *SMALL)
+    assert lake.get("out/labels.csv") == (out / "labels.csv").read_bytes()

@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from granpipe.dataset.names import OWN
+from granpipe.dataset.sidecars import ENDINGS
 from granpipe.errors import DatasetError, LayoutError, PhotoError, UnseenError
 from granpipe.photo.kinds import (
     HEAD,
@@ -37,6 +38,8 @@ class Search:
         Where to look.
     is_known : callable, optional
         Tells of a file whether it was a photograph before, so that its bytes need not be read.
+    take_beside : callable
+        Called with the path of each file that may be a photograph's sidecar.
     has_classes : bool
         The photographs should be in folders of their classes.
 
@@ -60,10 +63,12 @@ class Search:
         store: Store,
         is_known: Callable[[Entry], bool] = lambda _: False,
         *,
+        take_beside: Callable[[str], None] = lambda _: None,
         has_classes: bool = True,
     ) -> None:
         self.store = store
         self.is_known = is_known
+        self.take_beside = take_beside
         self.has_classes = has_classes
         self.unlisted: list[tuple[str, str]] = []
         self.ignored: Counter[str] = Counter()
@@ -108,10 +113,14 @@ class Search:
         elif is_photo(entry.path):
             return True
         elif is_passed_over(self.store, entry.path):
+            if ending in ENDINGS:
+                self.take_beside(entry.path)
             self.ignored[ending] += 1
         elif entry.size and self.is_known(entry):
             return True
         elif entry.size and not entry.problem:
+            if ending in ENDINGS:
+                self.take_beside(entry.path)
             doubtful.append(entry)
         else:
             self.ignored[ending] += 1

@@ -141,8 +141,9 @@ def keep_memory() -> None:
     pillow = sys.modules.get("PIL.Image")
     if pillow:
         pillow.core.set_blocks_max(_BLOCKS)
+    if pictures := sys.modules.get("PIL.ImageFile"):
         # So much of a picture becomes bytes at once; several pieces would be copied together.
-        setattr(sys.modules["PIL.ImageFile"], "MAXBLOCK", _PIECE)  # noqa: B010
+        setattr(pictures, "MAXBLOCK", _PIECE)  # noqa: B010
     if sys.platform == "linux":
         with suppress(AttributeError):  # a C library without
             mallopt = ctypes.CDLL(None).mallopt

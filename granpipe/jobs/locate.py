@@ -1,12 +1,92 @@
-"""Where photographs were taken whose own file does not say so."""
+"""Where photographs were taken whose own file does not say so: by what is beside them, or a table.
 
+It fills the index's table `located`, which is made anew by every run: so a sidecar that has changed
+changes the tables, and no photograph is decoded again.
+"""
+
+import json
+from dataclasses import dataclass
+
+from granpipe.dataset.database import Items, Row
 from granpipe.dataset.index import Index
+from granpipe.dataset.sidecars import Beside, Told
+from granpipe.engines.processes import WorkerCrashed
+from granpipe.engines.protocol import Engine
+from granpipe.jobs.read_beside import Asked, ReadBeside
+from granpipe.jobs.run import Progress, Run
+from granpipe.photo.gps import Position
+from granpipe.stores.protocol import Store
 
-_FROM_TABLE = """INSERT OR IGNORE INTO located
+_WITHOUT = """SELECT name FROM wanted JOIN records USING (name)
+    WHERE latitude IS NULL AND name NOT IN (SELECT photo FROM located)"""
+_FROM_TABLE = f"""INSERT INTO located
     SELECT photo, given.latitude, given.longitude, NULL, 'table' FROM given
-    JOIN records ON name = photo WHERE given.latitude IS NOT NULL AND records.latitude IS NULL"""
+    WHERE given.latitude IS NOT NULL AND photo IN ({_WITHOUT})"""
 
 
-def locate(index: Index) -> None:
-    """Fill the index's table `located`, by what stands in a table of labels."""
-    index.execute(_FROM_TABLE)
+@dataclass(slots=True)
+class Locator:
+    """Finds positions for a run.
+
+    Attributes
+    ----------
+    run : Run
+    source : Store
+        The photographs.
+    beside : Beside
+        What may be sidecars.
+    """
+
+    run: Run
+    source: Store
+    beside: Beside
+
+    def locate(self, engine: Engine, progress: Progress) -> None:
+        """Fill the table `located`."""
+        self._by_sidecars(engine, progress)
+        self.run.index.execute(_FROM_TABLE)
+
+    def _by_sidecars(self, engine: Engine, progress: Progress) -> None:
+        index = self.run.index
+        count = self._ask()
+        if not count:
+            return
+        problems: list[str] = []
+
+        def take(item: Asked, told: Told | WorkerCrashed) -> None:
+            if isinstance(told, WorkerCrashed):
+                problems.append(f"{item[1][0]}: its reader {told.cause}")
+                return
+            problems.extend(filter(None, [told.problem]))
+            if told.position:
+                keep_position(index, item[0], told.position)
+
+        def make(row: Row) -> Asked:
+            return row[0], tuple(json.loads(row[1]))
+
+        items = Items(index, "SELECT name, paths FROM asked", count, make)
+        self.run.work(ReadBeside(self.source), items, engine, progress, take)
+        if problems:
+            self.run.say(f"{len(problems):,} sidecars cannot be read, as {problems[0]}; mend that")
+
+    def _ask(self) -> int:
+        """Fill the table `asked` with photographs without a position, and their sidecars."""
+        index = self.run.index
+        index.create("CREATE TABLE asked (number INTEGER PRIMARY KEY, name TEXT, paths TEXT);")
+        if not self.beside:
+            return 0
+        count = 0
+        for (name,) in list(index.rows(f"{_WITHOUT} ORDER BY name")):
+            if paths := self.beside.of(name):
+                index.execute(
+                    "INSERT INTO asked VALUES (?, ?, ?)", (count, name, json.dumps(paths))
+                )
+                self.beside.use(paths)
+                count += 1
+        return count
+
+
+def keep_position(index: Index, name: str, position: Position) -> None:
+    """Take a position into the table `located`."""
+    values = (name, position.lat, position.lon, position.altitude, position.position_from)
+    index.execute("INSERT OR IGNORE INTO located VALUES (?, ?, ?, ?, ?)", values)

@@ -7,6 +7,7 @@ from operator import attrgetter
 
 from granpipe.dataset.database import Database, Items, Row
 from granpipe.dataset.names import LABELS, Photo, class_key, label_of
+from granpipe.dataset.sidecars import Beside
 from granpipe.dataset.sources import Search
 from granpipe.dataset.tables import rows_of
 from granpipe.errors import DatasetError
@@ -35,6 +36,8 @@ class MapIndex:
 
     Attributes
     ----------
+    beside : Beside
+        Files that may be photographs' sidecars.
     sides : int or None
         How many photographs a dataset with sides has; None where nobody asked.
     matched : int
@@ -43,6 +46,7 @@ class MapIndex:
 
     def __init__(self) -> None:
         self.database = Database(_SCHEMA)
+        self.beside = Beside(self.database)
         self.sides: int | None = None
         self.matched = 0
 
@@ -82,11 +86,14 @@ class MapIndex:
             Of their thumbnails, in pixels; within the budget, not all may have one. 0 for none.
         """
         count = self.database.value("SELECT count(*) FROM photos")
+        has_beside = bool(self.beside)
         step = -(-count * side**2 // (2 * THUMBNAIL_BYTES))
 
         def job(row: Row) -> Job:
             number, name, *others = row
-            return Job(Entry(_text(name), *others), 0 if step and number % step else side)
+            photo = Entry(_text(name), *others)
+            beside = self.beside.of(photo.path) if has_beside else ()
+            return Job(photo, 0 if step and number % step else side, beside)
 
         return Items(self.database, "SELECT * FROM photos", count, job)
 

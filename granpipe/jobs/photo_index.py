@@ -5,6 +5,7 @@ from collections import Counter
 from granpipe.dataset.database import Row
 from granpipe.dataset.names import array_path, check_name, is_utf8, shown_bytes
 from granpipe.dataset.record import WITHOUT_ARRAY, Record
+from granpipe.dataset.sidecars import Beside
 from granpipe.dataset.sources import Search
 from granpipe.errors import DatasetError, PhotoError
 from granpipe.jobs.following import log_rejection
@@ -45,12 +46,18 @@ class PhotoIndex:
     run : Run
     radius : float
         Metres; a position that may be further off is imprecise.
+
+    Attributes
+    ----------
+    beside : Beside
+        Files that may be photographs' sidecars.
     """
 
     def __init__(self, run: Run, radius: float) -> None:
         self.run = run
         self.index = run.index
         self.index.create(_SCHEMA)
+        self.beside = Beside(self.index)
         self.index.execute("INSERT INTO radius VALUES (?)", (radius,))
 
     def load(self, search: Search, depth: int = 1) -> None:

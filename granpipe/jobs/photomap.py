@@ -11,6 +11,7 @@ from pathlib import Path
 from granpipe import checks
 from granpipe.checks import checked
 from granpipe.dataset.names import Photo
+from granpipe.dataset.sidecars import Beside
 from granpipe.dataset.sources import Search
 from granpipe.engines.choice import choose
 from granpipe.engines.processes import WorkerCrashed
@@ -156,7 +157,8 @@ def map_photos(
             "the page needs the network to show its map, unless you pip install 'granpipe[offline]'"
         )
     shapes = read_overlays(checked("overlay", one, checks.place) for one in layers)
-    index, search = MapIndex(), Search(photos, has_classes=False)
+    index = MapIndex()
+    search = Search(photos, take_beside=index.beside.take, has_classes=False)
     if dataset is not None:
         index.load_sides(open_store(dataset))
     index.load(search)
@@ -167,12 +169,13 @@ def map_photos(
     def seen() -> Iterator[Sighting]:
         nonlocal mapped
         with closing(workplace.run(SeePhoto(photos), jobs, None)) as results:
-            for one in _sightings(search, jobs, follow(results, len(jobs))):
+            for one in _sightings(search, jobs, follow(results, len(jobs)), index.beside):
                 verdicts[one.capture.verdict] += 1
                 mapped += one.capture.position is not None
                 yield one if redact is None else _redacted(one, redact)
 
     sightings = index.keep(seen())
+    search.ignored -= index.beside.used()
     if redact is None and index.sides:
         index.measure(sightings)
     options = Options(
@@ -207,18 +210,28 @@ def _listed(paths: _Path | Sequence[_Path]) -> list[_Path]:
 
 
 def _sightings(
-    search: Search, jobs: Sequence[Job], results: Iterator[tuple[Capture, str] | WorkerCrashed]
+    search: Search,
+    jobs: Sequence[Job],
+    results: Iterator[tuple[Capture, str] | WorkerCrashed],
+    beside: Beside,
 ) -> Iterator[Sighting]:
     """Yield what was seen of each photograph, and the folders that could not be listed."""
     unlisted = (Sighting(Photo(name), Capture("unreadable", why)) for name, why in search.unlisted)
-    seen = (_sighting(job, result) for job, result in zip(jobs, results, strict=True))
+    seen = (_sighting(job, result, beside) for job, result in zip(jobs, results, strict=True))
     return merge(unlisted, seen, key=lambda one: one.photo.source)
 
 
-def _sighting(job: Job, result: tuple[Capture, str] | WorkerCrashed) -> Sighting:
+def _sighting(job: Job, result: tuple[Capture, str] | WorkerCrashed, beside: Beside) -> Sighting:
     if isinstance(result, WorkerCrashed):
         result = Capture("unreadable", f"its decoder {result.cause}"), ""
+    elif job.beside and _asks_others(result[0]):
+        beside.use(job.beside)
     return Sighting(Photo(job.photo.path), *result)
+
+
+def _asks_others(capture: Capture) -> bool:
+    """Return whether a photograph's own file does not say where it was taken."""
+    return capture.position is None or capture.position.position_from not in {"exif", "xmp"}
 
 
 def check_output(output: _Path) -> tuple[Store, str]:

@@ -240,12 +240,13 @@ def prepare(
     def work(run: Run) -> Report:
         settings = settings_of(run, *shape)
         steps = PrepareRun(run, photos, settings, options, follow)
-        search = Search(photos, steps.photos.is_known)
+        search = Search(photos, steps.photos.is_known, take_beside=steps.photos.beside.take)
         steps.plan(search)
         steps.decode()
         steps.leave_out()
         check_deletions(run, allow=allow_deletions)
         steps.locate()
+        search.ignored -= steps.photos.beside.used()
         steps.deal()
         if split is not None and not allow_empty:
             steps.check_empty()

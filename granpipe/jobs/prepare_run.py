@@ -26,7 +26,7 @@ from granpipe.jobs.deletions import check_planned
 from granpipe.jobs.duplicates import reject_duplicates
 from granpipe.jobs.given import Given
 from granpipe.jobs.kept_settings import tell_why
-from granpipe.jobs.locate import locate
+from granpipe.jobs.locate import Locator
 from granpipe.jobs.photo_index import PhotoIndex
 from granpipe.jobs.prepare_options import Options
 from granpipe.jobs.prepare_photo import Job, Outcome, PreparePhoto, Settings
@@ -229,7 +229,8 @@ class PrepareRun:
 
     def locate(self) -> None:
         """Find where photographs were taken whose own file does not say so."""
-        locate(self.index)
+        locator = Locator(self.run, self.source, self.photos.beside)
+        locator.locate(self.options.engine, self.progress)
 
     def deal(self) -> None:
         """Deal sides, or keep those of the tables where nothing has changed."""

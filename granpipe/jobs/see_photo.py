@@ -2,11 +2,12 @@
 
 import base64
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from PIL import Image
 
+from granpipe.dataset.sidecars import fetch_sidecars, read_sidecars
 from granpipe.dataset.sources import read_head, read_photo
 from granpipe.errors import PhotoError
 from granpipe.photo.exif import Capture, read_capture
@@ -19,13 +20,24 @@ _HEAD = 1 << 17  # an EXIF block has 64 KB at most, and a colour profile may sta
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A photograph to look at, and the side of its thumbnail in pixels; 0 for none."""
+    """A photograph to look at.
+
+    Attributes
+    ----------
+    photo : Entry
+        Its file.
+    thumbnail : int
+        The side of its thumbnail in pixels; 0 for none.
+    beside : tuple of str
+        Paths of its sidecars.
+    """
 
     photo: Entry
     thumbnail: int
+    beside: tuple[str, ...] = ()
 
     def __reduce__(self) -> tuple[Any, ...]:  # a third of the time that a dataclass takes
-        return Job, (self.photo, self.thumbnail)
+        return Job, (self.photo, self.thumbnail, self.beside)
 
 
 _Fetched = bytes | PhotoError
@@ -73,12 +85,22 @@ class SeePhoto:
         if len(fetched) < job.photo.size and not _tells_all(fetched):
             fetched = self._whole(job)
         image = open_photo(fetched)
-        capture = read_capture(image, fetched)
+        capture = self._completed(job, read_capture(image, fetched))
         if not (capture.position and job.thumbnail):
             return capture, ""
         if len(fetched) < job.photo.size:
             image = open_photo(self._whole(job))
         return capture, _thumbnail(image, job.thumbnail)
+
+    def _completed(self, job: Job, capture: Capture) -> Capture:
+        """Return what is known of a photograph, with its place by a sidecar where it has none."""
+        if capture.position or not job.beside:
+            return capture
+        told = read_sidecars(job.photo.path, fetch_sidecars(self.source, job.beside))
+        if told.position:
+            return replace(capture, verdict="ok", detail="", position=told.position)
+        detail = "; ".join(filter(None, [capture.detail, told.detail]))
+        return replace(capture, detail=detail)
 
     def _whole(self, job: Job) -> bytes:
         return read_photo(self.source, job.photo, MAX_PIXELS)[0]

@@ -1,0 +1,74 @@
+"""What Google Takeout writes beside a photograph, as JSON -> a position, or why there is none."""
+
+import json
+import math
+from typing import Any, NoReturn
+
+from granpipe.photo.gps import Position
+
+LARGEST = 1_000_000
+"""Bytes of such a file, of which a real one has two thousand."""
+
+# The photograph's own, then what its owner or Google placed it at.
+_PLACES = ("geoDataExif", "geoData")
+_LIMITS = {"latitude": 90, "longitude": 180}
+
+
+def locate_takeout(data: bytes) -> tuple[str, Position | None, str]:
+    """Return what a file of Takeout says of the place.
+
+    Returns
+    -------
+    verdict : str
+        A key of `granpipe.photo.gps.VERDICTS`.
+    position : Position or None
+        Set if and only if the verdict is `ok`.
+    title : str
+        The name that the photograph had; may be empty.
+
+    Examples
+    --------
+    >>> locate_takeout(b'{"title": "a.jpg", "geoData": {"latitude": 0.0, "longitude": 0.0}}')
+    ('null_island', None, 'a.jpg')
+    """
+    try:
+        told = json.loads(data.decode("utf-8-sig"), parse_constant=_refuse)
+    except (ValueError, RecursionError):
+        return "unreadable", None, ""
+    if len(data) > LARGEST or not isinstance(told, dict):
+        return "unreadable", None, ""
+    title = told.get("title")
+    found = [_place(told.get(name)) for name in _PLACES]
+    best = next((one for one in found if one[1]), None)
+    named = [one for one in found if one[0] != "no_gps"]
+    verdict, position = best or (named[0] if named else ("no_gps", None))
+    return verdict, position, title if isinstance(title, str) else ""
+
+
+def _place(told: Any) -> tuple[str, Position | None]:
+    if not isinstance(told, dict) or told.get("latitude") is None or told.get("longitude") is None:
+        return "no_gps", None
+    degrees = [_number(told[axis]) for axis in _LIMITS]
+    if any(one is None for one in degrees):
+        return "unreadable", None
+    lat, lon = (round(one or 0.0, 7) + 0.0 for one in degrees)  # never -0.0
+    if abs(lat) > _LIMITS["latitude"] or abs(lon) > _LIMITS["longitude"]:
+        return "out_of_range", None
+    if lat == 0 == lon:
+        return "null_island", None
+    altitude = _number(told.get("altitude"))  # 0 where it has none
+    return "ok", Position(lat, lon, round(altitude, 3) if altitude else None)
+
+
+def _number(value: Any) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        number = float(value)
+    except OverflowError:
+        return None
+    return number if math.isfinite(number) else None
+
+
+def _refuse(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is no number of JSON")
