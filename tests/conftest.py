@@ -22,7 +22,7 @@ from buckets import lake, module_lake, proxy, server  # noqa: F401 - fixtures
 from clusters import cluster  # noqa: F401 - a fixture
 from drivers import driver, drivers  # noqa: F401 - fixtures
 from harm import ROOT, injected, signals_are_obeyed  # noqa: F401 - fixtures
-from online import online  # noqa: F401 - a fixture
+from online import client, online  # noqa: F401 - fixtures
 
 PHOTOS = ROOT.parent / "shared" / "photos"
 

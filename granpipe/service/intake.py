@@ -125,11 +125,11 @@ class Intake:
 
         A note that leads to nothing counts for nothing, and is removed with what it leads to.
         """
-        noted = self._read(_note(sha256)).decode("utf-8", "replace")
-        if noted in {"", source}:
+        noted = self._noted(sha256)
+        if noted in {None, source}:
             return
         is_path = is_source(noted, sha256)
-        if is_path and hashlib.sha256(self._read(noted)).hexdigest() == sha256:
+        if is_path and hashlib.sha256(self._read(noted) or b"").hexdigest() == sha256:
             label = noted.rpartition("/")[0]
             what = f"the same photograph is there already, as {label}"
             raise RefusedError(409, what, "label_conflict")
@@ -156,7 +156,7 @@ class Intake:
             The store does not answer.
         """
         with self.gates[0].passed():
-            noted = self._read(_note(sha256)).decode("utf-8", "replace")
+            noted = self._noted(sha256) or ""
             try:
                 return noted if is_source(noted, sha256) and self.photos.version(noted) else ""
             except FileNotFoundError:
@@ -164,12 +164,17 @@ class Intake:
             except OSError as error:
                 raise self._down(error) from error
 
-    def _read(self, path: str) -> bytes:
-        """Return a file's bytes; none where there is no such file."""
+    def _noted(self, sha256: str) -> str | None:
+        """Return where a photograph is kept, by its note; None where there is no note."""
+        note = self._read(_note(sha256))
+        return None if note is None else note.decode("utf-8", "replace")
+
+    def _read(self, path: str) -> bytes | None:
+        """Return a file's bytes; None where there is no such file."""
         try:
             return self.photos.read(path)[0]
         except FileNotFoundError:
-            return b""
+            return None
         except OSError as error:
             raise self._down(error) from error
 

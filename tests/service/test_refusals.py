@@ -11,50 +11,14 @@ from PIL import Image
 import exif_blocks as eb
 from conftest import picture, save
 from harm import until
-from online import form
+from online import LOCAL, form, kept, post, refused
 
-LOCAL = {"REMOTE_ADDR": "127.0.0.1", "HTTP_HOST": "localhost:8000"}
 TOKEN = "s3cret-of-ours"
 
 
 @pytest.fixture
 def jpeg():
     return eb.jpeg_at(10.0, 20.0)
-
-
-@pytest.fixture
-def client(tmp_path, monkeypatch):
-    """Return Flask's client of an application on folders; variables are for a moment."""
-    pytest.importorskip("flask", reason="the extra service is not installed")
-    from granpipe.service.http import make_app
-    from granpipe.service.settings import read_settings
-
-    def make(**variables):
-        known = {"GRANPIPE_STATE": str(tmp_path / "state"), "GRANPIPE_LOG": "json"}
-        if "GRANPIPE_TOKEN" not in variables:
-            known["GRANPIPE_OPEN"] = "local"
-        return make_app(read_settings(known | variables)).test_client(use_cookies=False)
-
-    return make
-
-
-def post(client, data, label=None, name="a.jpg", **environ):
-    body, kind = form(data, label, name)
-    return client.post(
-        "/post_image", data=body, content_type=kind, environ_overrides=LOCAL | environ
-    )
-
-
-def kept(tmp_path) -> list[str]:
-    root = tmp_path / "state/photographs"
-    return sorted(p.relative_to(root).as_posix() for p in root.glob("[!.]*/*"))
-
-
-def refused(answer, status: int) -> str:
-    assert answer.status_code == status, answer.text
-    assert answer.text.count("\n") == 1
-    assert "Traceback" not in answer.text
-    return answer.json["error"]
 
 
 def test_every_bad_upload_has_its_status_and_leaves_nothing(client, tmp_path, jpeg):

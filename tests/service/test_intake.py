@@ -1,0 +1,115 @@
+"""What was acknowledged is on the disk; what a full disk or a loss of power leaves is healed."""
+
+import errno
+import hashlib
+import os
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+import exif_blocks as eb
+from online import LOCAL, kept, post, refused
+
+PHOTO = eb.jpeg_at(10.0, 20.0)
+DIGEST = hashlib.sha256(PHOTO).hexdigest()
+SOURCE = f"corn/{DIGEST}.jpg"
+
+
+@pytest.fixture
+def photos(tmp_path) -> Path:
+    return tmp_path / "state/photographs"
+
+
+def events(tmp_path) -> int:
+    with sqlite3.connect(tmp_path / "state/events.sqlite") as queue:
+        (count,) = queue.execute("SELECT count(*) FROM photographs").fetchone()
+    queue.close()
+    return count
+
+
+def state(here) -> int | str:
+    answer = here.get(f"/photographs/{DIGEST}", environ_overrides=LOCAL)
+    return answer.json["state"] if answer.status_code == 200 else answer.status_code
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="tells the names of open files")
+def test_bytes_note_and_folders_are_synced_before_the_event(client, photos, tmp_path, monkeypatch):
+    here, done, fsync = client(), [], os.fsync
+
+    def synced(number: int) -> None:
+        fsync(number)
+        done.append(Path(f"/proc/self/fd/{number}").readlink())
+
+    def published(self, event) -> None:
+        done.append("event")
+
+    from granpipe.service.queue import QueueFile
+
+    monkeypatch.setattr(os, "fsync", synced)
+    monkeypatch.setattr(QueueFile, "publish", published)
+    assert post(here, PHOTO, "corn").status_code == 200
+    order = [step if step == "event" else step.relative_to(photos).parts for step in done]
+    assert order[-1] == "event"
+    note = (".granpipe", "received", DIGEST[:2])
+    for folder in (("corn",), note):
+        files = [n for n, step in enumerate(order) if step[:-1] == folder and ".tmp" in step[-1]]
+        assert files and order.index(folder) > files[0]
+    assert order.index(("corn",)) < order.index(note)
+
+
+def test_a_full_disk_leaves_nothing_that_answers_wrongly_later(client, photos, monkeypatch):
+    from granpipe.stores import folder
+
+    here, write = client(), folder._write
+    for at_note in (False, True):
+
+        def no_space(number: int, data: bytes, at_note: bool = at_note) -> None:
+            if at_note == (len(data) < 200):
+                raise OSError(errno.ENOSPC, "No space left on device")
+            write(number, data)
+
+        monkeypatch.setattr(folder, "_write", no_space)
+        assert "send it again later" in refused(post(here, PHOTO, "corn"), 503)
+        assert state(here) == 404
+        monkeypatch.setattr(folder, "_write", write)
+    assert not [*photos.rglob("*.tmp")]
+    assert post(here, PHOTO, "corn").status_code == 200
+    assert state(here) == "received"
+
+
+@pytest.mark.parametrize("left", [b"", PHOTO[: len(PHOTO) // 2]])
+def test_a_photograph_that_was_cut_is_whole_after_the_next_post(client, photos, tmp_path, left):
+    here = client()
+    post(here, PHOTO, "corn")
+    (photos / SOURCE).write_bytes(left)
+    assert post(here, PHOTO, "corn").status_code == 200
+    assert (photos / SOURCE).read_bytes() == PHOTO
+    assert events(tmp_path) == 2
+
+    (photos / SOURCE).write_bytes(left)
+    assert post(here, PHOTO, "wheat").status_code == 200
+    assert kept(tmp_path) == [f"wheat/{DIGEST}.jpg"]
+    assert "as wheat" in refused(post(here, PHOTO, "corn"), 409)
+
+
+@pytest.mark.parametrize("left", [b"", b"co", b"\xff", b"../up.jpg", b"rice/0.jpg"])
+def test_a_note_that_was_cut_is_written_again(client, photos, left):
+    here = client()
+    post(here, PHOTO, "corn")
+    note = photos / f".granpipe/received/{DIGEST[:2]}/{DIGEST}"
+    note.write_bytes(left)
+    assert state(here) == 404
+    assert post(here, PHOTO, "corn").status_code == 200
+    assert (note.read_text(), state(here)) == (SOURCE, "received")
+
+
+def test_a_photograph_that_somebody_deleted_was_not_received_and_may_get_another_label(
+    client, photos, tmp_path
+):
+    here = client()
+    post(here, PHOTO, "corn")
+    (photos / SOURCE).unlink()
+    assert state(here) == 404
+    assert post(here, PHOTO, "wheat").status_code == 200
+    assert kept(tmp_path) == [f"wheat/{DIGEST}.jpg"]
