@@ -9,7 +9,8 @@ from granpipe.errors import DatasetError, one_line
 from granpipe.service.events import DownError
 
 _MOST = 12  # requests that wait at once; fewer than the server has threads
-_PATIENCE = 1.0  # seconds that another waits for a place among them, or for a probe
+_PATIENCE = 1.0  # seconds that another waits for a place among them
+_PROBING = 3.0  # seconds that one who asks how the part is waits for a probe
 _BETWEEN_PROBES = 2.0
 
 
@@ -67,7 +68,7 @@ class Gate:
     def look(self) -> str:
         """Return why the part is down, or an empty text, after a moment at most."""
         self._look()
-        if not self._seen.wait(_PATIENCE):
+        if not self._seen.wait(_PROBING):
             return self.trouble or f"{self.name}: does not answer"
         return self.trouble
 
