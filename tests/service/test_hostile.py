@@ -11,7 +11,7 @@ import threading
 import time
 import zlib
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -21,11 +21,17 @@ import exif_blocks as eb
 import test_bad_input as bad
 from conftest import PHOTOS, picture, save
 from harm import DEADLY_DECODER, hooked, until
+from online import form
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals")
 
 # A worker waits two seconds for a picture.
 HASTY = "from granpipe.engines import processes; processes.run.__defaults__ = (2.0,)\n"
+
+
+TOKEN = "s3cret-of-ours"
+HEAD = "POST /post_image HTTP/1.1\r\nHost: localhost\r\n"
+FORM = "Content-Type: multipart/form-data; boundary=x\r\n"
 
 
 def jpeg(tmp_path: Path, number: int, size=(64, 48)) -> bytes:
@@ -44,6 +50,20 @@ def memory_of(pid: int) -> int:
         lines = Path(f"/proc/{one}/status").read_text().splitlines()
         peaks.append(next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")))
     return max(peaks)
+
+
+def listens(port: int) -> bool:
+    with closing(socket.socket()) as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def files_of(pid: int, folder: Path) -> list[str]:
+    """Return the files in a folder that a process has open, also those without a name."""
+    links = []
+    for one in Path(f"/proc/{pid}/fd").iterdir():
+        with suppress(FileNotFoundError):
+            links.append(str(one.readlink()))
+    return [link for link in links if link.startswith(str(folder))]
 
 
 def cpu_seconds_of(pid: int) -> float:
@@ -108,47 +128,113 @@ def test_two_gigabytes_are_refused_before_they_are_read_and_without_memory(onlin
     assert "Traceback" not in path.log()
 
 
-def test_a_hundred_slow_clients_neither_stall_it_nor_keep_it_from_ending(online, tmp_path):
-    path = online()
-    web = path.web()
-    head = "POST /post_image HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000\r\n"
-    body = f"{head}Content-Type: multipart/form-data; boundary=x\r\n\r\n--x\r\n"
-    # The last of them is answered, and does not hang up.
-    beginnings = ["", "P", head, body, "GET /is_alive HTTP/1.0\r\nHost: localhost\r\n\r\n"]
-    before, clients, is_over = memory_of(web.pid), [], threading.Event()
+BEGINNINGS = [
+    "",
+    "P",
+    HEAD + "Content-Length: 100000\r\n",
+    HEAD + f"Content-Length: 100000\r\n{FORM}\r\n--x\r\n",
+    # This one is answered, and does not hang up.
+    "GET /is_alive HTTP/1.0\r\nHost: localhost\r\n\r\n",
+]
+"""What slow clients send at once; then they send a byte now and then."""
 
-    def come() -> None:
-        for number in range(100):
-            client = socket.create_connection(("127.0.0.1", path.port), 60)
-            client.sendall(beginnings[number % 5].encode())
-            clients.append(client)
+
+@contextmanager
+def strangers(port: int, count: int):
+    """Have slow clients connected that never come to an end."""
+    clients, is_over = [], threading.Event()
+    for number in range(count):
+        clients.append(socket.create_connection(("127.0.0.1", port), 60))
+        clients[-1].sendall(BEGINNINGS[number % len(BEGINNINGS)].encode())
 
     def drip() -> None:
         while not is_over.wait(0.3):
-            for number, client in enumerate(list(clients)):
+            for number, client in enumerate(clients):
                 with suppress(OSError):
                     client.sendall(b"a" if number % 5 else b"")
 
-    come()
     dripping = threading.Thread(target=drip)
     dripping.start()
     try:
-        began = time.monotonic()
-        assert path.ask("/is_alive").status == 200
-        assert path.post(jpeg(tmp_path, 1)).status == 200
-        assert time.monotonic() - began < 40
-        assert memory_of(web.pid) - before < 40_000
-        come()
-        began = time.monotonic()
-        web.send_signal(signal.SIGTERM)
-        assert web.wait(10) == 0
-        assert time.monotonic() - began < 10
+        yield
     finally:
         is_over.set()
         dripping.join()
-    for client in clients:
-        client.close()
+        for client in clients:
+            client.close()
+
+
+def send_slowly(port: int, body: bytes, kind: str, seconds: float, **headers: str) -> int:
+    """Post a form as a phone at the edge of its network does; return the status."""
+    lines = [f"{name.replace('_', '-')}: {value}\r\n" for name, value in headers.items()]
+    head = f"{HEAD}{''.join(lines)}Content-Type: {kind}\r\nContent-Length: {len(body)}\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", port), 60) as phone:
+        phone.sendall(head.encode())
+        for place in range(0, len(body), len(body) // 19):
+            phone.sendall(body[place : place + len(body) // 19])
+            time.sleep(seconds / 20)
+        return int(phone.recv(100).split()[1])
+
+
+def test_slow_phones_arrive_beside_a_hundred_strangers_who_do_not_stall_it(online, tmp_path):
+    path = online(GRANPIPE_TOKEN=TOKEN)
+    web = path.web()
+    known = {"Authorization": f"Bearer {TOKEN}"}
+    forms = [form(jpeg(tmp_path, number) + bytes(300_000), "corn") for number in range(6)]
+    before = memory_of(web.pid)
+    with strangers(path.port, 100), ThreadPoolExecutor(6) as phones:
+        coming = [phones.submit(send_slowly, path.port, *one, 3.0, **known) for one in forms]
+        body, kind = form(jpeg(tmp_path, 9), "corn")
+        assert path.ask("/post_image", body, Content_Type=kind, **known).status == 200
+        assert [one.result() for one in coming] == [200] * 6
+        assert memory_of(web.pid) - before < 40_000
+        web.send_signal(signal.SIGTERM)
+        assert web.wait(60) == 0
     assert "Traceback" not in path.log()
+
+
+def test_what_is_under_way_when_it_is_asked_to_end_is_finished(online, tmp_path):
+    path = online(TMPDIR=str(tmp_path / "spool"), GRANPIPE_TOKEN=TOKEN)
+    (tmp_path / "spool").mkdir()
+    web = path.web()
+    body, kind = form(jpeg(tmp_path, 1) + bytes(2_000_000), "corn")
+    head = f"{HEAD}Authorization: Bearer {TOKEN}\r\nContent-Type: {kind}\r\n"
+    head += f"Content-Length: {len(body)}\r\n\r\n"
+    with strangers(path.port, 10), socket.create_connection(("127.0.0.1", path.port), 60) as phone:
+        phone.sendall(head.encode() + body[:-9])
+        until(lambda: files_of(web.pid, tmp_path / "spool"), "the upload's file")
+        web.send_signal(signal.SIGTERM)
+        until(lambda: not listens(path.port), "the end of listening")
+        phone.sendall(body[-9:])
+        assert b" 200 " in phone.recv(100)
+        assert web.wait(60) == 0
+    assert len([*path.source.glob("corn/*")]) == 1
+
+
+def test_a_body_without_the_token_is_kept_nowhere(online, tmp_path):
+    spool = tmp_path / "spool"
+    spool.mkdir()
+    path = online(GRANPIPE_TOKEN=TOKEN, TMPDIR=str(spool))
+    web = path.web()
+    before, held = memory_of(web.pid), []
+    head = f"{HEAD}{FORM}Content-Length: 39000000\r\n\r\n".encode()
+    clients = [socket.create_connection(("127.0.0.1", path.port), 60) for _ in range(5)]
+    for client in clients:
+        client.sendall(head + bytes(30_000_000))
+        held += files_of(web.pid, spool)
+    assert (held, memory_of(web.pid) - before < 20_000) == ([], True)
+    for client in clients:
+        client.sendall(bytes(9_000_000))
+        assert b" 401 " in client.recv(100)
+        client.close()
+    known = f"Authorization: Bearer {TOKEN}\r\n".encode()
+    with socket.create_connection(("127.0.0.1", path.port), 60) as client:
+        client.sendall(head[:-2] + known + b"\r\n" + bytes(30_000_000))
+        until(lambda: files_of(web.pid, spool), "a file for a body with the token")
+    expecting = head[:-2] + b"Expect: 100-continue\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", path.port), 60) as client:
+        client.sendall(expecting)
+        assert b" 401 " in client.recv(100)
 
 
 def test_what_is_hidden_in_or_behind_a_body_is_no_request(online):
