@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from granpipe.jobs.photomap import map_photos
     from granpipe.jobs.prepare import prepare
     from granpipe.jobs.single_photo import letterbox_photo
+    from granpipe.jobs.survey_options import Survey
     from granpipe.photo.letterbox import Box
 
 __all__ = [
@@ -34,6 +35,7 @@ __all__ = [
     "PhotoError",
     "Photographs",
     "Ranges",
+    "Survey",
     "__version__",
     "augment",
     "draw_parameters",
@@ -52,6 +54,7 @@ _HOMES = {
     "Parameters": "granpipe.copies.transform",
     "Photographs": "granpipe.jobs.photographs",
     "Ranges": "granpipe.copies.transform",
+    "Survey": "granpipe.jobs.survey_options",
     "augment": "granpipe.jobs.augment",
     "draw_parameters": "granpipe.copies.transform",
     "letterbox_photo": "granpipe.jobs.single_photo",

@@ -10,9 +10,20 @@ from conftest import ROOT
 HOUSE = ROOT / "granpipe"
 # Every room may import from those named behind it, and from itself.
 ROOMS = {
-    "commands": {"jobs", "mapping", "dataset", "copies", "photo", "engines", "stores", "errors"},
+    "commands": {
+        "jobs",
+        "survey",
+        "mapping",
+        "dataset",
+        "copies",
+        "photo",
+        "engines",
+        "stores",
+        "errors",
+    },
     "service": {"jobs", "mapping", "dataset", "copies", "photo", "engines", "stores", "errors"},
-    "jobs": {"mapping", "dataset", "copies", "photo", "engines", "stores", "errors"},
+    "jobs": {"survey", "mapping", "dataset", "copies", "photo", "engines", "stores", "errors"},
+    "survey": {"dataset", "photo", "stores", "errors"},
     "mapping": {"dataset", "photo", "stores", "errors"},
     "dataset": {"photo", "engines", "stores", "errors"},
     "copies": {"photo", "errors"},

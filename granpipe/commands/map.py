@@ -9,6 +9,7 @@ import click
 from granpipe import checks
 from granpipe.commands import options, reports
 from granpipe.commands.reports import MOST_LINES, printable
+from granpipe.commands.survey import survey, survey_of
 from granpipe.errors import DatasetError
 
 if TYPE_CHECKING:
@@ -80,6 +81,7 @@ if TYPE_CHECKING:
     metavar="DIR",
     help="What prepare --split wrote: group and split become columns of .csv and .geojson.",
 )
+@survey
 @options.workers
 @options.engine
 @options.quiet
@@ -95,6 +97,7 @@ def map_command(source: str, outputs: tuple[str, ...], quiet: bool, **settings: 
     """
     from granpipe.jobs.photomap import map_photos
 
+    settings["survey"] = survey_of(settings)
     if settings["links"] and settings["redact"] is not None:
         raise click.UsageError("--redact leaves out links; give it or --base-url.")
     if settings["overlay"] and settings["redact"] is not None:

@@ -9,6 +9,8 @@ import click
 from granpipe import checks
 from granpipe.commands import options, reports
 from granpipe.commands.reports import counted, printable
+from granpipe.commands.survey import NAMES as SURVEY
+from granpipe.commands.survey import survey, survey_of
 from granpipe.errors import DatasetError
 
 if TYPE_CHECKING:
@@ -32,6 +34,7 @@ _IN_TABLE = {
 _SECTIONS = {
     "Everyday": (),
     "Split": ("split", "fix_leaks", "folds", "hold_out", "together", "seed"),
+    "Positions": SURVEY,
     "Scale": (
         "workers",
         "engine",
@@ -145,6 +148,7 @@ def _rule(text: str) -> str:
     metavar="N",
     help="Random seed of the split.  [default: 0]",
 )
+@survey
 @options.workers
 @options.engine
 @click.option("--force", is_flag=True, help="Decode again also what is up to date.")
@@ -201,6 +205,7 @@ def prepare_command(
         raise click.UsageError("--preview needs arrays, which --dry-run does not write.")
     sheet = _sheet_place(preview, source) if preview else None
     rules = settings.pop("hold_out")
+    settings["survey"] = survey_of(settings)
     settings["hold_out"] = [rule for rule in rules if rule != "none"] if rules else None
     progress = partial(options.progress, quiet=quiet)
     report = prepare(

@@ -34,7 +34,7 @@ def _words(name: str, value: Any) -> Iterator[str]:
         yield from (option, "#" + bytes(value).hex())
     elif name == "max_memory":
         yield from (option, str(value // MEGABYTE))
-    elif name == "hold_out":
+    elif name in {"hold_out", "track"}:
         for rule in value:
             yield from (option, rule)
     elif value is True:

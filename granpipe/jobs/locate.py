@@ -14,11 +14,15 @@ from granpipe.engines.processes import WorkerCrashed
 from granpipe.engines.protocol import Engine
 from granpipe.jobs.read_beside import Asked, ReadBeside
 from granpipe.jobs.run import Progress, Run
+from granpipe.jobs.survey_options import Settled, tell_unset
 from granpipe.photo.gps import Position
 from granpipe.stores.protocol import Store
 
 _WITHOUT = """SELECT name FROM wanted JOIN records USING (name)
     WHERE latitude IS NULL AND name NOT IN (SELECT photo FROM located)"""
+_TIMES = f"""SELECT name, coalesce(nullif(records.taken_at, ''), given.taken_at, ''),
+    iif(records.taken_at = '', '', utc_offset) FROM ({_WITHOUT}) JOIN records USING (name)
+    LEFT JOIN given ON photo = name ORDER BY name"""
 _FROM_TABLE = f"""INSERT INTO located
     SELECT photo, given.latitude, given.longitude, NULL, 'table' FROM given
     WHERE given.latitude IS NOT NULL AND photo IN ({_WITHOUT})"""
@@ -35,15 +39,19 @@ class Locator:
         The photographs.
     beside : Beside
         What may be sidecars.
+    survey : Settled
+        Tracks.
     """
 
     run: Run
     source: Store
     beside: Beside
+    survey: Settled
 
     def locate(self, engine: Engine, progress: Progress) -> None:
         """Fill the table `located`."""
         self._by_sidecars(engine, progress)
+        self._by_tracks()
         self.run.index.execute(_FROM_TABLE)
 
     def _by_sidecars(self, engine: Engine, progress: Progress) -> None:
@@ -68,6 +76,17 @@ class Locator:
         self.run.work(ReadBeside(self.source), items, engine, progress, take)
         if problems:
             self.run.say(f"{len(problems):,} sidecars cannot be read, as {problems[0]}; mend that")
+
+    def _by_tracks(self) -> None:
+        tracks = self.survey.tracks()
+        if not tracks:
+            return
+        for name, taken_at, utc_offset in list(self.run.index.rows(_TIMES)):
+            position, _ = tracks.locate(taken_at, utc_offset)
+            if position:
+                keep_position(self.run.index, name, position)
+        if line := tell_unset(tracks):
+            self.run.say(line)
 
     def _ask(self) -> int:
         """Fill the table `asked` with photographs without a position, and their sidecars."""

@@ -21,6 +21,7 @@ from granpipe.jobs.map_index import MapIndex
 from granpipe.jobs.map_links import exports_of, folder_of, link_prefix, title_of
 from granpipe.jobs.run import Say
 from granpipe.jobs.see_photo import Job, SeePhoto
+from granpipe.jobs.survey_options import Survey, on_track, tell_unset
 from granpipe.mapping.leaflet import has_leaflet, leaflet_folder
 from granpipe.mapping.overlay import read_overlays
 from granpipe.mapping.sighting import Options, Sighting
@@ -83,6 +84,7 @@ def map_photos(
     dataset: _Path | None = None,
     workers: int | None = None,
     engine: str = "local",
+    survey: Survey | None = None,
     progress: Follow = None,
     say: Say | None = None,
 ) -> Report:
@@ -117,6 +119,8 @@ def map_photos(
     engine : str
         `local` for this machine's processes, or `spark`, which needs folders or buckets that every
         executor reaches.
+    survey : Survey, optional
+        What stands beside photographs and says where they were taken.
     progress : `bar` or callable, optional
         Show a bar; or what wraps the iterator over the results, and takes it and their number.
     say : callable, optional
@@ -137,11 +141,9 @@ def map_photos(
     title = None if title is None else checked("title", title, checks.title)
     redact = None if redact is None else checked("redact", redact, checks.DIGITS)
     links = None if links is None else checked("links", links, checks.address)
-    if links is not None and redact is not None:
-        raise OptionError("redact leaves out links; give it or links")
     layers = _listed(overlay)
-    if layers and redact is not None:
-        raise OptionError("redact leaves out exact positions, as overlay shows; give it or overlay")
+    if redact is not None:
+        _check_redacted(links, layers)
     named = _listed(outputs)
     if not named:
         raise OptionError("outputs: name a file")
@@ -157,6 +159,7 @@ def map_photos(
             "the page needs the network to show its map, unless you pip install 'granpipe[offline]'"
         )
     shapes = read_overlays(checked("overlay", one, checks.place) for one in layers)
+    tracks = (survey or Survey()).settled().tracks()
     index = MapIndex()
     search = Search(photos, take_beside=index.beside.take, has_classes=False)
     if dataset is not None:
@@ -168,14 +171,18 @@ def map_photos(
 
     def seen() -> Iterator[Sighting]:
         nonlocal mapped
-        with closing(workplace.run(SeePhoto(photos), jobs, None)) as results:
-            for one in _sightings(search, jobs, follow(results, len(jobs)), index.beside):
+        look = SeePhoto(photos, keeps_all=tracks is not None)
+        with closing(workplace.run(look, jobs, None)) as results:
+            for seen in _sightings(search, jobs, follow(results, len(jobs)), index.beside):
+                one = on_track(seen, tracks) if tracks else seen
                 verdicts[one.capture.verdict] += 1
                 mapped += one.capture.position is not None
                 yield one if redact is None else _redacted(one, redact)
 
     sightings = index.keep(seen())
     search.ignored -= index.beside.used()
+    if tracks and (line := tell_unset(tracks)):
+        say(line)
     if redact is None and index.sides:
         index.measure(sightings)
     options = Options(
@@ -186,9 +193,32 @@ def map_photos(
         thumbnails=thumbnails,
         overlay=shapes,
     )
+    _write(files, photos, sightings, options, links)
+    unseen = [f"{folder}: {why}" for folder, why in search.unlisted]
+    report = Report(sightings, verdicts, mapped, search.ignored, unseen)
+    if index.sides is None:
+        return report
+    return replace(report, matched=index.matched, elsewhere=index.sides - index.matched)
+
+
+def _check_redacted(links: str | None, layers: Sequence[_Path]) -> None:
+    """Raise OptionError where a map for sharing is to have what it leaves out."""
+    if links is not None:
+        raise OptionError("redact leaves out links; give it or links")
+    if layers:
+        raise OptionError("redact leaves out exact positions, as overlay shows; give it or overlay")
+
+
+def _write(
+    files: Sequence[tuple[Store, str]],
+    photos: Store,
+    sightings: Sequence[Sighting],
+    options: Options,
+    links: str | None,
+) -> None:
     tables = [(store, name) for store, name in files if _suffix(name) != ".html"]
     for store, name in files:
-        if redact is None:
+        if options.redact is None:
             options = replace(
                 options,
                 links=link_prefix(photos, store, links),
@@ -198,11 +228,6 @@ def map_photos(
         with store.writer(name) as file:
             for text in WRITERS[_suffix(name)].write(sightings, options):
                 file.write(text.encode())
-    unseen = [f"{folder}: {why}" for folder, why in search.unlisted]
-    report = Report(sightings, verdicts, mapped, search.ignored, unseen)
-    if index.sides is None:
-        return report
-    return replace(report, matched=index.matched, elsewhere=index.sides - index.matched)
 
 
 def _listed(paths: _Path | Sequence[_Path]) -> list[_Path]:

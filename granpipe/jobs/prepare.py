@@ -24,6 +24,7 @@ from granpipe.jobs.run import Run, Say, run_again
 from granpipe.jobs.shards import check_target, write_shards
 from granpipe.jobs.shards_options import SHARD_SIZE, ShardsReport, shards_wish
 from granpipe.jobs.split_plan import Wish
+from granpipe.jobs.survey_options import Survey
 from granpipe.photo.letterbox import Colour
 
 if TYPE_CHECKING:
@@ -116,6 +117,7 @@ def prepare(
     shards: str | os.PathLike[str] | None = None,
     shard_size: int = SHARD_SIZE,
     shard_format: str = "npy",
+    survey: Survey | None = None,
     progress: Follow = None,
     say: Say | None = None,
 ) -> Report:
@@ -188,6 +190,8 @@ def prepare(
         Samples of a shard, about.
     shard_format : str
         `npy`; `png`, without loss; or `jpeg:95`, with a quality of 1 to 100.
+    survey : Survey, optional
+        What stands beside photographs and says where they were taken; as before unless given.
     progress : `bar` or callable, optional
         Show a bar; or what wraps the iterator over the results, and takes it and their number.
     say : callable, optional
@@ -232,6 +236,7 @@ def prepare(
         _checked("labels", labels, checks.place),
         alike,
         None if drop is None else checked("drop", ",".join(drop), checks.flags),
+        survey or Survey(),
     )
 
     if wished and not dry_run:

@@ -1,9 +1,10 @@
 """How a run of `prepare` goes about it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from granpipe.engines.protocol import Engine
 from granpipe.jobs.split_plan import Wish
+from granpipe.jobs.survey_options import Survey
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,3 +22,4 @@ class Options:
     labels: str | None = None
     alike: bool | None = None
     drop: tuple[str, ...] | None = None
+    survey: Survey = field(default_factory=Survey)

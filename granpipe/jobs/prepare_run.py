@@ -14,6 +14,7 @@ from granpipe.dataset.names import (
     SETTINGS,
     SIDES,
     STATE,
+    SURVEY,
 )
 from granpipe.dataset.record import WITHOUT_ARRAY, Record
 from granpipe.dataset.sources import Search
@@ -22,6 +23,7 @@ from granpipe.dataset.together import Together
 from granpipe.engines.processes import WorkerCrashed
 from granpipe.errors import DatasetError, PhotoError, UnseenError
 from granpipe.jobs.class_folders import settle_classes
+from granpipe.jobs.complete_hashes import LACKING, complete_hashes
 from granpipe.jobs.deletions import check_planned
 from granpipe.jobs.duplicates import reject_duplicates
 from granpipe.jobs.given import Given
@@ -31,7 +33,6 @@ from granpipe.jobs.photo_index import PhotoIndex
 from granpipe.jobs.prepare_options import Options
 from granpipe.jobs.prepare_photo import Job, Outcome, PreparePhoto, Settings
 from granpipe.jobs.prepare_tables import PrepareTables
-from granpipe.jobs.read_off import ReadOff
 from granpipe.jobs.run import Progress, Run
 from granpipe.jobs.screening import Screening
 from granpipe.jobs.settle import settle
@@ -77,6 +78,7 @@ class PrepareRun:
         splits = self.side_plan is not None and "likeness" in self.side_plan.together.rules
         self.screening = Screening.of(run.ledger, options.alike, options.drop, is_split=splits)
         self.hashes = self.screening.needs_hashes
+        self.survey = options.survey.settled(run.ledger.noted(SURVEY))
         self.sides: Sides | None = None
         self.unseen: list[str] = []
         self.stale = False
@@ -208,28 +210,14 @@ class PrepareRun:
         """Add hashes that records lack; an array that is not as recorded is made again."""
         if not self.hashes:
             return
-        lacking = "SELECT name FROM wanted JOIN records USING (name) WHERE phash IS NULL"
-        self.index.execute("DELETE FROM todo")
-        chosen = f"SELECT row_number() OVER (ORDER BY name) - 1, name FROM ({lacking})"
-        count = self.index.execute(f"INSERT INTO todo {chosen}")
-        if not count:
-            return
-        self._plan()
-        query = f"SELECT name, {self.index.columns} FROM todo JOIN records USING (name)"
-        items = Items(self.index, query, count, lambda row: (row[0], Record.from_values(row[1:])))
-
-        def take(item: tuple[str, Record], result: Record | WorkerCrashed | None) -> None:
-            if isinstance(result, Record):
-                self.run.add(item[0], result, is_written=False)
-
-        self.run.work(ReadOff(self.run.store), items, self.options.engine, self.progress, take)
-        self._work(f"SELECT name FROM ({lacking}) JOIN photos USING (name)", with_records=False)
+        complete_hashes(self.run, self.options.engine, self.progress, self._plan)
+        self._work(f"SELECT name FROM ({LACKING}) JOIN photos USING (name)", with_records=False)
 
     # Positions, groups, tables
 
     def locate(self) -> None:
         """Find where photographs were taken whose own file does not say so."""
-        locator = Locator(self.run, self.source, self.photos.beside)
+        locator = Locator(self.run, self.source, self.photos.beside, self.survey)
         locator.locate(self.options.engine, self.progress)
 
     def deal(self) -> None:
@@ -269,6 +257,8 @@ class PrepareRun:
         if self.sides:
             notes |= self.sides.notes
         notes |= self.screening.notes()
+        if survey := self.survey.note():
+            notes[SURVEY] = survey
         if self.given.table:
             notes[LABELS_FROM] = self.given.table.place
         settle(self.run, tables.tables(), notes, _KEPT, self._end_stale_copies)
@@ -288,7 +278,7 @@ class PrepareRun:
         title = self.given.table.title if self.given.table else ""
         return PrepareTables(
             *(self.index, self.settings, plan, self.sides, ignored, self.classes(), title),
-            *(self.screening.drop, self.screening.finds_alike),
+            *(self.screening.drop, self.screening.finds_alike, self.survey.settings()),
         )
 
     def _end_stale_copies(self, digests: Mapping[str, str]) -> None:

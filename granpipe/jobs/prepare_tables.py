@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import PIL
@@ -62,6 +62,8 @@ class PrepareTables:
         Which flags are left out.
     has_alike : bool
         Near-duplicates are told, also without a split.
+    survey : mapping
+        What stands beside photographs; empty where nothing does.
     """
 
     index: Index
@@ -73,6 +75,7 @@ class PrepareTables:
     labels_from: str = ""
     drop: Sequence[str] = ()
     has_alike: bool = False
+    survey: Mapping[str, Any] = field(default_factory=dict)
 
     def tables(self) -> dict[str, Iterator[str]]:
         """Return the lines of each table by its name; dataset.json last."""
@@ -182,6 +185,7 @@ class PrepareTables:
             "max_memory": self.settings.max_memory,
             **({"labels": self.labels_from} if self.labels_from else {}),
             **({"drop": list(self.drop)} if self.drop else {}),
+            **self.survey,
             **self.side_settings,
         }
 

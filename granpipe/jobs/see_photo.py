@@ -45,9 +45,17 @@ _Fetched = bytes | PhotoError
 
 @dataclass(frozen=True, slots=True)
 class SeePhoto:
-    """Look at one photograph; runs in a worker, in `granpipe.engines.worker.Steps`."""
+    """Look at one photograph; runs in a worker, in `granpipe.engines.worker.Steps`.
+
+    Attributes
+    ----------
+    source : Store
+    keeps_all : bool
+        Photographs without a position have thumbnails, too, if they have a time.
+    """
 
     source: Store
+    keeps_all: bool = False
 
     @property
     def ahead(self) -> int:
@@ -86,7 +94,8 @@ class SeePhoto:
             fetched = self._whole(job)
         image = open_photo(fetched)
         capture = self._completed(job, read_capture(image, fetched))
-        if not (capture.position and job.thumbnail):
+        is_placed = capture.position or (self.keeps_all and capture.taken_at)
+        if not (is_placed and job.thumbnail):
             return capture, ""
         if len(fetched) < job.photo.size:
             image = open_photo(self._whole(job))

@@ -1,0 +1,1 @@
+"""What a field survey has beside its photographs: tracks, clocks and parcels."""
