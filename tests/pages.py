@@ -191,12 +191,13 @@ def _axe() -> str:
     pytest.skip("axe-core is not installed (npm install --global axe-core)")
 
 
-def violations(visit: Visit) -> list[str]:
-    """Return what axe-core finds wrong, a line for each element."""
+def violations(visit: Visit, *rules: str) -> list[str]:
+    """Return what axe-core finds wrong, by more rules if named, a line for each element."""
     visit.page.wait_for_timeout(250)  # lists and tables follow a change
     visit.page.evaluate(_axe())
     found = visit.page.evaluate(
-        "(tags) => axe.run({runOnly: tags, rules: {'target-size': {enabled: true}}})", _RULES
+        "(tags) => axe.run({runOnly: tags, rules: {'target-size': {enabled: true}}})",
+        [*_RULES, *rules],
     )
     return [
         f"{one['id']}: {node['html'][:160]}: {node['failureSummary']}"

@@ -17,7 +17,9 @@ from granpipe.service.intake import LARGEST, UNLABELLED, Intake, RefusedError
 from granpipe.service.map_view import MapView, window_of
 from granpipe.service.metrics import Metrics
 from granpipe.service.parts import open_events, open_positions, places
+from granpipe.service.place import place_in
 from granpipe.service.positions import Positions
+from granpipe.service.post_page import post_page
 from granpipe.service.request_log import RequestLog, cause_of
 from granpipe.service.settings import Settings
 from granpipe.stores.urls import open_store
@@ -28,7 +30,7 @@ _SHA256 = re.compile("[0-9a-f]{64}")
 _REQUEST_ID = re.compile("[A-Za-z0-9-]{1,64}")
 _RETRY_AFTER = "10"  # seconds
 _LARGEST_BODY = LARGEST + 100_000
-_OPEN = {"is_alive", "healthz", "readyz"}
+_OPEN = {"home", "is_alive", "healthz", "readyz"}
 _NO_RETURN = {400: "no_form", 401: "no_token", 403: "stranger", 422: "label"}
 _HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -82,6 +84,16 @@ class Desk:
             and (not self.token or is_token(self.token, given))
         )
 
+    def home(self) -> Response:
+        page, policy = post_page()
+        response = Response(page, mimetype="text/html")
+        response.headers["Content-Security-Policy"] = policy
+        return response
+
+    def labels(self) -> Response:
+        with self.index.passed():
+            return jsonify(labels=self.positions.labels())
+
     def is_alive(self) -> Response:
         return jsonify(ret_ack=_ALIVE)
 
@@ -111,7 +123,7 @@ class Desk:
         labels = request.form.getlist("label") or [UNLABELLED]
         if len(files) > 1 or len(labels) > 1:
             raise RefusedError(400, "send one file and one label in a form")
-        taken = self.intake.receive(files[0].read(), labels[0])
+        taken = self.intake.receive(files[0].read(), labels[0], place_in(request.form))
         g.photo = taken.sha256
         return jsonify(
             ret_ack=_THANKS + taken.kind,
@@ -193,7 +205,9 @@ def _answer(status: int, message: str, **headers: str) -> Response:
     response = jsonify(error=message)
     response.status_code = status
     if status == 401:
-        response.headers["WWW-Authenticate"] = 'Basic realm="granpipe"'
+        # A browser asks for a password where a page is opened, and not where a script asks.
+        scheme = "Basic" if "text/html" in request.headers.get("Accept", "") else "Bearer"
+        response.headers["WWW-Authenticate"] = f'{scheme} realm="granpipe"'
     response.headers.update(headers)
     return response
 
@@ -218,6 +232,8 @@ def make_app(
     desk = Desk(settings, events or open_events(settings), positions or open_positions(settings))
     app.extensions["granpipe"] = desk
     routes: list[tuple[str, Any, str]] = [
+        ("/", desk.home, "GET"),
+        ("/labels", desk.labels, "GET"),
         ("/is_alive", desk.is_alive, "GET"),
         ("/healthz", desk.healthz, "GET"),
         ("/readyz", desk.readyz, "GET"),

@@ -90,6 +90,11 @@ class IndexFile(Positions):
         with self._database.transaction() as connection:
             return connection.execute(query, values).fetchall()
 
+    def labels(self) -> list[str]:
+        """Return the classes of all rows."""
+        query = "SELECT DISTINCT label FROM photographs ORDER BY label"
+        return [label for (label,) in self._rows(query, ())]
+
     def stamp(self) -> object:
         """Return how often rows were written."""
         return self._rows("SELECT number FROM changes", ())[0][0]

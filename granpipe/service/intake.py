@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from granpipe.dataset.names import OWN, array_path, check_name, is_array_path
 from granpipe.errors import DatasetError, GranpipeError, PhotoError
+from granpipe.photo.exif import read_capture
 from granpipe.photo.opening import MAX_PIXELS, open_photo
 from granpipe.service.events import Event, Events
 from granpipe.service.gate import Gate
@@ -78,8 +79,17 @@ class Intake:
             Gate("events", events.check),
         )
 
-    def receive(self, data: bytes, label: str) -> Received:
+    def receive(self, data: bytes, label: str, place: bytes = b"") -> Received:
         """Keep a photograph and tell of it.
+
+        Parameters
+        ----------
+        data : bytes
+            The photograph.
+        label : str
+            Its class.
+        place : bytes
+            XMP with a position, which is kept beside it where it has none itself.
 
         Raises
         ------
@@ -97,6 +107,8 @@ class Intake:
         store, events = self.gates
         with store.passed():
             self._keep(sha256, source, data)
+            if place and not has_position(data):
+                self.photos.create(f"{source}.xmp", place)
         with events.passed():
             self.events.publish(Event(sha256, source, len(data)))
         return Received(kind, sha256, source)
@@ -218,6 +230,11 @@ def check_label(label: str) -> None:
         raise RefusedError(422, f"label: {error.detail}") from error
     if not is_array_path(array_path(source)):
         raise RefusedError(422, "label: cannot be a folder's name")
+
+
+def has_position(data: bytes) -> bool:
+    """Return whether a photograph that was opened says where it was taken."""
+    return read_capture(open_photo(data, MAX_PIXELS), data).position is not None
 
 
 def kind_of(data: bytes) -> tuple[str, str]:

@@ -12,7 +12,7 @@ from granpipe.jobs.prepare_online import Prepared
 
 _NUMBERS = ("left", "top", "right", "bottom")
 _PLACE = ("latitude", "longitude", "altitude")
-_TEXTS = ("taken_at", "utc_offset", "utc_offset_from", "camera")
+_TEXTS = ("taken_at", "utc_offset", "utc_offset_from", "camera", "flags")
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +127,10 @@ class Positions(Protocol):
         while after is not None:
             photos, after = self.page(window, label, after)
             yield from photos
+
+    def labels(self) -> list[str]:
+        """Return the classes of all photographs, in order."""
+        return sorted({photo.label for photo in self.all()})
 
     def stamp(self) -> object:
         """Return something else whenever something else may be known."""

@@ -4,7 +4,9 @@ import argparse
 import sys
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
+from granpipe.dataset.sidecars import fetch_sidecars, read_sidecars
 from granpipe.engines.choice import choose
 from granpipe.errors import DatasetError, GranpipeError
 from granpipe.jobs.prepare_online import OnlinePreparer, Prepared
@@ -99,7 +101,7 @@ class Worker:
         """Prepare photographs, then tell whoever reads of the rejected ones, then the index."""
         began = time.monotonic()
         done = self.preparer.run(entries)
-        known = [known_of(one, digests[one.source]) for one in done]
+        known = [self._known_of(one, digests[one.source]) for one in done]
         rejected = [one for one in known if one.facts["state"] == "rejected"]
         # What the index knows was told: an event may come again, or after a sweep.
         news = [one for one in rejected if self.positions.get(one.sha256) != one]
@@ -132,13 +134,26 @@ class Worker:
                 time.sleep(_BREATH)
 
     def _index(self, part: Sequence[Prepared], *, everything: bool) -> None:
-        known = [known_of(one, "") for one in part]
-        digests = [one.sha256 for one in known]
+        digests = [one.record.sha256 for one in part if one.record]
         new = set(digests) if everything else self.positions.lacking(digests)
-        lacking: list[Known] = [one for one in known if one.sha256 in new]
+        lacking = [
+            self._known_of(one, "") for one in part if one.record and one.record.sha256 in new
+        ]
         if lacking:
             self.positions.put(lacking)
             self.journal.note("indexed", photographs=len(lacking))
+
+    def _known_of(self, one: Prepared, sha256: str) -> Known:
+        """Return what is to be remembered of a photograph, with the position kept beside it."""
+        known = known_of(one, sha256)
+        if one.is_rejected or known.place:
+            return known
+        beside = f"{one.source}.xmp"
+        told = read_sidecars(one.source, fetch_sidecars(self.preparer.source, [beside]))
+        if not told.position:
+            return known
+        place = {"latitude": told.position.lat, "longitude": told.position.lon}
+        return replace(known, facts=known.facts | place | {"altitude": told.position.altitude})
 
 
 def _refusal(one: Known) -> Refusal:

@@ -225,11 +225,22 @@ def test_the_token_guards_every_route_but_those_that_say_whether_it_works(client
     assert told.count("\n") == 25
 
 
+@pytest.mark.parametrize(
+    "place",
+    [("91", "0"), ("x", "0"), ("nan", "0"), ("1", "inf"), ("1", ""), ("1e400", "1"), ("\0", "1")],
+)
+def test_a_position_that_is_none_is_400_and_keeps_nothing(client, tmp_path, jpeg, place):
+    form = dict(zip(("latitude", "longitude"), place, strict=True))
+    data = {"file": (io.BytesIO(jpeg), "a.jpg"), "label": "corn"} | form
+    refused(client().post("/post_image", data=data, environ_overrides=LOCAL), 400)
+    assert kept(tmp_path) == []
+
+
 def test_what_is_not_known_or_not_a_digest_is_404(client):
     here = client()
     for name in ("x", "0" * 64, "..%2f..%2fetc", "A" * 64):
         refused(here.get(f"/photographs/{name}", environ_overrides=LOCAL), 404)
-    refused(here.get("/", environ_overrides=LOCAL), 404)
+    refused(here.get("/nothing", environ_overrides=LOCAL), 404)
     refused(here.get("/post_image", environ_overrides=LOCAL), 405)
 
 
