@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 from io import BytesIO
 from pathlib import Path
@@ -15,31 +16,37 @@ from pathlib import Path
 from granpipe.service.events import Event
 from granpipe.service.queue import QueueFile
 
+import exif_blocks as eb
 from conftest import picture
 from harm import until
 from online import Online, form
+from slow_clients import send_slowly, strangers
 
 CLIENTS = 16
 
 
-def post_all(port: int, bodies: Sequence[tuple[bytes, str]]) -> list[float]:
-    """Post everything over a few lasting connections; return the seconds of each post."""
+def post_all(port: int, bodies: Sequence[tuple[bytes, str]], **headers: str) -> list[float]:
+    """Post everything over a few lasting connections; return the seconds of each that arrived."""
     turns, seconds = iter(bodies), list[float]()
     lock = threading.Lock()
 
     def post() -> None:
-        connection = http.client.HTTPConnection("127.0.0.1", port)
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
         while True:
             with lock:
                 body, kind = next(turns, (b"", ""))
             if not body:
                 return connection.close()
             began = time.perf_counter()
-            connection.request("POST", "/post_image", body, {"Content-Type": kind})
-            answer = connection.getresponse()
-            answer.read()
-            assert answer.status == 200, answer.status
-            seconds.append(time.perf_counter() - began)
+            try:
+                connection.request("POST", "/post_image", body, {"Content-Type": kind} | headers)
+                answer = connection.getresponse()
+                answer.read()
+            except (OSError, http.client.HTTPException):
+                connection.close()
+                continue
+            if answer.status == 200:
+                seconds.append(time.perf_counter() - began)
 
     threads = [threading.Thread(target=post) for _ in range(CLIENTS)]
     for thread in threads:
@@ -47,6 +54,37 @@ def post_all(port: int, bodies: Sequence[tuple[bytes, str]]) -> list[float]:
     for thread in threads:
         thread.join()
     return seconds
+
+
+def bench_slow_clients(port: int, count: int = 600, **headers: str) -> None:
+    """Print how posts of 100 kB do beside slow clients, and phones at 15 kB/s beside strangers."""
+    number = 0
+    for slow in (0, 100, 300):
+        bodies = []
+        for _ in range(count):
+            number += 1
+            bodies.append(form(eb.jpeg_at(1.0, number / 100) + bytes(100_000), "corn"))
+        with strangers(port, slow):
+            began = time.perf_counter()
+            seconds = sorted(post_all(port, bodies, **headers))
+            took = time.perf_counter() - began
+        print(f"  {slow:3} slow clients: {len(seconds)} of {count} posts arrive, ", end="")
+        if seconds:
+            slowest = 1000 * seconds[int(0.99 * (len(seconds) - 1))]
+            print(f"{len(seconds) / took:,.0f} a second, p99 {slowest:.0f} ms, ", end="")
+            print(f"at most {1000 * seconds[-1]:.0f} ms", end="")
+        print(flush=True)
+
+    def phone(at: int) -> int:
+        body, kind = form(eb.jpeg_at(2.0, at) + bytes(300_000), "corn")
+        try:
+            return send_slowly(port, body, kind, 20.0, **headers)
+        except (OSError, IndexError):
+            return 0
+
+    with strangers(port, 100), ThreadPoolExecutor(6) as phones:
+        arrived = [*phones.map(phone, range(6))].count(200)
+    print(f"  phones at 15 kB/s beside 100 slow strangers: {arrived} of 6 arrive", flush=True)
 
 
 def memory_of(pid: int) -> float:
@@ -82,11 +120,13 @@ def bench_service(photos: Sequence[Path], folder: Path) -> None:
         servers = [web.pid]
         began, before = time.perf_counter(), seconds_of(servers)
         seconds = sorted(post_all(path.port, bodies))
+        assert len(seconds) == count
         took, spent = time.perf_counter() - began, seconds_of(servers) - before
         slowest = 1000 * statistics.quantiles(seconds, n=100)[98]
         print(f"\n{count:,} posts, the web server, {CLIENTS} clients")
         print(f"  {count / took:,.0f} posts/s, 99th percentile {slowest:.0f} ms", end=", ")
         print(f"{1000 * spent / count:.1f} CPU ms a post", flush=True)
+        bench_slow_clients(path.port)
         began, before = time.perf_counter(), cpu_seconds()
         worker = path.worker()
         until(lambda: path.arrays() >= count, "the worker", 600)

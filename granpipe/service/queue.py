@@ -1,5 +1,6 @@
 """Events in a SQLite file, for one worker."""
 
+import threading
 import time
 from collections.abc import Sequence
 
@@ -21,10 +22,12 @@ class QueueFile:
     def __init__(self, folder: str) -> None:
         self._database = Database(folder, "events.sqlite", _SCHEMA)
         self._taken = 0
+        self._turn = threading.Lock()
 
     def publish(self, event: Event) -> None:
         """Add a row."""
-        with self._database.transaction() as connection:
+        # Writers that SQLite lets wait sleep ever longer, and overtake each other.
+        with self._turn, self._database.transaction() as connection:
             connection.execute(
                 "INSERT INTO photographs (sha256, source, size) VALUES (?, ?, ?)",
                 (event.sha256, event.source, event.size),

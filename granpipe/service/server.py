@@ -108,6 +108,7 @@ def serve(app: Flask, host: str, port: int, is_wanted: IsWanted, log: RequestLog
         listen=f"[{host}]:{port}" if ":" in host else f"{host}:{port}",
         threads=_THREADS,
         connection_limit=_CONNECTIONS,
+        recv_bytes=65_536,
         max_request_header_size=_LARGEST_HEADER,
         max_request_body_size=2 * LARGEST,
         outbuf_high_watermark=_OUTPUT,

@@ -7,6 +7,7 @@ from contextlib import suppress
 from functools import cache
 
 _LONGEST_PATH = 3_999
+_SYNCED = set[bytes]()
 
 
 def check_regular(status: os.stat_result) -> None:
@@ -54,11 +55,23 @@ def refusal(root: str, path: str) -> str:
 
 
 def sync_folder(folder: bytes) -> None:
-    """See the names in a folder onto the disk, and its own name; where a system can do that."""
-    for place in (folder, os.path.dirname(folder)):
-        with suppress(PermissionError):  # of Windows, or of a folder above that is not ours
-            number = os.open(place or b".", os.O_RDONLY)
-            try:
-                os.fsync(number)
-            finally:
-                os.close(number)
+    """See the names in a folder onto the disk, and once its own name; where a system can."""
+    _sync(folder)
+    if folder not in _SYNCED:
+        _sync(os.path.dirname(folder) or b".")
+        _SYNCED.add(folder)
+
+
+def remove_folder(folder: bytes) -> None:
+    """Remove an empty folder; OSError where it is not."""
+    _SYNCED.discard(folder)
+    os.rmdir(folder)
+
+
+def _sync(folder: bytes) -> None:
+    with suppress(PermissionError):  # of Windows, or of a folder above that is not ours
+        number = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(number)
+        finally:
+            os.close(number)

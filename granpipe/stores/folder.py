@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import IO
 
 from granpipe.errors import DatasetError
-from granpipe.stores.disk import check_regular, free, ignores_case, refusal, sync_folder
+from granpipe.stores import disk
 from granpipe.stores.locks import lock, lock_or_tell
 from granpipe.stores.owner import busy_with, owner_of, this_process
 from granpipe.stores.protocol import Entry, Held, Store
@@ -63,7 +63,7 @@ class Folder:
         number = os.open(self.locate(path), _TO_READ)
         try:
             before = os.fstat(number)
-            check_regular(before)
+            disk.check_regular(before)
             data = _read(number, before.st_size)
             after = os.fstat(number)
         finally:
@@ -91,7 +91,7 @@ class Folder:
     @contextmanager
     def _open(self, path: str) -> Iterator[IO[bytes]]:
         with open(os.open(self.locate(path), _TO_READ), "rb", buffering=0) as file:
-            check_regular(os.fstat(file.fileno()))
+            disk.check_regular(os.fstat(file.fileno()))
             yield file
 
     def write(self, path: str, data: bytes | bytearray) -> str:
@@ -112,7 +112,7 @@ class Folder:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        sync_folder(os.path.dirname(self.locate(path)))
+        disk.sync_folder(os.path.dirname(self.locate(path)))
 
     def _check_run(self) -> None:
         if self.scratch and not os.path.isdir(self.locate(self.scratch)):
@@ -168,14 +168,14 @@ class Folder:
             try:
                 with open(temporary, "wb", buffering=0) as file:
                     _write(file.fileno(), data)
+                    os.link(temporary, target)
                     os.fsync(file.fileno())
-                os.link(temporary, target)
             except FileExistsError:
                 return None
             finally:
                 with suppress(OSError):
                     os.unlink(temporary)
-            sync_folder(os.path.dirname(target))
+            disk.sync_folder(os.path.dirname(target))
             return version_of(os.stat(target))
 
     def replace(self, path: str, data: bytes, version: str) -> str | None:
@@ -198,11 +198,11 @@ class Folder:
                 os.unlink(target)
             for depth in range(path.count("/"), 0, -1):
                 with suppress(OSError):  # not empty
-                    os.rmdir(self.locate("/".join(path.split("/")[:depth])))
+                    disk.remove_folder(self.locate("/".join(path.split("/")[:depth])))
 
     def refusal(self, path: str) -> str:
         """Return why the disk cannot have such a path."""
-        return refusal(self.root, path)
+        return disk.refusal(self.root, path)
 
     def is_missing(self) -> bool:
         """Return whether nothing has its name, or a file has."""
@@ -210,7 +210,7 @@ class Folder:
 
     def ignores_case(self) -> bool:
         """Look whether the deepest folder that is there goes by its name in the other case, too."""
-        return ignores_case(self.root)
+        return disk.ignores_case(self.root)
 
     def is_within(self, other: Store) -> bool:
         """Tell whether the folder is the other or below it, wherever links lead."""
@@ -222,7 +222,7 @@ class Folder:
 
     def free(self) -> int | None:
         """Return the bytes that are free on the disk."""
-        return free(self.root)
+        return disk.free(self.root)
 
     @contextmanager
     def hold(
