@@ -6,6 +6,7 @@ import random
 import subprocess
 import sys
 import time
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,7 @@ from clusters import cluster  # noqa: F401 - a fixture
 from drivers import driver, drivers  # noqa: F401 - fixtures
 from harm import ROOT, injected, signals_are_obeyed  # noqa: F401 - fixtures
 from online import client, online  # noqa: F401 - fixtures
+from search_servers import search_programs, search_server  # noqa: F401 - fixtures
 
 PHOTOS = ROOT.parent / "shared" / "photos"
 
@@ -36,6 +38,7 @@ MARKS = {
     "server": "servers",
     "noida": "servers",
     "online": "servers",
+    "search_server": "servers",
     "cluster": "spark",
     "browser": "browser",
 }
@@ -66,6 +69,14 @@ def pytest_report_header(config: pytest.Config) -> str:
 def pytest_terminal_summary(terminalreporter, exitstatus: int, config: pytest.Config) -> None:
     if exitstatus == pytest.ExitCode.TESTS_FAILED:
         terminalreporter.write_line(f"to draw the same again: --seed {config.option.drawn_from}")
+    facts = [
+        fact
+        for report in terminalreporter.getreports("passed")
+        if report.when == "call"
+        for fact in report.user_properties
+    ]
+    for program, count in sorted(Counter(of for name, of in facts if name == "server").items()):
+        terminalreporter.write_line(f"on {program}: {count} tests passed")
 
 
 @pytest.hookimpl(tryfirst=True)

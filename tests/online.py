@@ -133,7 +133,7 @@ def form(data: bytes, label: str | None = None, name: str = "a.jpg") -> tuple[by
 @pytest.fixture
 def online(tmp_path):
     """Make a set of folders for the online path; its processes end with the test."""
-    for package in ("flask", "waitress", "confluent_kafka", "elasticsearch"):
+    for package in ("flask", "waitress", "confluent_kafka", "elastic_transport"):
         pytest.importorskip(package, reason="the extra service is not installed")
     made = []
 

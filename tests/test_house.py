@@ -38,7 +38,7 @@ for room in ("commands", "service", "jobs", "dataset", "copies", "engines"):
 # The package that one room alone may import.
 TENANTS = {"click": "commands", "obstore": "stores", "folium": "mapping"}
 TENANTS |= {"tqdm": "jobs", "pyspark": "engines", "pyarrow": "engines"}
-TENANTS |= {"flask": "service", "confluent_kafka": "service", "elasticsearch": "service"}
+TENANTS |= {"flask": "service", "confluent_kafka": "service", "elastic_transport": "service"}
 # What opens a path, an address or a process has no place where pictures are worked on.
 BARRED = {
     "pathlib",

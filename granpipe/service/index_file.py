@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from granpipe.service.database import Database
+from granpipe.service.events import Refusal
 from granpipe.service.positions import PAGE, Known, Page, Positions, Window, in_parts
 
 # Earlier versions had an R*Tree. At a million photographs, the plain index is as fast.
@@ -14,6 +15,7 @@ CREATE TABLE IF NOT EXISTS photographs (
     lat REAL, lon REAL);
 DROP TABLE IF EXISTS places;
 CREATE INDEX IF NOT EXISTS photographs_by_place ON photographs (lat, lon);
+CREATE INDEX IF NOT EXISTS photographs_by_label ON photographs (label);
 CREATE TABLE IF NOT EXISTS changes (number INTEGER);
 INSERT INTO changes SELECT 0 WHERE NOT EXISTS (SELECT 1 FROM changes);
 """
@@ -38,7 +40,7 @@ class IndexFile(Positions):
     def __init__(self, folder: str) -> None:
         self._database = Database(folder, "positions.sqlite", _SCHEMA)
 
-    def put(self, photos: Sequence[Known]) -> None:
+    def put(self, photos: Sequence[Known]) -> list[Refusal]:
         """Write rows, all or none."""
         with self._database.transaction() as connection:
             connection.executemany(
@@ -49,6 +51,7 @@ class IndexFile(Positions):
                 map(_row, photos),
             )
             connection.execute(_CHANGED)
+        return []
 
     def delete(self, digests: Sequence[str]) -> None:
         """Delete rows, all or none."""

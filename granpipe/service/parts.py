@@ -5,7 +5,6 @@
 
 import platform
 from importlib.metadata import version
-from urllib.parse import urlsplit
 
 import PIL
 
@@ -27,11 +26,11 @@ def open_events(settings: Settings) -> Events:
 
 
 def open_positions(settings: Settings) -> Positions:
-    """Return the index: an Elasticsearch server, or a SQLite file."""
+    """Return the index: a search server, or a SQLite file."""
     if settings.search:
         from granpipe.service.search_index import SearchIndex
 
-        return SearchIndex(settings.search)
+        return SearchIndex(settings)
     from granpipe.service.index_file import IndexFile
 
     return IndexFile(settings.state)
@@ -39,7 +38,6 @@ def open_positions(settings: Settings) -> Positions:
 
 def places(settings: Settings) -> dict[str, object]:
     """Return versions, and where things are, without secrets: what a process says as it starts."""
-    searched = urlsplit(settings.search)
     return {
         "granpipe": granpipe.__version__,
         "python": platform.python_version(),
@@ -48,7 +46,7 @@ def places(settings: Settings) -> dict[str, object]:
         "source": settings.source,
         "output": settings.output,
         "events": settings.kafka or f"{settings.state}/events.sqlite",
-        "index": f"{searched.scheme}://{searched.netloc.rpartition('@')[2]}"
+        "index": f"{settings.search}/{settings.search_index}"
         if settings.search
         else f"{settings.state}/positions.sqlite",
         "engine": settings.engine,

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from granpipe.dataset.names import array_path, label_of, shown
 from granpipe.jobs.prepare_online import Prepared
+from granpipe.service.events import Refusal
 
 _NUMBERS = ("left", "top", "right", "bottom")
 _PLACE = ("latitude", "longitude", "altitude")
@@ -84,8 +85,11 @@ PAGE = 1_000
 class Positions(Protocol):
     """The index. All raise DownError."""
 
-    def put(self, photos: Sequence[Known]) -> None:
-        """Remember photographs, each in place of what was known of the same bytes."""
+    def put(self, photos: Sequence[Known]) -> list[Refusal]:
+        """Remember photographs, each in place of what was known of the same bytes.
+
+        Return those that the index cannot hold, now or later.
+        """
 
     def delete(self, digests: Sequence[str]) -> None:
         """Forget photographs; those of which nothing is known are no error."""
@@ -130,7 +134,6 @@ class Positions(Protocol):
 
     def labels(self) -> list[str]:
         """Return the classes of all photographs, in order."""
-        return sorted({photo.label for photo in self.all()})
 
     def stamp(self) -> object:
         """Return something else whenever something else may be known."""

@@ -1,15 +1,13 @@
-"""The index on an Elasticsearch server, by way of its official client."""
+"""The index on a search server, for many machines and many readers."""
 
-import logging
-import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Any
 
-from granpipe.service.events import DownError
+from granpipe.service.events import DownError, Refusal
 from granpipe.service.positions import PAGE, Known, Page, Positions, Window, in_parts
+from granpipe.service.search_server import SearchServer, error_type
+from granpipe.service.settings import Settings
 
-INDEX = "photographs"
 _MAPPINGS = {
     "properties": {
         "sha256": {"type": "keyword"},
@@ -19,72 +17,68 @@ _MAPPINGS = {
         "facts": {"type": "object", "enabled": False},
     }
 }
-_PATIENCE = 10.0  # seconds
-_BETWEEN_STAMPS = 5.0
+_EXISTS = "resource_already_exists_exception"
 
 
 class SearchIndex(Positions):
-    """The index `photographs` of a server.
+    """An index of a search server.
 
     Parameters
     ----------
-    url : str
-        https://host:port, with user and password where they are needed.
+    settings : Settings
     """
 
-    def __init__(self, url: str) -> None:
-        from elasticsearch import Elasticsearch  # noqa: PLC0415 - the extra service
-
-        # The client logs addresses, in which a password may stand.
-        logging.getLogger("elastic_transport").setLevel(logging.CRITICAL)
-        self._client = Elasticsearch(url, request_timeout=_PATIENCE, max_retries=1)
+    def __init__(self, settings: Settings) -> None:
+        self._server = SearchServer(settings)
+        self._path = f"/{settings.search_index}"
         self._was_there = False
 
-    @contextmanager
-    def _answering(self) -> Iterator[Any]:
-        """Give the client."""
-        from elasticsearch import ApiError, TransportError  # noqa: PLC0415 - the extra service
-
-        try:
-            yield self._client
-        except (ApiError, TransportError) as error:
-            raise DownError(f"search server: {type(error).__name__}") from error
-
-    def _make(self, client: Any) -> None:
+    def _make(self) -> None:
         """See that the index is there: a bulk request would make it without its mapping."""
-        is_there, was_there = bool(client.indices.exists(index=INDEX)), self._was_there
+        is_there, was_there = self._server.ask("HEAD", self._path) is not None, self._was_there
         self._was_there = is_there
         if was_there and not is_there:
             # Whoever hears of it fills the next one with all that was in this one.
             raise DownError("search server: has lost its index")
         if not is_there:
-            client.indices.create(index=INDEX, mappings=_MAPPINGS)
+            try:
+                self._server.ask("PUT", self._path, {"mappings": _MAPPINGS})
+            except DownError as error:
+                if _EXISTS not in str(error):  # another process was faster
+                    raise
             self._was_there = True
 
-    def put(self, photos: Sequence[Known]) -> None:
+    def put(self, photos: Sequence[Known]) -> list[Refusal]:
         """Index documents, each in place of that of the same SHA-256."""
+        refused = []
         for part in in_parts(photos):
+            self._make()
             lines: list[dict[str, Any]] = []
             for photo in part:
-                lines += [{"index": {"_index": INDEX, "_id": photo.sha256}}, _document(photo)]
-            with self._answering() as client:
-                self._make(client)
-                answer = client.bulk(operations=lines, refresh=True)
-            if answer["errors"]:
-                raise DownError("search server: did not take all documents")
+                lines += [{"index": {"_id": photo.sha256}}, _document(photo)]
+            for photo, result in zip(part, self._bulk(lines), strict=True):
+                if result["status"] == 400:
+                    # It will be refused for ever; others, and later ones, are none the worse.
+                    refused.append(_refusal(photo, result))
+        return refused
+
+    def _bulk(self, lines: Sequence[object]) -> list[dict[str, Any]]:
+        """Return what became of each action; raise DownError where one is to be tried again."""
+        results = self._server.bulk(f"{self._path}/_bulk?refresh=true", lines)
+        for result in results:
+            if result["status"] >= 300 and result["status"] not in {400, 404}:
+                why = f"{result['status']} {error_type(result)}"
+                raise DownError(f"search server: did not take all documents ({why})")
+        return results
 
     def delete(self, digests: Sequence[str]) -> None:
-        """Delete documents; one that is not there is no error of a bulk request."""
+        """Delete documents; one that is not there is no error."""
         for part in in_parts(digests):
-            lines = [{"delete": {"_index": INDEX, "_id": sha256}} for sha256 in part]
-            with self._answering() as client:
-                answer = client.bulk(operations=lines, refresh=True)
-            if any(item["delete"]["status"] not in {200, 404} for item in answer["items"]):
-                raise DownError("search server: did not delete all documents")
+            self._bulk([{"delete": {"_id": sha256}} for sha256 in part])
 
     def get(self, sha256: str) -> Known | None:
         """Return a document."""
-        return next(self._search({"ids": {"values": [sha256]}}, 1), None)
+        return next(iter(self._search({"ids": {"values": [sha256]}}, 1)), None)
 
     def lacking(self, digests: Sequence[str]) -> set[str]:
         """Return the digests that no document has."""
@@ -102,38 +96,48 @@ class SearchIndex(Positions):
             filters.append({"term": {"label": label}})
         if window:
             filters.append({"bool": {"should": [_box(window, *span) for span in window.spans()]}})
-        found = list(self._search({"bool": {"filter": filters}}, limit))
+        found = self._search({"bool": {"filter": filters}}, limit)
         return found, found[-1].sha256 if len(found) == limit else None
 
-    def _search(self, query: dict[str, Any], size: int) -> Iterator[Known]:
-        from elasticsearch import NotFoundError  # noqa: PLC0415 - the extra service
+    def _search(self, query: dict[str, Any], size: int) -> list[Known]:
+        order = [{"sha256": "asc"}]
+        body = {"query": query, "size": size, "sort": order, "track_total_hits": False}
+        # Nothing was put there yet where there is no index, and who reads makes none.
+        answer = self._server.ask("POST", f"{self._path}/_search", body)
+        hits = answer["hits"]["hits"] if answer else []
+        found = [hit["_source"] for hit in hits]
+        return [Known(one["sha256"], one["source"], one["facts"]) for one in found]
 
-        try:
-            with self._answering() as client:
-                order = [{"sha256": "asc"}]
-                answer = client.search(index=INDEX, query=query, size=size, sort=order)
-        except DownError as error:
-            if isinstance(error.__cause__, NotFoundError):
-                return  # nothing was put there yet, and who reads makes nothing
-            raise
-        for hit in answer["hits"]["hits"]:
-            told = hit["_source"]
-            yield Known(told["sha256"], told["source"], told["facts"])
+    def labels(self) -> list[str]:
+        """Return the classes of all documents, of so many as a server counts at once."""
+        aggregation = {"terms": {"field": "label", "size": 10_000, "order": {"_key": "asc"}}}
+        body = {"size": 0, "aggs": {"labels": aggregation}}
+        answer = self._server.ask("POST", f"{self._path}/_search", body)
+        return [one["key"] for one in answer["aggregations"]["labels"]["buckets"]] if answer else []
 
     def stamp(self) -> object:
-        """Return another number every few seconds: the server tells of no changes."""
-        return int(time.monotonic() / _BETWEEN_STAMPS)
+        """Return how many documents there are, and the sum of their numbers of writing."""
+        sums = {"written": {"sum": {"field": "_seq_no"}}}
+        body = {"size": 0, "track_total_hits": True, "aggs": sums}
+        answer = self._server.ask("POST", f"{self._path}/_search", body)
+        if answer is None:
+            return 0
+        return answer["hits"]["total"]["value"], answer["aggregations"]["written"]["value"]
 
     def close(self) -> None:
         """Close the connections."""
-        self._client.close()
+        self._server.close()
 
 
 def _document(photo: Known) -> dict[str, Any]:
     place = photo.place
-    told = {"sha256": photo.sha256, "source": photo.source, "label": photo.label}
+    document = {"sha256": photo.sha256, "source": photo.source, "label": photo.label}
     where = {"place": {"lat": place[0], "lon": place[1]}} if place else {}
-    return told | where | {"facts": photo.facts}
+    return document | where | {"facts": photo.facts}
+
+
+def _refusal(photo: Known, result: dict[str, Any]) -> Refusal:
+    return Refusal(photo.sha256, photo.source, "not_indexed", error_type(result))
 
 
 def _box(window: Window, west: float, east: float) -> dict[str, Any]:

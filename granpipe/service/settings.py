@@ -7,15 +7,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from importlib.util import find_spec
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from granpipe.engines.choice import ENGINES
 from granpipe.errors import DatasetError
 from granpipe.stores.urls import open_store
 
-_PACKAGES = {"kafka": "confluent_kafka", "search": "elasticsearch"}
+_PACKAGES = {"kafka": "confluent_kafka", "search": "elastic_transport"}
 _CHOICES = {"engine": ENGINES, "log": ("text", "json"), "open": ("", "local")}
 _OF_THE_COMMAND_LINE = ("GRANPIPE_PREPARE_", "GRANPIPE_AUGMENT_", "GRANPIPE_MAP_")
 _TOKEN = re.compile("[A-Za-z0-9._~+/=-]*")  # RFC 6750, section 2.1
+
+_ADDRESS = re.compile(r"https?://(\w[\w.-]*|\[[\da-f:.]+\])(:\d+)?(/[\w.~/-]*)?", re.ASCII | re.I)
+_INDEX = re.compile("[a-z0-9][a-z0-9._-]{0,200}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +36,14 @@ class Settings:
     kafka : str
         Host and port of a Kafka broker; empty for a SQLite file.
     search : str
-        Address of an Elasticsearch server; empty for a SQLite file.
+        Addresses of the nodes of a search server, with commas between them; empty for a SQLite
+        file.
+    search_index : str
+        Name of the index there.
+    search_user, search_password, search_api_key : str
+        What it asks for: user and password, or a key as it wrote it (in base64).
+    search_ca : str
+        File with the certificates, in PEM, that its own is signed by.
     token : str
         What a request must carry.
     open : str
@@ -47,7 +58,12 @@ class Settings:
     output: str = ""
     state: str = "state"
     kafka: str = ""
-    search: str = field(default="", repr=False)
+    search: str = ""
+    search_index: str = "photographs"
+    search_user: str = ""
+    search_password: str = field(default="", repr=False)
+    search_api_key: str = field(default="", repr=False)
+    search_ca: str = ""
     token: str = field(default="", repr=False)
     open: str = ""
     engine: str = "local"
@@ -90,8 +106,7 @@ def _check(settings: Settings) -> None:
     for name, words in _CHOICES.items():
         if getattr(settings, name) not in words:
             raise DatasetError(f"GRANPIPE_{name.upper()}: write {' or '.join(filter(None, words))}")
-    if settings.search and not settings.search.startswith(("http://", "https://")):
-        raise DatasetError("GRANPIPE_SEARCH: write https://host:port")
+    _check_search(settings)
     if not _TOKEN.fullmatch(settings.token):
         raise DatasetError(
             "GRANPIPE_TOKEN: has a blank, a line break or another character than A-Z a-z 0-9 "
@@ -101,6 +116,34 @@ def _check(settings: Settings) -> None:
         raise DatasetError("GRANPIPE_TOKEN and GRANPIPE_OPEN: set one of them")
     if open_store(settings.output).is_within(open_store(settings.source)):
         raise DatasetError("GRANPIPE_OUTPUT: is inside GRANPIPE_SOURCE; choose another folder")
+
+
+def _check_search(settings: Settings) -> None:
+    if settings.search and not all(map(_is_address, settings.search.split(","))):
+        raise DatasetError(
+            "GRANPIPE_SEARCH: write https://host:port, with commas between several, and user and "
+            "password into GRANPIPE_SEARCH_USER and GRANPIPE_SEARCH_PASSWORD"
+        )
+    if not _INDEX.fullmatch(settings.search_index):
+        raise DatasetError("GRANPIPE_SEARCH_INDEX: write small letters, digits, . _ and -")
+    if bool(settings.search_user) != bool(settings.search_password):
+        raise DatasetError("GRANPIPE_SEARCH_USER and GRANPIPE_SEARCH_PASSWORD: set both or none")
+    if settings.search_user and settings.search_api_key:
+        raise DatasetError("GRANPIPE_SEARCH_USER and GRANPIPE_SEARCH_API_KEY: set one of them")
+    for name in ("user", "password", "api_key"):
+        text = getattr(settings, f"search_{name}")
+        if not text.isprintable() or (name == "api_key" and not _TOKEN.fullmatch(text)):
+            raise DatasetError(
+                f"GRANPIPE_SEARCH_{name.upper()}: has a line break or another character that it "
+                "cannot have"
+            )
+
+
+def _is_address(text: str) -> bool:
+    try:
+        return bool(_ADDRESS.fullmatch(text)) and urlsplit(text).port != 0
+    except ValueError:  # a port over 65535
+        return False
 
 
 def unknown_names(variables: Mapping[str, str] = os.environ) -> list[str]:

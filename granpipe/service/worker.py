@@ -107,7 +107,7 @@ class Worker:
         news = [one for one in rejected if self.positions.get(one.sha256) != one]
         if news:
             self.events.reject([_refusal(one) for one in news])
-        self.positions.put(known)
+        self._put(known)
         self.journal.note(
             "batch",
             photographs=len(done),
@@ -117,6 +117,10 @@ class Worker:
             seconds=round(time.monotonic() - began, 2),
             lag=self.events.lag(),
         )
+
+    def _put(self, known: Sequence[Known]) -> None:
+        if refused := self.positions.put(known):
+            self.events.reject(refused)
 
     def sweep(self, *, reindex: bool) -> None:
         """Look for what no event told, and for what the index does not know.
@@ -140,7 +144,7 @@ class Worker:
             self._known_of(one, "") for one in part if one.record and one.record.sha256 in new
         ]
         if lacking:
-            self.positions.put(lacking)
+            self._put(lacking)
             self.journal.note("indexed", photographs=len(lacking))
 
     def _known_of(self, one: Prepared, sha256: str) -> Known:

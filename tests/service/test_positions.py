@@ -2,23 +2,37 @@
 
 import gzip
 import json
+import traceback
 
 import pytest
 
+from harm import until
+from search_servers import KEY, PASSWORD, PROFILES, USER, answering, secured, settings
 
-@pytest.fixture(params=["file", pytest.param("noida", marks=pytest.mark.servers)])
-def index(request, tmp_path):
-    pytest.importorskip("elasticsearch", reason="the extra service is not installed")
+SERVERS = [pytest.param(profile, marks=pytest.mark.servers) for profile in PROFILES]
+
+
+@pytest.fixture(params=["file", *SERVERS])
+def index(request, tmp_path, record_property):
+    pytest.importorskip("elastic_transport", reason="the extra service is not installed")
     if request.param == "file":
         from granpipe.service.index_file import IndexFile
 
         index = IndexFile(str(tmp_path))
     else:
-        from granpipe.service.search_index import SearchIndex
-
-        index = SearchIndex(request.getfixturevalue("noida").variables["GRANPIPE_SEARCH"])
+        server = request.getfixturevalue("search_programs")(request.param)
+        record_property("server", request.param)
+        index = search_index(server.url)
     yield index
     index.close()
+
+
+def search_index(url: str, **more: str):
+    """Return an index of a name of its own."""
+    pytest.importorskip("elastic_transport", reason="the extra service is not installed")
+    from granpipe.service.search_index import SearchIndex
+
+    return SearchIndex(settings(url, **more))
 
 
 def known(number: int, label: str = "corn", place=None, state: str = "prepared"):
@@ -35,7 +49,9 @@ def test_what_is_put_is_found_by_digest_and_by_place_and_class(index):
 
     one, two = known(1, "corn", (48.5, 11.5)), known(2, "wheat", (-17.0, 179.9999999))
     three, four = known(3, "wheat", (-17.0, -179.5)), known(4, "corn")
+    assert index.labels() == []
     index.put([one, two, three, four])
+    assert index.labels() == ["corn", "wheat"]
     assert index.get(one.sha256) == one
     assert index.get("0" * 64) is None
     assert index.lacking([one.sha256, "f" * 64]) == {"f" * 64}
@@ -53,13 +69,11 @@ def test_what_is_put_twice_is_there_once_as_it_was_put_last(index):
     from granpipe.service.positions import Window
 
     index.put([known(1, "corn", (1.0, 2.0))])
-    before = index.stamp()
     index.put([known(1, "wheat", (3.0, 4.0))])
     assert [at.label for at in index.within(Window())] == ["wheat"]
     index.put([known(1, "wheat", state="rejected")])
     assert [*index.within(Window())] == []
     assert index.get(known(1).sha256).facts["state"] == "rejected"
-    assert isinstance(before, int)
 
 
 def test_what_is_deleted_is_not_found_and_to_delete_it_again_is_no_error(index):
@@ -90,7 +104,7 @@ def test_pages_follow_each_other_and_hold_no_more_than_asked_for(index):
     east = [known(number, "wheat", (-2.0, 179.0)) for number in range(8, 11)]
     index.put([*at_one_place, *west, *east, known(11)])
     asked = [(None, "", 12), (None, "corn", 6), (Window(), "", 11), (Window(), "corn", 5)]
-    asked += [(Window(178, -10, -178, 10), "", 6), (Window(178, -2, 180, 10), "wheat", 3)]
+    asked += [(Window(178, -10, -178, 10), "", 6), (Window(178, -2.5, 180, 10), "wheat", 3)]
     for window, label, count in asked:
         photos, after = index.page(window, label, None, 2)
         found = [*photos]
@@ -127,37 +141,187 @@ def test_a_file_with_an_r_tree_of_an_earlier_version_is_taken_over(tmp_path):
     index.close()
 
 
-def test_an_index_that_is_gone_counts_as_down_and_is_then_made_with_its_mapping(noida):
-    pytest.importorskip("elasticsearch", reason="the extra service is not installed")
-    from elasticsearch import Elasticsearch
+def test_the_stamp_changes_with_every_change_and_with_nothing_else(index):
+    stamps = [index.stamp()]
+    for change in (
+        lambda: index.put([known(1, "corn", (1.0, 2.0)), known(2)]),
+        lambda: index.put([known(1, "wheat", (1.0, 2.0))]),
+        lambda: index.delete([known(1).sha256]),
+    ):
+        change()
+        stamps.append(index.stamp())
+        assert [*index.all()] and index.stamp() == stamps[-1]
+    assert len(set(stamps)) == 4
 
+
+def test_an_index_that_is_gone_counts_as_down_and_is_then_made_with_its_mapping(search_server):
     from granpipe.service.events import DownError
     from granpipe.service.positions import Window
-    from granpipe.service.search_index import INDEX, SearchIndex
 
-    index = SearchIndex(noida.variables["GRANPIPE_SEARCH"])
+    index = search_index(search_server.url, index=f"gone-{search_server.profile}")
     index.put([known(1, "corn", (1.0, 2.0))])
-    with Elasticsearch(noida.variables["GRANPIPE_SEARCH"]) as client:
-        client.indices.delete(index=INDEX)
-        with pytest.raises(DownError, match="lost its index"):
-            index.put([known(2, "corn", (3.0, 4.0))])
+    path = f"/gone-{search_server.profile}"
+    search_server.ask("DELETE", path)
+    with pytest.raises(DownError, match="lost its index"):
         index.put([known(2, "corn", (3.0, 4.0))])
-        fields = client.indices.get_mapping(index=INDEX)[INDEX]["mappings"]["properties"]
-    assert fields["place"]["type"] == "geo_point"
+    index.put([known(2, "corn", (3.0, 4.0))])
+    (found,) = search_server.ask("GET", path).values()
+    assert found["mappings"]["properties"]["place"]["type"] == "geo_point"
     assert [at.sha256 for at in index.within(Window(3, 2, 5, 4), "corn")] == [known(2).sha256]
     index.close()
 
 
-def test_a_search_server_that_is_not_there_is_down():
-    pytest.importorskip("elasticsearch", reason="the extra service is not installed")
-    from granpipe.service.events import DownError
-    from granpipe.service.search_index import SearchIndex
-
-    index = SearchIndex("http://name:s3cret@127.0.0.1:1")
-    with pytest.raises(DownError, match="search server") as told:
-        index.get("0" * 64)
-    assert "s3cret" not in str(told.value)
+def test_a_document_that_is_refused_costs_no_other_and_is_told(search_server):
+    index = search_index(search_server.url)
+    one, impossible, two = known(1, "corn", (1.0, 2.0)), known(2, "corn", (91.0, 2.0)), known(3)
+    (refused,) = index.put([one, impossible, two])
+    assert (refused.sha256, refused.source) == (impossible.sha256, impossible.source)
+    assert refused.reason == "not_indexed"
+    assert "exception" in refused.detail
+    assert [*index.all()] == [one, two]
     index.close()
+
+
+def test_a_document_that_may_be_taken_later_makes_the_server_count_as_down(search_server):
+    from granpipe.service.events import DownError
+
+    name = f"blocked-{search_server.profile}"
+    index = search_index(search_server.url, index=name)
+    index.put([known(1)])
+    search_server.ask("PUT", f"/{name}/_settings", {"index.blocks.write": True})
+    with pytest.raises(DownError, match=r"not take all documents \(403 cluster_block_exception\)"):
+        index.put([known(2)])
+    search_server.ask("PUT", f"/{name}/_settings", {"index.blocks.write": False})
+    assert index.put([known(2)]) == []
+    assert [*index.all()] == [known(1), known(2)]
+    index.close()
+
+
+def test_a_server_that_is_killed_is_down_and_answers_when_it_is_back(search_server):
+    from granpipe.service.events import DownError
+
+    index = search_index(search_server.url)
+    index.put([known(1)])
+    search_server.kill()
+    for ask in (lambda: index.get(known(1).sha256), lambda: index.put([known(2)])):
+        with pytest.raises(DownError, match="search server: Connection refused"):
+            ask()
+    search_server.start()
+    until(lambda: answers(index), "the shards")
+    index.put([known(2)])
+    assert [*index.all()] == [known(1), known(2)]
+    index.close()
+
+
+def answers(index) -> bool:
+    from granpipe.service.events import DownError
+
+    try:
+        index.stamp()
+    except DownError as error:
+        assert "503" in str(error)  # it answers before it has read its index
+        return False
+    return True
+
+
+def test_a_secured_server_is_reached_by_its_ca_with_a_key_or_user_and_password(
+    search_server, tmp_path
+):
+    with secured(search_server, tmp_path) as (url, ca):
+        nodes = f"https://127.0.0.1:1,{url}/"  # the first one is down
+        by_key = search_index(nodes, ca=ca, api_key=KEY)
+        by_name = search_index(url, ca=ca, user=USER, password=PASSWORD)
+        for number, index in enumerate((by_key, by_name)):
+            index.put([known(number, "corn", (1.0, 2.0))])
+            assert [*index.all()] == [known(number, "corn", (1.0, 2.0))]
+            index.close()
+
+
+REFUSED = [
+    ({"api_key": KEY[::-1]}, "access denied (401"),
+    ({"user": USER, "password": PASSWORD[1:]}, "access denied (401"),
+    ({}, "access denied (401"),
+    ({"api_key": KEY, "ca": ""}, "certificate not trusted (unable to get local issuer"),
+]
+
+
+@pytest.mark.parametrize(("more", "said"), REFUSED)
+def test_who_is_not_let_in_reads_why_in_one_line_without_secrets(
+    search_server, tmp_path, more, said, capfd, caplog
+):
+    from granpipe.service.events import DownError
+
+    with secured(search_server, tmp_path) as (url, ca):
+        index = search_index(url, **{"ca": ca} | more)
+        for ask in (lambda: index.get("0" * 64), lambda: index.put([known(1)])):
+            with pytest.raises(DownError) as refused:
+                ask()
+            assert said in str(refused.value) and "\n" not in str(refused.value)
+            chain = "".join(traceback.format_exception(refused.value))
+            printed = chain + repr(index._server) + caplog.text + "".join(capfd.readouterr())
+            for secret in (KEY, KEY[::-1], PASSWORD, PASSWORD[1:], "Authorization"):
+                assert secret not in printed
+        index.close()
+
+
+@pytest.mark.parametrize(
+    ("status", "kind", "body", "said"),
+    [
+        (200, "text/html", b"<html>welcome</html>", "something else than JSON"),
+        (200, "application/json", b"{", "something else than JSON"),
+        (200, "application/json", b"[]", "something else than JSON"),
+        (502, "text/html", b"<html>bad gateway</html>", "502"),
+        (400, "application/json", b'{"error": {"type": "parsing"}}', "400 parsing"),
+    ],
+)
+def test_what_is_no_search_server_is_told_with_its_status(status, kind, body, said):
+    from granpipe.service.events import DownError
+
+    with answering(status, kind, body) as url:
+        index = search_index(url)
+        with pytest.raises(DownError, match=f"search server: answers {said}") as told:
+            index.get("0" * 64)
+        assert "html" not in str(told.value)
+        index.close()
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "said"),
+    [
+        ("SEARCH", "http://name:s3cret/part@host:9200", "write https://host:port"),
+        ("SEARCH", "http://name:12/s3cret@host:9200", "write https://host:port"),
+        ("SEARCH", "https://name:s3cret@host", "GRANPIPE_SEARCH_PASSWORD"),
+        ("SEARCH", "https://host:99999", "write https://host:port"),
+        ("SEARCH", "https://one:9200,", "commas between several"),
+        ("SEARCH", "host:9200", "write https://host:port"),
+        ("SEARCH_INDEX", "Fields", "small letters"),
+        ("SEARCH_INDEX", "../_all", "small letters"),
+        ("SEARCH_USER", "name", "set both or none"),
+        ("SEARCH_API_KEY", "s3cret\n", "line break"),
+        ("SEARCH_PASSWORD", "s3cret\n", "line break"),
+    ],
+)
+def test_a_setting_of_the_search_server_that_cannot_be_is_one_line_without_secrets(
+    name, values, said
+):
+    pytest.importorskip("elastic_transport", reason="the extra service is not installed")
+    from granpipe.errors import DatasetError
+    from granpipe.service.settings import read_settings
+
+    user = {"GRANPIPE_SEARCH_USER": "name"} if name == "SEARCH_PASSWORD" else {}
+    with pytest.raises(DatasetError) as told:
+        read_settings({f"GRANPIPE_{name}": values} | user)
+    assert f"GRANPIPE_{name}" in str(told.value) and said in str(told.value)
+    assert "s3cret" not in str(told.value)
+
+
+def test_a_file_that_holds_no_certificates_is_one_line(tmp_path):
+    from granpipe.errors import DatasetError
+
+    (tmp_path / "ca.pem").write_text("nonsense")
+    for name in ("ca.pem", "gone.pem"):
+        with pytest.raises(DatasetError, match=f"GRANPIPE_SEARCH_CA: .*{name} holds no certif"):
+            search_index("https://127.0.0.1:1", ca=str(tmp_path / name))
 
 
 def test_the_page_is_drawn_again_when_something_has_changed_and_not_more_often_than_it_may(

@@ -13,7 +13,7 @@ TOKEN = "s3cret-of-ours"
 @pytest.fixture
 def begin(tmp_path, monkeypatch, capfd):
     """Start the web server with some variables alone; return its exit code and what it says."""
-    for package in ("flask", "waitress", "elasticsearch"):
+    for package in ("flask", "waitress", "elastic_transport"):
         pytest.importorskip(package, reason="the extra service is not installed")
     from granpipe.service.__main__ import main
 
