@@ -1,6 +1,7 @@
 """The wheel and the sdist, installed and run outside the repository."""
 
 import os
+import re
 import subprocess
 import sys
 import tarfile
@@ -41,6 +42,8 @@ def test_the_wheel_runs_the_three_commands_in_a_clean_place(dist, tmp_path):
     assert (site / "granpipe/py.typed").is_file()
     (licence,) = site.glob("granpipe-*.dist-info/licenses/granpipe/LICENSE")
     assert "Permission is hereby granted" in licence.read_text()
+    (about,) = site.glob("granpipe-*.dist-info/METADATA")
+    assert re.findall(r"!\[|\]\((?!https?:)", about.read_text("utf-8").replace("[![", "")) == []
 
 
 def test_the_sdist_holds_all_that_the_tests_need(dist):
@@ -53,6 +56,7 @@ def test_the_sdist_holds_all_that_the_tests_need(dist):
         "tests/conftest.py",
         "README.md",
         ".readme/map.png",
+        ".github/CONTRIBUTING.md",
     ):
         assert name in names
     assert any(name.startswith("img/") for name in names)
