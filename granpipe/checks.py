@@ -60,8 +60,8 @@ class Whole:
 
     def _bounds(self) -> str:
         if self.most is not None:
-            return f" between {self.least} and {self.most}"
-        return "" if self.least is None else f" of at least {self.least}"
+            return f" between {self.least:,} and {self.most:,}"
+        return "" if self.least is None else f" of at least {self.least:,}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +112,7 @@ def colour(value: Any) -> tuple[int, int, int]:
         levels = [LEVEL(level) for level in ([value] * 3 if _is_single(value) else value)]
         red, green, blue = levels
     except (TypeError, ValueError):
-        raise ValueError(f"{_shown(value)} is no grey level 0 to 255 and no #rrggbb") from None
+        raise ValueError(f"{_shown(value)} is not a grey level 0 to 255 or #rrggbb") from None
     return red, green, blue
 
 
@@ -130,7 +130,7 @@ def copies(value: Any) -> int | str:
     except ValueError:
         bounds = f"between {COPIES.least:,} and {COPIES.most:,}"
         raise ValueError(
-            f"{_shown(value)} is no whole number {bounds}, nor balance or balance:2000"
+            f"{_shown(value)} is not a whole number {bounds}, balance or balance:2000"
         ) from None
 
 
@@ -168,17 +168,17 @@ def place(value: Any) -> str:
     """Return the name of a folder or file, or a URL."""
     text = os.fspath(value) if isinstance(value, str | os.PathLike) else None
     if not isinstance(text, str):
-        raise ValueError(f"{_shown(value)} is no name of a folder or file")  # noqa: TRY004
+        raise ValueError(f"{_shown(value)} is not the name of a folder or file")  # noqa: TRY004
     # A shell variable that is not set leaves an empty text, which is no folder of anybody's.
     if not text.strip():
-        raise ValueError("an empty name; name a folder")
+        raise ValueError("the name is empty; name a folder or file")
     return text
 
 
 def text(value: Any) -> str:
     """Return a text."""
     if not isinstance(value, str):
-        raise ValueError(f"{_shown(value)} is no text")  # noqa: TRY004
+        raise ValueError(f"{_shown(value)} is not text")  # noqa: TRY004
     return value
 
 
@@ -187,14 +187,14 @@ def address(value: Any) -> str:
     parts = urlsplit(value) if isinstance(value, str) else None
     is_plain = parts and value.isascii() and value.isprintable() and not set(value) & _ODD
     if not parts or parts.scheme not in {"http", "https"} or not parts.hostname or not is_plain:
-        raise ValueError(f"{_shown(value)} is no address like https://host/prefix/")
+        raise ValueError(f"{_shown(value)} is not an address like https://host/prefix/")
     return str(value)
 
 
 def title(value: Any) -> str:
     """Return the title of a map, which is text of at most 200 signs."""
     if not isinstance(value, str) or not value.strip() or len(value) > LONGEST_TITLE:
-        raise ValueError(f"{_shown(value)} is no title of 1 to {LONGEST_TITLE} signs")
+        raise ValueError(f"{_shown(value)} is not a title of 1 to {LONGEST_TITLE} characters")
     return value.strip()
 
 

@@ -554,9 +554,14 @@ def test_a_damaged_row_costs_its_photograph_only(granpipe, dataset, old, new, re
 
 def test_a_dataset_that_is_not_there_or_not_ours_is_one_clear_line(granpipe, tmp_path):
     (tmp_path / "other").mkdir()
-    for folder in ("missing", "other"):
-        result = granpipe("augment", tmp_path / folder, code=1)
-        assert "holds no finished dataset; run granpipe prepare" in result.stderr
+    save(tmp_path / "photos/corn/a.jpg")
+    for folder, code, told in (
+        ("missing", 2, "no such folder"),
+        ("other", 1, "holds no finished dataset; run granpipe prepare"),
+        ("photos", 2, f"run granpipe prepare {tmp_path}/photos {tmp_path}/photos-arrays and then "),
+    ):
+        result = granpipe("augment", tmp_path / folder, code=code)
+        assert told in result.stderr
         assert result.stderr.count("\n") == 1
     assert not (tmp_path / "missing").exists()
 
@@ -593,8 +598,8 @@ def test_a_dataset_without_photographs_is_one_clear_line(granpipe, tmp_path):
         (["--flip-horizontal", "1.5"], 2, "--flip-horizontal"),
         (["--flip-vertical", "-0.5"], 2, "--flip-vertical"),
         (["--rotate", "200"], 2, "--rotate"),
-        (["--crop", "0"], 2, "--crop"),
-        (["--crop", "1.01"], 2, "--crop"),
+        (["--crop", "0"], 2, "--min-crop"),
+        (["--crop", "1.01"], 2, "--min-crop"),
         (["--crop", "nan"], 2, "crop"),
         (["--workers", "0"], 2, "--workers"),
         (["--seed", "x"], 2, "--seed"),

@@ -304,11 +304,12 @@ def test_what_may_not_be_read_is_named_and_the_rest_prepared(corn, tmp_path):
     done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
     (corn.parent / "closed").chmod(0o700)
     assert done.returncode == 1, done.stderr
-    assert rejects(tmp_path / "out") == {"closed": "unreadable", "corn/private.jpg": "unreadable"}
+    assert rejects(tmp_path / "out") == {"corn/private.jpg": "unreadable"}
     assert done.stderr.count("Permission denied") == 3
     assert_clean(done.stderr, 3)
-    assert "1 folders or photographs could not be seen" in done.stderr
-    assert "3 photographs found: 1 prepared" in done.stdout
+    assert "corn/private.jpg: unreadable: Permission denied; allow reading it" in done.stderr
+    assert "1 folder or photograph could not be read" in done.stderr
+    assert "2 photographs found: 1 prepared" in done.stdout
 
 
 # Names

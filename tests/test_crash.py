@@ -218,7 +218,7 @@ def test_ctrl_c_is_one_line_and_exit_130_and_leaves_no_process(granpipe, harmful
     _, errors = process.communicate(timeout=10)
     assert process.returncode == 130
     # Click ends the line of ^C first.
-    assert errors.lstrip("\n") == "granpipe: interrupted; the same command takes it up again\n"
+    assert errors.lstrip("\n") == "granpipe: interrupted; repeat the command to continue\n"
     assert workers
     with pytest.raises(ProcessLookupError):
         os.killpg(process.pid, 0)
@@ -233,7 +233,7 @@ def test_a_limit_on_the_size_of_files_is_one_line_and_costs_no_photograph(inject
     process = injected(limit, "prepare", tmp_path / "src", tmp_path / "out", "--workers", 2)
     _, errors = process.communicate()
     assert process.returncode == 1
-    assert re.fullmatch(r"granpipe: \S+\.npy: File too large; mend that, run again\n", errors)
+    assert re.fullmatch(r"granpipe: \S+\.npy: File too large; fix that, then run again\n", errors)
 
 
 def test_a_worker_killed_in_the_middle_costs_one_photograph(granpipe, harmful, src, out, whole):
@@ -429,7 +429,7 @@ def test_on_a_disk_that_became_read_only_what_is_up_to_date_ends_well(granpipe, 
             ["augment", disk / "out", *other],
         ):
             result = granpipe(*command, code=1)
-            assert "Read-only file system; mend that" in result.stderr.splitlines()[-1]
+            assert "Read-only file system; fix that" in result.stderr.splitlines()[-1]
             assert "Traceback" not in result.stderr
     finally:
         remount(["mount", "-o", "remount,rw", disk])

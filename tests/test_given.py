@@ -73,7 +73,7 @@ def test_folders_called_like_splits_are_kept_as_splits(granpipe, src, out):
 def test_copies_are_of_training_alone_and_know_their_class(granpipe, src, out):
     clean(src)
     granpipe("prepare", src, out, *GIVEN, *SMALL)
-    assert "12 photographs are held out" in granpipe("augment", out, "--copies", 1).output
+    assert "the others have 12 photographs" in granpipe("augment", out, "--copies", 1).output
     copies = rows(out / "augmented/labels.csv")
     assert {row["source"].split("/")[0] for row in copies} == {"train"}
     assert Counter(row["label"] for row in copies) == {"a": 3, "b": 3}

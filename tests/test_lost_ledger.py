@@ -166,7 +166,7 @@ def test_sides_of_which_nothing_else_is_known_are_not_dropped_without_a_word(
     ledger.unlink()
     (out / "dataset.json").unlink()
     result = granpipe("prepare", src, out, code=1)
-    assert "say --split as before" in result.stderr
+    assert "use --split as before" in result.stderr
     granpipe("prepare", src, out, "--split", "50/50", "--together", "burst", "--seed", 3)
     assert sides(out) == before
 
@@ -182,7 +182,7 @@ def test_what_stands_in_the_ledgers_place_is_named_and_heals_once_moved(
     place.unlink()
     place.mkdir()
     folder = granpipe(*words, code=1)
-    assert f"{place}: Is a directory; move it away, run again" in folder.stderr
+    assert f"{place}: Is a directory; move it away, then run again" in folder.stderr
     place.rmdir()
     place.symlink_to(out / "nowhere")
     link = granpipe(*words, code=1)

@@ -222,7 +222,7 @@ def test_the_page_links_to_what_is_written_beside_it(granpipe, field, tmp_path):
 
 def test_who_finds_no_metadata_is_told_what_removes_it(granpipe, field, tmp_path):
     result = granpipe("map", field, "-o", tmp_path / "map.csv")
-    assert "no_exif: no metadata (EXIF); messengers such as WhatsApp" in result.stderr
+    assert "no_exif: no metadata; messengers such as WhatsApp" in result.stderr
     assert "no_gps: " not in result.stderr
 
 
@@ -305,7 +305,7 @@ def test_the_csv_has_a_row_for_every_photograph_sorted_by_source(granpipe, field
     }
     assert table[0]["taken_at"] == "2024-06-27T15:10:02"
     assert (table[3]["verdict"], table[3]["latitude"]) == ("no_exif", "")
-    assert "4 photographs found: 3 on the map, 1 not; 1 other files ignored." in output
+    assert "4 photographs found: 3 on the map, 1 not; 1 other file ignored." in output
 
 
 def test_the_files_say_from_which_north_a_direction_is(granpipe, tmp_path):

@@ -192,11 +192,11 @@ def wrong_arguments() -> list[tuple[dict, str]]:
     return [
         ({"split": "valid"}, "split: 'valid' is not one of train, validation, test, all"),
         ({"split": None}, "split: None is not one of"),
-        ({"copies": -1}, "copies: -1 is not a whole number between 0 and 1000000"),
+        ({"copies": -1}, "copies: -1 is not a whole number between 0 and 1,000,000"),
         ({"epoch": -1}, "epoch: -1 is not a whole number of at least 0"),
         ({"seed": "x"}, "seed: 'x' is not a whole number"),
         ({"ranges": {"rotate": 5}}, "ranges: "),
-        ({"dataset": ""}, "dataset: an empty name"),
+        ({"dataset": ""}, "dataset: the name is empty"),
     ]
 
 

@@ -171,7 +171,7 @@ def test_takeout_says_where_a_photograph_was_taken(granpipe, src, out, photo, si
     assert row["position_from"] == "sidecar"
     assert "1 other file ignored" in printed
     mapped = out.parent / "map.csv"
-    assert "1 other files ignored" in granpipe("map", src, "-o", mapped).output
+    assert "1 other file ignored" in granpipe("map", src, "-o", mapped).output
     (seen,) = rows(mapped)
     assert (seen["latitude"], seen["position_from"]) == ("48.25", "sidecar")
 

@@ -110,7 +110,7 @@ def test_a_camera_of_each_class_is_found_and_named(prepare, planted, out):
     assert set(row["apart"].split("/")) < set(CLASSES)
     first = row["given_away"].split("/")[0]
     assert row["clue"] == f"Phone {CLASSES.index(first)}: 100% of {first}, 0% of the others"
-    line = "camera tells the class of 100 in 100 photographs (33 by chance): "
+    line = "camera predicts the class of 100 in 100 photographs (33 by chance): "
     assert f"\n{line}{row['given_away']}\n" in text
 
 
@@ -160,7 +160,7 @@ def test_the_same_bytes_for_any_workers_and_history(prepare, planted, tmp_path, 
 
 def test_too_few_groups_are_counted(prepare, tmp_path, out):
     text = prepare(draw(tmp_path / "src", 30, named), out, *SPLIT).stdout
-    assert "\nToo few groups to say what a network could cheat with: 30 of 40.\n" in text
+    assert "\nToo few groups to look for shortcuts: 30 of 40.\n" in text
     assert set(verdicts(out).values()) == {"few"}
     row = table(out)["camera"]
     assert [row[column] for column in ("photographs", "groups", "classes")] == ["30", "30", "3"]
@@ -179,7 +179,7 @@ def test_a_single_class_is_not_told_from_others(prepare, tmp_path, out):
     for label in ("rye", "wheat"):
         shutil.rmtree(tmp_path / "src" / label)
     text = prepare(tmp_path / "src", out, *SPLIT).stdout
-    assert "Too few classes of 5 groups to say what a network could cheat with: 1 of 2." in text
+    assert "Too few classes of 5 groups to look for shortcuts: 1 of 2." in text
 
 
 def test_a_run_in_which_nothing_has_changed_looks_for_nothing(prepare, planted, out, monkeypatch):
@@ -231,7 +231,7 @@ def test_hostile_names_of_cameras_and_classes_do_no_harm(prepare, planted, tmp_p
         for path in (tmp_path / "src" / label).iterdir():
             shutil.copy2(planted / label / path.name, path)
     text = prepare(tmp_path / "src", out, *SPLIT).stdout
-    (line,) = [line for line in text.splitlines() if line.startswith("camera tells")]
+    (line,) = [line for line in text.splitlines() if line.startswith("camera predicts")]
     assert "\\x1b[2J=corn" in line
     assert "\x1b" not in text
     with (out / "shortcuts.csv").open(encoding="utf-8", newline="") as file:
@@ -244,7 +244,7 @@ def test_photographs_that_stand_for_themselves_are_warned_of(prepare, tmp_path, 
     for number in range(45):
         save(tmp_path / f"src/{CLASSES[number % 3]}/{number}.png", textured(number, (32, 24)))
     text = prepare(tmp_path / "src", out, *SPLIT).stdout
-    assert "Over a third of the photographs stand for themselves" in text
+    assert "Over a third of the photographs form groups of their own" in text
     assert "--keep-together folder,place:200,burst\n" in text
     assert verdicts(out)["place"] == verdicts(out)["camera"] == "constant"
 

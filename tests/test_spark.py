@@ -298,7 +298,7 @@ def test_ctrl_c_ends_all_in_one_line_and_the_next_run_does_the_rest(
         screen.press(b"\x03")
         code, lines = screen.end()
         assert code == 130, lines
-        assert lines[-2:] == ["granpipe: interrupted; the same command takes it up again", ""]
+        assert lines[-2:] == ["granpipe: interrupted; repeat the command to continue", ""]
         until(lambda: not any(map(cluster.pids, ALL)), f"the end of all when {moment}", 10)
     drawn = [part for part in re.split(r"\r|\^C", lines[0]) if part]
     assert len(drawn) > 1
@@ -336,7 +336,7 @@ def test_where_spark_gives_no_executor_it_is_said(drivers, cluster, lake, corn):
     ), said
     process.send_signal(signal.SIGINT)
     assert process.communicate(timeout=PATIENCE)[1].splitlines()[-1] == (
-        "granpipe: interrupted; the same command takes it up again"
+        "granpipe: interrupted; repeat the command to continue"
     )
 
 

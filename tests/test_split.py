@@ -92,7 +92,7 @@ def test_the_summary_counts_groups_and_sides(prepare, src, out):
 
 def test_classes_with_too_few_groups_are_named(prepare, src, out):
     save(src / "rye/a.png", textured(200))
-    assert "Too few groups for every split: rye." in prepare(src, out, *SPLIT).stdout
+    assert "Too few groups to be in every split: rye." in prepare(src, out, *SPLIT).stdout
 
 
 def test_a_group_of_over_a_third_is_told_with_what_helps(prepare, tmp_path, out):
@@ -112,7 +112,7 @@ def test_a_split_without_photographs_ends_with_1_and_says_what_would_do(prepare,
     assert refused.endswith(
         "granpipe: split 80/10/10: no photograph is in validation or test: the largest group has "
         "60 of 60 photographs; --keep-together place:60,burst,likeness would do; "
-        "--allow-empty lets it be\n"
+        "--allow-empty permits it\n"
     )
     assert not (out / "labels.csv").exists()
     fair = ("--split", "80/10/10", "--keep-together", "place:60,burst,likeness")
@@ -124,7 +124,7 @@ def test_where_classes_have_too_few_groups_that_is_the_reason(prepare, tmp_path,
     for number in range(10):
         save(tmp_path / f"src/crop {number // 2}/{number}.png", textured(number))
     told = prepare(tmp_path / "src", out, "--split", "80/10/10", code=1).stderr
-    assert "; some classes have fewer groups than there are splits; --allow-empty lets" in told
+    assert "; some classes have fewer groups than there are splits; --allow-empty permits" in told
 
 
 def test_an_empty_split_that_is_allowed_is_told_of_in_each_run(prepare, tmp_path, out):
@@ -170,9 +170,9 @@ def test_without_split_there_are_no_sides(prepare, src, out):
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (("--split", "80/30"), "is no split"),
-        (("--split", "lots"), "is no split"),
-        (("--split", "80/20", "--together", "field"), "does not say what belongs together"),
+        (("--split", "80/30"), "is not a split"),
+        (("--split", "lots"), "is not a split"),
+        (("--split", "80/20", "--together", "field"), "is not a list of place:METRES"),
         (("--together", "place"), "add --split"),
         (("--seed", "3"), "add --split"),
         (("--split", "none", "--seed", "3"), "add --split"),
@@ -364,12 +364,12 @@ def test_a_damaged_table_ends_the_run_before_sides_are_forgotten(prepare, src, o
     prepare(src, out, *SPLIT)
     (out / "labels.csv").write_bytes(b"\xff\xfe\xfd")
     result = prepare(src, out, code=1)
-    assert "only it knows the sides" in result.stderr
+    assert "only it records the split" in result.stderr
     (out / "labels.csv").write_text("source,path\n")
     save(src / "corn/another.png", textured(500))
-    assert "only it knows the sides" in prepare(src, out, code=1).stderr
+    assert "only it records the split" in prepare(src, out, code=1).stderr
     (out / "labels.csv").unlink()
-    assert "say --split none" in prepare(src, out, code=1).stderr
+    assert "use --split none" in prepare(src, out, code=1).stderr
     prepare(src, out, "--split", "none")
     prepare(src, out, *SPLIT)
     assert set(splits(out).values()) == SIDES
@@ -379,7 +379,7 @@ def test_a_table_that_was_cut_between_rows_ends_the_run_too(prepare, src, out):
     prepare(src, out, *SPLIT)
     lines = (out / "labels.csv").read_text().splitlines(keepends=True)
     (out / "labels.csv").write_text("".join(lines[:5]))
-    assert "only it knows the sides" in prepare(src, out, code=1).stderr
+    assert "only it records the split" in prepare(src, out, code=1).stderr
     (out / "labels.csv").write_text("".join(lines))
     prepare(src, out)
 
@@ -532,7 +532,7 @@ def test_copies_are_made_of_the_training_side_alone(granpipe, prepare, src, out)
     assert {row["source"] for row in table} == training
     assert {(row["group"], row["split"]) for row in table} == {columns(out)[s] for s in training}
     assert len(table) == 2 * len(training)
-    assert f"{22 - len(training)} photographs are held out" in text
+    assert f"the others have {22 - len(training)} photographs" in text
     text = granpipe("augment", out, "--copies", 2, "--side", "all").stdout
     assert "held out" not in text
     assert len(rows(out / "augmented/labels.csv")) == 44
@@ -569,7 +569,7 @@ def test_where_nothing_is_for_training_augment_says_so(granpipe, prepare, src, o
     prepare(src, out, *SPLIT)
     text = (out / "labels.csv").read_text().replace(",train,", ",test,")
     (out / "labels.csv").write_text(text)
-    assert "no photograph is for training" in granpipe("augment", out, code=1).stderr
+    assert "the training split is empty" in granpipe("augment", out, code=1).stderr
 
 
 def test_map_tells_sides_and_counts_what_does_not_match(granpipe, prepare, src, out, tmp_path):
@@ -578,7 +578,7 @@ def test_map_tells_sides_and_counts_what_does_not_match(granpipe, prepare, src, 
     (src / "corn/s0.png").unlink()
     files = ("-o", tmp_path / "m.csv", "-o", tmp_path / "m.geojson", "-o", tmp_path / "m.html")
     text = granpipe("map", src, *files, "--dataset", out).stdout
-    assert "21 of them have a side, 1 are not in the dataset; 1 of the dataset are not" in text
+    assert "21 of them are in the dataset, 1 are not; the dataset has 1 others." in text
     expected = columns(out)
     for row in rows(tmp_path / "m.csv"):
         assert (row["group"], row["split"]) == expected.get(row["source"], ("", ""))
@@ -595,7 +595,7 @@ def test_map_without_a_dataset_has_no_side_columns(granpipe, src, tmp_path):
 def test_map_refuses_a_dataset_without_sides(granpipe, prepare, src, out, tmp_path):
     prepare(src, out)
     result = granpipe("map", src, "-o", tmp_path / "m.csv", "--dataset", out, code=1)
-    assert "has no sides" in result.stderr
+    assert "has no split" in result.stderr
 
 
 def test_help_groups_the_options(granpipe):
@@ -603,7 +603,7 @@ def test_help_groups_the_options(granpipe):
     headings = [
         line for line in text.splitlines() if line.rstrip().endswith(":") and line[0] != " "
     ]
-    assert headings == ["Everyday:", "Split:", "Scale:"]
+    assert headings == ["Everyday:", "Split:", "Positions:", "Scale:"]
     assert text.index("Split:") < text.index("--split SHARES") < text.index("Scale:")
     assert str(parse_together("place,burst,likeness")) in text
 

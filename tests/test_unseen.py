@@ -51,14 +51,14 @@ def test_an_unlisted_folder_keeps_rows_and_arrays(granpipe, img, tmp_path, hide)
     (img / "corn/0.png").unlink()
     save(img / "corn/new.png", picture(seed=9))
     result = granpipe(*command, code=1)
-    assert "1 folders or photographs could not be seen, as " in result.stderr
-    assert "cannot list the folder: Permission denied; mend its permissions" in result.stderr
-    assert "copy it again" not in result.stderr
-    assert "7 photographs found: 6 prepared (5 unchanged)" in result.stdout
+    assert "1 folder or photograph could not be read, as " in result.stderr
+    assert "cannot list the folder: Permission denied; allow reading it" in result.stderr
+    assert "copy the original" not in result.stderr
+    assert "6 photographs found: 6 prepared (5 unchanged), 0 rejected." in result.stdout
     sources = [row["source"] for row in rows(tmp_path / "out/labels.csv")]
     corn = ["corn/1.png", "corn/2.png", "corn/new.png"]
     assert sources == [*corn, "rye/0.png", "rye/1.png", "rye/2.png"]
-    assert rejects(tmp_path / "out") == {"rye": "unreadable"}
+    assert rejects(tmp_path / "out") == {}
     hide(None)
     shutil.copy(img / "corn/new.png", img / "corn/0.png")
     (img / "corn/new.png").unlink()
@@ -214,7 +214,7 @@ def test_with_a_damaged_ledger_too_it_stops_before_it_deletes(granpipe, img, tmp
     for damage in (lambda: ledgers.edit(ledger, change), ledger.unlink):
         damage()
         result = granpipe("prepare", img, tmp_path / "out", code=1)
-        assert "the ledger does not tell what came from it" in result.stderr
+        assert "the ledger does not say what came from it" in result.stderr
         assert tree(tmp_path / "out") == before
 
 
@@ -232,7 +232,7 @@ def test_a_photograph_that_may_not_be_read_today_keeps_its_array(granpipe, img, 
     done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
     assert done.returncode == 1, done.stderr
     assert (
-        "1 folders or photographs could not be seen, as rye/1.png: Permission denied" in done.stderr
+        "1 folder or photograph could not be read, as rye/1.png: Permission denied" in done.stderr
     )
     assert tree(out) == before
 
@@ -242,5 +242,5 @@ def test_map_writes_its_files_and_fails_where_a_folder_cannot_be_listed(
 ):
     hide(img / "rye")
     result = granpipe("map", img, "-o", tmp_path / "map.csv", code=1)
-    assert "1 folders could not be listed, as rye: cannot list the folder: " in result.stderr
-    assert len(rows(tmp_path / "map.csv")) == 4
+    assert "1 folder could not be read, as rye: cannot list the folder: " in result.stderr
+    assert len(rows(tmp_path / "map.csv")) == 3

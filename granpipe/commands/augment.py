@@ -33,8 +33,8 @@ def _light(name: str, what: str) -> Callable[[Any], Any]:
     default=5,
     show_default=True,
     metavar="N",
-    help="Copies of each photograph; `balance` to bring each class to the largest, `balance:N` to "
-    "N.",
+    help="Copies of each photograph; `balance` brings each class to the size of the largest, "
+    "`balance:N` to N.",
 )
 @click.option(
     "-o",
@@ -56,10 +56,10 @@ def _light(name: str, what: str) -> Callable[[Any], Any]:
     "--side",
     "side",
     cls=options.Renamed,
-    type=click.Choice(checks.SIDE.words),
+    type=options.Choice(checks.SIDE),
     default="train",
     show_default=True,
-    help="Make copies of the training split alone, or of all.",
+    help="Make copies of the training split only, or of all.",
 )
 @click.option(
     "--flip-horizontal",
@@ -83,7 +83,7 @@ def _light(name: str, what: str) -> Callable[[Any], Any]:
     default=15.0,
     show_default=True,
     metavar="DEGREES",
-    help="Largest angle, either way.",
+    help="Largest rotation, in either direction.",
 )
 @click.option(
     "--min-crop",
@@ -94,19 +94,19 @@ def _light(name: str, what: str) -> Callable[[Any], Any]:
     default=0.7,
     show_default=True,
     metavar="SHARE",
-    help="Smallest share of the area that a crop shows.",
+    help="Smallest crop, as a fraction of the largest that fits.",
 )
-@_light("brightness", "Levels change by up to this share, either way.")
-@_light("contrast", "Distances from grey change by up to this share.")
-@_light("warmth", "Red against blue changes by up to this share.")
-@_light("gamma", "Exponents of up to 1 plus this, either way.")
+@_light("brightness", "Change brightness by up to this share.")
+@_light("contrast", "Change contrast by up to this share.")
+@_light("warmth", "Change red against blue by up to this share.")
+@_light("gamma", "Change gamma by a factor of up to 1 plus this.")
 @options.shards
 @options.workers
 @options.engine
 @options.verify
 @options.preview
 @options.strict
-@click.option("--dry-run", is_flag=True, help="Say what would be done; write nothing.")
+@options.dry_run
 @options.as_json
 @options.verbose
 @options.quiet
@@ -119,12 +119,12 @@ def augment_command(
     quiet: bool,
     **settings: Any,
 ) -> None:
-    """Make flipped, turned, cropped and, on demand, relit copies of the arrays.
+    """Make flipped, rotated, cropped and, on demand, relit copies.
 
-    DATASET is what prepare wrote, `out` unless given. Every photograph gets its copies, the same on
-    every machine: a copy depends on the seed, the photograph's path and its own number, and on
-    nothing else. No copy has padding dragged into the picture. Where DATASET has sides, only
-    photographs for training get copies. Both folders may be s3://bucket/prefix.
+    DATASET is the folder that prepare wrote (default: out). Copies are the same on every machine:
+    they depend on the seed, the photograph's path and the copy's number, and on nothing else. If
+    DATASET has a split, only the training split gets copies. Both folders may be
+    s3://bucket/prefix.
 
     \b
     Example:
@@ -161,7 +161,7 @@ def _print(report: "Report", *, verbose: bool, dry_run: bool) -> None:
     reports.print_rejections(report.rejected, ADVICE, where, verbose=verbose)
     reports.echo(f"{'class':<24}{'copies':>9}")
     for label, count in sorted(report.written.items()):
-        reports.echo(f"{printable(label):<24}{count:>9}")
+        reports.echo(f"{printable(label):<24}{count:>9,}")
     reports.echo(
         f"{counted(report.written.total(), 'copy')} in {printable(report.folder)} "
         f"({report.kept:,} unchanged).\n{counted(len(report.rejected), 'photograph')} rejected, "
@@ -172,6 +172,8 @@ def _print(report: "Report", *, verbose: bool, dry_run: bool) -> None:
     if report.shards:
         reports.echo(printable(str(report.shards)))
     if report.held_out:
-        reports.echo(f"Of the training split alone: {report.held_out:,} photographs are held out.")
+        reports.echo(
+            f"Only the training split gets copies; the others have {report.held_out:,} photographs."
+        )
     if dry_run:
-        reports.echo("Nothing was written: this was a dry run.")
+        reports.print_dry_run(report.unwanted, verbose=verbose)

@@ -9,7 +9,7 @@ PATIENCE = 5.0
 """Seconds in which the process may end by itself, in good order."""
 
 MESSAGES = {
-    signal.SIGINT: "interrupted; the same command takes it up again",
+    signal.SIGINT: "interrupted; repeat the command to continue",
     signal.SIGTERM: "ended by a signal",
 }
 

@@ -80,16 +80,16 @@ def _print_version(ctx: click.Context, param: click.Parameter, value: bool) -> N
     expose_value=False,
     is_eager=True,
     callback=_print_version,
-    help="Show versions and formats, as a bug report needs them.",
+    help="Print versions and formats for a bug report.",
 )
 @click.pass_context
 def cli(ctx: click.Context) -> None:
-    """Turn a folder of field photographs into what a crop classifier trains on.
+    """Turn field photographs into a training set for a crop classifier.
 
     \b
     Example, with photographs in img/<crop>/:
       granpipe prepare img/ out/          photographs -> 224x224 arrays, labels.csv
-      granpipe augment --copies 5         flipped, turned and cropped copies
+      granpipe augment --copies 5         flipped, rotated and cropped copies
       granpipe map img/ -o map.html       where they were taken
     """
     if ctx.invoked_subcommand is None:

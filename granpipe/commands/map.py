@@ -8,7 +8,7 @@ import click
 
 from granpipe import checks
 from granpipe.commands import options, reports
-from granpipe.commands.reports import MOST_LINES, printable
+from granpipe.commands.reports import MOST_LINES, counted, printable
 from granpipe.commands.survey import survey, survey_of
 from granpipe.errors import DatasetError
 
@@ -35,13 +35,13 @@ if TYPE_CHECKING:
 @click.option(
     "--offline",
     is_flag=True,
-    help="Open the page on outlines, without requests to the network (extra: offline).",
+    help="Open the page on outlines, without network requests (extra: offline).",
 )
 @click.option(
     "--title",
     type=options.Checked("title", checks.title),
     metavar="TEXT",
-    help="Of page and KML.  [default: SOURCE's name]",
+    help="Title of page and KML.  [default: SOURCE's name]",
 )
 @click.option(
     "--thumbnails",
@@ -58,8 +58,8 @@ if TYPE_CHECKING:
     cls=options.Renamed,
     type=options.Checked("address", checks.address),
     metavar="ADDRESS",
-    help="Where a browser finds SOURCE, as https://host/prefix/; pages from or in s3:// link to "
-    "photographs with this alone.",
+    help="Base URL of SOURCE, as https://host/prefix/. Without it, maps from or on S3 do not link "
+    "to the photographs.",
 )
 @click.option(
     "--redact",
@@ -73,7 +73,7 @@ if TYPE_CHECKING:
     type=options.PLACE,
     multiple=True,
     metavar="FILE",
-    help="GeoJSON or KML to lay over the page's map, as of parcels; may be repeated.",
+    help="GeoJSON or KML to draw over the page's map, such as parcels; may be repeated.",
 )
 @click.option(
     "--dataset",
@@ -84,9 +84,19 @@ if TYPE_CHECKING:
 @survey
 @options.workers
 @options.engine
+@options.dry_run
+@options.as_json
+@options.verbose
 @options.quiet
-def map_command(source: str, outputs: tuple[str, ...], quiet: bool, **settings: Any) -> None:
-    """Show on a map where the photographs were taken.
+def map_command(
+    source: str,
+    outputs: tuple[str, ...],
+    as_json: bool,
+    verbose: bool,
+    quiet: bool,
+    **settings: Any,
+) -> None:
+    """Draw a map of where the photographs were taken.
 
     Reads the GPS position from the EXIF block of every photograph below SOURCE, a folder or
     s3://bucket/prefix. Those without one are listed with the reason.
@@ -105,40 +115,46 @@ def map_command(source: str, outputs: tuple[str, ...], quiet: bool, **settings: 
     progress = partial(options.progress, quiet=quiet)
     say = None if quiet else options.say
     report = map_photos(source, outputs, progress=progress, say=say, **settings)
-    if not quiet:
-        _print(report)
-        reports.echo(f"Written: {', '.join(map(printable, outputs))}")
+    written = [] if settings["dry_run"] else list(outputs)
+    if as_json:
+        reports.print_json(report, found=report.verdicts.total(), written=written)
+    elif not quiet:
+        _print(report, verbose=verbose)
+        if written:
+            reports.echo(f"Written: {', '.join(map(printable, written))}")
+        else:
+            reports.print_dry_run([], verbose=verbose)
     if report.unseen:
         raise DatasetError(
-            f"{len(report.unseen)} folders could not be listed, as {report.unseen[0]}; mend that, "
-            "run again"
+            f"{counted(len(report.unseen), 'folder')} could not be read, as {report.unseen[0]}"
         )
 
 
-def _print(report: "Report") -> None:
+def _print(report: "Report", *, verbose: bool) -> None:
     from granpipe.photo.gps import VERDICTS
 
     total = report.verdicts.total()
     unmapped = total - report.mapped
     missing = (one for one in report.sightings if one.capture.position is None)
-    for one in islice(missing, min(unmapped, MOST_LINES)):
+    for one in islice(missing, unmapped if verbose else min(unmapped, MOST_LINES)):
         detail = f" ({one.capture.detail})" if one.capture.detail else ""
         reports.echo(printable(f"{one.photo.source}: {one.capture.verdict}{detail}"), err=True)
-    if unmapped > MOST_LINES:
-        reports.echo(f"... and {unmapped - MOST_LINES} more not on the map", err=True)
+    reports.print_unlisted(report.unseen)
+    if unmapped > MOST_LINES and not verbose:
+        reports.echo(f"... and {unmapped - MOST_LINES:,} more not on the map", err=True)
     for verdict in ("no_exif", "no_gps"):
         if verdict in report.verdicts:
             reports.echo(f"{verdict}: {VERDICTS[verdict]}.", err=True)
     reports.echo(f"{'verdict':<24}{'photographs':>12}")
     for verdict, count in sorted(report.verdicts.items()):
-        reports.echo(f"{verdict:<24}{count:>12}")
+        reports.echo(f"{verdict:<24}{count:>12,}")
     reports.echo(
-        f"{total} photographs found: {report.mapped} on the map, {unmapped} not; "
-        f"{report.ignored.total()} other files ignored."
+        f"{counted(total, 'photograph')} found: {report.mapped:,} on the map, {unmapped:,} not; "
+        f"{counted(report.ignored.total(), 'other file')} ignored."
     )
     reports.print_ignored(report.ignored)
     if report.matched is not None:
         reports.echo(
-            f"{report.matched} of them have a side, {total - report.matched} are not in the "
-            f"dataset; {report.elsewhere} of the dataset are not here."
+            f"{report.matched:,} of them are in the dataset, {total - report.matched:,} are not; "
+            f"the dataset has {report.elsewhere:,} others."
         )

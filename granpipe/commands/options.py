@@ -111,8 +111,22 @@ PLACE = Place("folder", checks.place)
 """A folder, or s3://bucket/prefix."""
 
 
+class Choice(click.Choice):  # type: ignore[type-arg,unused-ignore]
+    """One of some words, which the help shows."""
+
+    def __init__(self, check: checks.Choice) -> None:
+        super().__init__(check.words)
+        self.check = check
+
+    def convert(self, value: Any, param: _Param, ctx: _Context) -> Any:
+        return _converted(self, value, param, ctx)
+
+
 class Renamed(click.Option):
     """An option whose former names, which follow the first, still work and are not shown."""
+
+    def get_error_hint(self, ctx: _Context) -> str:
+        return f"'{self.opts[0]}'"
 
     def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
         names = self.opts
@@ -154,18 +168,19 @@ workers = click.option(
     "--workers",
     type=Whole(checks.WORKERS),
     metavar="N",
-    help="Processes.  [default: one a core]",
+    help="Number of processes.  [default: one for each core]",
 )
 as_json = click.option(
-    "--json", "as_json", is_flag=True, help="Print what was done as one JSON object."
+    "--json", "as_json", is_flag=True, help="Print the report as one JSON object."
 )
+dry_run = click.option("--dry-run", is_flag=True, help="Print what would be done; write nothing.")
 verbose = click.option("-v", "--verbose", is_flag=True, help="List every reject.")
 engine = click.option(
     "--engine",
-    type=click.Choice(checks.ENGINE.words),
+    type=Choice(checks.ENGINE),
     default="local",
     show_default=True,
-    help="This machine's processes, or Apache Spark (extra: spark).",
+    help="Processes of this machine, or Apache Spark (extra: spark).",
 )
 verify = click.option(
     "--verify", is_flag=True, help="Re-read every file instead of trusting size and time."
@@ -182,7 +197,7 @@ _SHARDS = (
         "--shards",
         type=PLACE,
         metavar="DIR",
-        help="Write what is made to DIR once more, as WebDataset tar files.",
+        help="Also write the arrays to DIR as WebDataset tar files.",
     ),
     click.option(
         "--shard-size",
@@ -190,7 +205,7 @@ _SHARDS = (
         default=1000,
         show_default=True,
         metavar="N",
-        help="Samples of a shard, about.",
+        help="Approximate number of samples in a shard.",
     ),
     click.option(
         "--shard-format",
@@ -198,7 +213,7 @@ _SHARDS = (
         default="npy",
         show_default=True,
         metavar="FORMAT",
-        help="npy; png, without loss; jpeg:95, with its quality.",
+        help="npy, png (lossless), or jpeg:95 with its quality.",
     ),
 )
 

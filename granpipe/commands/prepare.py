@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from granpipe import checks
-from granpipe.commands import options, reports
+from granpipe.commands import options, reports, rules
 from granpipe.commands.reports import counted, printable
 from granpipe.commands.survey import NAMES as SURVEY
 from granpipe.commands.survey import survey, survey_of
@@ -55,13 +55,6 @@ _SECTIONS = {
 }
 
 
-def _rule(text: str) -> str:
-    """Return a rule of --hold-out."""
-    from granpipe.dataset.hold_out import parse_hold_out
-
-    return text if text == "none" else str(parse_hold_out(text))
-
-
 @click.command("prepare", cls=options.Sections, sections=_SECTIONS)
 @click.argument("source", type=options.PLACE)
 @click.argument("output", type=options.PLACE)
@@ -90,20 +83,21 @@ def _rule(text: str) -> str:
 )
 @click.option(
     "--split",
+    type=options.Checked("shares", rules.shares),
     metavar="SHARES",
-    help="Deal training, validation and test: 80/10/10; 70/30 without validation; `given` keeps "
-    "those of SOURCE/<split>/<class>/ or of --labels; none. A dataset keeps its split where this "
-    "is not said.",
+    help="Split into training, validation and test by percentage: 80/10/10, or 70/30 without "
+    "validation; `given` keeps the splits of SOURCE/<split>/<class>/ or of --labels; none.  "
+    "[default: as before]",
 )
 @click.option(
     "--fix-leaks",
     is_flag=True,
-    help="Of a split that is given, move groups in several to the earliest.",
+    help="With --split given: move groups that are in several splits to the earliest.",
 )
 @click.option(
     "--alike/--no-alike",
     default=None,
-    help="Write alike.csv, the near-duplicates, also without a split.",
+    help="Write alike.csv, the near-duplicates, without a split, too.",
 )
 @click.option(
     "--drop",
@@ -116,15 +110,15 @@ def _rule(text: str) -> str:
     "--folds",
     type=options.Whole(checks.FOLDS),
     metavar="K",
-    help="Deal what is not for testing to K folds, too; 0 for none.",
+    help="Distribute what is not for testing over K folds; 0 for none.",
 )
 @click.option(
     "--hold-out",
-    type=options.Checked("rule", _rule),
+    type=options.Checked("rule", rules.hold_out),
     multiple=True,
     metavar="RULE",
     help="Put groups into test by after:DATE, before:DATE, country:FR, camera:MODEL or "
-    "folder:NAME/*, again and again; none for no rule.",
+    "folder:NAME/*; may be repeated; none.",
 )
 @click.option(
     "--labels",
@@ -138,8 +132,9 @@ def _rule(text: str) -> str:
     "--together",
     "together",
     cls=options.Renamed,
+    type=options.Checked("rules", rules.together),
     metavar="RULES",
-    help="What is never split: place:METRES, burst, likeness, folder.  "
+    help="Which photographs are never separated: place:METRES, burst, likeness, folder.  "
     "[default: place:200,burst,likeness]",
 )
 @click.option(
@@ -151,25 +146,25 @@ def _rule(text: str) -> str:
 @survey
 @options.workers
 @options.engine
-@click.option("--force", is_flag=True, help="Decode again also what is up to date.")
+@click.option("--force", is_flag=True, help="Decode everything again, also what is up to date.")
 @options.verify
 @click.option(
-    "--allow-deletions", is_flag=True, help="Delete also more than half of over 20 arrays."
+    "--allow-deletions", is_flag=True, help="Permit deleting more than half of over 20 arrays."
 )
 @click.option(
     "--merge-classes",
     is_flag=True,
-    help="Let folders be one class that differ in case, blanks or Unicode's form alone.",
+    help="Folders that differ only in case, blanks or Unicode's form are one class.",
 )
 @click.option(
     "--reindex-labels",
     is_flag=True,
-    help="Count classes anew in sorted order; else they keep their label_index.",
+    help="Number the classes again, in sorted order. By default they keep their label_index.",
 )
 @options.shards
-@click.option("--dry-run", is_flag=True, help="Say what would be done; write nothing.")
+@options.dry_run
 @options.preview
-@click.option("--allow-empty", is_flag=True, help="Let a split of --split have no photographs.")
+@click.option("--allow-empty", is_flag=True, help="Permit a split without photographs.")
 @options.strict
 @options.as_json
 @options.verbose
@@ -187,12 +182,12 @@ def prepare_command(
     """Turn photographs into 224x224 arrays and a labels CSV.
 
     Every photograph SOURCE/<class>/<name> becomes OUTPUT/<class>/<name>.npy, uint8 of shape
-    (224, 224, 3), letterboxed: wholly visible, centred, its proportions kept. It also gets a row of
-    OUTPUT/labels.csv, or else a row of OUTPUT/rejected.csv with the reason. A second run decodes
-    only what has changed. SOURCE and OUTPUT are folders, or s3://bucket/prefix.
+    (224, 224, 3), letterboxed: wholly visible, centred, its proportions kept. It also gets a row in
+    OUTPUT/labels.csv or, with a reason, in OUTPUT/rejected.csv. A second run decodes only what has
+    changed. SOURCE and OUTPUT are folders, or s3://bucket/prefix.
 
-    With --split, photographs that belong together stand on one side of training, validation and
-    test, and keep it in later runs.
+    With --split, photographs that belong together are in the same split, and stay there in later
+    runs.
 
     \b
     Examples:
@@ -204,9 +199,9 @@ def prepare_command(
     if preview and settings["dry_run"]:
         raise click.UsageError("--preview needs arrays, which --dry-run does not write.")
     sheet = _sheet_place(preview, source) if preview else None
-    rules = settings.pop("hold_out")
+    held = settings.pop("hold_out")
     settings["survey"] = survey_of(settings)
-    settings["hold_out"] = [rule for rule in rules if rule != "none"] if rules else None
+    settings["hold_out"] = [rule for rule in held if rule != "none"] if held else None
     progress = partial(options.progress, quiet=quiet)
     report = prepare(
         source,
@@ -229,9 +224,10 @@ def prepare_command(
     if sheet:
         _draw(output, *sheet)
     if report.unseen:
+        what = "folders or photographs" if len(report.unseen) > 1 else "folder or photograph"
         raise DatasetError(
-            f"{len(report.unseen)} folders or photographs could not be seen, as "
-            f"{report.unseen[0]}; what was made of them before stays; mend that, run again"
+            f"{len(report.unseen):,} {what} could not be read, as {report.unseen[0]}; arrays made "
+            "of them before are kept"
         )
     if not report.prepared:
         raise DatasetError(f"nothing was prepared: {_remedy(report, source, output)}")
@@ -271,6 +267,8 @@ def _print(report: "Report", output: str, dry_run: bool, *, verbose: bool) -> No
     where = "" if dry_run else f", all in {join(output, 'rejected.csv')}"
     advice = REASONS | (_IN_TABLE if report.labels_from else {})
     reports.print_rejections(report.rejected, advice, where, report.unseen, verbose=verbose)
+    known = {f"{one.source}: {one.detail}" for one in report.rejected}
+    reports.print_unlisted(line for line in report.unseen if line not in known)
     rejected = {label or "(no class)": count for label, count in report.rejected_by.items()}
     reports.print_classes(report.prepared, Counter(rejected))
     reports.echo(
@@ -297,4 +295,4 @@ def _print(report: "Report", output: str, dry_run: bool, *, verbose: bool) -> No
         reports.echo(f"Written: {printable(join(output, 'labels.csv'))}")
         reports.echo(f"Next: granpipe augment {printable(output)}")
     if dry_run:
-        reports.echo("Nothing was written: this was a dry run.")
+        reports.print_dry_run(report.unwanted, verbose=verbose)

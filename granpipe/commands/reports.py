@@ -1,10 +1,11 @@
 """What commands print of what they did."""
 
+import errno
 import json
 import os
 import sys
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
@@ -21,6 +22,7 @@ SIDES = ("train", "validation", "test")
 _MOST_ENDINGS = 6
 # What a report keeps for the ledger, or of each photograph.
 _TOO_LONG = {"note", "past", "plan", "key", "sightings"}
+_ALLOW = "allow reading it, or check its disk, then run again"
 MOST_LINES = 20
 """Photographs that are named one by one; the others are counted."""
 
@@ -54,7 +56,9 @@ def echo(text: str, *, err: bool = False) -> None:
     except OSError as error:
         silence(sys.stderr if err else sys.stdout)
         name = "standard error" if err else "standard output"
-        raise DatasetError(f"{name}: {error.strerror or error}; mend that, run again") from error
+        raise DatasetError(
+            f"{name}: {error.strerror or error}; fix that, then run again"
+        ) from error
 
 
 def print_json(report: Any, **more: Any) -> None:
@@ -112,27 +116,45 @@ def print_rejections(
     for rejection in shown:
         line = f"{rejection.source}: {rejection.reason}: {rejection.detail}"
         what = advice[rejection.reason]
-        if f"{rejection.source}: {rejection.detail}" in unseen:
-            what = "mend its permissions or its disk, and run again"
-        # A detail that names an extra has said what to do.
-        echo(printable(line) + ("" if "pip install" in rejection.detail else f"; {what}"), err=True)
+        is_unseen = f"{rejection.source}: {rejection.detail}" in unseen
+        if is_unseen or rejection.detail == os.strerror(errno.EACCES):
+            what = _ALLOW
+        # Some details have said what to do.
+        is_said = any(words in rejection.detail for words in ("pip install", "save it again"))
+        echo(printable(line) + ("" if is_said else f"; {what}"), err=True)
     if more := len(rejections) - len(shown):
         echo(f"... and {more:,} more{printable(where)}", err=True)
+
+
+def print_unlisted(unseen: Iterable[str]) -> None:
+    """Print the folders that could not be listed, each with the cause, to stderr."""
+    for line in unseen:
+        echo(printable(f"{line}; {_ALLOW}"), err=True)
 
 
 def print_classes(prepared: Counter[str], rejected: Counter[str]) -> None:
     """Print how many photographs of each class were prepared and rejected."""
     echo(f"{'class':<24}{'prepared':>9}{'rejected':>10}")
     for label in sorted(prepared.keys() | rejected.keys()):
-        echo(f"{printable(label):<24}{prepared[label]:>9}{rejected[label]:>10}")
+        echo(f"{printable(label):<24}{prepared[label]:>9,}{rejected[label]:>10,}")
+
+
+def print_dry_run(unwanted: Sequence[str], *, verbose: bool) -> None:
+    """Print which arrays a run would delete, at most twenty unless verbose, and that none was."""
+    shown = unwanted if verbose else unwanted[:MOST_LINES]
+    for path in shown:
+        echo(f"Would delete: {printable(path)}")
+    if more := len(unwanted) - len(shown):
+        echo(f"... and {more:,} more")
+    echo("Nothing was written: this was a dry run.")
 
 
 def print_ignored(files: Counter[str]) -> None:
     """Print which endings the files have that were ignored, if any were."""
     in_order = sorted(files.items(), key=lambda pair: (-pair[1], pair[0]))
-    told = [f"{ending or 'no ending'} {count}" for ending, count in in_order[:_MOST_ENDINGS]]
+    told = [f"{ending or 'no ending'} {count:,}" for ending, count in in_order[:_MOST_ENDINGS]]
     if rest := sum(count for _, count in in_order[_MOST_ENDINGS:]):
-        told.append(f"others {rest}")
+        told.append(f"others {rest:,}")
     if told:
         echo(f"Ignored: {', '.join(told)}.")
 
@@ -141,18 +163,18 @@ def reindexed(changes: list[tuple[str, int, int]]) -> str:
     """Return a line on classes that have another label_index than before.
 
     >>> reindexed([("corn", 0, 1)])
-    'label_index changed: corn 0 -> 1; a network trained before counts by the former ones.'
+    'label_index changed: corn 0 -> 1; networks trained before use the old numbers.'
     """
     named = [f"{printable(label)} {old} -> {new}" for label, old, new in changes[:MOST_LINES]]
     more = [f"{len(changes) - MOST_LINES} more"] if len(changes) > MOST_LINES else []
     told = ", ".join(named + more)
-    return f"label_index changed: {told}; a network trained before counts by the former ones."
+    return f"label_index changed: {told}; networks trained before use the old numbers."
 
 
 def print_flags(flags: Counter[str]) -> None:
     """Print how many photographs have each flag, if any has one."""
     if flags:
-        told = ", ".join(f"{count} {flag}" for flag, count in sorted(flags.items()))
+        told = ", ".join(f"{count:,} {flag}" for flag, count in sorted(flags.items()))
         echo(f"Quality warnings (flags in labels.csv): {told}.")
 
 
@@ -163,9 +185,9 @@ def print_sides(sides: "Sides", alike: str) -> None:
     for label in sorted(sides.labels):
         cells = [f"{sides.counts[label, side]} ({sides.groups_by[label, side]})" for side in SIDES]
         echo(f"{printable(label):<24}" + "".join(f"{cell:>17}" for cell in cells))
-    echo("These are photographs, and the groups that they are of in brackets.")
+    echo("Photographs, with their number of groups in brackets.")
     seed = f", seed {plan.seed}" if plan.shares else ""
-    echo(f"Split {plan.split} of {sides.groups} groups by {plan.together}{seed}.")
+    echo(f"Split {plan.split} of {counted(sides.groups, 'group')} by {plan.together}{seed}.")
     if sides.folds:
         told = ", ".join(f"{fold}: {sides.folds[fold]:,}" for fold in sorted(sides.folds, key=int))
         echo(f"Folds, by photographs outside test: {told}.")
@@ -180,18 +202,17 @@ def print_sides(sides: "Sides", alike: str) -> None:
             f"{counted(sides.conflicts, 'pair')}; see {printable(alike)}."
         )
     if sides.unknown:
-        echo(
-            f"{counted(sides.unknown, 'photograph')} without position, time or near-duplicate: a "
-            "group each."
-        )
+        each = "; it forms its own group" if sides.unknown == 1 else "; each forms its own group"
+        what = f"{counted(sides.unknown, 'photograph')} without position, time or near-duplicate"
+        echo(f"{what}{each}.")
     if sides.scarce:
         labels = ", ".join(map(printable, sides.scarce[:MOST_LINES]))
-        echo(f"Too few groups for every split: {labels}.")
+        echo(f"Too few groups to be in every split: {labels}. Add other fields.")
     photographs = sides.counts.total()
     if plan.shares and 3 * sides.largest > photographs and sides.groups > 1:
         echo(
             f"One group holds {sides.largest} of {photographs} photographs: put fields into "
-            "folders, <class>/<field>/, for --keep-together folder,burst,likeness, or name fewer "
+            "folders, <class>/<field>/, for --keep-together folder,burst,likeness, or use fewer "
             "metres."
         )
 
@@ -223,8 +244,8 @@ def print_shortcuts(sides: "Sides", table: str) -> None:
         right, chance = (round(100 * float(share)) for share in (row.right, row.chance))
         how = ", by the picture's look, perhaps the plant's" if row.sort == "scene" else ""
         echo(
-            f"{row.feature} tells the class of {right} in 100 photographs ({chance} by chance){how}"
-            f": {printable(row.given_away or row.apart)}"
+            f"{row.feature} predicts the class of {right} in 100 photographs "
+            f"({chance} by chance){how}: {printable(row.given_away or row.apart)}"
         )
     if strong and table:
         echo(f"See {printable(table)}.")
@@ -232,20 +253,20 @@ def print_shortcuts(sides: "Sides", table: str) -> None:
         _print_few(sides.groups, max(row.classes for row in rows))
     if 3 * sides.unknown > sides.counts.total() and "folder" not in sides.plan.together.rules:
         echo(
-            "Over a third of the photographs stand for themselves, which makes more groups than "
-            "there are fields: put fields into folders, <class>/<field>/, and add folder to "
-            f"--keep-together: --keep-together folder,{sides.plan.together}"
+            "Over a third of the photographs form groups of their own, which makes more groups "
+            "than there are fields: put fields into folders, <class>/<field>/, and say "
+            f"--keep-together folder,{sides.plan.together}"
         )
 
 
 def _print_few(groups: int, classes: int) -> None:
     from granpipe.dataset.shortcuts import LEAST_GROUPS, LEAST_OF_CLASS  # noqa: PLC0415 - NumPy
 
-    what = "what a network could cheat with"
     if groups < LEAST_GROUPS:
-        echo(f"Too few groups to say {what}: {groups} of {LEAST_GROUPS}.")
+        what = f"Too few groups to look for shortcuts: {groups} of {LEAST_GROUPS}."
     else:
-        echo(f"Too few classes of {LEAST_OF_CLASS} groups to say {what}: {classes} of 2.")
+        what = f"Too few classes of {LEAST_OF_CLASS} groups to look for shortcuts: {classes} of 2."
+    echo(what)
 
 
 def finish(rejections: "list[Rejection]", *, strict: bool) -> None:

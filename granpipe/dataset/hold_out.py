@@ -80,7 +80,7 @@ def parse_hold_out(text: str) -> HoldOut:
             value = ""
     if kind not in KINDS or not value:
         raise OptionError(
-            f"{text!r} is no rule; say after:2025-01-01, before:2025-01-01, "
+            f"{text!r} is not a rule; use after:2025-01-01, before:2025-01-01, "
             "country:FR, camera:MODEL or folder:NAME/*"
         )
     return HoldOut(kind, value)

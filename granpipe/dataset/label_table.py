@@ -109,7 +109,9 @@ class LabelTable:
         except UnicodeError as error:
             raise LayoutError(f"{self.url}: is not UTF-8 or UTF-16; save it as UTF-8") from error
         except OSError as error:
-            raise LayoutError(f"{self.url}: {error.strerror or error}; mend that") from error
+            raise LayoutError(
+                f"{self.url}: {error.strerror or error}; fix that, then run again"
+            ) from error
         except csv.Error as error:
             raise LayoutError(f"{self.url}: is no table ({error})") from error
 

@@ -156,11 +156,11 @@ class Ledger:
             if self.has_moved():
                 raise MovedError from error
             raise DatasetError(
-                f"{place}: a link that leads nowhere; remove it, run again"
+                f"{place}: a link that leads nowhere; remove it, then run again"
             ) from error
         except OSError as error:
             raise DatasetError(
-                f"{place}: {error.strerror or error}; mend that, run again"
+                f"{place}: {error.strerror or error}; fix that, then run again"
             ) from error
 
     def _read(self) -> None:

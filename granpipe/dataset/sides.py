@@ -93,8 +93,8 @@ def parse_shares(text: str) -> Shares:
     numbers = [int(part) for part in text.split("/")] if _SHARES.fullmatch(text) else []
     if sum(numbers) != 100 or not numbers[0]:
         raise OptionError(
-            f"{text!r} is no split; give whole percentages of training, validation and test, as "
-            "80/10/10, or of training and test, as 70/30, that make 100"
+            f"{text!r} is not a split in whole percentages, as 80/10/10 for training, "
+            "validation and test, or 70/30 for training and test"
         )
     return Shares(numbers[0], numbers[1] if len(numbers) == 3 else 0, numbers[-1])
 

@@ -92,8 +92,8 @@ class Search:
                 raise LayoutError(f"{self.store.url}: no such folder; name the photographs' folder")
             count = self.ignored.total()
             files = "file" if count == 1 else "files"
-            others = f"; of {count:,} other {files} none is a picture" if count else ""
-            layout = "; they go into <class>/<photograph>.jpg" if self.has_classes else ""
+            others = f" among its {count:,} {files}" if count else ""
+            layout = "; put them into <class>/<photograph>.jpg" if self.has_classes else ""
             raise DatasetError(f"{self.store.url}: has no photographs{others}{layout}")
 
     def _is_photo(self, entry: Entry, doubtful: list[Entry]) -> bool:

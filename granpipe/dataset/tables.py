@@ -15,21 +15,21 @@ from typing import Any
 
 from granpipe.dataset.names import SUMMARY
 from granpipe.dataset.sides import SIDES
-from granpipe.errors import DatasetError
+from granpipe.errors import DatasetError, LayoutError
 from granpipe.stores.protocol import Store
 from granpipe.stores.urls import join, open_file
 
 REASONS = {
     "no_label": "put it into a folder named after its crop",
-    "no_photograph": "bring it, or take its row out of the table",
+    "no_photograph": "add it, or remove its row from the table",
     "bad_name": "rename it",
-    "unreadable": "copy it again from where it came from",
-    "truncated": "copy it again from where it came from",
+    "unreadable": "copy the original again",
+    "truncated": "copy the original again",
     "too_large": "make it smaller, or raise --max-pixels or --max-memory",
     "unsupported": "save it as JPEG or PNG",
     "crashed": "save it again with another program",
-    "duplicate": "nothing to do: its twin is in",
-    "flagged": "look at it; without its word in --drop it is prepared",
+    "duplicate": "nothing to do: the same photograph is in already",
+    "flagged": "check it; remove the flag from --drop to prepare it",
     "label_conflict": "delete it from the class where it does not belong",
 }
 """Every reason for which a photograph is rejected, with what to do about it."""
@@ -194,7 +194,7 @@ def rows_of(store: Store, name: str) -> Iterator[dict[str, str]]:
         yield from each_row(store, name)
     except FileNotFoundError as error:
         place = join(store.url, name)
-        raise DatasetError(f"{place}: not there; run granpipe prepare first") from error
+        raise LayoutError(f"{place}: no such table; run granpipe prepare first") from error
 
 
 def each_row(store: Store, name: str, needed: Iterable[str] = ()) -> Iterator[dict[str, str]]:

@@ -1,23 +1,26 @@
-"""A prepared dataset -> flipped, turned and cropped copies of every photograph."""
+"""A prepared dataset -> flipped, rotated and cropped copies of every photograph."""
 
 import os
 from collections import Counter
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 from granpipe import checks
 from granpipe.checks import checked
 from granpipe.copies.transform import Ranges
+from granpipe.dataset.ledger_file import state_of
 from granpipe.dataset.names import AUGMENTED, OWN, SUMMARY
 from granpipe.dataset.tables import Rejection, read_summary
 from granpipe.engines.choice import choose
-from granpipe.errors import BusyError, DatasetError, OptionError
+from granpipe.errors import BusyError, DatasetError, LayoutError, OptionError
 from granpipe.jobs.augment_run import AugmentRun
 from granpipe.jobs.copy_photo import CopyPhoto
 from granpipe.jobs.following import Follow, log_line, progress_of, say_of
 from granpipe.jobs.run import Run, Say, run_again
 from granpipe.jobs.shards import check_target, write_shards
 from granpipe.jobs.shards_options import SHARD_SIZE, ShardsReport, shards_wish
+from granpipe.photo.kinds import is_photo
 from granpipe.stores.protocol import Store
 from granpipe.stores.urls import join
 
@@ -42,6 +45,8 @@ class Report:
         Photographs of validation and test, which have none.
     shards : ShardsReport or None
         Which shards were written, where they were asked for.
+    unwanted : list of str
+        Of a dry run: the arrays that a run would delete.
     """
 
     folder: str
@@ -51,6 +56,7 @@ class Report:
     deleted: int = 0
     held_out: int = 0
     shards: ShardsReport | None = None
+    unwanted: list[str] = field(default_factory=list)
 
     def __repr__(self) -> str:
         counted = f"{self.written.total()} copies in {self.folder} ({self.kept} up to date already)"
@@ -171,6 +177,7 @@ def augment(
             steps.labels.held_out,
         )
         if dry_run:
+            report.unwanted = run.unwanted_paths()
             return report
         steps.finish(summary)
         if read_summary(source) != summary:  # prepare was faster than the tables were written
@@ -203,11 +210,23 @@ def _check_dataset(dataset: Store) -> dict[str, Any]:
     settings = summary and summary.get("settings")
     size = settings.get("size") if isinstance(settings, dict) else None
     if not summary or type(size) is not int or not 1 <= size <= _LARGEST_SIZE:
-        raise DatasetError(
-            f"{dataset.url}: holds no finished dataset; run granpipe prepare SOURCE "
-            f"{dataset.url} first"
-        )
+        raise _no_dataset(dataset)
     return summary
+
+
+def _no_dataset(place: Store) -> DatasetError:
+    """Return what to do where prepare has not written a dataset, or not to its end."""
+    if place.is_missing():
+        return LayoutError(f"{place.url}: no such folder; name the folder that prepare wrote")
+    if not state_of(place) and any(is_photo(one.path) for one in islice(place.list(), 1000)):
+        out = f"{place.url.rstrip('/')}-arrays"
+        return LayoutError(
+            f"{place.url}: holds photographs, not a dataset; run granpipe prepare {place.url} "
+            f"{out} and then granpipe augment {out}"
+        )
+    return DatasetError(
+        f"{place.url}: holds no finished dataset; run granpipe prepare SOURCE {place.url} first"
+    )
 
 
 def _check_same(dataset: Store, summary: dict[str, Any]) -> None:

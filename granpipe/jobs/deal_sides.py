@@ -88,8 +88,8 @@ def settle_sides(run: Run, plan: Plan, depth: int, recipe: str, rows: object) ->
                 _load_former(index, run.store, past, rows)
             elif noted:
                 run.say(
-                    "deals the split anew, since shares, seed or --hold-out have changed; what a "
-                    "network was trained on may be in test now"
+                    "splits all groups again, since shares, seed or --hold-out have changed; "
+                    "what a network was trained on may be in test now"
                 )
             radius, past = _deal(index, plan, plan.shares, grouping), _past(index)
         else:
@@ -168,8 +168,8 @@ def _load_folds(index: Index, store: Store) -> None:
 
 def _damaged(store: Store) -> DatasetError:
     return DatasetError(
-        f"{store.url}/{LABELS}: lost or damaged, and only it knows the sides; bring back a copy, "
-        "or say --split none, and then --split again, to deal them anew"
+        f"{store.url}/{LABELS}: lost or damaged, and only it records the split; restore a copy, "
+        "or use --split none, and then --split again, to split anew"
     )
 
 

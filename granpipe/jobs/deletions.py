@@ -40,5 +40,5 @@ def _check(run: Run, lost: int, *, allow: bool) -> None:
     if standing > _FEW and 2 * lost > standing:
         raise DatasetError(
             f"{run.store.url}: this would delete {lost} of {standing} arrays, as their "
-            "photographs are gone or rejected; look at SOURCE, or say --allow-deletions"
+            "photographs are gone or rejected; check SOURCE, or use --allow-deletions"
         )

@@ -105,7 +105,7 @@ class LabelsRows:
         self.held_out = found - self.index.value("SELECT count(*) FROM photos")
         if self.held_out == found:
             raise DatasetError(
-                "no photograph is for training; say --split-only all for copies of all"
+                "the training split is empty; use --split-only all for copies of all"
             )
 
     def _rows(self) -> Iterator[dict[str, str]]:

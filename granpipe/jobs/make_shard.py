@@ -119,7 +119,7 @@ class MakeShard:
             data = self.dataset.read(sample.path)[0]
         except OSError as error:
             why = error.strerror or error
-            raise DatasetError(f"{place}: {why}; mend that, run again") from error
+            raise DatasetError(f"{place}: {why}; fix that, then run again") from error
         if hashlib.sha256(data).hexdigest() != sample.array_sha256:
             raise DatasetError(f"{place}: is not as granpipe wrote it; run again with --verify")
         return data

@@ -73,7 +73,7 @@ class MapIndex:
         self.database.load("INSERT OR REPLACE INTO sides VALUES (?, ?, ?, ?)", rows)
         if not self.database.value("SELECT 1 FROM sides WHERE split <> ''"):
             raise DatasetError(
-                f"{dataset.url}: has no sides; run granpipe prepare --split 80/10/10 first"
+                f"{dataset.url}: has no split; run granpipe prepare --split 80/10/10 first"
             )
         self.sides = int(self.database.value("SELECT count(*) FROM sides"))
 

@@ -71,8 +71,6 @@ class PhotoIndex:
         """
         photos = filter(None, (self._row(photo, depth) for photo in search))
         self.index.load("INSERT OR REPLACE INTO photos VALUES (?, ?, ?, ?)", photos)
-        for folder, cause in search.unlisted:
-            self.reject(folder, PhotoError("unreadable", cause))
         if self.run.ignores_case:
             self._reject_same_files()
 
@@ -123,11 +121,13 @@ class PhotoIndex:
             if not record:
                 if self._version(name):
                     raise DatasetError(
-                        f"{folder}: {cause}; mend that: the ledger does not tell what came from it"
+                        f"{folder}: {cause}; fix that first: the ledger does not say "
+                        "what came from it"
                     )
             elif record.recipe != recipe:
                 raise DatasetError(
-                    f"{folder}: {cause}; mend that: with other settings its arrays would be lost"
+                    f"{folder}: {cause}; fix that first: with other settings its "
+                    "arrays would be lost"
                 )
             elif record.array_sha256 == WITHOUT_ARRAY:
                 self.index.execute("INSERT OR IGNORE INTO duplicates VALUES (?)", (name,))

@@ -5,7 +5,6 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
-from heapq import merge
 from pathlib import Path
 
 from granpipe import checks
@@ -85,6 +84,7 @@ def map_photos(
     workers: int | None = None,
     engine: str = "local",
     survey: Survey | None = None,
+    dry_run: bool = False,
     progress: Follow = None,
     say: Say | None = None,
 ) -> Report:
@@ -121,6 +121,8 @@ def map_photos(
         executor reaches.
     survey : Survey, optional
         What stands beside photographs and says where they were taken.
+    dry_run : bool
+        Read the photographs, but write nothing.
     progress : `bar` or callable, optional
         Show a bar; or what wraps the iterator over the results, and takes it and their number.
     say : callable, optional
@@ -165,7 +167,7 @@ def map_photos(
     if dataset is not None:
         index.load_sides(open_store(dataset))
     index.load(search)
-    jobs = index.jobs(thumbnails if has_page else 0)
+    jobs = index.jobs(thumbnails if has_page and not dry_run else 0)
     verdicts: Counter[str] = Counter()
     mapped = 0
 
@@ -173,7 +175,8 @@ def map_photos(
         nonlocal mapped
         look = SeePhoto(photos, keeps_all=tracks is not None)
         with closing(workplace.run(look, jobs, None)) as results:
-            for seen in _sightings(search, jobs, follow(results, len(jobs)), index.beside):
+            for job, result in zip(jobs, follow(results, len(jobs)), strict=True):
+                seen = _sighting(job, result, index.beside)
                 one = on_track(seen, tracks) if tracks else seen
                 verdicts[one.capture.verdict] += 1
                 mapped += one.capture.position is not None
@@ -193,12 +196,16 @@ def map_photos(
         thumbnails=thumbnails,
         overlay=shapes,
     )
-    _write(files, photos, sightings, options, links)
+    if not dry_run:
+        _write(files, photos, sightings, options, links)
     unseen = [f"{folder}: {why}" for folder, why in search.unlisted]
     report = Report(sightings, verdicts, mapped, search.ignored, unseen)
-    if index.sides is None:
-        return report
-    return replace(report, matched=index.matched, elsewhere=index.sides - index.matched)
+    return report if index.sides is None else _with_sides(report, index.sides, index.matched)
+
+
+def _with_sides(report: Report, sides: int, matched: int) -> Report:
+    """Return a report that counts the photographs of a dataset, too."""
+    return replace(report, matched=matched, elsewhere=sides - matched)
 
 
 def _check_redacted(links: str | None, layers: Sequence[_Path]) -> None:
@@ -232,18 +239,6 @@ def _write(
 
 def _listed(paths: _Path | Sequence[_Path]) -> list[_Path]:
     return [paths] if isinstance(paths, str | os.PathLike) else list(paths)
-
-
-def _sightings(
-    search: Search,
-    jobs: Sequence[Job],
-    results: Iterator[tuple[Capture, str] | WorkerCrashed],
-    beside: Beside,
-) -> Iterator[Sighting]:
-    """Yield what was seen of each photograph, and the folders that could not be listed."""
-    unlisted = (Sighting(Photo(name), Capture("unreadable", why)) for name, why in search.unlisted)
-    seen = (_sighting(job, result, beside) for job, result in zip(jobs, results, strict=True))
-    return merge(unlisted, seen, key=lambda one: one.photo.source)
 
 
 def _sighting(job: Job, result: tuple[Capture, str] | WorkerCrashed, beside: Beside) -> Sighting:

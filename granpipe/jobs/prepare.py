@@ -62,6 +62,8 @@ class Report:
         Each class that has another label_index than before, with the former and the new one.
     shards : ShardsReport or None
         Which shards were written, where they were asked for.
+    unwanted : list of str
+        Of a dry run: the arrays that a run would delete.
     """
 
     prepared: Counter[str] = field(default_factory=Counter)
@@ -77,6 +79,7 @@ class Report:
     sides: "Sides | None" = None
     reindexed: list[tuple[str, int, int]] = field(default_factory=list)
     shards: ShardsReport | None = None
+    unwanted: list[str] = field(default_factory=list)
 
     @property
     def found(self) -> int:
@@ -187,7 +190,7 @@ def prepare(
     shards : str or Path, optional
         Folder or s3:// URL to write the arrays to once more, as WebDataset tar files.
     shard_size : int
-        Samples of a shard, about.
+        Approximate number of samples in a shard.
     shard_format : str
         `npy`; `png`, without loss; or `jpeg:95`, with a quality of 1 to 100.
     survey : Survey, optional
@@ -270,6 +273,7 @@ def prepare(
         )
         if dry_run:
             report.stale = steps.has_stale_copies()
+            report.unwanted = run.unwanted_paths()
         else:
             steps.finish(search.ignored.total())
             report.stale = steps.stale

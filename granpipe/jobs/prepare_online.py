@@ -136,7 +136,9 @@ class OnlinePreparer:
         if record and record.array_sha256 == WITHOUT_ARRAY:
             query = "SELECT 1 FROM records WHERE sha256 = ? AND array_sha256 <> ?"
             if ledger.index.value(query, (record.sha256, WITHOUT_ARRAY)):
-                return Prepared(source, None, reason="duplicate", detail="its twin is in")
+                return Prepared(
+                    source, None, reason="duplicate", detail="the same photograph is in already"
+                )
             return Prepared(source, None, reason="flagged", detail="prepare has left it out")
         if record and settings.allows(record):
             return Prepared(source, record, is_kept=True)

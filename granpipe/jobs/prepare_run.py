@@ -236,7 +236,7 @@ class PrepareRun:
         """Stop where a split has no photographs, before any is known to have had another."""
         shares = self.sides and self.sides.plan.shares
         if self.sides and shares and shares.empty(self.sides.split_counts):
-            raise DatasetError(f"{self.sides.shortage()}; --allow-empty lets it be")
+            raise DatasetError(f"{self.sides.shortage()}; --allow-empty permits it")
 
     def classes(self) -> list[str]:
         """Return all classes in the order of their indices."""

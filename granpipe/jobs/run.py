@@ -30,7 +30,7 @@ from granpipe.engines.heartbeat import clear
 from granpipe.engines.processes import WorkerCrashed
 from granpipe.engines.protocol import Engine, Item, Place, Result
 from granpipe.errors import DatasetError
-from granpipe.stores.files import check_free
+from granpipe.stores.files import cannot_write, check_free
 from granpipe.stores.protocol import Held, Store
 from granpipe.stores.urls import join
 
@@ -149,6 +149,10 @@ class Run:
         """Return their names."""
         return [name for (name,) in self.index.rows(f"{UNWANTED} ORDER BY name")]
 
+    def unwanted_paths(self) -> list[str]:
+        """Return where they are, relative to the dataset."""
+        return [self.index.path_of(name) for name in self.unwanted()]
+
     # Working
 
     def plan(self, names: str, *notes: str) -> None:
@@ -188,7 +192,9 @@ class Run:
         try:
             self.lock = self._stack.enter_context(acquire(self.store, self.say))
         except OSError as error:
-            self.refusal = f"{self.store.url}: {error.strerror or error}; mend that, run again"
+            self.refusal = f"{self.store.url}: {error.strerror or error}; fix that, then run again"
+            if isinstance(error, PermissionError):
+                self.refusal = cannot_write(self.store.url, f"{error.strerror or error}")
             return False
         if self.ledger.has_moved():
             raise MovedError
@@ -239,7 +245,7 @@ class Run:
                 return
             self.index.execute(_NOW_LISTED)
             make_again()
-        raise DatasetError(f"{self.store.url}: somebody else writes arrays here; end that")
+        raise DatasetError(f"{self.store.url}: another program writes arrays here; stop it")
 
     def has_table(self, name: str) -> bool:
         """Return whether a table stands there as the last run wrote it."""

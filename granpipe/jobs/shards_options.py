@@ -26,7 +26,7 @@ class ShardsWish:
     store : Store
         Where they are written.
     size : int
-        Samples of a shard, about.
+        Approximate number of samples in a shard.
     form : Form
     """
 

@@ -117,7 +117,7 @@ def plan_sides(wish: Wish, noted: Sequence[str]) -> Plan | None:
     shares = wish.split if wish.split is not None else (noted[0] if noted else "none")
     if shares == "none":
         if others:
-            raise OptionError(f"{others[0]} is for a dataset with a split; add --split 80/10/10")
+            raise OptionError(f"{others[0]} needs a split; add --split 80/10/10")
         return None
     former = list(noted[1:3]) or [str(Together()), "0"]
     together = former[0] if wish.together is None else wish.together
@@ -127,11 +127,11 @@ def plan_sides(wish: Wish, noted: Sequence[str]) -> Plan | None:
     hold_out = tuple(sorted(map(parse_hold_out, filter(None, rules)), key=str))
     if shares in {GIVEN, FIXED}:
         if wish.hold_out:
-            raise OptionError("--hold-out is for a split that is dealt, as --split 80/10/10")
+            raise OptionError("--hold-out needs a split by shares, as --split 80/10/10")
         fixes = wish.fix_leaks or (wish.split is None and shares == FIXED)
         return Plan(None, parse_together(together), seed, fixes, folds)
     if wish.fix_leaks:
-        raise OptionError("--fix-leaks is for a split that is given; add --split given")
+        raise OptionError("--fix-leaks needs --split given")
     return Plan(parse_shares(shares), parse_together(together), seed, False, folds, hold_out)
 
 
@@ -143,6 +143,6 @@ def check_no_sides(store: Store) -> None:
         return
     if has_sides:
         raise DatasetError(
-            f"{store.url}: has sides, but the ledger that tells their --split is lost; say --split "
-            "as before, or --split none"
+            f"{store.url}: has a split, but the ledger that records its --split is lost; use "
+            "--split as before, or --split none"
         )

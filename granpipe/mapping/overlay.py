@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NoReturn
 from xml.parsers.expat import ExpatError
 
-from granpipe.errors import DatasetError
+from granpipe.errors import DatasetError, LayoutError
 from granpipe.mapping.land import as_text
 from granpipe.mapping.overlay_kml import read_kml
 from granpipe.mapping.shape import AREA, LEAST, LINE, PLACE, Line, Shape
@@ -83,6 +83,8 @@ def _read(file: str) -> list[Shape]:
     store, name = open_file(file)
     try:
         data = store.head(name, LARGEST + 1)
+    except FileNotFoundError as error:
+        raise LayoutError(f"{file}: no such file; name a file to overlay") from error
     except OSError as error:
         raise DatasetError(f"{file}: {error.strerror or error}; name a file to overlay") from error
     if len(data) > LARGEST:

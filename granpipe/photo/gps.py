@@ -10,10 +10,8 @@ from typing import Any, Literal
 
 VERDICTS = {
     "ok": "has a position",
-    "no_exif": "no metadata (EXIF); messengers such as WhatsApp remove it: copy the original "
-    "from the phone",
-    "no_gps": "metadata without a position; the camera's location was off, or sharing removed "
-    "it: copy the original",
+    "no_exif": "no metadata; messengers such as WhatsApp remove it, copy the original",
+    "no_gps": "no position; the camera's location was off, or sharing removed it",
     "unreadable": "the photograph or its EXIF block is damaged",
     "zero_denominator": "a coordinate is a fraction over 0",
     "null_island": "both coordinates are 0: the camera had no fix",

@@ -187,7 +187,7 @@ def decode_jpeg(image: Image.Image, data: bytes) -> bool:
     finally:
         decoder.close()
     if not stretches[-1].marker:
-        raise PhotoError("truncated", "lacks its end marker; all else seems to be there")
+        raise PhotoError("truncated", "lacks only its end marker, it seems; save it again")
     if stretches[-1].marker != _END:
         return False  # Pillow will say what it thinks of another end, which was not looked at
     image.tile = []  # type: ignore[attr-defined]

@@ -1,5 +1,6 @@
 """Single files: those that a user named, such as a map, and those that are read into an array."""
 
+import errno
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -46,10 +47,14 @@ def check_writable(store: Store, name: str) -> None:
     while not folder.exists():  # a missing folder is made
         folder = folder.parent
     if not os.access(folder, os.W_OK | os.X_OK):
-        raise DatasetError(
-            f"cannot write to {join(store.url, name)}: permission denied. Choose another output or "
-            "change its permissions"
-        )
+        raise DatasetError(cannot_write(join(store.url, name), os.strerror(errno.EACCES)))
+
+
+def cannot_write(place: str, why: str) -> str:
+    """Return what to do where this user may not write."""
+    return (
+        f"cannot write to {place}: {why.lower()}; choose another output or change its permissions"
+    )
 
 
 def read_into(store: Store, path: str, parts: Sequence[bytearray | memoryview]) -> int:

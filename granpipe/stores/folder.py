@@ -278,8 +278,8 @@ class Folder:
             yield
         except OSError as error:
             what = error.strerror or error
-            advice = "move it away" if isinstance(error, IsADirectoryError) else "mend that"
-            raise DatasetError(f"{self._name(path)}: {what}; {advice}, run again") from error
+            advice = "move it away" if isinstance(error, IsADirectoryError) else "fix that"
+            raise DatasetError(f"{self._name(path)}: {what}; {advice}, then run again") from error
 
 
 def _read(number: int, size: int) -> bytes:

@@ -164,7 +164,7 @@ class Lease:
             try:
                 version = self.bucket.replace(self.path, self._text(), self.version)
             except OSError as error:
-                why = f"{error.strerror or error}; mend that, run again"
+                why = f"{error.strerror or error}; fix that, then run again"
                 raise DatasetError(f"{self.bucket.url}/{self.path}: {why}") from error
             if version is None:
                 self.trouble = self._lost()

@@ -70,7 +70,7 @@ def writing(url: str, path: str) -> Iterator[None]:
         with answering(url, path):
             yield
     except OSError as error:
-        raise DatasetError(f"{url}/{path}: {error.strerror}; mend that, run again") from error
+        raise DatasetError(f"{url}/{path}: {error.strerror}; fix that, then run again") from error
 
 
 def fail(url: str, path: str, error: Exception) -> NoReturn:

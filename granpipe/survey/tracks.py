@@ -132,7 +132,9 @@ def _read(store: Store, name: str) -> Points:
     except FileNotFoundError as error:
         raise DatasetError(f"{place}: no such track; name one") from error
     except OSError as error:
-        raise DatasetError(f"{place}: {error.strerror or error}; mend that") from error
+        raise DatasetError(
+            f"{place}: {error.strerror or error}; fix that, then run again"
+        ) from error
     except (ExpatError, ValueError, LookupError) as error:
         raise DatasetError(f"{place}: is no GPX that can be read: {one_line(error)}") from error
     if not len(points):

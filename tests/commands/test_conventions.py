@@ -1,11 +1,12 @@
 """Options and settings as people who know other command lines expect them."""
 
 import json
+import re
 import shlex
 
 import pytest
 
-from conftest import picture, rejects, rows, save, tree
+from conftest import ROOT, picture, rejects, rows, save, tree
 
 
 @pytest.fixture
@@ -88,7 +89,7 @@ def test_what_is_not_there_what_is_empty_and_what_is_closed_are_three_messages(
     assert "has no photographs" in granpipe("prepare", tmp_path / "empty", out, code=1).stderr
     (tmp_path / "empty/notes.md").write_text("no picture")
     told = granpipe("map", tmp_path / "empty", "-o", tmp_path / "m.html", code=1).stderr
-    assert "of 1 other file none is a picture" in told
+    assert "has no photographs among its 1 file" in told
 
 
 def test_closing_lines_fit_a_terminal_and_say_what_comes_next(granpipe, src, out):
@@ -118,12 +119,102 @@ def test_a_dry_run_of_augment_says_what_the_run_does(granpipe, src, out):
     dry = granpipe("augment", out, "--copies", 2, "--seed", 4, "--dry-run").output
     assert tree(out) == before
     wet = granpipe("augment", out, "--copies", 2, "--seed", 4).output
-    assert dry == wet + "Nothing was written: this was a dry run.\n"
+    deleted = "".join(f"Would delete: corn/{number}.jpg.3.npy\n" for number in range(3))
+    assert dry == f"{wet}{deleted}Nothing was written: this was a dry run.\n"
     assert "6 copies" in dry
     assert "3 arrays deleted" in dry
     assert (
         "(6 unchanged)" in granpipe("augment", out, "--copies", 2, "--seed", 4, "--dry-run").output
     )
+
+
+def test_a_dry_run_lists_what_would_be_deleted(granpipe, src, out):
+    granpipe("prepare", src, out)
+    (src / "corn/1.jpg").unlink()
+    before = tree(out)
+    lines = granpipe("prepare", src, out, "--dry-run").stdout.splitlines()
+    assert "Would delete: corn/1.jpg.npy" in lines
+    report = json.loads(granpipe("prepare", src, out, "--dry-run", "--json").stdout)
+    assert report["unwanted"] == ["corn/1.jpg.npy"]
+    granpipe("augment", out, "--copies", 2)
+    told = granpipe("augment", out, "--copies", 1, "--dry-run").stdout
+    assert [line for line in told.splitlines() if line.startswith("Would")] == [
+        *(f"Would delete: corn/{number}.jpg.2.npy" for number in range(3)),
+    ]
+    assert {path: data for path, data in tree(out).items() if "augmented" not in path} == before
+
+
+def test_a_dry_run_of_map_writes_nothing_and_its_report_is_one_json_object(
+    granpipe, src, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    words = ("map", src, "-o", "a.csv", "-o", "b.html")
+    dry = granpipe(*words, "--dry-run").stdout
+    assert dry.endswith("3 not; 0 other files ignored.\nNothing was written: this was a dry run.\n")
+    assert json.loads(granpipe(*words, "--dry-run", "--json").stdout)["written"] == []
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["src"]
+    report = json.loads(granpipe(*words, "--json").stdout)
+    assert report["written"] == ["a.csv", "b.html"]
+    assert report["verdicts"] == {"no_exif": report["found"]} == {"no_exif": 3}
+
+
+def test_advice_is_for_what_it_helps(granpipe, tmp_path, out):
+    whole = (ROOT / "img/corn/DSC_0093.JPG").read_bytes()
+    corn = tmp_path / "src/corn"
+    corn.mkdir(parents=True)
+    (corn / "cut.jpg").write_bytes(whole[: len(whole) // 2])
+    (corn / "no-end.jpg").write_bytes(whole.removesuffix(b"\xff\xd9"))
+    assert granpipe("prepare", tmp_path / "src", out, code=1).stderr.splitlines()[:2] == [
+        "corn/cut.jpg: truncated: the file ends before its pixels do; copy the original again",
+        "corn/no-end.jpg: truncated: lacks only its end marker, it seems; save it again",
+    ]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        *(
+            "prepare --size 224x224",
+            "prepare --split 80",
+            "prepare --fill red",
+            "prepare --workers 0",
+        ),
+        *("prepare --keep-together field", "prepare --hold-out spring", "prepare --drop nice"),
+        *(
+            "prepare --seed x",
+            "prepare --engine fast",
+            "prepare --max-memory 0",
+            "prepare --folds x",
+        ),
+        *("prepare --preview a.jpg", "prepare --shard-format gif", "prepare --shard-size 0"),
+        *(
+            "augment --copies -1",
+            "augment --rotate 200",
+            "augment --min-crop 0",
+            "augment --side x",
+        ),
+        *("augment --gamma 2", "map --base-url here"),
+        *("map --title ''", "map -o map.txt"),
+    ],
+)
+def test_every_wrong_value_is_reported_alike(granpipe, words):
+    command, *option = shlex.split(words)
+    line = granpipe(command, "a", *["b"][: command == "prepare"], *option, code=2).stderr
+    name = r"'--?[a-z-]+'( / '--[a-z]+')?"
+    end = rf"\. See granpipe {command} --help\.\n"
+    assert re.fullmatch(
+        rf"granpipe: Invalid value for {name}: .*\S (is|does) not? .*{end}", line
+    ), line
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["prepare x out", "augment x", "map x", "map src --dataset x", "map src --overlay x.kml"],
+)
+def test_missing_input_is_wrong_usage(granpipe, src, tmp_path, monkeypatch, words):
+    monkeypatch.chdir(tmp_path)
+    line = granpipe(*words.split(), code=2).stderr
+    assert re.fullmatch(r"granpipe: x\S*: no such (folder|file|table); .*\n", line), line
 
 
 def test_a_shell_completes_folders():

@@ -137,8 +137,8 @@ def test_a_dry_run_tells_what_the_run_tells(granpipe, src, out, split):
     assert (written, next_command) == (
         *(f"Written: {out}/labels.csv", f"Next: granpipe augment {out}"),
     )
-    dry = "Nothing was written: this was a dry run."
-    assert planned.stdout.splitlines() == [*lines, dry, stale]
+    dry = ["Would delete: corn/0.jpg.npy", "Nothing was written: this was a dry run."]
+    assert planned.stdout.splitlines() == [*lines, *dry, stale]
     assert "stale" in done.stdout
 
 
@@ -146,7 +146,8 @@ def test_a_dry_run_tells_what_the_run_tells(granpipe, src, out, split):
 def test_what_cannot_be_printed_is_one_line(src, out):
     said = shell(f'{GRANPIPE} prepare "$1" "$2" > /dev/full', src, out)
     assert (
-        said.stderr == "granpipe: standard output: No space left on device; mend that, run again\n"
+        said.stderr
+        == "granpipe: standard output: No space left on device; fix that, then run again\n"
     )
     assert said.returncode == 1
     assert shell(f"{GRANPIPE} prepare 2> /dev/full").returncode == 2

@@ -71,9 +71,7 @@ def test_indices_anew_are_those_of_a_new_dataset_and_every_change_is_said(prepar
     save(src / "alfalfa/x.png")
     shutil.rmtree(src / "corn")
     prepare()
-    line = (
-        "label_index changed: alfalfa 2 -> 0; a network trained before counts by the former ones.\n"
-    )
+    line = "label_index changed: alfalfa 2 -> 0; networks trained before use the old numbers.\n"
     before = tree(out)
     assert prepare("--reindex-labels", "--dry-run", "-q").stderr == line
     assert tree(out) == before

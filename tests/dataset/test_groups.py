@@ -162,5 +162,5 @@ def test_rules_are_read_and_told_in_one_order(text, expected):
     ],
 )
 def test_nonsense_is_refused(text):
-    with pytest.raises(DatasetError, match="does not say what belongs together"):
+    with pytest.raises(DatasetError, match="is not a list of place:METRES"):
         parse_together(text)

@@ -162,5 +162,5 @@ def test_shares_are_read_and_told(text, shares):
     ],
 )
 def test_nonsense_is_refused(text):
-    with pytest.raises(DatasetError, match="is no split"):
+    with pytest.raises(DatasetError, match="is not a split"):
         parse_shares(text)

@@ -73,10 +73,8 @@ def test_a_master_or_a_server_that_nobody_is_is_told_at_once(start, tmp_path):
 
 
 def test_what_ended_a_job_is_one_line():
-    own = (
-        "Traceback\n  File\ngranpipe.errors.DatasetError: s3://lake: is full; mend that\n\tat java"
-    )
-    assert told(RuntimeError(own)) == "s3://lake: is full; mend that"
+    own = "Traceback\n  File\ngranpipe.errors.DatasetError: s3://lake: is full; fix that\n\tat java"
+    assert told(RuntimeError(own)) == "s3://lake: is full; fix that"
     assert "PYSPARK_PYTHON" in told(RuntimeError('Cannot run program "python9": error=2'))
     assert told(ValueError()) == "ValueError"
 

@@ -101,7 +101,7 @@ FLAT = """
 NDQ0Hyc5PTgyPC4zNDL/ygALCAMABAABAREA/8wABAAQ/9oACAEBAAAAAUvQ/8wABBAF/9oACAEBAAEFAqXw/8wABBAF/9oACAEB
 AAY/AqXw/8wABBAF/9oACAEBAAE/IaXw/9oACAEBAAAAEEvG/8wABBAF/9oACAEBAAE/EKXw/9k=
 """
-LACKS_END = "truncated: lacks its end marker; all else seems to be there"
+LACKS_END = "truncated: lacks only its end marker, it seems; save it again"
 
 
 def arithmetic(name: str) -> bytes:

@@ -219,7 +219,7 @@ def test_a_lossless_jpeg_of_any_size_is_drawn(width, height):
 @pytest.mark.parametrize("width", [1, 64, 600, 627, 640, 1300])
 def test_a_lossless_jpeg_without_its_end_is_truncated_as_others_are(width):
     data = lossless(np.asarray(picture(width, 90).convert("L")))
-    said = "truncated: lacks its end marker; all else seems to be there"
+    said = "truncated: lacks only its end marker, it seems; save it again"
     assert reason(data[:-2]) == said
     half = data[: len(data) // 2]
     assert reason(half) == "truncated: the file ends before its pixels do"
@@ -266,7 +266,7 @@ def test_exif_beside_an_odd_segment_is_read():
 def test_a_jpeg_that_lacks_its_end_marker_alone_says_that(options, left):
     data = encoded(picture(320, 240), "JPEG", **options)
     assert reason(data[:-2] + left) == (
-        "truncated: lacks its end marker; all else seems to be there"
+        "truncated: lacks only its end marker, it seems; save it again"
     )
     assert "before its pixels do" in reason(data[:-200])
 

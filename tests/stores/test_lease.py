@@ -177,7 +177,7 @@ def test_who_cannot_renew_for_the_term_has_lost_it(bucket, short, monkeypatch):
 
     with hold(bucket) as held:
         monkeypatch.setattr(Bucket, "replace", refuse)
-        with pytest.raises(DatasetError, match="lock: access denied; mend that"):
+        with pytest.raises(DatasetError, match="lock: access denied; fix that"):
             held.check()
         held.watch()
         time.sleep(0.7)
@@ -246,7 +246,7 @@ def test_ctrl_c_while_it_waits_for_a_lease_is_one_line(lake, start, tmp_path):
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=5)
     assert process.returncode == 130
-    assert errors.lstrip("\n") == "granpipe: interrupted; the same command takes it up again\n"
+    assert errors.lstrip("\n") == "granpipe: interrupted; repeat the command to continue\n"
     assert lake.own("out") == {"lock"}
 
 
@@ -260,7 +260,7 @@ def test_ctrl_c_in_the_middle_gives_it_back(lake, start, tmp_path, granpipe):
     os.killpg(process.pid, signal.SIGINT)
     _, errors = process.communicate(timeout=10)
     assert process.returncode == 130
-    assert errors.lstrip("\n") == "granpipe: interrupted; the same command takes it up again\n"
+    assert errors.lstrip("\n") == "granpipe: interrupted; repeat the command to continue\n"
     assert "lock" not in lake.own("out")
 
 
