@@ -194,21 +194,20 @@ class Desk:
             return _answer(error.code or 400, error.name.lower())
         if isinstance(error, DatasetError | DownError):
             self.log.note("down", id=g.get("id", ""), cause=str(error))
-            return _answer(
-                503, "cannot do it now; send it again later", **{"Retry-After": _RETRY_AFTER}
-            )
+            return _answer(503, "cannot do it now; send it again later")
         self.log.note("failed", id=g.get("id", ""), **cause_of(error))
         return _answer(500, "something went wrong here")
 
 
-def _answer(status: int, message: str, **headers: str) -> Response:
+def _answer(status: int, message: str) -> Response:
     response = jsonify(error=message)
     response.status_code = status
+    if status == 503:
+        response.headers["Retry-After"] = _RETRY_AFTER
     if status == 401:
         # A browser asks for a password where a page is opened, and not where a script asks.
         scheme = "Basic" if "text/html" in request.headers.get("Accept", "") else "Bearer"
         response.headers["WWW-Authenticate"] = f'{scheme} realm="granpipe"'
-    response.headers.update(headers)
     return response
 
 

@@ -22,8 +22,9 @@ from granpipe.service.positions import Known, Positions, Window
 
 _TITLE = "photographs"
 _BETWEEN_DRAWINGS = 2.0  # seconds
-_DRAWING = 0.1  # most of the time that is spent on it
+_DRAWING = 0.33  # most of the time that is spent on it
 _PIECE = 1 << 16
+_MOST_STREAMS = 8  # answers of any length at once: of a slow reader's, a thread waits for the end
 _PROCESS = os.urandom(4).hex()
 
 
@@ -77,6 +78,7 @@ class MapView:
         self._positions = positions
         self._clock = clock
         self._turn = threading.Lock()
+        self._streams = threading.BoundedSemaphore(_MOST_STREAMS)
         self._page: list[bytes] = []
         self._stamp: object = None
         self._next = 0.0
@@ -86,12 +88,20 @@ class MapView:
         etag = _etag(self._positions.stamp(), window, label)
         if request.if_none_match.contains_weak(etag):
             return _finished(Response(status=304), etag)
-        seen = (sighting_of(known) for known in self._positions.within(window, label))
-        texts = write_geojson(seen, Options(_TITLE))
-        # What fails at once is told; after that, the answer can only be cut.
-        begun = chain([next(texts), next(texts)], texts)
+        if not self._streams.acquire(blocking=False):
+            raise RefusedError(503, "many are reading positions; ask again later", "busy")
+        try:
+            seen = (sighting_of(known) for known in self._positions.within(window, label))
+            texts = write_geojson(seen, Options(_TITLE))
+            # What fails at once is told; after that, the answer can only be cut.
+            begun = chain([next(texts), next(texts)], texts)
+        except BaseException:
+            self._streams.release()
+            raise
         pieces = _pieces(text.encode() for text in begun)
-        return _sent(request, pieces, "application/geo+json", etag)
+        response = _sent(request, pieces, "application/geo+json", etag)
+        response.call_on_close(self._streams.release)
+        return response
 
     def page(self, request: Request) -> Response:
         """Return the page, drawn again where something has changed and the last one is no news."""

@@ -23,7 +23,8 @@ _CONNECTIONS = 1_100  # most that are open at once
 _TICK = 0.25  # seconds
 _GRACE = 6.0  # seconds for what is under way when the server is asked to end
 _LARGEST_HEADER = 32_768
-_OUTPUT = 1 << 30  # bytes, in a file, that may wait for a slow reader without a thread waiting, too
+_OUTPUT = 1 << 23  # bytes that wait for a slow reader before a thread waits, too
+_STUCK = 60.0  # seconds after which a client that reads nothing is one no more
 
 IsWanted = Callable[[str, str, Mapping[str, str]], bool]
 """Says by method, path and headers (AUTHORIZATION) whether a request's body will be read."""
@@ -122,12 +123,22 @@ def serve(app: Flask, host: str, port: int, is_wanted: IsWanted, log: RequestLog
         one.channel_class = Channel
     while not stops:
         wasyncore.loop(_TICK, True, sockets, 1)
+        _let_go_of_stuck(list(sockets.values()))
     for one in listening:
         wasyncore.dispatcher.close(one)
     ends = time.monotonic() + _GRACE
     while time.monotonic() < ends and any(map(_is_busy, list(sockets.values()))):
         wasyncore.loop(_TICK, True, sockets, 1)
     log.note("stopped")
+
+
+def _let_go_of_stuck(channels: list[Any]) -> None:
+    """Close connections for which a thread waits, since the other side does not read."""
+    now = time.time()
+    for channel in channels:
+        is_waiting = isinstance(channel, HTTPChannel) and channel.requests
+        if is_waiting and channel.total_outbufs_len and now - channel.last_activity > _STUCK:
+            channel.handle_close()
 
 
 def _is_busy(channel: Any) -> bool:
