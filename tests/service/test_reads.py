@@ -86,7 +86,7 @@ def test_the_first_answer_after_an_index_is_lost_is_an_error_and_no_half_of_one(
 
 def test_who_asks_and_does_not_read_keeps_no_thread_for_ever(online, tmp_path):
     path = online()
-    hooked(tmp_path / "inject", "from granpipe.service import server; server._STUCK = 1.0\n")
+    hooked(tmp_path / "inject", "from granpipe.service import server; server._STUCK = 15.0\n")
     put(str(tmp_path / "state"), range(COUNT), "x" * 10_000)
     path.web()
     request = b"GET /positions.geojson HTTP/1.1\r\nHost: localhost\r\n\r\n"
@@ -95,6 +95,8 @@ def test_who_asks_and_does_not_read_keeps_no_thread_for_ever(online, tmp_path):
             client = socket.create_connection(("127.0.0.1", path.port), 60)
             stack.enter_context(client)
             client.sendall(request)
+            assert client.recv(9) == b"HTTP/1.1 "
+        assert path.ask("/positions.geojson").status == 503
         assert path.ask("/is_alive").status == 200
-        until(lambda: path.ask("/positions.geojson").status == 200, "an end of their patience")
+        until(lambda: path.ask("/positions.geojson").status == 200, "an end of the patience")
     assert "Traceback" not in path.log()
