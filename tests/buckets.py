@@ -1,4 +1,4 @@
-"""A real S3 server for the tests, buckets on it, and buckets in memory."""
+"""Real S3 servers for the tests, buckets on them, and buckets in memory."""
 
 import json
 import os
@@ -7,9 +7,10 @@ import socket
 import subprocess
 import sys
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -19,9 +20,11 @@ import pytest
 from granpipe.stores.bucket import Bucket
 
 from harm import kill, until
+from programs import go_program
 from proxies import Proxy
 
 KEY, SECRET = "granpipe-tests", "Zq81/never+shown/w0rd"
+VERSITY = "v1.8.0"
 READER_KEY, READER_SECRET = "granpipe-reader", "Kx07/reads+only/w0rd"
 
 
@@ -156,6 +159,56 @@ def _free_ports(count: int) -> list[int]:
     raise OSError("no free ports")
 
 
+@dataclass
+class Gateway:
+    """Versity's S3 gateway: a folder as a bucket for each folder in it."""
+
+    endpoint: str
+    folder: Path
+    process: subprocess.Popen[bytes]
+
+    def make_bucket(self) -> "Lake":
+        """Make a bucket of its own name."""
+        name = f"lake-{uuid4().hex[:12]}"
+        (self.folder / name).mkdir()
+        return Lake(name, self.endpoint)
+
+
+def start_gateway(folder: Path) -> Gateway:
+    """Start Versity's gateway, and wait until it answers; skip where it cannot be had."""
+    pytest.importorskip("obstore", reason="the extra s3 is not installed")
+    program = go_program("github.com/versity/versitygw/cmd/versitygw", VERSITY)
+    (port,) = _free_ports(1)
+    folders = [folder / "buckets", folder / "metadata"]
+    for each in folders:
+        each.mkdir(parents=True)
+    options = ["--port", f"127.0.0.1:{port}", "--health", "/healthz", "--quiet"]
+    command = [program, *options, "posix", "--sidecar", folders[1], folders[0]]
+    with (folder / "log").open("wb") as file:
+        process = subprocess.Popen(
+            list(map(str, command)),
+            stdin=subprocess.DEVNULL,
+            stdout=file,
+            stderr=file,
+            env=os.environ | {"ROOT_ACCESS_KEY": KEY, "ROOT_SECRET_KEY": SECRET},
+            start_new_session=True,
+        )
+    gateway = Gateway(f"http://127.0.0.1:{port}", folders[0], process)
+
+    def answers() -> bool:
+        with suppress(OSError):
+            urllib.request.urlopen(f"{gateway.endpoint}/healthz").close()
+            return True
+        return False
+
+    try:
+        until(answers, "Versity's gateway", process=process, log=folder / "log")
+    except pytest.fail.Exception:
+        kill(process)
+        raise
+    return gateway
+
+
 def _program() -> str | None:
     beside = Path(sys.executable).with_name("weed")
     return str(beside) if beside.exists() else shutil.which("weed")
@@ -211,6 +264,14 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
             left.unlink()
 
 
+@pytest.fixture(scope="session")
+def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    """Start the other S3 server once for all tests."""
+    gateway = start_gateway(tmp_path_factory.mktemp("gateway"))
+    yield gateway
+    kill(gateway.process)
+
+
 @pytest.fixture(scope="module")
 def module_lake(server: Server) -> Iterator[Lake]:
     """Make a bucket for the tests of a module, and tell granpipe how to reach it."""
@@ -220,10 +281,29 @@ def module_lake(server: Server) -> Iterator[Lake]:
 
 
 @pytest.fixture
-def lake(server: Server, monkeypatch: pytest.MonkeyPatch) -> Lake:
+def lake(
+    server: Server, monkeypatch: pytest.MonkeyPatch, record_property: Callable[..., None]
+) -> Lake:
     """Make a bucket for one test, and tell granpipe how to reach it."""
+    record_property("server", _seaweedfs())
     _set(monkeypatch, variables(server.endpoint))
     return server.make_bucket()
+
+
+@pytest.fixture
+def gateway_lake(
+    gateway: Gateway, monkeypatch: pytest.MonkeyPatch, record_property: Callable[..., None]
+) -> Lake:
+    """Make a bucket on the other server for one test, and tell granpipe how to reach it."""
+    record_property("server", f"versitygw-{VERSITY[1:]}")
+    _set(monkeypatch, variables(gateway.endpoint))
+    return gateway.make_bucket()
+
+
+@cache
+def _seaweedfs() -> str:
+    said = subprocess.run([str(_program()), "version"], check=True, capture_output=True, text=True)
+    return f"seaweedfs-{said.stdout.split()[2]}"
 
 
 def _set(patch: pytest.MonkeyPatch, values: dict[str, str]) -> None:

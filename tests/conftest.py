@@ -19,7 +19,7 @@ from granpipe.commands.group import cli
 
 import exif_blocks as eb
 from brokers import noida  # noqa: F401 - a fixture
-from buckets import lake, module_lake, proxy, server  # noqa: F401 - fixtures
+from buckets import gateway, gateway_lake, lake, module_lake, proxy, server  # noqa: F401 - fixtures
 from clusters import cluster  # noqa: F401 - a fixture
 from drivers import driver, drivers  # noqa: F401 - fixtures
 from harm import ROOT, injected, signals_are_obeyed  # noqa: F401 - fixtures
@@ -36,6 +36,7 @@ settings.load_profile("all")
 # The mark of every test that uses a fixture.
 MARKS = {
     "server": "servers",
+    "gateway": "servers",
     "noida": "servers",
     "online": "servers",
     "search_server": "servers",

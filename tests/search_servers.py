@@ -17,7 +17,7 @@ import pytest
 
 from brokers import free_ports
 from harm import kill, until
-from jars import fetch
+from programs import jars
 
 JAVA = Path(__file__).parent / "java/search"
 PROFILES = ["opensearch-2.19.6", "elasticsearch-7.17.29"]
@@ -78,10 +78,10 @@ def search_programs(tmp_path_factory) -> Iterator[Callable[[str], SearchServer]]
 
     def running(profile: str) -> SearchServer:
         if profile not in programs:
-            jars = fetch(JAVA / "pom.xml", profile)
+            files = jars(JAVA / "pom.xml", profile)
             folder = tmp_path_factory.mktemp(profile)
             (folder / "config").mkdir()
-            programs[profile] = SearchServer(profile, folder, jars, free_ports(2))
+            programs[profile] = SearchServer(profile, folder, files, free_ports(2))
         program = programs[profile]
         if program.process is None or program.process.poll() is not None:
             program.start()  # the first time, or as a test has killed it

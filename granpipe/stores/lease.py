@@ -20,6 +20,7 @@ TERM = 120.0
 
 _MOST_TAKEOVERS = 8
 _HELD: set[str] = set()  # the leases of this process
+_TRUSTED: set[str] = set()  # the places whose server was seen to keep conditions
 
 
 class LeasingStore(Store, Protocol):
@@ -74,15 +75,31 @@ class Lease:
         ------
         BusyError
             Its owner is alive.
+        DatasetError
+            The server writes whatever the condition says, so no lock is one.
         """
         first_seen = ""
         while not self.version:
             self.version = self.bucket.create(self.path, self._text()) or ""
             if not self.version:
                 first_seen = self._take_over(first_seen)
+        self._try_conditions()
         self.renewed = time.monotonic()
         _HELD.add(self.id)
         self.thread.start()
+
+    def _try_conditions(self) -> None:
+        if self.bucket.url in _TRUSTED:
+            return
+        is_kept = self.bucket.create(self.path, b"{}") is None
+        if not is_kept or self.bucket.replace(self.path, b"{}", "0" * 32) is not None:
+            self.bucket.delete(self.path)
+            raise DatasetError(
+                f"{self.bucket.url}: the server ignores conditional writes "
+                f"({'If-Match' if is_kept else 'If-None-Match'}), so two runs could write at "
+                "once; write to another server or a folder"
+            )
+        _TRUSTED.add(self.bucket.url)
 
     def _take_over(self, first_seen: str) -> str:
         """Take the lease of a dead owner, or wait a while; return the version first seen."""

@@ -21,12 +21,15 @@ def paths(bucket, folder="", **options) -> list[str]:
     return sorted(entry.path for entry in bucket.list(folder, **options))
 
 
-@pytest.fixture(params=["memory", pytest.param("server", marks=pytest.mark.servers)])
+SERVERS = [pytest.param(lake, marks=pytest.mark.servers) for lake in ("lake", "gateway_lake")]
+
+
+@pytest.fixture(params=["memory", *SERVERS])
 def bucket(request):
-    """Return an empty bucket in memory, and one on a server."""
+    """Return an empty bucket in memory, and one on each server."""
     if request.param == "memory":
         return memory_bucket({}, "some/prefix")
-    return Bucket(request.getfixturevalue("lake").name, "some/prefix")
+    return Bucket(request.getfixturevalue(request.param).name, "some/prefix")
 
 
 def test_what_is_written_is_read_and_listed_in_one_version(bucket):
@@ -56,13 +59,50 @@ def test_a_head_is_as_long_as_asked_or_as_the_object(bucket):
 
 
 def test_a_folder_is_more_than_a_beginning(bucket):
-    for path in ("corn/a", "corn/a/b", "corn/a-b", "cornflower/c", "corn.txt"):
+    for path in ("corn/a/b", "corn/a-b", "corn/a.b", "cornflower/c", "corn.txt"):
         bucket.write(path, b"x")
-    assert paths(bucket, "corn") == ["corn/a", "corn/a-b", "corn/a/b"]
+    assert paths(bucket, "corn") == ["corn/a-b", "corn/a.b", "corn/a/b"]
     assert paths(bucket, deep=False) == ["corn.txt"]
-    assert paths(bucket, "corn", deep=False) == ["corn/a", "corn/a-b"]
+    assert paths(bucket, "corn", deep=False) == ["corn/a-b", "corn/a.b"]
+    bucket.delete("corn/a-b")
+    assert paths(bucket, "corn") == ["corn/a.b", "corn/a/b"]
+
+
+@pytest.mark.parametrize("bucket", ["memory", SERVERS[0]], indirect=True)
+def test_an_object_and_a_folder_of_one_name_are_two_things(bucket):
+    bucket.write("corn/a", b"x")
+    bucket.write("corn/a/b", b"y")
+    assert paths(bucket, "corn") == ["corn/a", "corn/a/b"]
     bucket.delete("corn/a")
-    assert paths(bucket, "corn") == ["corn/a-b", "corn/a/b"]
+    assert paths(bucket, "corn") == ["corn/a/b"]
+
+
+@pytest.mark.servers
+def test_a_server_whose_folders_are_a_disks_says_that_a_name_is_taken(gateway_lake):
+    bucket = Bucket(gateway_lake.name)
+    bucket.write("corn/a", b"x")
+    with pytest.raises(DatasetError, match=f"{gateway_lake.url()}/corn/a/b: ") as told:
+        bucket.write("corn/a/b", b"y")
+    assert "\n" not in str(told.value)
+    assert paths(bucket) == ["corn/a"]
+
+
+@pytest.mark.parametrize("ignored", ["If-None-Match", "If-Match"])
+def test_a_server_that_ignores_conditions_is_refused_before_anything_is_written(
+    granpipe, tmp_path, lake, monkeypatch, ignored
+):
+    put = obstore.put
+
+    def deaf(store, key, data, *, mode=None, **options):
+        hears = mode != "create" if ignored == "If-None-Match" else not isinstance(mode, dict)
+        return put(store, key, data, mode=mode if hears else None, **options)
+
+    monkeypatch.setattr(obstore, "put", deaf)
+    save(tmp_path / "img/corn/a.png")
+    result = granpipe("prepare", tmp_path / "img", lake.url("out"), code=1)
+    assert f"{lake.url('out')}: the server ignores conditional writes ({ignored})" in result.stderr
+    assert result.stderr.count("\n") == 1
+    assert lake.objects() == {}
 
 
 def test_a_lock_is_created_once_and_replaced_in_its_version_alone(bucket):
