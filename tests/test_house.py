@@ -36,7 +36,7 @@ ROOMS = {
 for room in ("commands", "service", "jobs", "dataset", "copies", "engines"):
     ROOMS[room].add("checks")
 # The package that one room alone may import.
-TENANTS = {"click": "commands", "obstore": "stores", "folium": "mapping"}
+TENANTS = {"click": "commands", "obstore": "stores", "boto3": "stores", "folium": "mapping"}
 TENANTS |= {"tqdm": "jobs", "pyspark": "engines", "pyarrow": "engines"}
 TENANTS |= {"flask": "service", "confluent_kafka": "service", "elastic_transport": "service"}
 # What opens a path, an address or a process has no place where pictures are worked on.

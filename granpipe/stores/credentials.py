@@ -1,4 +1,4 @@
-"""How S3 is reached: by the AWS variables, or a profile in ~/.aws with static keys."""
+"""How S3 is reached: by the AWS variables, or a profile in ~/.aws."""
 
 import configparser
 import os
@@ -24,6 +24,9 @@ _OTHER_SOURCES = (
     *("AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"),
     "AWS_CONTAINER_CREDENTIALS_FULL_URI",
 )
+# What a profile names where it has no keys of its own; boto3 gets them.
+_BY_BOTO3 = ("credential_process", "role_arn", "sso_session", "sso_start_url")
+_BOTO3_TTL = timedelta(minutes=5)  # boto3 gets new keys ten minutes before the old ones end
 _RETRIES = 8
 _PATIENT_ATTEMPTS = 40
 _ADDRESS = re.compile(r"https?://(\w[\w.-]*|\[[\da-f:.]+\])(:\d+)?(/[\w.~/-]*)?", re.ASCII | re.I)
@@ -97,16 +100,21 @@ def be_patient() -> None:
 
 def client(bucket: str) -> Any:
     """Return obstore's client of a bucket, as the AWS variables are now."""
-    return _connect(bucket, tuple(connection().items()), retries())
+    profile = _profile_of_boto3()
+    return _connect(bucket, tuple(connection().items()), retries(), profile)
 
 
 @cache
-def _connect(bucket: str, connection: tuple[tuple[str, str], ...], retries: int) -> Any:
+def _connect(
+    bucket: str, connection: tuple[tuple[str, str], ...], retries: int, profile: str
+) -> Any:
     """Return a client; made once in each process, since it must not cross a fork."""
     from obstore.exceptions import BaseError  # noqa: PLC0415 - the extra s3
     from obstore.store import S3Store  # noqa: PLC0415
 
     options: Any = dict(connection)
+    if profile:
+        options["credential_provider"] = _provider(profile)
     is_plain = str(options.get("endpoint", "")).startswith("http://")
     try:
         return S3Store(
@@ -127,18 +135,53 @@ def _connect(bucket: str, connection: tuple[tuple[str, str], ...], retries: int)
         ) from error
 
 
+def _profile_of_boto3() -> str:
+    """Return the name of the profile in use, where boto3 has to get its keys; else nothing."""
+    if _variable("AWS_ACCESS_KEY_ID") or any(map(_variable, _OTHER_SOURCES)):
+        return ""
+    name, settings = _named()
+    return name if any(map(settings.get, _BY_BOTO3)) else ""
+
+
+def _provider(profile: str) -> Any:
+    try:
+        from boto3 import Session  # noqa: PLC0415 - may not be installed
+        from botocore.exceptions import BotoCoreError  # noqa: PLC0415
+        from obstore.auth.boto3 import Boto3CredentialProvider  # noqa: PLC0415
+    except ImportError as error:
+        raise DatasetError(
+            f"AWS_PROFILE: {profile} has no keys of its own; to get them: pip install boto3"
+        ) from error
+    try:
+        provider = Boto3CredentialProvider(Session(profile_name=profile), ttl=_BOTO3_TTL)
+        provider()
+    except (BotoCoreError, OSError, ValueError) as error:
+        raise DatasetError(
+            f"AWS_PROFILE: {profile} gives no keys ({type(error).__name__}); "
+            f"try: aws sts get-caller-identity --profile {profile}"
+        ) from error
+    return provider
+
+
 def _variable(name: str) -> str:
     return os.environ.get(name, "").strip()
 
 
 def _profile() -> dict[str, str]:
     """Return what the profile says, by obstore's names; nothing where there is none."""
+    settings = _named()[1]
+    if any(map(settings.get, _BY_BOTO3)):
+        settings = {name: settings[name] for name in ("region", "endpoint_url") if name in settings}
+    return {ours: settings[theirs] for ours, theirs in _KEYS.items() if settings.get(theirs)}
+
+
+def _named() -> tuple[str, dict[str, str]]:
+    """Return the name of the profile in use, and what the files say of it."""
     name = _variable("AWS_PROFILE") or "default"
     config = _variable("AWS_CONFIG_FILE") or "~/.aws/config"
     secrets = _variable("AWS_SHARED_CREDENTIALS_FILE") or "~/.aws/credentials"
     section = "default" if name == "default" else f"profile {name}"
-    settings = _section(config, section) | _section(secrets, name)
-    return {ours: settings[theirs] for ours, theirs in _KEYS.items() if settings.get(theirs)}
+    return name, _section(config, section) | _section(secrets, name)
 
 
 def _section(file: str, name: str) -> dict[str, str]:

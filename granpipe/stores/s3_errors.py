@@ -14,6 +14,7 @@ _BUSY = {"InternalError", "ServiceUnavailable", "SlowDown", "RequestTimeout"}
 _STRANGER = {
     *("SignatureDoesNotMatch", "InvalidAccessKeyId", "ExpiredToken", "InvalidToken"),
     *("AuthorizationHeaderMalformed", "RequestTimeTooSkewed", "InvalidClientTokenId"),
+    *("InvalidIdentityToken", "ExpiredTokenException", "IDPRejectedClaim"),
 }
 
 # How obstore tells of a connection that ended before the answer; one that was refused is another.

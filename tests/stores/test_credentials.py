@@ -1,10 +1,16 @@
 """Where keys and endpoint come from, and that nothing tells them."""
 
+import json
+import sys
+
 import pytest
 
 from granpipe.errors import DatasetError
 from granpipe.stores.bucket import Bucket
 from granpipe.stores.credentials import connection, retries
+
+from roles import KEYS as KEYS_OF_ROLE
+from roles import TOKEN, amazon
 
 KEYS = {"access_key_id": "id", "secret_access_key": "hidden"}
 
@@ -128,3 +134,97 @@ def test_a_damaged_file_of_profiles_is_as_none(environment, text):
 def test_attempts_are_one_more_than_retries(monkeypatch, attempts, count):
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", attempts)
     assert retries() == count
+
+
+# Keys of a role, for an hour
+
+
+@pytest.fixture
+def aws(monkeypatch, environment):
+    """Return stand-ins for AWS's services; no file gives keys."""
+    pytest.importorskip("obstore", reason="the extra s3 is not installed")
+    pytest.importorskip("trustme")
+    (environment / "credentials").unlink()
+    with amazon(environment) as services:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", f"{services.url}/s3")
+        monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+        yield services
+
+
+def set_machine(aws, folder, monkeypatch):
+    monkeypatch.setenv("AWS_METADATA_ENDPOINT", aws.url)
+
+
+def set_pod(aws, folder, monkeypatch):
+    (folder / "token").write_text("p0d")
+    monkeypatch.setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", f"{aws.url}/pod")
+    monkeypatch.setenv("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", str(folder / "token"))
+
+
+def set_web_identity(aws, folder, monkeypatch):
+    (folder / "token").write_text("w3b")
+    monkeypatch.setenv("AWS_WEB_IDENTITY_TOKEN_FILE", str(folder / "token"))
+    monkeypatch.setenv("AWS_ROLE_ARN", "arn:aws:iam::123456789012:role/granpipe")
+    monkeypatch.setenv("AWS_ENDPOINT_URL_STS", f"{aws.secure_url}/sts")
+    monkeypatch.setenv("SSL_CERT_FILE", aws.ca)
+
+
+def set_process(aws, folder, monkeypatch):
+    pytest.importorskip("boto3")
+    keys = {"AccessKeyId": KEYS_OF_ROLE["AccessKeyId"], "SessionToken": TOKEN, "Version": 1}
+    keys |= {name: KEYS_OF_ROLE[name] for name in ("SecretAccessKey", "Expiration")}
+    (folder / "keys.json").write_text(json.dumps(keys))
+    process = f"cat {folder / 'keys.json'}"
+    (folder / "config").write_text(f"[profile sso]\ncredential_process = {process}\n")
+    monkeypatch.setenv("AWS_PROFILE", "sso")
+
+
+WAYS = [
+    (set_machine, ["PUT /latest/api/token", "GET /latest/meta-data/iam/security-credentials/"]),
+    (set_pod, ["GET /pod"]),
+    (set_web_identity, ["POST /sts"]),
+    (set_process, []),
+]
+
+
+@pytest.mark.parametrize(("way", "asked"), WAYS)
+def test_a_role_gives_its_keys(aws, environment, monkeypatch, way, asked):
+    way(aws, environment, monkeypatch)
+    assert Bucket("lake").read("a")[0] == b"bytes"
+    assert Bucket("lake").read("b")[0] == b"bytes"
+    assert aws.who == 2 * [(KEYS_OF_ROLE["AccessKeyId"], TOKEN)]
+    assert aws.asked[: len(asked)] == asked
+    assert len(aws.asked) <= 3  # not again for the second object
+
+
+@pytest.mark.parametrize("way", [set_machine, set_pod, set_web_identity])
+def test_a_role_that_gives_no_keys_is_one_line(aws, environment, monkeypatch, way):
+    way(aws, environment, monkeypatch)
+    aws.status = 403
+    with pytest.raises(DatasetError, match="^s3://lake/a: ") as told:
+        Bucket("lake").read("a")
+    assert "\n" not in str(told.value) and "p0d" not in str(told.value)
+    assert "w3b" not in str(told.value)
+    assert aws.who == []
+
+
+@pytest.mark.parametrize(
+    "process", ["false", "echo nonsense", "/no/such/program", "echo '{\"Version\": 2}'"]
+)
+def test_a_process_that_gives_no_keys_is_one_line(aws, environment, monkeypatch, process):
+    pytest.importorskip("boto3")
+    (environment / "config").write_text(f"[default]\ncredential_process = {process}\n")
+    with pytest.raises(DatasetError, match="^AWS_PROFILE: default gives no keys") as told:
+        Bucket("lake").read("a")
+    assert "\n" not in str(told.value)
+    assert aws.who == []
+
+
+def test_a_profile_without_keys_asks_for_boto3_where_that_is_not_installed(
+    aws, environment, monkeypatch
+):
+    (environment / "config").write_text("[profile sso]\nsso_session = us\n")
+    monkeypatch.setenv("AWS_PROFILE", "sso")
+    monkeypatch.setitem(sys.modules, "boto3", None)
+    with pytest.raises(DatasetError, match="pip install boto3"):
+        Bucket("lake").read("a")
