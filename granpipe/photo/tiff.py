@@ -26,6 +26,7 @@ _LONG_OF_8 = {16: "Q", 17: "q"}
 # What stands before an orientation in a table and makes no pixels, with what it says by default.
 _REMARKS = {254: 0, 255: 1, 263: 1, 264: 0, 265: 0, 266: 1, 269: 0, 270: 0, 271: 0, 272: 0, 274: 1}
 _MOST_VALUES, _MOST_TAGS, _MOST_NUMBERS = 64, 4096, 200_000
+_MOST_SHARED = 4  # times that a byte of the file belongs to the value of a tag
 _BYTES, _PRIVATE = frozenset((1, 2, 6, 7)), 700
 _LETTERS = {1: "B", 3: "H", 4: "I", 13: "I", 16: "Q", 18: "Q"}
 _COLOURS = {
@@ -201,18 +202,20 @@ def as_classic(data: bytes, wanted: int) -> bytes:
 
 
 def check_tables(data: bytes) -> None:
-    """Raise PhotoError `too_large` for a TIFF of more numbers than Pillow takes in its stride.
+    """Raise PhotoError for a TIFF of more tags and numbers than Pillow takes in its stride.
 
-    It makes an object of each strip and of each number, at 350 bytes and 6 microseconds a strip.
+    It makes an object of each strip and of each number, at 350 bytes and 6 microseconds a strip,
+    and versions before 12 read all values, also those that overlap.
     """
     try:
-        sizes = [
-            size
-            for number, kind, size, _ in entries(data)
-            if number < _PRIVATE and kind not in _BYTES
-        ]
-    except (struct.error, KeyError, OverflowError):
+        tags = list(entries(data))
+    except (struct.error, OverflowError):
         return  # Pillow will say what it thinks of it
+    if len(tags) == _MOST_TAGS:
+        raise PhotoError("unsupported", f"is a TIFF of {_MOST_TAGS:,} tags or more")
+    if sum(_WIDTHS.get(kind, 1) * size for _, kind, size, _ in tags) > _MOST_SHARED * len(data):
+        raise PhotoError("truncated", "its tags name many more bytes than it has")
+    sizes = [size for number, kind, size, _ in tags if number < _PRIVATE and kind not in _BYTES]
     if sizes and max(sizes) > _MOST_NUMBERS:
         what = f"a TIFF of {max(sizes):,} strips or numbers, {_MOST_NUMBERS:,} are allowed"
         raise PhotoError("too_large", what)

@@ -105,6 +105,19 @@ def test_a_png_of_too_many_chunks_is_refused_at_once(kind, most):
     assert caught.value.reason == "unsupported"
 
 
+@pytest.mark.parametrize(
+    ("count", "size", "what"),
+    [
+        (4_100, 8, "unsupported: is a TIFF of 4,096 tags or more"),
+        (300, 1_000_000, "truncated: its tags name many more bytes than it has"),
+    ],
+)
+def test_a_tiff_of_too_many_tags_or_of_tags_that_share_their_bytes_is_refused(count, size, what):
+    tags = b"".join(struct.pack("<HHII", 40_000 + n, 7, size, 8) for n in range(count))
+    with pytest.raises(PhotoError, match=what):
+        drawn(b"II*\0\x08\0\0\0" + struct.pack("<H", count) + tags + bytes(size))
+
+
 def test_a_webp_of_too_many_chunks_is_refused_at_once():
     data = b"RIFF\0\0\0\2WEBP" + b"JUNK\0\0\0\0" * 300_000
     with pytest.raises(PhotoError, match="unsupported: is a WebP of more than 65,536 chunks"):
