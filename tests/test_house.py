@@ -24,7 +24,7 @@ ROOMS = {
     "service": {"jobs", "mapping", "dataset", "copies", "photo", "engines", "stores", "errors"},
     "jobs": {"survey", "mapping", "dataset", "copies", "photo", "engines", "stores", "errors"},
     "survey": {"dataset", "photo", "stores", "errors"},
-    "mapping": {"dataset", "photo", "stores", "errors"},
+    "mapping": {"survey", "dataset", "photo", "stores", "errors"},
     "dataset": {"photo", "engines", "stores", "errors"},
     "copies": {"photo", "errors"},
     "photo": {"errors"},
@@ -37,7 +37,7 @@ for room in ("commands", "service", "jobs", "dataset", "copies", "engines"):
     ROOMS[room].add("checks")
 # The package that one room alone may import.
 TENANTS = {"click": "commands", "obstore": "stores", "boto3": "stores", "folium": "mapping"}
-TENANTS |= {"tqdm": "jobs", "pyspark": "engines", "pyarrow": "engines"}
+TENANTS |= {"tqdm": "jobs", "pyspark": "engines", "pyogrio": "survey", "shapely": "survey"}
 TENANTS |= {"flask": "service", "confluent_kafka": "service", "elastic_transport": "service"}
 # What opens a path, an address or a process has no place where pictures are worked on.
 BARRED = {

@@ -302,6 +302,7 @@ def test_the_csv_has_a_row_for_every_photograph_sorted_by_source(granpipe, field
         "accuracy": "",
         "dop": "",
         "position_from": "exif",
+        **dict.fromkeys(("field", "field_distance", "field_crop", "field_sure"), ""),
     }
     assert table[0]["taken_at"] == "2024-06-27T15:10:02"
     assert (table[3]["verdict"], table[3]["latitude"]) == ("no_exif", "")
@@ -383,6 +384,7 @@ def test_geojson_says_null_for_what_is_not_known(granpipe, tmp_path):
     assert {name for name, value in first.items() if value is None} == {
         *("label", "detail", "altitude", "direction", "taken_at", "utc_offset", "make", "model"),
         *("direction_ref", "utc_offset_from", "accuracy", "dop"),
+        *("field", "field_distance", "field_crop", "field_sure"),
     }
     assert (second["taken_at"], second["utc_offset"]) == ("2024-06-27T15:10:02", None)
 

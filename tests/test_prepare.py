@@ -26,7 +26,7 @@ from harm import NO_DECODER
 HEADER = (
     "path,label,label_index,source,sha256,width,height,left,top,right,bottom,"
     "latitude,longitude,altitude,taken_at,utc_offset,flags,group,split,utc_offset_from,fold,"
-    "accuracy,dop,position_from"
+    "accuracy,dop,position_from,field,field_distance,field_crop,field_sure"
 )
 
 

@@ -9,11 +9,11 @@ import click
 from granpipe import checks
 from granpipe.commands import options, reports
 from granpipe.commands.reports import MOST_LINES, counted, printable
-from granpipe.commands.survey import survey, survey_of
+from granpipe.commands.survey import print_conflicts, survey, survey_of
 from granpipe.errors import DatasetError
 
 if TYPE_CHECKING:
-    from granpipe.jobs.photomap import Report
+    from granpipe.jobs.map_report import Report
 
 # The commands import what they need when they run: `granpipe --help` is to answer at once.
 # Click takes a line of \b for an order not to wrap the next paragraph.
@@ -112,6 +112,8 @@ def map_command(
         raise click.UsageError("--redact leaves out links; give it or --base-url.")
     if settings["overlay"] and settings["redact"] is not None:
         raise click.UsageError("--redact leaves out exact positions; give it or --overlay.")
+    if settings["survey"].fields and settings["redact"] is not None:
+        raise click.UsageError("--redact leaves out exact positions; give it or --fields.")
     progress = partial(options.progress, quiet=quiet)
     say = None if quiet else options.say
     report = map_photos(source, outputs, progress=progress, say=say, **settings)
@@ -153,6 +155,7 @@ def _print(report: "Report", *, verbose: bool) -> None:
         f"{counted(report.ignored.total(), 'other file')} ignored."
     )
     reports.print_ignored(report.ignored)
+    print_conflicts(report.conflicts)
     if report.matched is not None:
         reports.echo(
             f"{report.matched:,} of them are in the dataset, {total - report.matched:,} are not; "

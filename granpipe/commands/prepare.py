@@ -10,7 +10,7 @@ from granpipe import checks
 from granpipe.commands import options, reports, rules
 from granpipe.commands.reports import counted, printable
 from granpipe.commands.survey import NAMES as SURVEY
-from granpipe.commands.survey import survey, survey_of
+from granpipe.commands.survey import print_conflicts, survey, survey_of
 from granpipe.errors import DatasetError
 
 if TYPE_CHECKING:
@@ -19,11 +19,6 @@ if TYPE_CHECKING:
 # The commands import what they need when they run: `granpipe --help` is to answer at once.
 # Click takes a line of \b for an order not to wrap the next paragraph.
 # ruff: noqa: PLC0415, D301
-
-_MISSING_IN_PANDAS = frozenset(
-    "#NA -1.#IND -1.#QNAN -NaN -nan 1.#IND 1.#QNAN <NA> NA NULL NaN None nan null".split(" ")  # noqa: SIM905
-)
-"""What `pandas.read_csv` takes for a missing value unless told otherwise."""
 
 _IN_TABLE = {
     "no_label": "give it a row with its class",
@@ -134,7 +129,7 @@ _SECTIONS = {
     cls=options.Renamed,
     type=options.Checked("rules", rules.together),
     metavar="RULES",
-    help="Which photographs are never separated: place:METRES, burst, likeness, folder.  "
+    help="Which photographs are never separated: place:METRES, field, burst, likeness, folder.  "
     "[default: place:200,burst,likeness]",
 )
 @click.option(
@@ -279,16 +274,12 @@ def _print(report: "Report", output: str, dry_run: bool, *, verbose: bool) -> No
     )
     reports.print_ignored(report.ignored)
     reports.print_flags(report.flags)
+    print_conflicts(report.conflicts, "" if dry_run else join(output, "conflicts.csv"))
     if report.sides:
         reports.print_sides(report.sides, join(output, "alike.csv"))
         reports.print_shortcuts(report.sides, "" if dry_run else join(output, "shortcuts.csv"))
         reports.print_leaks(report.sides, "" if dry_run else join(output, "leaks.csv"))
-    if missing := [label for label in report.prepared if label in _MISSING_IN_PANDAS]:
-        reports.echo(
-            f"pandas reads the class {', '.join(sorted(missing))} as a missing value; read "
-            "labels.csv with keep_default_na=False",
-            err=True,
-        )
+    reports.print_missing(report.prepared)
     if report.shards:
         reports.echo(printable(str(report.shards)))
     elif report.prepared and not dry_run:

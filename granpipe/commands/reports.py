@@ -23,6 +23,11 @@ _MOST_ENDINGS = 6
 # What a report keeps for the ledger, or of each photograph.
 _TOO_LONG = {"note", "past", "plan", "key", "sightings"}
 _ALLOW = "allow reading it, or check its disk, then run again"
+_MISSING_IN_PANDAS = frozenset(
+    "#NA -1.#IND -1.#QNAN -NaN -nan 1.#IND 1.#QNAN <NA> NA NULL NaN None nan null".split(" ")  # noqa: SIM905
+)
+"""What `pandas.read_csv` takes for a missing value unless told otherwise."""
+
 MOST_LINES = 20
 """Photographs that are named one by one; the others are counted."""
 
@@ -169,6 +174,16 @@ def reindexed(changes: list[tuple[str, int, int]]) -> str:
     more = [f"{len(changes) - MOST_LINES} more"] if len(changes) > MOST_LINES else []
     told = ", ".join(named + more)
     return f"label_index changed: {told}; networks trained before use the old numbers."
+
+
+def print_missing(labels: Collection[str]) -> None:
+    """Print which classes pandas reads as a missing value, if any."""
+    if missing := [label for label in labels if label in _MISSING_IN_PANDAS]:
+        echo(
+            f"pandas reads the class {', '.join(sorted(missing))} as a missing value; read "
+            "labels.csv with keep_default_na=False",
+            err=True,
+        )
 
 
 def print_flags(flags: Counter[str]) -> None:

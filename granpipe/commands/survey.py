@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from granpipe import checks
-from granpipe.commands import options
+from granpipe.commands import options, reports
 
 if TYPE_CHECKING:
     from granpipe.jobs.survey_options import Survey
@@ -14,7 +14,10 @@ if TYPE_CHECKING:
 # The commands import what they need when they run: `granpipe --help` is to answer at once.
 # ruff: noqa: PLC0415
 
-NAMES = ("track", "clock", "clock_shift", "gap")
+NAMES = (
+    *("track", "clock", "clock_shift", "gap"),
+    *("fields", "field_id", "field_crop", "crop_names"),
+)
 """The options, as Click names them."""
 
 
@@ -61,6 +64,23 @@ _OPTIONS = (
         metavar="SECONDS",
         help="Where a track has no point for longer, it is not known.  [default: 300]",
     ),
+    click.option(
+        "--fields",
+        type=options.PLACE,
+        metavar="FILE",
+        help="Parcels, to tell which field a photograph shows: .geojson; with the extra fields "
+        ".gpkg, .shp or .parquet.",
+    ),
+    click.option("--field-id", metavar="COLUMN", help="What their ids are called in the file."),
+    click.option(
+        "--field-crop", metavar="COLUMN", help="What the crops declared for them are called."
+    ),
+    click.option(
+        "--crop-names",
+        type=options.PLACE,
+        metavar="TABLE",
+        help="Which labels a declared crop may have: columns field_crop and label.",
+    ),
 )
 
 
@@ -69,6 +89,16 @@ def survey(command: Callable[..., Any]) -> Callable[..., Any]:
     for option in reversed(_OPTIONS):
         command = option(command)
     return command
+
+
+def print_conflicts(count: int, table: str = "") -> None:
+    """Print how many labels a declared crop contradicts, if any."""
+    if count:
+        where = f"; see {reports.printable(table)}" if table else ", listed on the page"
+        photographs = reports.counted(count, "photograph")
+        reports.echo(
+            f"Labels that the crop declared of the field contradicts: {photographs}{where}."
+        )
 
 
 def survey_of(settings: dict[str, Any]) -> "Survey":

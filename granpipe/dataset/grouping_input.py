@@ -25,6 +25,8 @@ class Facts:
         Local time as ISO 8601, and make and model; each may be empty.
     group : str
         What a table of labels says of it; mostly empty.
+    field : str
+        The id of the field that it shows; empty where that is not known.
     """
 
     source: str
@@ -34,12 +36,13 @@ class Facts:
     taken_at: str
     camera: str
     group: str = ""
+    field: str = ""
 
 
 _ROW = np.dtype(
     [
         *(("sha256", "V32"), ("lat", "f8"), ("lon", "f8"), ("taken_at", "S19")),
-        *(("camera", "i4"), ("group", "i4")),
+        *(("camera", "i4"), ("group", "i4"), ("field", "i4")),
     ]
 )
 _AT_ONCE = 1_000
@@ -53,8 +56,8 @@ class GroupingInput:
     ----------
     sources : sequence of str
     rows : structured ndarray
-        Columns as `Facts` has them; a camera goes by its number, and so does a group.
-    cameras, groups : list of str
+        Columns as `Facts` has them; a camera goes by its number, and so do a group and a field.
+    cameras, groups, fields : list of str
         The first is empty.
     looks : sequence of bytes
         Of `granpipe.photo.likeness.hashes`; empty where there is too little to see. Asked for one
@@ -69,23 +72,25 @@ class GroupingInput:
     groups: Sequence[str]
     looks: Sequence[bytes]
     depth: int = 1
+    fields: Sequence[str] = ("",)
 
     @classmethod
     def of(cls, photos: Iterable[Facts], looks: Sequence[bytes], depth: int = 1) -> "GroupingInput":
         """Return the table of photographs, and of their looks in the same order."""
         sources: list[str] = []
-        cameras, groups = {"": 0}, {"": 0}
+        cameras, groups, fields = {"": 0}, {"": 0}, {"": 0}
 
         def rows() -> Iterator[tuple[object, ...]]:
             for one in photos:
                 sources.append(one.source)
                 camera = cameras.setdefault(one.camera, len(cameras))
                 group = groups.setdefault(one.group, len(groups))
+                field = fields.setdefault(one.field, len(fields))
                 digest = bytes.fromhex(one.sha256[:64])
-                yield digest, one.lat, one.lon, one.taken_at, camera, group
+                yield digest, one.lat, one.lon, one.taken_at, camera, group, field
 
         table = np.fromiter(rows(), _ROW)
-        return cls(sources, table, list(cameras), list(groups), looks, depth)
+        return cls(sources, table, list(cameras), list(groups), looks, depth, list(fields))
 
     def __len__(self) -> int:
         return len(self.sources)
@@ -94,7 +99,7 @@ class GroupingInput:
         """Yield the facts of each photograph."""
         for start in range(0, len(self), _AT_ONCE):
             for number, row in enumerate(self.rows[start : start + _AT_ONCE].tolist(), start):
-                digest, lat, lon, taken_at, camera, group = row
+                digest, lat, lon, taken_at, camera, group, field = row
                 yield Facts(
                     self.sources[number],
                     digest.hex(),
@@ -103,6 +108,7 @@ class GroupingInput:
                     taken_at.decode(),
                     self.cameras[camera],
                     self.groups[group],
+                    self.fields[field],
                 )
 
     def at(self, places: Numbers) -> "GroupingInput":

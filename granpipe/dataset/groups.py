@@ -138,7 +138,16 @@ def fields_of(photos: GroupingInput) -> Iterator[tuple[str, ...]]:
 
 def _link_groups(photos: GroupingInput, _: Together) -> Links:
     """Join what a table of labels has in one group."""
-    groups = photos.rows["group"]
+    return _link_equal(photos.rows["group"])
+
+
+def _link_fields(photos: GroupingInput, _: Together) -> Links:
+    """Join what shows one field of a file of parcels."""
+    return _link_equal(photos.rows["field"])
+
+
+def _link_equal(groups: NDArray[np.int32]) -> Links:
+    """Join photographs of the same number; 0 is none."""
     number = np.flatnonzero(groups > 0)
     found = np.unique(groups[number], return_index=True, return_inverse=True)
     first, place = found[1], found[2]
@@ -154,6 +163,7 @@ def _link_bytes(photos: GroupingInput, _: Together) -> Links:
 
 _LINKERS = {
     "place": _link_places,
+    "field": _link_fields,
     "burst": _link_bursts,
     "likeness": _link_looks,
     "folder": _link_folders,

@@ -15,13 +15,13 @@ from granpipe.dataset.groups import BURST, fields_of, has_second
 from granpipe.dataset.places import are_near, near_pairs
 from granpipe.dataset.together import Together
 
-LEAK_RULES = ("bytes", "group", "likeness", "place", "burst", "folder")
+LEAK_RULES = ("bytes", "group", "likeness", "field", "place", "burst", "folder")
 """What may join two photographs of two splits; the strongest first."""
 
 MOST = 20
 """Pairs of one photograph by one rule, at most: a field may hold a hundred thousand."""
 
-WITHOUT_DISTANCE = {"group", "folder"}
+WITHOUT_DISTANCE = {"group", "field", "folder"}
 
 _Splits = NDArray[np.int64]
 
@@ -69,6 +69,8 @@ def _strongest(photos: GroupingInput, together: Together, pairs: Links) -> Numbe
     strongest = np.full(len(pairs), len(LEAK_RULES))
     holds = {"bytes": one["sha256"] == other["sha256"]}
     holds["group"] = (one["group"] > 0) & (one["group"] == other["group"])
+    if "field" in together.rules:
+        holds["field"] = (one["field"] > 0) & (one["field"] == other["field"])
     if "place" in together.rules:
         holds["place"] = are_near(one, other, together.metres)
     for rule, are in reversed(holds.items()):
@@ -86,6 +88,10 @@ def _same_bytes(photos: GroupingInput, _: Together, split: _Splits) -> Iterator[
 
 def _same_group(photos: GroupingInput, _: Together, split: _Splits) -> Iterator[Links]:
     return _equal(photos.rows["group"].astype(np.int64) - 1, split)
+
+
+def _same_field(photos: GroupingInput, _: Together, split: _Splits) -> Iterator[Links]:
+    return _equal(photos.rows["field"].astype(np.int64) - 1, split)
 
 
 def _same_folder(photos: GroupingInput, _: Together, split: _Splits) -> Iterator[Links]:
@@ -158,6 +164,7 @@ _FINDERS: dict[str, Callable[[GroupingInput, Together, _Splits], Iterator[Links]
     "bytes": _same_bytes,
     "group": _same_group,
     "likeness": _alike,
+    "field": _same_field,
     "place": _near,
     "burst": _bursts,
     "folder": _same_folder,

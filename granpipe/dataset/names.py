@@ -8,6 +8,7 @@ from granpipe.errors import PhotoError
 
 LABELS, REJECTED, SUMMARY, AUGMENTED = "labels.csv", "rejected.csv", "dataset.json", "augmented"
 ALIKE, LEAKS, SHORTCUTS = "alike.csv", "leaks.csv", "shortcuts.csv"
+CONFLICTS = "conflicts.csv"
 SHARDS = "shards.json"
 COMMANDS = ("prepare", "augment", "prepare --shards", "augment --shards")
 """Who keeps a ledger."""
@@ -26,7 +27,7 @@ OWN = ".granpipe"
 DESK = f"{OWN}/engine"
 """Where engines keep what passes between machines, while a run lasts."""
 
-_RESERVED = {AUGMENTED, LABELS, REJECTED, SUMMARY, ALIKE, LEAKS, SHORTCUTS}
+_RESERVED = {AUGMENTED, LABELS, REJECTED, SUMMARY, ALIKE, LEAKS, SHORTCUTS, CONFLICTS}
 # A file name may have 255 bytes on common systems; .npy and a copy's number must still fit.
 _LONGEST_NAME = 239
 _LONGEST_PATH = 4096

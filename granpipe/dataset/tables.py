@@ -38,7 +38,7 @@ PREPARED_COLUMNS = [
     *("path", "label", "label_index", "source", "sha256", "width", "height"),
     *("left", "top", "right", "bottom", "latitude", "longitude", "altitude", "taken_at"),
     *("utc_offset", "flags", "group", "split", "utc_offset_from", "fold"),
-    *("accuracy", "dop", "position_from"),
+    *("accuracy", "dop", "position_from", "field", "field_distance", "field_crop", "field_sure"),
 ]
 """Header of labels.csv."""
 

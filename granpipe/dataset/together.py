@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from granpipe.errors import OptionError
 
-RULES = ("place", "burst", "likeness", "folder")
+RULES = ("place", "field", "burst", "likeness", "folder")
 """What may keep photographs together."""
 
 
@@ -48,7 +48,7 @@ def parse_together(text: str) -> Together:
     is_known = set(names) <= set(RULES) and len(set(names)) == len(names)
     if not is_known or not re.fullmatch(r"[0-9]{1,8}([.][0-9]{1,3})?", metres) or not float(metres):
         raise OptionError(
-            f"{text!r} is not a list of place:METRES, burst, likeness and folder, with commas "
-            "between them"
+            f"{text!r} is not a list of place:METRES, field, burst, likeness and folder, with "
+            "commas between them"
         )
     return Together(tuple(rule for rule in RULES if rule in names), float(metres))

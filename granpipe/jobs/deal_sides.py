@@ -40,12 +40,13 @@ _GIVEN = " || char(10) || ".join(
     [
         *("name", "coalesce(given.label, '')", "coalesce(split, '')", "coalesce(grp, '')"),
         *("coalesce(located.latitude, '')", "coalesce(located.longitude, '')"),
-        "coalesce(given.taken_at, '')",
+        *("coalesce(given.taken_at, '')", "coalesce(fields.field, '')"),
     ]
 )
 # What decides on groups, beside what is recorded by the digest of a photograph.
 _DECIDING = f"""SELECT sha256, {_GIVEN} {_PHOTOS} LEFT JOIN given ON given.photo = name
-    LEFT JOIN located ON located.photo = name ORDER BY name"""
+    LEFT JOIN located ON located.photo = name LEFT JOIN fields ON fields.photo = name
+    ORDER BY name"""
 
 
 def settle_sides(run: Run, plan: Plan, depth: int, recipe: str, rows: object) -> Sides:
@@ -243,11 +244,13 @@ def _facts(index: Index, depth: int) -> GroupingInput:
         # An imprecise position joins nothing; a burst may, as where there is none.
         query = f"""SELECT name, sha256, iif(is_imprecise, NULL, positions.latitude),
             iif(is_imprecise, NULL, positions.longitude),
-            coalesce(nullif(records.taken_at, ''), given.taken_at, ''), camera, coalesce(grp, '')
-            {_PHOTOS} JOIN positions USING (name) LEFT JOIN given ON photo = name ORDER BY name"""
-        for name, digest, lat, lon, taken_at, camera, group in index.rows(query):
-            position = [math.nan if degrees is None else degrees for degrees in (lat, lon)]
-            yield Facts(name, digest, position[0], position[1], taken_at, camera, group)
+            coalesce(nullif(records.taken_at, ''), given.taken_at, ''), camera, coalesce(grp, ''),
+            coalesce(fields.field, '') {_PHOTOS} JOIN positions USING (name)
+            LEFT JOIN given ON given.photo = name LEFT JOIN fields ON fields.photo = name
+            ORDER BY name"""
+        for name, digest, *position, taken_at, camera, group, field in index.rows(query):
+            lat, lon = (math.nan if degrees is None else degrees for degrees in position)
+            yield Facts(name, digest, lat, lon, taken_at, camera, group, field)
 
     return GroupingInput.of(facts(), looks_of(index), depth)
 

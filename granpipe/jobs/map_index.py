@@ -17,6 +17,7 @@ from granpipe.mapping.sighting import SIDE_COLUMNS, Sighting
 from granpipe.photo.exif import Capture
 from granpipe.photo.gps import Position
 from granpipe.stores.protocol import Entry, Store
+from granpipe.survey.fields import Field
 
 THUMBNAIL_BYTES = 16_000_000
 """What the thumbnails of one page may take, about; then only some photographs have one."""
@@ -111,6 +112,14 @@ class MapIndex:
             data = _packed(replace(sightings[number], nearest_training=metres))
             self.database.execute(query, (data, number))
 
+    def add_fields(self, fields: Iterable[tuple[int, Field]]) -> None:
+        """Add to what was kept which field a photograph shows, by its number."""
+        query = "SELECT data FROM sightings WHERE number = ?"
+        for number, field in fields:
+            one = _sighting(next(self.database.rows(query, (number,))))
+            data = _packed(replace(one, field=field))
+            self.database.execute("UPDATE sightings SET data = ? WHERE number = ?", (data, number))
+
     def _packed(self, one: Sighting) -> bytes:
         if self.sides:
             query = "SELECT groups, split, given FROM sides WHERE name = ?"
@@ -136,17 +145,20 @@ def _packed(one: Sighting) -> bytes:
             capture.utc_offset_from,
         ),
         (one.thumbnail, one.split, one.group, one.nearest_training),
+        one.field and _packed_field(one.field),
     )
     return pickle.dumps(values)
 
 
+_packed_field = attrgetter(*Field.__slots__)
 _packed_place = attrgetter(*Position.__slots__)
 
 
 def _sighting(row: Row) -> Sighting:
-    photo, place, told, times, beside = pickle.loads(row[0])  # noqa: S301 - our own file
+    photo, place, told, times, beside, field = pickle.loads(row[0])  # noqa: S301 - our own file
     captured = (*told, place and Position(*place), *times)
-    return Sighting(Photo(*photo), Capture(*captured), *beside)
+    seen = Sighting(Photo(*photo), Capture(*captured), *beside)
+    return replace(seen, field=Field(*field)) if field else seen
 
 
 def _given(row: Mapping[str, str]) -> str:

@@ -5,8 +5,12 @@ from collections.abc import Iterable
 from pathlib import Path
 from urllib.parse import quote
 
+from granpipe.errors import DatasetError
+from granpipe.mapping.writers import WRITERS
+from granpipe.stores.files import check_free, check_writable
 from granpipe.stores.folder import Folder
 from granpipe.stores.protocol import Store
+from granpipe.stores.urls import open_file
 
 
 def title_of(photos: Store) -> str:
@@ -45,3 +49,24 @@ def exports_of(output: Store, others: Iterable[tuple[Store, str]]) -> tuple[str,
     here = os.path.normpath(output.url)
     names = dict.fromkeys(name for store, name in others if os.path.normpath(store.url) == here)
     return tuple(f"./{quote(os.fsencode(name))}" for name in names)
+
+
+def check_output(output: str | os.PathLike[str]) -> tuple[Store, str]:
+    """Return the store and name of a map's file.
+
+    Raises
+    ------
+    DatasetError
+        No map can be written under this name.
+    """
+    if suffix_of(os.fspath(output)) not in WRITERS:
+        raise DatasetError(f"{output}: end the name in {', '.join(WRITERS)}")
+    store, name = open_file(output)
+    check_free(store, name, WRITERS[suffix_of(os.fspath(output))].signature.encode())
+    check_writable(store, name)
+    return store, name
+
+
+def suffix_of(name: str) -> str:
+    """Return what chooses the kind of a map's file."""
+    return Path(name).suffix.lower()

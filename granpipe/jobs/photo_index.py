@@ -23,6 +23,10 @@ CREATE TABLE given (photo TEXT PRIMARY KEY, label TEXT, split TEXT, grp TEXT, la
     longitude REAL, taken_at TEXT) WITHOUT ROWID;
 CREATE TABLE located (photo TEXT PRIMARY KEY, latitude REAL, longitude REAL, altitude REAL,
     position_from TEXT) WITHOUT ROWID;
+CREATE TABLE fields (photo TEXT PRIMARY KEY, field TEXT, distance REAL, crop TEXT, sure TEXT)
+    WITHOUT ROWID;
+CREATE TABLE conflicts (source TEXT PRIMARY KEY, label TEXT, field TEXT, crop TEXT, distance REAL,
+    sure TEXT) WITHOUT ROWID;
 CREATE TABLE radius (metres REAL);
 CREATE VIEW positions AS SELECT name, coalesce(records.latitude, located.latitude) AS latitude,
     coalesce(records.longitude, located.longitude) AS longitude,

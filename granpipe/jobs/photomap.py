@@ -4,8 +4,7 @@ import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from dataclasses import replace
 
 from granpipe import checks
 from granpipe.checks import checked
@@ -14,60 +13,32 @@ from granpipe.dataset.sidecars import Beside
 from granpipe.dataset.sources import Search
 from granpipe.engines.choice import choose
 from granpipe.engines.processes import WorkerCrashed
-from granpipe.errors import DatasetError, OptionError
+from granpipe.errors import OptionError
 from granpipe.jobs.following import Follow, progress_of, say_of
 from granpipe.jobs.map_index import MapIndex
-from granpipe.jobs.map_links import exports_of, folder_of, link_prefix, title_of
+from granpipe.jobs.map_links import (
+    check_output,
+    exports_of,
+    folder_of,
+    link_prefix,
+    suffix_of,
+    title_of,
+)
+from granpipe.jobs.map_report import Report
 from granpipe.jobs.run import Say
 from granpipe.jobs.see_photo import Job, SeePhoto
-from granpipe.jobs.survey_options import Survey, on_track, tell_unset
+from granpipe.jobs.survey_options import Settled, Survey, on_track, tell_unset
 from granpipe.mapping.leaflet import has_leaflet, leaflet_folder
 from granpipe.mapping.overlay import read_overlays
+from granpipe.mapping.shape import Shape
 from granpipe.mapping.sighting import Options, Sighting
 from granpipe.mapping.writers import WRITERS
 from granpipe.photo.exif import Capture
 from granpipe.photo.gps import Position
-from granpipe.stores.files import check_free, check_writable
 from granpipe.stores.protocol import Store
-from granpipe.stores.urls import open_file, open_store
+from granpipe.stores.urls import open_store
 
 _Path = str | os.PathLike[str]
-
-
-@dataclass(frozen=True, slots=True, repr=False)
-class Report:
-    """What `map_photos` found.
-
-    Attributes
-    ----------
-    sightings : sequence of Sighting
-        One for every photograph, in the order of the sources; each is made when asked for.
-    verdicts : Counter
-        How many photographs have which verdict.
-    mapped : int
-        How many have a position.
-    ignored : Counter
-        Files that are no photographs, by their ending.
-    unseen : list of str
-        The folders that could not be listed, with the cause.
-    matched, elsewhere : int or None
-        How many photographs a dataset with sides has, too, and how many it has and the folder does
-        not; None without one.
-    """
-
-    sightings: Sequence[Sighting] = field(repr=False)
-    verdicts: Counter[str]
-    mapped: int
-    ignored: Counter[str]
-    unseen: list[str]
-    matched: int | None = None
-    elsewhere: int | None = None
-
-    def __repr__(self) -> str:
-        found = self.verdicts.total()
-        return (
-            f"<map: {found} photographs found, {self.mapped} on the map, {len(self.unseen)} unseen>"
-        )
 
 
 def map_photos(
@@ -145,7 +116,7 @@ def map_photos(
     links = None if links is None else checked("links", links, checks.address)
     layers = _listed(overlay)
     if redact is not None:
-        _check_redacted(links, layers)
+        _check_redacted(links, layers, survey.fields if survey else None)
     named = _listed(outputs)
     if not named:
         raise OptionError("outputs: name a file")
@@ -153,15 +124,12 @@ def map_photos(
     workplace = choose(engine, workers, say)
     photos = workplace.open(checked("source", source, checks.place))
     files = [check_output(checked("outputs", output, checks.place)) for output in named]
-    has_page = any(_suffix(name) == ".html" for _, name in files)
-    if has_page and offline:
-        leaflet_folder()
-    elif has_page and not has_leaflet():
-        say(
-            "the page needs the network to show its map, unless you pip install 'granpipe[offline]'"
-        )
+    has_page = any(suffix_of(name) == ".html" for _, name in files)
+    if has_page:
+        _check_leaflet(say, offline=offline)
     shapes = read_overlays(checked("overlay", one, checks.place) for one in layers)
-    tracks = (survey or Survey()).settled().tracks()
+    settled = (survey or Survey()).settled()
+    tracks = settled.tracks()
     index = MapIndex()
     search = Search(photos, take_beside=index.beside.take, has_classes=False)
     if dataset is not None:
@@ -169,23 +137,21 @@ def map_photos(
     index.load(search)
     jobs = index.jobs(thumbnails if has_page and not dry_run else 0)
     verdicts: Counter[str] = Counter()
-    mapped = 0
 
     def seen() -> Iterator[Sighting]:
-        nonlocal mapped
         look = SeePhoto(photos, keeps_all=tracks is not None)
         with closing(workplace.run(look, jobs, None)) as results:
             for job, result in zip(jobs, follow(results, len(jobs)), strict=True):
                 seen = _sighting(job, result, index.beside)
                 one = on_track(seen, tracks) if tracks else seen
                 verdicts[one.capture.verdict] += 1
-                mapped += one.capture.position is not None
                 yield one if redact is None else _redacted(one, redact)
 
     sightings = index.keep(seen())
     search.ignored -= index.beside.used()
     if tracks and (line := tell_unset(tracks)):
         say(line)
+    parcels, contradicted = _fields(index, sightings, settled, say)
     if redact is None and index.sides:
         index.measure(sightings)
     options = Options(
@@ -194,12 +160,15 @@ def map_photos(
         redact=redact,
         has_sides=index.sides is not None,
         thumbnails=thumbnails,
-        overlay=shapes,
+        overlay=(*shapes, *parcels),
+        contradicted=contradicted,
     )
     if not dry_run:
         _write(files, photos, sightings, options, links)
     unseen = [f"{folder}: {why}" for folder, why in search.unlisted]
-    report = Report(sightings, verdicts, mapped, search.ignored, unseen)
+    report = Report(
+        sightings, verdicts, verdicts["ok"], search.ignored, unseen, conflicts=len(contradicted)
+    )
     return report if index.sides is None else _with_sides(report, index.sides, index.matched)
 
 
@@ -208,12 +177,35 @@ def _with_sides(report: Report, sides: int, matched: int) -> Report:
     return replace(report, matched=matched, elsewhere=sides - matched)
 
 
-def _check_redacted(links: str | None, layers: Sequence[_Path]) -> None:
+def _check_redacted(links: str | None, layers: Sequence[_Path], fields: _Path | None) -> None:
     """Raise OptionError where a map for sharing is to have what it leaves out."""
     if links is not None:
         raise OptionError("redact leaves out links; give it or links")
-    if layers:
-        raise OptionError("redact leaves out exact positions, as overlay shows; give it or overlay")
+    for name, places in (("overlay", layers), ("fields", fields)):
+        if places:
+            raise OptionError(
+                f"redact leaves out exact positions, as {name} shows; give it or {name}"
+            )
+
+
+def _fields(
+    index: MapIndex, sightings: Sequence[Sighting], survey: Settled, say: Say
+) -> tuple[tuple[Shape, ...], frozenset[str]]:
+    """Return the fields that photographs show, and the sources of labels that they contradict."""
+    if not survey.fields:
+        return (), frozenset()
+    from granpipe.jobs.map_fields import show_fields  # noqa: PLC0415 - few need it
+
+    return show_fields(index, sightings, survey, say)
+
+
+def _check_leaflet(say: Say, *, offline: bool) -> None:
+    if offline:
+        leaflet_folder()
+    elif not has_leaflet():
+        say(
+            "the page needs the network to show its map, unless you pip install 'granpipe[offline]'"
+        )
 
 
 def _write(
@@ -223,7 +215,7 @@ def _write(
     options: Options,
     links: str | None,
 ) -> None:
-    tables = [(store, name) for store, name in files if _suffix(name) != ".html"]
+    tables = [(store, name) for store, name in files if suffix_of(name) != ".html"]
     for store, name in files:
         if options.redact is None:
             options = replace(
@@ -233,7 +225,7 @@ def _write(
                 exports=exports_of(store, tables),
             )
         with store.writer(name) as file:
-            for text in WRITERS[_suffix(name)].write(sightings, options):
+            for text in WRITERS[suffix_of(name)].write(sightings, options):
                 file.write(text.encode())
 
 
@@ -252,26 +244,6 @@ def _sighting(job: Job, result: tuple[Capture, str] | WorkerCrashed, beside: Bes
 def _asks_others(capture: Capture) -> bool:
     """Return whether a photograph's own file does not say where it was taken."""
     return capture.position is None or capture.position.position_from not in {"exif", "xmp"}
-
-
-def check_output(output: _Path) -> tuple[Store, str]:
-    """Return the store and name of a map's file.
-
-    Raises
-    ------
-    DatasetError
-        No map can be written under this name.
-    """
-    if _suffix(os.fspath(output)) not in WRITERS:
-        raise DatasetError(f"{output}: end the name in {', '.join(WRITERS)}")
-    store, name = open_file(output)
-    check_free(store, name, WRITERS[_suffix(os.fspath(output))].signature.encode())
-    check_writable(store, name)
-    return store, name
-
-
-def _suffix(name: str) -> str:
-    return Path(name).suffix.lower()
 
 
 def _redacted(sighting: Sighting, digits: int) -> Sighting:

@@ -64,6 +64,8 @@ class Report:
         Which shards were written, where they were asked for.
     unwanted : list of str
         Of a dry run: the arrays that a run would delete.
+    conflicts : int
+        Photographs whose label is surely not what is declared of their field.
     """
 
     prepared: Counter[str] = field(default_factory=Counter)
@@ -80,6 +82,7 @@ class Report:
     reindexed: list[tuple[str, int, int]] = field(default_factory=list)
     shards: ShardsReport | None = None
     unwanted: list[str] = field(default_factory=list)
+    conflicts: int = 0
 
     @property
     def found(self) -> int:
@@ -269,6 +272,7 @@ def prepare(
             unseen=[*(f"{folder}: {why}" for folder, why in search.unlisted), *steps.unseen],
             flags=steps.photos.flags(),
             sides=steps.sides,
+            conflicts=run.index.value("SELECT count(*) FROM conflicts"),
             reindexed=changed_indices(steps.former_indices, steps.classes()),
         )
         if dry_run:

@@ -21,7 +21,7 @@ from granpipe.dataset.sources import Search
 from granpipe.dataset.tables import PREPARED_COLUMNS, read_summary
 from granpipe.dataset.together import Together
 from granpipe.engines.processes import WorkerCrashed
-from granpipe.errors import DatasetError, PhotoError, UnseenError
+from granpipe.errors import DatasetError, OptionError, PhotoError, UnseenError
 from granpipe.jobs.class_folders import settle_classes
 from granpipe.jobs.complete_hashes import LACKING, complete_hashes
 from granpipe.jobs.deletions import check_planned
@@ -81,7 +81,7 @@ class PrepareRun:
         self.survey = options.survey.settled(run.ledger.noted(SURVEY))
         self.sides: Sides | None = None
         self.unseen: list[str] = []
-        self.stale = False
+        self.stale = self.has_conflicts = False
         self.copies = former_copies(run.store)
         self.former = read_summary(run.store) or {}  # before this run takes it away
         self.former_indices = former_indices(run.ledger, self.former)
@@ -219,6 +219,12 @@ class PrepareRun:
         """Find where photographs were taken whose own file does not say so."""
         locator = Locator(self.run, self.source, self.photos.beside, self.survey)
         locator.locate(self.options.engine, self.progress)
+        if self.survey.fields:
+            from granpipe.jobs.show_fields import show_fields  # noqa: PLC0415 - few need it
+
+            self.has_conflicts = show_fields(self.run, self.survey)
+        elif self.side_plan and "field" in self.side_plan.together.rules:
+            raise OptionError("--keep-together field needs parcels; name them by --fields")
 
     def deal(self) -> None:
         """Deal sides, or keep those of the tables where nothing has changed."""
@@ -279,6 +285,7 @@ class PrepareRun:
         return PrepareTables(
             *(self.index, self.settings, plan, self.sides, ignored, self.classes(), title),
             *(self.screening.drop, self.screening.finds_alike, self.survey.settings()),
+            has_conflicts=self.has_conflicts,
         )
 
     def _end_stale_copies(self, digests: Mapping[str, str]) -> None:

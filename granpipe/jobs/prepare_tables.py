@@ -14,6 +14,7 @@ from granpipe.dataset.index import Index
 from granpipe.dataset.moments import SUMS, statistics
 from granpipe.dataset.names import (
     ALIKE,
+    CONFLICTS,
     LABELS,
     LEAKS,
     REJECTED,
@@ -34,9 +35,12 @@ from granpipe.dataset.tables import (
 )
 from granpipe.jobs.command_line import command_line
 from granpipe.jobs.prepare_photo import Settings
+from granpipe.jobs.show_fields import conflict_rows
 from granpipe.jobs.split_summary import Sides
+from granpipe.survey.crops import CONFLICT_COLUMNS
 
 _PHOTOS = "FROM wanted JOIN records USING (name)"
+_FIELD = ("field", "field_distance", "field_crop", "field_sure")
 _TABLE = dict.fromkeys(("latitude", "longitude", "altitude", "position_from", "flags"), "positions")
 
 
@@ -64,6 +68,8 @@ class PrepareTables:
         Near-duplicates are told, also without a split.
     survey : mapping
         What stands beside photographs; empty where nothing does.
+    has_conflicts : bool
+        Labels were compared with what is declared of fields.
     """
 
     index: Index
@@ -76,6 +82,7 @@ class PrepareTables:
     drop: Sequence[str] = ()
     has_alike: bool = False
     survey: Mapping[str, Any] = field(default_factory=dict)
+    has_conflicts: bool = False
 
     def tables(self) -> dict[str, Iterator[str]]:
         """Return the lines of each table by its name; dataset.json last."""
@@ -85,6 +92,8 @@ class PrepareTables:
         }
         if self.sides or self.has_alike:
             tables[ALIKE] = csv_lines(ALIKE_COLUMNS, alike_rows(self.index))
+        if self.has_conflicts:
+            tables[CONFLICTS] = csv_lines(CONFLICT_COLUMNS, conflict_rows(self.index))
         if self.sides:
             tables[SHORTCUTS] = self.sides.shortcuts.lines()
             if not self.sides.plan.shares:
@@ -97,10 +106,17 @@ class PrepareTables:
 
     def digest(self) -> str:
         """Return a digest of all that the tables say beside the records."""
-        beside = [self.ignored, self.index.labels, *self._counts(), *self.classes, SUMMARY_FORM]
+        beside = [
+            self.ignored,
+            self.index.labels,
+            self.has_conflicts,
+            *self._counts(),
+            *self.classes,
+            SUMMARY_FORM,
+        ]
         about = json.dumps([self._settings(), *beside])
         digest = hashlib.sha256(about.encode())
-        for table in ("given", "located", "radius"):
+        for table in ("given", "located", "radius", "fields", "conflicts"):
             for row in self.index.rows(f"SELECT * FROM {table} ORDER BY 1"):
                 digest.update(json.dumps(row).encode())
         for rejection in self._rejections():
@@ -123,10 +139,12 @@ class PrepareTables:
         sides = "split.grp, split.split, fold" if self.sides else "'', '', ''"
         names = self.index.columns.split(", ")
         columns = ", ".join(f"{_TABLE.get(name, 'records')}.{name}" for name in names)
-        query = f"""SELECT name, label(name), {sides}, given.taken_at, {columns} {_PHOTOS}
-            JOIN positions USING (name) {split} LEFT JOIN given ON photo = name ORDER BY name"""
+        fields = "fields.field, distance, crop, sure"
+        query = f"""SELECT name, label(name), {sides}, given.taken_at, {fields}, {columns} {_PHOTOS}
+            JOIN positions USING (name) {split} LEFT JOIN given ON given.photo = name
+            LEFT JOIN fields ON fields.photo = name ORDER BY name"""
         for name, label, grp, side, fold, taken_at, *values in self.index.rows(query):
-            row = dict(zip(names, values, strict=True))
+            row = dict(zip([*_FIELD, *names], values, strict=True))
             yield row | {
                 "path": array_path(name),
                 "label": label,

@@ -14,6 +14,7 @@ from granpipe.dataset.index import Index
 from granpipe.dataset.ledger import Ledger, MovedError
 from granpipe.dataset.names import (
     ALIKE,
+    CONFLICTS,
     DESK,
     LABELS,
     LEAKS,
@@ -40,7 +41,7 @@ Progress = Callable[[Iterator[Any], int], Iterator[Any]]
 Say = Callable[[str], None]
 """Called with a line on what the run waits for."""
 
-_TABLES = (LABELS, REJECTED, ALIKE, LEAKS, SHORTCUTS, SUMMARY, SHARDS)
+_TABLES = (LABELS, REJECTED, ALIKE, LEAKS, SHORTCUTS, CONFLICTS, SUMMARY, SHARDS)
 _MOST_ROUNDS = 3
 UNWANTED = """SELECT name FROM ours
     WHERE fold(name) NOT IN (SELECT fold(name) FROM wanted)

@@ -4,7 +4,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from granpipe import checks
 from granpipe.checks import checked
@@ -12,6 +12,9 @@ from granpipe.errors import OptionError
 from granpipe.mapping.sighting import Sighting
 from granpipe.survey.clock import Clock, parse_shift, parse_zone
 from granpipe.survey.tracks import GAP, Tracks
+
+if TYPE_CHECKING:
+    from granpipe.survey.parcels import ParcelFile
 
 _Place = str | os.PathLike[str]
 
@@ -31,12 +34,23 @@ class Survey:
         What is to be added to the time of every photograph, as -37s or 1h2m3s.
     gap : int, optional
         Seconds between two points of a track, at most, between which it is known; 300 by default.
+    fields : str or Path, optional
+        Parcels: GeoJSON; with the extra `fields` GeoPackage, Shapefile or GeoParquet. `none` for
+        none.
+    field_id, field_crop : str, optional
+        What their ids and declared crops are called in it.
+    crop_names : str or Path, optional
+        A table of the columns field_crop and label: which labels a declared crop may have; `none`.
     """
 
     track: Sequence[_Place] | None = None
     clock: str | None = None
     clock_shift: str | None = None
     gap: int | None = None
+    fields: _Place | None = None
+    field_id: str | None = None
+    field_crop: str | None = None
+    crop_names: _Place | None = None
 
     def settled(self, noted: dict[str, Any] | None = None) -> "Settled":
         """Return what counts, by what was asked for and by the ledger's note.
@@ -52,13 +66,28 @@ class Survey:
         shift = noted.get("clock_shift", "") if self.clock_shift is None else self.clock_shift
         gap = noted.get("gap", GAP) if self.gap is None else checked("gap", self.gap, checks.GAP)
         clock, shift = "" if clock == "none" else clock, "" if shift == "none" else shift
-        settled = Settled(tuple(track), clock, shift, gap)
+        fields = [
+            str(noted.get(name, "")) if one is None else "" if one == "none" else one
+            for name, one in (
+                *(("fields", self._place("fields")), ("field_id", self.field_id)),
+                *(("field_crop", self.field_crop), ("crop_names", self._place("crop_names"))),
+            )
+        ]
+        settled = Settled(tuple(track), clock, shift, gap, *fields)
         settled.check()
+        if not fields[0] and {self.field_id, self.field_crop, self.crop_names} - {None, "none"}:
+            raise OptionError(
+                "--field-id, --field-crop and --crop-names are for parcels; name them by --fields"
+            )
         if not track and (self.clock or self.clock_shift or self.gap) and not self._lets_go():
             raise OptionError(
                 "--clock, --clock-shift and --gap are for tracks; name one by --track"
             )
         return settled
+
+    def _place(self, name: str) -> str | None:
+        place = getattr(self, name)
+        return place if place is None or place == "none" else _found_again(place)
 
     def _lets_go(self) -> bool:
         return {self.clock, self.clock_shift} <= {None, "none"} and self.gap is None
@@ -72,6 +101,26 @@ class Settled:
     clock: str = ""
     clock_shift: str = ""
     gap: int = GAP
+    fields: str = ""
+    field_id: str = ""
+    field_crop: str = ""
+    crop_names: str = ""
+
+    @property
+    def has_crop_names(self) -> bool:
+        return bool(self.crop_names)
+
+    def parcels(self) -> "ParcelFile":
+        """Return the file of parcels."""
+        from granpipe.survey.parcels import ParcelFile  # noqa: PLC0415 - NumPy
+
+        return ParcelFile(self.fields, self.field_id, self.field_crop)
+
+    def names_of_crops(self) -> dict[str, set[str]] | None:
+        """Return which labels declared crops may have, as `read_crop_names` does; or None."""
+        from granpipe.survey.crops import read_crop_names  # noqa: PLC0415 - NumPy
+
+        return read_crop_names(self.crop_names) if self.crop_names else None
 
     def check(self) -> None:
         """Raise OptionError where something is not what it may be."""
@@ -96,21 +145,31 @@ class Settled:
 
     def note(self) -> dict[str, Any] | None:
         """Return what the ledger keeps; None for nothing."""
-        return {"track": list(self.track), **self._beside()} if self.track else None
+        tracks = {"track": list(self.track), **self._beside()} if self.track else {}
+        return (tracks | self._parcels()) or None
 
     def settings(self) -> dict[str, Any]:
         """Return what dataset.json tells: places by their last part, the same on any machine."""
-        if not self.track:
-            return {}
-        return {
-            "track": [one.rstrip("/").rpartition("/")[2] for one in self.track],
-            **self._beside(),
+        parcels = {
+            name: _title(one) if name in {"fields", "crop_names"} else one
+            for name, one in self._parcels().items()
         }
+        if not self.track:
+            return parcels
+        return {"track": [*map(_title, self.track)], **self._beside(), **parcels}
+
+    def _parcels(self) -> dict[str, str]:
+        names = ("fields", "field_id", "field_crop", "crop_names") if self.fields else ()
+        return {name: text for name in names if (text := getattr(self, name))}
 
     def _beside(self) -> dict[str, Any]:
         told = {"clock": self.clock, "clock_shift": self.clock_shift}
         gap = {"gap": self.gap} if self.gap != GAP else {}
         return {name: text for name, text in told.items() if text} | gap
+
+
+def _title(place: str) -> str:
+    return place.rstrip("/").rpartition("/")[2]
 
 
 def _found_again(place: _Place) -> str:

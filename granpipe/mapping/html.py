@@ -3,7 +3,7 @@
 import re
 from array import array
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
 from granpipe.mapping.colours import COLOURS
@@ -43,7 +43,8 @@ def write_html(sightings: Sightings, options: Options) -> Iterator[str]:
         "bounds": window and [[window.south, window.west], [window.north, window.east]],
         "outliers": window.outliers if window else [],
         "digits": options.redact,
-        "overlay": written(options.overlay),
+        "overlay": written(options.overlay, names.labels),
+        "conflicts": names.conflicts(sightings, options.contradicted),
         "land": outlines(names.lats, names.lons),
     }
     yield from render_page(data, offline=options.offline)
@@ -102,6 +103,15 @@ class _Names:
             while point[-1] is None:
                 point.pop()
             yield point
+
+    def conflicts(
+        self, sightings: Sightings, contradicted: Collection[str]
+    ) -> Iterator[tuple[int, str, str]]:
+        """Yield the points whose field is declared to bear another crop: its id, and that."""
+        placed = (one for one in sightings if one.capture.position)
+        for number, one in enumerate(placed if contradicted else ()):
+            if one.field and one.photo.source in contradicted:
+                yield number, one.field.name, one.field.crop
 
     def missing(self, sightings: Sightings) -> Iterator[list[Any]]:
         """Yield what the page is told of each photograph without a position."""

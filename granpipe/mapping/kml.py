@@ -19,10 +19,10 @@ SIGNATURE = (
 """What every such file begins with."""
 
 _AT_ONCE = 500  # photographs
-_NUMBERS = ("latitude", "longitude", "altitude", "direction", "accuracy", "dop")
+_NUMBERS = ("latitude", "longitude", "altitude", "direction", "accuracy", "dop", "field_distance")
 _TOLD = (
     *("label", "split", "taken_at", "utc_offset", "utc_offset_from", "make", "model", "altitude"),
-    *("direction", "direction_ref", "accuracy", "position_from"),
+    *("direction", "direction_ref", "accuracy", "position_from", "field", "field_crop"),
 )
 # XML 1.0, section 2.2: these can be written in no way.
 _NO_XML = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")

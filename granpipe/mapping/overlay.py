@@ -8,10 +8,11 @@ import json
 import math
 import os
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NoReturn
 from xml.parsers.expat import ExpatError
 
+from granpipe.dataset.names import class_key
 from granpipe.errors import DatasetError, LayoutError
 from granpipe.mapping.land import as_text
 from granpipe.mapping.overlay_kml import read_kml
@@ -63,11 +64,22 @@ def read_overlays(files: Iterable[str | os.PathLike[str]]) -> tuple[Shape, ...]:
     return tuple(shapes)
 
 
-def written(shapes: Sequence[Shape]) -> Iterator[list[Any]]:
-    """Yield what web/overlay.js reads: name, kind, and the positions as text."""
+def written(shapes: Sequence[Shape], labels: Mapping[str, int]) -> Iterator[list[Any]]:
+    """Yield what web/overlay.js reads: name, kind, the positions as text, and of fields the crop.
+
+    Parameters
+    ----------
+    shapes : sequence of Shape
+    labels : mapping
+        The classes, with their numbers: a crop that is called like one has its colour.
+    """
+    crops = {class_key(label): number for label, number in labels.items()}
+    others = sorted({class_key(one.crop) for one in shapes if one.crop} - crops.keys())
+    crops |= {crop: number for number, crop in enumerate(others, len(crops))}
     for shape in shapes:
         parts = (" ".join(_text(line) for line in part) for part in shape.parts)
-        yield [shape.name[:_LONGEST_NAME], shape.kind, ";".join(parts)]
+        beside = [] if shape.crop is None else [shape.crop, crops.get(class_key(shape.crop), -1)]
+        yield [shape.name[:_LONGEST_NAME], shape.kind, ";".join(parts), *beside]
 
 
 def _text(line: Line) -> str:

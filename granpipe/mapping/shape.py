@@ -23,8 +23,11 @@ class Shape:
         AREA, LINE or PLACE.
     parts : tuple
         The parts of it, each of lines: of an area the ring around it and those of its holes.
+    crop : str or None
+        What is declared to grow on a field, which may be empty; None of what is no field.
     """
 
     name: str
     kind: int
     parts: tuple[tuple[Line, ...], ...]
+    crop: str | None = None

@@ -1,6 +1,6 @@
 """What the map's files tell of a photograph, and what they need to know beside it."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
@@ -8,6 +8,7 @@ from urllib.parse import quote
 from granpipe.dataset.names import Photo, shown
 from granpipe.mapping.shape import Shape
 from granpipe.photo.exif import Capture
+from granpipe.survey.fields import Field
 
 COLUMNS = [
     *("source", "label", "verdict", "detail", "latitude", "longitude", "altitude", "direction"),
@@ -19,6 +20,7 @@ SIDE_COLUMNS = ["group", "split"]
 """Further columns where the sides of a dataset are shown."""
 
 LATER_COLUMNS = ["direction_ref", "utc_offset_from", "accuracy", "dop", "position_from"]
+LATER_COLUMNS += ["field", "field_distance", "field_crop", "field_sure"]
 """Columns that came later: they stand last, so that no other moves."""
 
 
@@ -36,6 +38,8 @@ class Sighting:
         Its side (train, validation, test) and group in a dataset; empty where none is known.
     nearest_training : float or None
         Metres to the nearest photograph of the training side.
+    field : Field or None
+        The field that it shows.
     """
 
     photo: Photo
@@ -44,6 +48,7 @@ class Sighting:
     split: str = ""
     group: str = ""
     nearest_training: float | None = None
+    field: Field | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +76,8 @@ class Options:
         Links to what the run writes into the file's folder beside pages, percent-encoded.
     overlay : tuple of Shape
         What the page lays over its map.
+    contradicted : collection of str
+        Photographs whose label is not what is declared of their field, by source.
     """
 
     title: str
@@ -82,6 +89,7 @@ class Options:
     thumbnails: int = 96
     exports: tuple[str, ...] = ()
     overlay: tuple[Shape, ...] = ()
+    contradicted: Collection[str] = ()
 
     @property
     def columns(self) -> list[str]:
@@ -111,7 +119,7 @@ Sightings = Sequence[Sighting]
 
 def fields_of(sighting: Sighting, options: Options) -> dict[str, Any]:
     """Return a photograph's cells, by column; what is not known is None."""
-    capture, place = sighting.capture, sighting.capture.position
+    capture, place, field = sighting.capture, sighting.capture.position, sighting.field
     source, label = sighting.photo.source, sighting.photo.label
     values = (
         *(shown(source), shown(label), capture.verdict, capture.detail),
@@ -121,6 +129,7 @@ def fields_of(sighting: Sighting, options: Options) -> dict[str, Any]:
         *((sighting.group, sighting.split) if options.has_sides else ()),
         *(place and place.direction_ref, capture.utc_offset_from),
         *(place and place.accuracy, place and place.dop, place and place.position_from),
+        *((field.name, field.distance, field.crop, field.sure) if field else (None,) * 4),
     )
     known = (None if value == "" else value for value in values)
     return dict(zip(options.columns, known, strict=True))

@@ -179,7 +179,7 @@ def test_advice_is_for_what_it_helps(granpipe, tmp_path, out):
             "prepare --fill red",
             "prepare --workers 0",
         ),
-        *("prepare --keep-together field", "prepare --hold-out spring", "prepare --drop nice"),
+        *("prepare --keep-together fields", "prepare --hold-out spring", "prepare --drop nice"),
         *(
             "prepare --seed x",
             "prepare --engine fast",

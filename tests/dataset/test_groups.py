@@ -157,7 +157,7 @@ def test_rules_are_read_and_told_in_one_order(text, expected):
 @pytest.mark.parametrize(
     "text",
     [
-        *("", ",", "field", "place:", "place:x", "place:-1", "place:0", "place:nan", "place:1e9"),
+        *("", ",", "fields", "place:", "place:x", "place:-1", "place:0", "place:nan", "place:1e9"),
         *("burst:10", "place,place:50", "burst,burst", "place:200,"),
     ],
 )

@@ -116,7 +116,7 @@ def test_the_balloon_has_the_picture_where_there_are_links(links, pictures):
 
 def test_gdal_reads_folders_as_layers_with_typed_columns(tmp_path):
     pyogrio = pytest.importorskip("pyogrio", reason="pyogrio (GDAL) is not installed")
-    (tmp_path / "fields.kml").write_text(write_kml(SIGHTINGS, Options("img")), "utf-8")
+    (tmp_path / "fields.kml").write_text("".join(write_kml(SIGHTINGS, Options("img"))), "utf-8")
     layers = [name for name, _ in pyogrio.list_layers(tmp_path / "fields.kml")]
     assert layers[:2] == ["(no class)", "corn"]
     corn = pyogrio.read_info(tmp_path / "fields.kml", layer="corn")

@@ -21,15 +21,17 @@
  * bounds      [[south, west], [north, east]]; east exceeds 180 across the antimeridian; or null
  * outliers    indices of the points outside the bounds
  * digits      decimals that positions were rounded to, or null
- * overlay     [name, kind: 0 area, 1 line, 2 place; parts apart by ; and their lines by blanks],
- *             which granpipe.mapping.overlay writes
+ * overlay     [name, kind: 0 area, 1 line, 2 place; parts apart by ; and their lines by blanks;
+ *             of fields the declared crop and the number of its colour, -1 for none], which
+ *             granpipe.mapping.overlay writes
+ * conflicts   [point, field, declared crop] of photographs whose class is another one
  * land        outlines of the world, as granpipe.mapping.land writes them, or null
  */
 
 export const data = {
   title: '', colours: ['#000'], labels: [], totals: [], zones: [], cameras: [], sides: [],
   groups: [], points: [], missing: [], reasons: {}, links: null, exports: [], picture: 0,
-  bounds: null, outliers: [], overlay: [], digits: null, land: null,
+  bounds: null, outliers: [], overlay: [], conflicts: [], digits: null, land: null,
   ...JSON.parse(document.getElementById('granpipe-data').textContent),
 };
 export const points = data.points;

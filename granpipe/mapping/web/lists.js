@@ -6,7 +6,7 @@ import { filter, indicesOf, onFilter, refine, shown, viewed } from './filter.js'
 import { placeOf } from './search.js';
 import { symbol } from './symbols.js';
 import { button, element, growingList, name, number, part } from './text.js';
-import { photographLink } from './text.js';
+import { labelName, photographLink } from './text.js';
 
 // The map's ways to open a photograph and to show a place, once there is a map.
 export const viewer = { open: null, show: null };
@@ -100,6 +100,11 @@ function missingRow([source, , , detail]) {
   return row;
 }
 
+function conflictRow([i, field, crop]) {
+  const told = [labelName(labels[i]), ', but field ', name(field), ' is declared as ', name(crop)];
+  return element('div', {}, photographButton(i), element('div', { class: 'hint' }, ...told));
+}
+
 export function fillLists() {
   part('find').hidden = points.length === 0;
   part('find').addEventListener('toggle', update);
@@ -111,6 +116,9 @@ export function fillLists() {
   });
   fillSection('outliers', data.outliers.length, (rows) => {
     rows.append(...growingList(data.outliers, photographButton));
+  });
+  fillSection('conflicts', data.conflicts.length, (rows) => {
+    rows.append(...growingList(data.conflicts, conflictRow));
   });
   fillSection('missing', data.missing.length, fillMissing);
   part('missing').open = points.length === 0;

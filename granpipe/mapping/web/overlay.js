@@ -5,7 +5,7 @@ import { data } from './data.js';
 import { areaOf, areaText, lengthOf } from './measures.js';
 import { Painting } from './painting.js';
 import { map } from './place.js';
-import { onTheme } from './symbols.js';
+import { colourOf, onTheme } from './symbols.js';
 import { button, distance, element, growingList, name, number, part, visible } from './text.js';
 
 const UNITS = 1e6; // to a degree, as granpipe.mapping.overlay writes them
@@ -23,10 +23,11 @@ function lineOf(text) {
   return places;
 }
 
-function shapeOf([title, kind, text]) {
+function shapeOf([name, kind, text, crop, colour]) {
+  const title = crop ? `${name}: ${crop}` : name;
   const parts = text.split(';').map((one) => one.split(' ').map(lineOf));
   const box = L.latLngBounds(parts.flat(2));
-  return { title, kind, parts, box };
+  return { title, kind, parts, box, colour: colour >= 0 ? colourOf(colour) : null };
 }
 
 const shapes = data.overlay.map(shapeOf);
@@ -79,10 +80,10 @@ function paint(context, bounds) {
   context.lineJoin = 'round';
   for (const [shape, place] of seen) {
     trace(context, shape, place);
-    context.fillStyle = 'rgb(255 255 255 / 12%)';
+    context.fillStyle = shape.colour ? `${shape.colour}59` : 'rgb(255 255 255 / 12%)';
     if (shape.kind === AREA) context.fill('evenodd');
     // Light on dark: seen on satellite images, streets and outlines in both themes.
-    for (const [strokeStyle, lineWidth] of [['rgb(28 35 32 / 85%)', 4], ['#ffd84d', 2]]) {
+    for (const [strokeStyle, lineWidth] of [['rgb(28 35 32 / 85%)', 4], [shape.colour ?? '#ffd84d', 2]]) {
       Object.assign(context, { strokeStyle, lineWidth }).stroke();
     }
   }
@@ -136,7 +137,9 @@ const painting = new Painting(paint, { pane: 'parcels' });
 
 function row(shape) {
   const size = element('span', { class: 'number' }, measureText(shape));
-  return button({ class: 'row' }, [titleOf(shape), size], () => {
+  const swatch = shape.colour ? element('span', { class: 'swatch' }) : '';
+  if (swatch) swatch.style.background = shape.colour;
+  return button({ class: 'row' }, [swatch, titleOf(shape), size], () => {
     map.fitBounds(shape.box, { padding: [40, 40], maxZoom: 17, animate: false });
     show(shape, shape.box.getCenter());
   });

@@ -1,0 +1,72 @@
+"""The fields that photographs show, for `map`."""
+
+from collections.abc import Iterator, Sequence
+
+from granpipe.dataset.names import class_key
+from granpipe.jobs.map_index import MapIndex
+from granpipe.jobs.run import Say
+from granpipe.jobs.survey_options import Settled
+from granpipe.mapping.overlay import MOST_POSITIONS
+from granpipe.mapping.shape import AREA, Line, Shape
+from granpipe.mapping.sighting import Sighting
+from granpipe.survey.crops import Crops
+from granpipe.survey.fields import Field, Fields, View, views_of
+from granpipe.survey.parcels import Parcel
+
+
+def show_fields(
+    index: MapIndex, sightings: Sequence[Sighting], survey: Settled, say: Say
+) -> tuple[tuple[Shape, ...], frozenset[str]]:
+    """Add to what was kept which fields photographs show.
+
+    Returns
+    -------
+    shapes : tuple of Shape
+        The fields that are shown.
+    contradicted : frozenset of str
+        Photographs whose label is surely not what is declared of their field, by source.
+    """
+    fields = Fields(index.database)
+    fields.find(survey.parcels(), views_of(_views(sightings)))
+    numbers = [number for number, one in enumerate(sightings) if one.capture.position]
+    index.add_fields((numbers[photo], one) for photo, one in list(fields.rows()))
+    crops = Crops(
+        frozenset(class_key(one.photo.label) for one in sightings), survey.names_of_crops()
+    )
+    contradicted = frozenset(row["source"] for row in crops.contradictions(_labelled(sightings)))
+    if line := crops.line():
+        say(line)
+    return tuple(_shapes(fields, say)), contradicted
+
+
+def _views(sightings: Sequence[Sighting]) -> Iterator[View]:
+    for one in sightings:
+        if place := one.capture.position:
+            yield place.lat, place.lon, place.accuracy, place.direction, place.direction_ref
+
+
+def _labelled(sightings: Sequence[Sighting]) -> Iterator[tuple[str, str, Field]]:
+    for one in sightings:
+        if one.field and one.photo.label:
+            yield one.photo.source, one.photo.label, one.field
+
+
+def _shapes(fields: Fields, say: Say) -> Iterator[Shape]:
+    count = 0
+    for parcel in fields.parcels_shown():
+        count += sum(map(len, parcel.rings))
+        if count > MOST_POSITIONS:
+            say(f"the page draws parcels of {MOST_POSITIONS:,} positions, and no more")
+            return
+        yield _shape(parcel)
+
+
+def _shape(parcel: Parcel) -> Shape:
+    parts: list[list[Line]] = []
+    for ring, is_hole in zip(parcel.rings, parcel.holes, strict=True):
+        line = tuple((lon, lat) for lon, lat in ring[:-1].tolist())
+        if is_hole and parts:
+            parts[-1].append(line)
+        else:
+            parts.append([line])
+    return Shape(parcel.name, AREA, tuple(map(tuple, parts)), parcel.crop)

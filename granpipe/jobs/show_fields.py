@@ -1,0 +1,62 @@
+"""The fields that photographs show, for `prepare`: in the index's table `fields`."""
+
+from collections.abc import Iterator
+
+from granpipe.dataset.database import Row
+from granpipe.dataset.index import Index
+from granpipe.dataset.names import CONFLICTS, class_key
+from granpipe.jobs.run import Run
+from granpipe.jobs.survey_options import Settled
+from granpipe.survey.crops import CONFLICT_COLUMNS, Crops
+from granpipe.survey.fields import Field, Fields, views_of
+
+_PLACED = """FROM wanted JOIN positions USING (name) WHERE latitude IS NOT NULL ORDER BY name"""
+_SHOWN = "SELECT photo, field, distance, crop, sure FROM fields ORDER BY photo"
+
+
+def show_fields(run: Run, survey: Settled) -> bool:
+    """Fill the index's tables `fields` and `conflicts`.
+
+    Returns
+    -------
+    bool
+        Whether declared crops can be compared with labels, so that there is a table of conflicts.
+
+    Raises
+    ------
+    DatasetError
+        The file of parcels cannot be used, or another's file has the table's place.
+    """
+    index = run.index
+    fields = Fields(index)
+    columns = "latitude, longitude, accuracy, direction, direction_ref"
+    fields.find(survey.parcels(), views_of(index.rows(f"SELECT {columns} {_PLACED}")))
+    names = [name for (name,) in index.rows(f"SELECT name {_PLACED}")]
+    rows = (
+        (names[photo], one.name, one.distance, one.crop, one.sure) for photo, one in fields.rows()
+    )
+    index.load("INSERT INTO fields VALUES (?, ?, ?, ?, ?)", list(rows))
+    labels = (label for (label,) in index.rows("SELECT DISTINCT label(name) FROM wanted"))
+    crops = Crops(frozenset(map(class_key, labels)), survey.names_of_crops())
+    found = [tuple(row.values()) for row in crops.contradictions(_labelled(index))]
+    index.load("INSERT INTO conflicts VALUES (?, ?, ?, ?, ?, ?)", found)
+    if line := crops.line():
+        run.say(line)
+    is_comparable = bool(crops.known) or survey.has_crop_names
+    if is_comparable:
+        run.check_free(CONFLICTS, CONFLICT_COLUMNS)
+    return is_comparable
+
+
+def _labelled(index: Index) -> Iterator[tuple[str, str, Field]]:
+    for name, field, distance, crop, sure in list(index.rows(_SHOWN)):
+        yield name, index.label_of(name), Field(field, distance, crop, sure)
+
+
+def conflict_rows(index: Index) -> Iterator[dict[str, object]]:
+    """Yield the rows of conflicts.csv."""
+
+    def row(values: Row) -> dict[str, object]:
+        return dict(zip(CONFLICT_COLUMNS, values, strict=True))
+
+    yield from map(row, index.rows("SELECT * FROM conflicts ORDER BY source"))

@@ -1,0 +1,191 @@
+"""Photographs and the fields that they show: in an index, so that a country fits any memory."""
+
+import itertools
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from granpipe.dataset.database import Database
+from granpipe.survey.nearby import Nearby, in_rows
+from granpipe.survey.parcels import Parcel, ParcelFile
+from granpipe.survey.showing import (
+    DOUBT,
+    UNKNOWN_ACCURACY,
+    WORST_ACCURACY,
+    Shown,
+    Views,
+    show,
+)
+from granpipe.survey.view import Edges, Numbers
+
+_SCHEMA = """
+CREATE TABLE parcels (number INTEGER PRIMARY KEY, name TEXT, crop TEXT, sizes BLOB, holes BLOB,
+    turns BLOB, rings BLOB);
+CREATE TABLE near (photo INTEGER, parcel INTEGER, PRIMARY KEY (photo, parcel)) WITHOUT ROWID;
+CREATE TABLE shown (photo INTEGER PRIMARY KEY, parcel INTEGER, distance REAL, sure TEXT);
+"""
+_PARCELS_AT_ONCE, _POSITIONS_AT_ONCE = 2_000, 200_000
+_PHOTOS_AT_ONCE, _EDGES_AT_ONCE = 1_000, 300_000
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """The field that a photograph shows, as tables tell it.
+
+    Attributes
+    ----------
+    name, crop : str
+        Its id; what is declared to grow on it, which may be empty.
+    distance : float
+        Metres from the photograph to its edge, negative inside.
+    sure : str
+        One of `granpipe.survey.showing.SURE`.
+    parcel : int
+        Its number in the file.
+    """
+
+    name: str
+    distance: float
+    crop: str
+    sure: str
+    parcel: int = 0
+
+
+View = tuple[float, float, float | None, float | None, str]
+"""Latitude and longitude in degrees, accuracy in metres, direction in degrees, and its north."""
+
+
+def views_of(photos: Iterable[View]) -> Views:
+    """Return photographs in columns."""
+    rows = [
+        (
+            *(lat, lon, UNKNOWN_ACCURACY if accuracy is None else accuracy),
+            *(np.nan if direction is None else direction, 0.0 if north == "true" else DOUBT),
+        )
+        for lat, lon, accuracy, direction, north in photos
+    ]
+    table = np.array(rows, np.float64).reshape(-1, 5)
+    return Views(*(np.ascontiguousarray(column) for column in table.T))
+
+
+class Fields:
+    """The fields of photographs.
+
+    Parameters
+    ----------
+    database : Database
+        Where parcels near photographs are kept.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        database.create(_SCHEMA)
+
+    def find(self, file: ParcelFile, views: Views) -> None:
+        """Find the field of each photograph; its number is its place among them.
+
+        Raises
+        ------
+        DatasetError
+            The file cannot be used.
+        """
+        exact = np.flatnonzero(views.accuracy <= WORST_ACCURACY)
+        if not len(exact):
+            return
+        # In the order of places, so that those that are looked at together see the same parcels.
+        exact = exact[in_rows(views.lat[exact], views.lon[exact])]
+        some = Views(*(getattr(views, name)[exact] for name in Views.__slots__))
+        nearby = Nearby(some.lat, some.lon, float(some.reach().max()))
+        parcels = file.near(nearby.boxes())
+        for batch in _batches(parcels):
+            self._take(batch, nearby)
+        for start in range(0, len(exact), _PHOTOS_AT_ONCE):
+            for shown in self._show(some, start, start + _PHOTOS_AT_ONCE):
+                rows = (
+                    (int(exact[photo]), one.parcel, round(one.distance, 1) + 0.0, one.sure)
+                    for photo, one in shown.items()
+                )
+                self.database.load("INSERT INTO shown VALUES (?, ?, ?, ?)", rows)
+
+    def _take(self, batch: list[Parcel], nearby: Nearby) -> None:
+        photo, place = nearby.pairs(np.array([one.bounds() for one in batch]))
+        for at in np.unique(place).tolist():
+            one = batch[at]
+            values = (one.number, one.name, one.crop, *_packed(one))
+            self.database.execute(
+                "INSERT OR IGNORE INTO parcels VALUES (?, ?, ?, ?, ?, ?, ?)", values
+            )
+        pairs = zip(photo.tolist(), (batch[at].number for at in place.tolist()), strict=True)
+        self.database.load("INSERT OR IGNORE INTO near VALUES (?, ?)", pairs)
+
+    def _show(self, views: Views, start: int, stop: int) -> Iterator[dict[int, Shown]]:
+        """Yield what photographs show, by number; parcels go by their number in the file."""
+        query = "SELECT photo, parcel FROM near WHERE photo >= ? AND photo < ? ORDER BY 1, 2"
+        pairs = np.array(list(self.database.rows(query, (start, stop))), np.int64).reshape(-1, 2)
+        if not len(pairs):
+            return
+        numbers, place = np.unique(pairs[:, 1], return_inverse=True)
+        place = place.ravel()
+        edges = Edges.of([self.parcel(number) for number in numbers.tolist()])
+        for part in _parts(pairs[:, 0], np.diff(edges.first)[place]):
+            shown = show(views, edges, pairs[part, 0], place[part])
+            yield {
+                photo: replace(one, parcel=int(numbers[one.parcel])) for photo, one in shown.items()
+            }
+
+    def parcel(self, number: int) -> Parcel:
+        """Return a parcel that is near a photograph."""
+        query = "SELECT name, crop, sizes, holes, turns, rings FROM parcels WHERE number = ?"
+        name, crop, *packed = next(self.database.rows(query, (number,)))
+        sizes, holes, turns = (np.frombuffer(data, np.int64).tolist() for data in packed[:3])
+        rings = np.frombuffer(packed[3], np.float64).reshape(-1, 2)
+        ends = [*itertools.accumulate(sizes, initial=0)]
+        parts = [rings[start:end] for start, end in itertools.pairwise(ends)]
+        return Parcel(number, name, crop, parts, [bool(one) for one in holes], turns)
+
+    def rows(self) -> Iterator[tuple[int, Field]]:
+        """Yield each photograph that shows a field, by number."""
+        query = """SELECT photo, name, distance, crop, sure, parcel FROM shown
+            JOIN parcels ON number = parcel ORDER BY photo"""
+        for photo, *values in self.database.rows(query):
+            yield photo, Field(*values)
+
+    def parcels_shown(self) -> Iterator[Parcel]:
+        """Yield the parcels that photographs show."""
+        query = "SELECT DISTINCT parcel FROM shown ORDER BY parcel"
+        for (number,) in list(self.database.rows(query)):
+            yield self.parcel(number)
+
+
+def _packed(one: Parcel) -> tuple[bytes, ...]:
+    sizes = [len(ring) for ring in one.rings]
+    numbers = (np.array(some, np.int64) for some in (sizes, one.holes, one.turned().turns))
+    return *(some.tobytes() for some in numbers), np.concatenate(one.rings).tobytes()
+
+
+def _batches(parcels: Iterable[Parcel]) -> Iterator[list[Parcel]]:
+    batch: list[Parcel] = []
+    positions = 0
+    for one in parcels:
+        batch.append(one)
+        positions += sum(map(len, one.rings))
+        if len(batch) == _PARCELS_AT_ONCE or positions > _POSITIONS_AT_ONCE:
+            yield batch
+            batch, positions = [], 0
+    if batch:
+        yield batch
+
+
+def _parts(photo: Numbers, edges: Numbers) -> Iterator[slice]:
+    """Yield parts of pairs, whole photographs, of so many edges or one photograph."""
+    starts = np.flatnonzero(np.diff(photo, prepend=-1)).tolist()
+    before = np.concatenate([[0], np.cumsum(edges)])
+    start = 0
+    for stop in itertools.chain(starts[1:], [len(photo)]):
+        after = bisect_right(starts, stop)
+        following = starts[after] if after < len(starts) else len(photo)
+        if stop == len(photo) or before[following] - before[start] > _EDGES_AT_ONCE:
+            yield slice(start, stop)
+            start = stop

@@ -1,0 +1,119 @@
+"""The features of a GeoJSON file (RFC 7946), one by one: a country's parcels fit no memory."""
+
+import codecs
+import json
+import re
+from collections.abc import Iterable, Iterator
+from typing import Any, NoReturn
+
+LARGEST = 16_000_000
+"""Characters of a feature."""
+
+_BLANKS = re.compile(r"[ \t\r\n]*")
+_WGS84 = re.compile(r'(CRS84h?|EPSG:[\d.]*:?4326)"')
+_MORE = 4_000_000  # characters that are read at once, at least
+
+
+def read_features(pieces: Iterable[bytes]) -> Iterator[dict[str, Any]]:
+    """Yield the features of a collection, or the one that the file is.
+
+    Raises
+    ------
+    ValueError, RecursionError
+        It is no GeoJSON, is damaged, is not in WGS 84, or a feature is too large.
+
+    Examples
+    --------
+    >>> [*read_features([b'{"type": "FeatureCollection", "features": [{"id": 1}, {"id": 2}]}'])]
+    [{'id': 1}, {'id': 2}]
+    """
+    text = _Text(pieces)
+    text.expect("{")
+    told: dict[str, Any] = {}
+    while not text.skip("}"):
+        key = text.value()
+        text.expect(":")
+        if key == "features":
+            yield from _listed(text)
+        else:
+            value = text.value()
+            if key == "crs" and value is not None and not _WGS84.search(json.dumps(value)):
+                raise ValueError("is not in WGS 84; export it with the coordinates EPSG:4326")
+            told[str(key)[:20]] = value
+        if not text.skip(","):
+            text.expect("}")
+            break
+    if told.get("type") == "Feature":
+        yield told
+
+
+def _listed(text: "_Text") -> Iterator[dict[str, Any]]:
+    text.expect("[")
+    while not text.skip("]"):
+        feature = text.value()
+        if not isinstance(feature, dict):
+            raise ValueError("a feature is no object")  # noqa: TRY004 - of a file
+        yield feature
+        if not text.skip(","):
+            text.expect("]")
+            break
+
+
+class _Text:
+    """JSON that is read as it is needed."""
+
+    def __init__(self, pieces: Iterable[bytes]) -> None:
+        self._pieces = iter(pieces)
+        self._decode = codecs.getincrementaldecoder("utf-8-sig")().decode
+        self._parse = json.JSONDecoder(parse_constant=_refuse).raw_decode
+        self._text, self._at, self._is_all = "", 0, False
+
+    def skip(self, sign: str) -> bool:
+        """Pass over blanks, and over a sign if it comes next; return whether it did."""
+        self._blanks()
+        if self._text[self._at : self._at + 1] != sign:
+            return False
+        self._at += 1
+        return True
+
+    def expect(self, sign: str) -> None:
+        if not self.skip(sign):
+            raise ValueError(f"is no GeoJSON, or is cut off: no {sign} where one should be")
+
+    def value(self) -> Any:
+        """Return the value that comes next."""
+        self._blanks()
+        while True:
+            try:
+                value, end = self._parse(self._text, self._at)
+            except json.JSONDecodeError:
+                if len(self._text) - self._at > LARGEST or not self._read():
+                    raise
+            else:
+                # A number at the end of what was read may go on.
+                if end < len(self._text) or not self._read():
+                    self._at = end
+                    return value
+
+    def _blanks(self) -> None:
+        while True:
+            self._at = _BLANKS.match(self._text, self._at).end()  # type: ignore[union-attr]
+            if self._at < len(self._text) or not self._read():
+                return
+
+    def _read(self) -> bool:
+        """Read more; return whether there was any."""
+        if self._is_all:
+            return False
+        parts, wanted = [self._text[self._at :]], max(_MORE, len(self._text) - self._at)
+        while wanted > 0 and not self._is_all:
+            piece = next(self._pieces, b"")
+            self._is_all = not piece
+            parts.append(self._decode(piece, self._is_all))
+            wanted -= len(parts[-1])
+        self._text, self._at = "".join(parts), 0
+        return len(self._text) > len(parts[0])
+
+
+def _refuse(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is no number of JSON")

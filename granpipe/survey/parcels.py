@@ -1,0 +1,188 @@
+"""Parcels of a file: which fields there are, and what was declared to grow on them."""
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from granpipe.errors import DatasetError, one_line
+from granpipe.stores.urls import open_file
+from granpipe.survey.geojson_features import read_features
+from granpipe.survey.rings import (
+    CROPS,
+    IDS,
+    MOST_POSITIONS,
+    Floats,
+    checked_ring,
+    turn_of,
+    unwrapped,
+)
+
+_LONGEST = 200
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Parcel:
+    """A field.
+
+    Attributes
+    ----------
+    number : int
+        Its place in the file.
+    name, crop : str
+        Its id; what is declared to grow on it, which may be empty.
+    rings : list of ndarray of shape (n, 2)
+        Longitudes and latitudes in degrees; the first and the last are the same.
+    holes : list of bool
+        Which of them are holes.
+    turns : sequence of float
+        1 for each ring that has the field to its left, and -1 where it is to the right.
+    """
+
+    number: int
+    name: str
+    crop: str
+    rings: list[Floats]
+    holes: list[bool]
+    turns: Sequence[float] = ()
+
+    def turned(self) -> "Parcel":
+        """Return the parcel with `turns`."""
+        pairs = zip(self.rings, self.holes, strict=True)
+        return replace(self, turns=[turn_of(ring, is_hole=is_hole) for ring, is_hole in pairs])
+
+    def bounds(self) -> tuple[float, float, float, float]:
+        """Return west, south, east and north; west may be below -180, and east above 180."""
+        west, east = math.inf, -math.inf
+        south = min(float(ring[:, 1].min()) for ring in self.rings)
+        north = max(float(ring[:, 1].max()) for ring in self.rings)
+        for ring in self.rings:
+            lon = unwrapped(ring[:, 0])
+            if abs(lon[-1] - lon[0]) > 180:  # around a pole
+                pole = math.copysign(90.0, float(ring[:, 1].mean()))
+                return -180.0, min(south, pole), 180.0, max(north, pole)
+            west, east = min(west, float(lon.min())), max(east, float(lon.max()))
+        return west, south, east, north
+
+
+class ParcelFile:
+    """A file of parcels, to be read one after another.
+
+    Parameters
+    ----------
+    url : str
+        GeoJSON on a disk or s3://; GeoPackage, Shapefile or GeoParquet on a disk.
+    name_of, crop_of : str
+        What their ids and crops are called in it; empty for the usual names.
+    """
+
+    def __init__(self, url: str, name_of: str = "", crop_of: str = "") -> None:
+        self.url = url
+        self.wanted = {"field-id": name_of, "field-crop": crop_of}
+
+    def near(self, boxes: Sequence[tuple[float, float, float, float]]) -> Iterator[Parcel]:
+        """Yield the parcels that touch boxes, and perhaps others.
+
+        Parameters
+        ----------
+        boxes : sequence of tuple
+            West, south, east and north in degrees.
+
+        Raises
+        ------
+        DatasetError
+            The file cannot be read, is not in WGS 84, or lacks a column.
+        """
+        try:
+            if self.url.lower().endswith((".json", ".geojson")):
+                yield from self._of_geojson()
+            else:
+                yield from self._of_tables(boxes)
+        except FileNotFoundError as error:
+            raise DatasetError(f"{self.url}: no such file of parcels; name one") from error
+        except OSError as error:
+            raise DatasetError(f"{self.url}: {error.strerror or one_line(error)}") from error
+        except RecursionError as error:
+            raise DatasetError(f"{self.url}: lists in lists too deep for any parcel") from error
+        except (ValueError, LookupError, TypeError, OverflowError) as error:
+            raise DatasetError(f"{self.url}: {one_line(error)}") from error
+
+    def _of_geojson(self) -> Iterator[Parcel]:
+        store, name = open_file(self.url)
+        seen: set[str] = set()
+        keys: tuple[str, ...] | None = None
+        ids: list[str] = []
+        crops: list[str] = []
+        for number, feature in enumerate(read_features(store.pieces(name)), 1):
+            told = feature.get("properties")
+            told = told if isinstance(told, dict) else {}
+            if keys != tuple(told):  # mostly those of the one before
+                keys = tuple(told)
+                seen.update(keys)
+                ids = _named(keys, self.wanted["field-id"], IDS)
+                crops = _named(keys, self.wanted["field-crop"], CROPS)
+            own = None if self.wanted["field-id"] else feature.get("id")
+            title = _text(own) or _first(told, ids) or str(number)
+            rings, holes = _rings(feature.get("geometry"))
+            if rings:
+                yield Parcel(number, title, _first(told, crops), rings, holes)
+        for option, column in self.wanted.items():
+            if column and column not in seen:
+                listed = ", ".join(sorted(seen)[:20]) or "nothing"
+                raise ValueError(f"has no property {column}, as --{option} says, but {listed}")
+
+    def _of_tables(self, boxes: Sequence[tuple[float, float, float, float]]) -> Iterator[Parcel]:
+        try:
+            from granpipe.survey.parcel_tables import read_tables  # noqa: PLC0415 - an extra
+        except ImportError as error:
+            raise DatasetError(
+                f"{self.url}: needs an extra: pip install 'granpipe[fields]'; or export it as "
+                "GeoJSON, ending in .geojson"
+            ) from error
+        for number, own, told, rings, holes in read_tables(self.url, self.wanted, boxes):
+            title = _text(told.get("id")) or str(own)
+            yield Parcel(number, title, _text(told.get("crop")), rings, holes)
+
+
+def _named(keys: Sequence[str], wanted: str, usual: Sequence[str]) -> list[str]:
+    """Return which columns to look at, the first first."""
+    if wanted:
+        return [wanted]
+    lower = {key.lower(): key for key in keys}
+    return [lower[name] for name in usual if name in lower]
+
+
+def _first(told: dict[str, Any], names: list[str]) -> str:
+    return next((text for name in names if (text := _text(told.get(name)))), "")
+
+
+def _text(value: Any) -> str:
+    """Return an id or a crop as text; empty where it is none."""
+    if isinstance(value, bool) or not isinstance(value, str | int | float | np.number):
+        return ""
+    if isinstance(value, float | np.floating):
+        if not math.isfinite(value):
+            return ""
+        value = int(value) if float(value).is_integer() else float(value)
+    return " ".join(str(value).split())[:_LONGEST]
+
+
+def _rings(geometry: Any) -> tuple[list[Floats], list[bool]]:
+    """Return the rings of a geometry of GeoJSON; none of what is no area."""
+    if not isinstance(geometry, dict):
+        return [], []
+    kind, parts = geometry.get("type"), geometry.get("coordinates")
+    if kind not in {"Polygon", "MultiPolygon"} or not parts:
+        return [], []
+    parts = [parts] if kind == "Polygon" else parts
+    rings, holes = [], []
+    for part in parts:
+        for place, ring in enumerate(part):
+            rings.append(checked_ring([position[:2] for position in ring]))
+            holes.append(place > 0)
+    if sum(map(len, rings)) > MOST_POSITIONS:
+        raise ValueError(f"a parcel has over {MOST_POSITIONS:,} positions; simplify it")
+    kept = [at for at, ring in enumerate(rings) if len(ring) >= 4]
+    return [rings[at] for at in kept], [holes[at] for at in kept]

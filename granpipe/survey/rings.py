@@ -1,0 +1,53 @@
+"""Rings of parcels: longitudes and latitudes in degrees, the first and the last the same."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+
+MOST_POSITIONS = 50_000
+"""Positions of a parcel."""
+
+IDS = ("id", "field_id", "parcel_id", "fid", "objectid")
+CROPS = ("crop", "crop_name", "ec_hcat_n", "declared_crop", "culture")
+"""What columns of names and of crops are called where nobody says so, in lower case."""
+
+
+def checked_ring(positions: Any) -> Floats:
+    """Return a ring, closed.
+
+    Raises
+    ------
+    ValueError
+        It has other than pairs of degrees.
+    """
+    ring = np.asarray(positions, np.float64)
+    if not len(ring):
+        return np.zeros((0, 2))
+    if ring.ndim != 2 or ring.shape[1] != 2:
+        raise ValueError("a position is no pair of numbers")
+    # Some programs write 180.001 for what is across the antimeridian.
+    if not (np.isfinite(ring).all() and (np.abs(ring) <= (360, 90)).all()):
+        raise ValueError(
+            "has positions beyond 360 degrees east or 90 north: it is not in WGS 84; export it "
+            "with the coordinates EPSG:4326"
+        )
+    return ring if (ring[0] == ring[-1]).all() else np.concatenate([ring, ring[:1]])
+
+
+def unwrapped(lon: Floats) -> Floats:
+    """Return longitudes without jumps across the antimeridian."""
+    steps = np.diff(lon)
+    return np.concatenate([lon[:1], lon[0] + np.cumsum(steps - 360 * np.rint(steps / 360))])
+
+
+def turn_of(ring: Floats, *, is_hole: bool) -> float:
+    """Return 1 where the field lies to the left of a ring, and -1 where to the right."""
+    lon, lat = unwrapped(ring[:, 0]), ring[:, 1]
+    if abs(lon[-1] - lon[0]) > 180:  # eastward around the north pole, that lies to the left
+        is_left = (lon[-1] > lon[0]) == (lat.mean() > 0)
+    else:
+        is_left = float(np.sum(lon[:-1] * lat[1:] - lon[1:] * lat[:-1])) > 0
+    return 1.0 if is_left != is_hole else -1.0

@@ -1,0 +1,444 @@
+"""The fields that photographs show: drawn land, contradictions, formats, and hostile files."""
+
+import itertools
+import json
+import random
+import tracemalloc
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from granpipe.dataset.database import Database
+from granpipe.survey.fields import Fields, views_of
+from granpipe.survey.parcels import ParcelFile
+
+import exif_blocks as eb
+from conftest import picture, rows, tree
+from draw_parcels import CROPS, DEGREE, Land, Shot
+from pages import page_data
+
+SMALL = ("--size", 16)
+COLUMNS = ("field", "field_distance", "field_crop", "field_sure")
+
+
+@pytest.fixture
+def src(tmp_path) -> Path:
+    return tmp_path / "src"
+
+
+def shoot(path: Path, lat: float, lon: float, seed: int = 0, **gps: eb.Value) -> Path:
+    """Write a photograph."""
+    tags = {"lat": eb.dms(lat), "lon": eb.dms(lon)}
+    tags |= {
+        "lat_ref": eb.text("S" if lat < 0 else "N"),
+        "lon_ref": eb.text("W" if lon < 0 else "E"),
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    table = eb.gps(**{name: one for name, one in (tags | gps).items() if name != "north"})
+    table |= {16: eb.text("T")} if "north" not in gps else {16: gps["north"]}
+    path.write_bytes(eb.jpeg(eb.block(table), picture=picture(24, 18, seed)))
+    return path
+
+
+def take(path: Path, shot: Shot, seed: int) -> Path:
+    looking = {} if shot.direction is None else {"direction": eb.rational(round(shot.direction, 2))}
+    accuracy = eb.rational(shot.accuracy)
+    return shoot(path, shot.lat, shot.lon, seed, accuracy=accuracy, **looking)
+
+
+def square(name: str, lat: float, lon: float, metres: float, crop: str = "maize") -> dict:
+    """Return a square field whose south-west corner is there."""
+    up = metres / DEGREE
+    aside = up / np.cos(np.radians(lat))
+    corners = [(0, 0), (aside, 0), (aside, up), (0, up), (0, 0)]
+    ring = [[lon + x, lat + y] for x, y in corners]
+    properties = {"field_id": name, "crop": crop}
+    geometry = {"type": "Polygon", "coordinates": [ring]}
+    return {"type": "Feature", "properties": properties, "geometry": geometry}
+
+
+def write(path: Path, features: list[dict], **more) -> Path:
+    path.write_text(json.dumps({"type": "FeatureCollection", "features": features} | more))
+    return path
+
+
+def told(out: Path) -> dict[str, list[str]]:
+    """Return what labels.csv says of the fields, by the name of the photograph."""
+    return {
+        Path(row["source"]).stem: [row[name] for name in COLUMNS]
+        for row in rows(out / "labels.csv")
+    }
+
+
+def judge(land: Land, shots: list[Shot], file: Path) -> Counter:
+    """Return how many photographs are how sure of which field, right or wrong."""
+    file.write_text(land.geojson())
+    fields = Fields(Database(""))
+    views = views_of((one.lat, one.lon, one.accuracy, one.direction, "true") for one in shots)
+    fields.find(ParcelFile(str(file)), views)
+    found = dict(fields.rows())
+    return Counter(
+        (one.sure, one.name == shots[photo].field) for photo, one in found.items()
+    ) + Counter({("nothing", False): len(shots) - len(found)})
+
+
+@pytest.mark.parametrize("where", [(48, 11), (-17, 179.98), (84, -179.99), (-0.01, -0.02)])
+def test_a_sure_field_is_wrong_in_under_one_of_a_hundred(tmp_path, rng, where):
+    """Photographs from roads to both sides, by compasses and positions that are off."""
+    land = Land(rng, *where)
+    counts = judge(land, [land.shot(has_direction=True) for _ in range(1_500)], tmp_path / "p.json")
+    sure = counts["yes", True] + counts["yes", False]
+    assert sure > 300
+    assert counts["yes", False] < 0.01 * sure
+
+
+def test_without_a_direction_nothing_is_sure_at_the_edge(tmp_path, rng):
+    land = Land(rng, 48, 11)
+    counts = judge(
+        land, [land.shot(has_direction=False) for _ in range(1_500)], tmp_path / "p.json"
+    )
+    assert counts["yes", False] <= 2
+    assert counts["near", True] > counts["near", False]
+
+
+def test_contradictions_that_are_planted_are_found_and_none_is_invented(
+    granpipe, src, out, tmp_path
+):
+    rng = random.Random(7)  # one of some thousand sure fields is wrong, and may be so anew
+    land = Land(rng, 48, 11)
+    (tmp_path / "parcels.geojson").write_text(land.geojson())
+    wrong = {}
+    for number in range(250):
+        shot = land.shot(has_direction=True)
+        label = shot.crop
+        if number % 10 == 0:
+            label = rng.choice([crop for crop in CROPS if crop != shot.crop])
+            wrong[f"{label}/{number:03}.jpg"] = shot.crop
+        take(src / f"{label}/{number:03}.jpg", shot, number)
+    printed = granpipe("prepare", src, out, *SMALL, "--fields", tmp_path / "parcels.geojson").stdout
+    found = {row["source"]: row["field_crop"] for row in rows(out / "conflicts.csv")}
+    sure = {row["source"] for row in rows(out / "labels.csv") if row["field_sure"] == "yes"}
+    assert len(sure) > 60
+    assert found == {source: crop for source, crop in wrong.items() if source in sure}
+    assert f"contradicts: {len(found)} photograph" in printed
+    before = tree(out)
+    again = granpipe("prepare", src, out, *SMALL, "--workers", 2)
+    assert "(250 unchanged)" in again.output
+    assert tree(out) == before
+    granpipe("prepare", src, tmp_path / "two", *SMALL, "--workers", 2, "--fields", "none")
+    assert not (tmp_path / "two/conflicts.csv").exists()
+    granpipe("prepare", src, out, *SMALL, "--fields", "none")
+    assert not (out / "conflicts.csv").exists()
+    assert set(told(out)["001"]) == {""}
+
+
+def test_a_field_is_told_by_the_way_a_photograph_looks(granpipe, src, out, tmp_path):
+    """Two fields of 100 metres, and a road of 20 metres between them."""
+    east = 120 / (DEGREE * np.cos(np.radians(48)))
+    fields = [square("west", 48, 11, 100), square("east", 48, 11 + east, 100)]
+    middle = 48 + 50 / DEGREE
+    road = 11 + 110 / 120 * east
+    good = {"accuracy": eb.rational(3)}
+    shoot(src / "maize/in.jpg", middle, 11 + 50 / 120 * east, 1, accuracy=eb.rational(5))
+    shoot(src / "maize/west.jpg", middle, road, 2, direction=eb.rational(270), **good)
+    shoot(src / "maize/east.jpg", middle, road, 3, direction=eb.rational(90), **good)
+    shoot(src / "maize/along.jpg", middle, road, 4, direction=eb.rational(0), **good)
+    shoot(src / "maize/blind.jpg", middle, road, 5, accuracy=eb.rational(30))
+    shoot(src / "maize/edge.jpg", middle, road - 8 / 120 * east, 6, accuracy=eb.rational(5))
+    shoot(src / "maize/lost.jpg", middle, road, 7, accuracy=eb.rational(300))
+    shoot(src / "maize/far.jpg", 48.01, 11, 8)
+    file = write(tmp_path / "p.geojson", fields)
+    granpipe("prepare", src, out, *SMALL, "--fields", file)
+    found = told(out)
+    assert found["in"] == ["west", "-50.0", "maize", "yes"]
+    assert found["west"] == ["west", "10.0", "maize", "yes"]
+    assert found["east"] == ["east", "10.0", "maize", "yes"]
+    assert found["along"][3] == "ambiguous"
+    assert found["blind"][3] == "ambiguous"
+    assert found["edge"] == ["west", "2.0", "maize", "near"]
+    assert found["lost"] == found["far"] == ["", "", "", ""]
+
+
+def test_a_magnetic_direction_is_doubted(granpipe, src, out, tmp_path):
+    """The corner of a field, seen 40 degrees to the side of it: 15 degrees more see another."""
+    east = 1 / np.cos(np.radians(48))
+    fields = [square("north", 48, 11, 80), square("south", 48 - 80.5 / DEGREE, 11, 80)]
+    lat, lon = 48 + 12 / DEGREE, 11 - 4 / DEGREE * east
+    for name, north in (("true", "T"), ("magnetic", "M")):
+        looks = {"direction": eb.rational(75), "accuracy": eb.rational(1), "north": eb.text(north)}
+        shoot(src / f"maize/{name}.jpg", lat, lon, len(name), **looks)
+    granpipe("prepare", src, out, *SMALL, "--fields", write(tmp_path / "p.geojson", fields))
+    assert told(out)["true"][::3] == ["north", "yes"]
+    assert told(out)["magnetic"][0] == "north"
+
+
+def test_holes_parts_and_the_antimeridian_are_no_edges_of_the_world(granpipe, src, out, tmp_path):
+    up = 400 / DEGREE
+    ring = [[179.999, 0], [180, 0], [180, up], [179.999, up], [179.999, 0]]
+    other = [[-180, 0], [-179.999, 0], [-179.999, up], [-180, up], [-180, 0]]
+    crossing = [[179.999, 1], [-179.999, 1], [-179.999, 1 + up], [179.999, 1 + up], [179.999, 1]]
+    beyond = [[179.999, 2], [180.001, 2], [180.001, 2 + up], [179.999, 2 + up], [179.999, 2]]
+    hole = [[0, 0], [0.004, 0], [0.004, 0.004], [0, 0.004], [0, 0]]
+    inner = [[0.001, 0.001], [0.001, 0.003], [0.003, 0.003], [0.003, 0.001], [0.001, 0.001]]
+    cap = [[lon, 89.99] for lon in range(-180, 181, 10)]
+    shapes = {
+        "cut": ("MultiPolygon", [[ring], [other]]),
+        "crossing": ("Polygon", [crossing]),
+        "beyond": ("Polygon", [beyond]),
+        "holed": ("Polygon", [hole, inner]),
+        "pole": ("Polygon", [[*cap, [180, 90], [-180, 90], cap[0]]]),
+    }
+    features = [
+        {
+            "type": "Feature",
+            "properties": {"field_id": name, "crop": "maize"},
+            "geometry": {"type": kind, "coordinates": parts},
+        }
+        for name, (kind, parts) in shapes.items()
+    ]
+    middle = up / 2
+    places = {"a_cut": (middle, 180), "b_crossing": (1 + middle, -179.9999)}
+    places |= {"c_beyond": (2 + middle, -179.9999), "d_hole": (0.002, 0.002)}
+    places |= {"e_ring": (0.0005, 0.002), "f_pole": (89.999, 123)}
+    for number, (name, place) in enumerate(places.items()):
+        shoot(src / f"maize/{name}.jpg", *place, number, accuracy=eb.rational(5))
+    granpipe("prepare", src, out, *SMALL, "--fields", write(tmp_path / "p.geojson", features))
+    found = told(out)
+    assert {name: one[0] for name, one in found.items()} == {
+        **{"a_cut": "cut", "b_crossing": "crossing", "c_beyond": "beyond", "d_hole": ""},
+        **{"e_ring": "holed", "f_pole": "pole"},
+    }
+    assert all(one[3] == "yes" for name, one in found.items() if one[0])
+    assert float(found["a_cut"][1]) == pytest.approx(-111, abs=1)
+    assert float(found["f_pole"][1]) == pytest.approx(-1_000, abs=5)
+
+
+def test_photographs_of_one_field_stay_together(granpipe, src, out, tmp_path, rng):
+    """A field of a kilometre, at both ends of which photographs are taken; and others."""
+    fields = [square(f"f{number}", 48 + number / 10, 11, 1_000) for number in range(8)]
+    for number, end in itertools.product(range(8), (0.002, 0.007)):
+        lat, lon = 48 + number / 10 + end, 11 + end
+        path = src / f"maize/{number}_{end}.jpg"
+        shoot(path, lat, lon, accuracy=eb.rational(5))
+        path.write_bytes(path.read_bytes() + bytes([number]))
+    file = write(tmp_path / "p.geojson", fields)
+    groups = ("--split", "60/20/20", "--keep-together")
+    granpipe("prepare", src, out, *SMALL, *groups, "place:200", "--fields", file)
+    assert len({row["group"] for row in rows(out / "labels.csv")}) == 16
+    granpipe("prepare", src, out, *SMALL, *groups, "field", "--allow-empty")
+    table = rows(out / "labels.csv")
+    assert len({row["group"] for row in table}) == 8
+    assert len({(row["group"], row["field"]) for row in table}) == 8
+    line = granpipe("prepare", src, out, *SMALL, "--fields", "none", code=None).stderr
+    assert "--keep-together field needs parcels" in line
+
+
+def test_fields_that_change_change_the_tables_and_decode_nothing(granpipe, src, out, tmp_path):
+    shoot(src / "maize/a.jpg", 48.0005, 11.0005)
+    file = write(tmp_path / "p.geojson", [square("one", 48, 11, 200)])
+    granpipe("prepare", src, out, *SMALL, "--fields", file)
+    assert told(out)["a"][0] == "one"
+    write(file, [square("two", 48, 11, 200, "Wheat")])
+    assert "(1 unchanged)" in granpipe("prepare", src, out, *SMALL).output
+    assert told(out)["a"] == ["two", "-37.2", "Wheat", "yes"]
+    settings = json.loads((out / "dataset.json").read_text())["settings"]
+    assert settings["fields"] == "p.geojson"
+
+
+def test_crops_of_other_names_are_asked_for_and_a_table_tells_them(granpipe, src, out, tmp_path):
+    crops = ("Mais", "Mais", "Mais", "WEIZEN", "Zuckerrübe")
+    fields = [
+        square(f"f{number}", 48 + number / 10, 11, 200, crop) for number, crop in enumerate(crops)
+    ]
+    for number, label in enumerate(("corn", "corn", "wheat", "wheat", "corn")):
+        shoot(src / f"{label}/{number}.jpg", 48.0009 + number / 10, 11.0012, number)
+    file = write(tmp_path / "p.geojson", fields)
+    done = granpipe("prepare", src, out, *SMALL, "--fields", file)
+    assert "declared crops that are no label: 'Mais' (3 photographs) and 2 more" in done.stderr
+    assert "--crop-names" in done.stderr
+    assert not (out / "conflicts.csv").exists()
+    names = tmp_path / "names.csv"
+    names.write_text("field_crop;label\nmais;corn\nMais;sweetcorn\nweizen;wheat\n")
+    done = granpipe("prepare", src, out, *SMALL, "--crop-names", names)
+    assert [(row["source"], row["field_crop"]) for row in rows(out / "conflicts.csv")] == [
+        ("wheat/2.jpg", "Mais")
+    ]
+    assert "'Zuckerrübe' (1 photographs)" in done.stderr
+
+
+def test_the_map_draws_fields_and_lists_contradictions(granpipe, src, tmp_path):
+    shoot(src / "maize/a.jpg", 48.0009, 11.0012, 1)
+    shoot(src / "wheat/b.jpg", 48.1009, 11.0012, 2)
+    fields = [square("one", 48, 11, 200), square("two", 48.1, 11, 200)]
+    fields.append(square("none", 49, 11, 200))
+    file = write(tmp_path / "p.geojson", fields)
+    page, table = tmp_path / "map.html", tmp_path / "map.csv"
+    done = granpipe("map", src, "-o", page, "-o", table, "--fields", file, "--thumbnails", 0)
+    assert "contradicts: 1 photograph" in done.stdout
+    data = page_data(page)
+    assert [[*one[:2], *one[3:]] for one in data["overlay"]] == [
+        ["one", 0, "maize", 0],
+        ["two", 0, "maize", 0],
+    ]
+    assert data["conflicts"] == [[1, "two", "maize"]]
+    assert [[row[name] for name in COLUMNS] for row in rows(table)] == [
+        ["one", "-89.3", "maize", "yes"],
+        ["two", "-89.1", "maize", "yes"],
+    ]
+    line = granpipe("map", src, "-o", page, "--fields", file, "--redact", 2, code=2).stderr
+    assert "--redact leaves out exact positions; give it or --fields" in line
+
+
+def test_the_page_shows_a_contradiction(visit, granpipe, src, tmp_path):
+    shoot(src / "maize/a.jpg", 48.0009, 11.0012, 1)
+    shoot(src / "wheat/b.jpg", 48.1009, 11.0012, 2)
+    fields = [square("one", 48, 11, 200), square("two", 48.1, 11, 200)]
+    file = write(tmp_path / "p.geojson", fields)
+    granpipe("map", src, "-o", tmp_path / "map.html", "--fields", file, "--offline")
+    opened = visit(tmp_path / "map.html")
+    opened.unfold("conflicts")
+    assert opened.texts("#conflicts .hint") == ["wheat, but field two is declared as maize"]
+    opened.unfold("overlay")
+    assert [text.split(":")[0] for text in opened.texts("#overlay .row")] == ["one", "two"]
+    colours = "[...document.querySelectorAll('.swatch')].map((one) => one.style.background)"
+    assert opened.page.evaluate(colours) == ["rgb(230, 159, 0)", "rgb(230, 159, 0)"]
+    opened.page.locator("#conflicts .row").click()
+    assert "b.jpg" in opened.page.locator(".popup").inner_text()
+
+
+@pytest.mark.parametrize("ending", ["gpkg", "shp", "parquet"])
+def test_other_formats_say_the_same(granpipe, src, out, tmp_path, rng, ending):
+    pyogrio = pytest.importorskip("pyogrio", reason="needs the extra fields")
+    shapely = pytest.importorskip("shapely", reason="needs the extra fields")
+    land = Land(rng, 48, 11)
+    (tmp_path / "p.geojson").write_text(land.geojson())
+    for number in range(40):
+        take(src / f"maize/{number}.jpg", land.shot(has_direction=True), number)
+    features = json.loads(land.geojson())["features"]
+    shapes = shapely.to_wkb([shapely.geometry.shape(one["geometry"]) for one in features])
+    columns = [
+        np.array([one["properties"][name] for one in features], object)
+        for name in ("field_id", "crop")
+    ]
+    path = tmp_path / f"p.{ending}"
+    if ending == "parquet":
+        write_parquet(path, shapes, columns)
+    else:
+        names = {"fields": ["field_id", "crop"], "geometry_type": "Polygon", "crs": "EPSG:4326"}
+        pyogrio.raw.write(path, np.array(shapes), columns, **names)
+    granpipe("prepare", src, out, *SMALL, "--fields", tmp_path / "p.geojson")
+    expected = (out / "labels.csv").read_bytes()
+    granpipe("prepare", src, out, *SMALL, "--fields", path)
+    assert (out / "labels.csv").read_bytes() == expected
+    line = granpipe("prepare", src, out, *SMALL, "--field-id", "nr", code=1).stderr
+    assert "has no column nr, as --field-id says" in line
+
+
+def write_parquet(path: Path, shapes, columns) -> None:
+    pyarrow = pytest.importorskip("pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    about = {"primary_column": "geometry", "columns": {"geometry": {"encoding": "WKB"}}}
+    table = pyarrow.table(
+        {"geometry": list(shapes), "field_id": list(columns[0]), "crop": list(columns[1])}
+    )
+    parquet.write_table(table.replace_schema_metadata({"geo": json.dumps(about)}), path)
+
+
+def test_another_system_of_coordinates_ends_in_a_line(granpipe, src, out, tmp_path):
+    pyogrio = pytest.importorskip("pyogrio", reason="needs the extra fields")
+    shapely = pytest.importorskip("shapely", reason="needs the extra fields")
+    shoot(src / "maize/a.jpg", 48, 11)
+    shapes = np.array([shapely.to_wkb(shapely.box(0, 0, 1, 1))], object)
+    path = tmp_path / "p.gpkg"
+    pyogrio.raw.write(path, shapes, [], fields=[], geometry_type="Polygon", crs="EPSG:25832")
+    line = granpipe("prepare", src, out, *SMALL, "--fields", path, code=1).stderr
+    assert "p.gpkg: is not in WGS 84; export it with the coordinates EPSG:4326" in line
+
+
+RING = [[11, 48], [12, 48], [12, 49], [11, 48]]
+FEATURE = square("one", 48, 11, 200)
+HOSTILE = {
+    "no JSON": ("junk", "is no GeoJSON"),
+    "cut": (json.dumps({"type": "FeatureCollection", "features": [FEATURE]})[:-40], ""),
+    "deep": ('{"features": [' + "[" * 300_000, "too deep"),
+    "NaN": (
+        '{"features": [{"geometry": {"type": "Polygon", "coordinates": [[[NaN, 1]]]}}]}',
+        "NaN",
+    ),
+    "infinity": (json.dumps({"features": [FEATURE]}).replace("48.0", "1e999", 1), "not in WGS 84"),
+    "metres": (json.dumps({"features": [FEATURE]}).replace("48.0", "5400000", 1), "not in WGS 84"),
+    "words": (json.dumps({"features": [FEATURE]}).replace("48.0", '"x"', 1), ""),
+    "other": (json.dumps({"crs": {"name": "EPSG:25832"}, "features": [FEATURE]}), "not in WGS 84"),
+    "lists": ('{"features": [1, 2]}', "a feature is no object"),
+    "large": ('{"features": ["' + "x" * 20_000_000, ""),
+    "positions": (
+        json.dumps(
+            {"features": [{"geometry": {"type": "Polygon", "coordinates": [RING * 20_000]}}]}
+        ),
+        "over 50,000 positions",
+    ),
+}
+
+
+@pytest.mark.parametrize(("text", "line"), HOSTILE.values(), ids=HOSTILE)
+def test_a_hostile_file_of_parcels_ends_in_a_line(granpipe, src, out, tmp_path, text, line):
+    shoot(src / "maize/a.jpg", 48.0005, 11.0005)
+    (tmp_path / "p.geojson").write_text(text)
+    done = granpipe("prepare", src, out, *SMALL, "--fields", tmp_path / "p.geojson", code=1)
+    assert done.stderr.count("\n") == 1
+    assert "p.geojson: " in done.stderr
+    assert line in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "line"),
+    [
+        (("--fields", "nowhere.geojson"), "no such file of parcels"),
+        (("--fields", "nowhere.gpkg"), "nowhere.gpkg"),
+        (("--field-id", "nr"), "name them by --fields"),
+        (("--keep-together", "field", "--split", "80/10/10"), "needs parcels"),
+    ],
+)
+def test_a_wrong_option_ends_in_a_line(granpipe, src, out, options, line):
+    shoot(src / "maize/a.jpg", 48, 11)
+    done = granpipe("prepare", src, out, *SMALL, *options, code=None)
+    assert done.exit_code in {1, 2}
+    assert line in done.stderr
+
+
+def test_features_without_shapes_and_odd_ids_are_taken_as_they_come(granpipe, src, out, tmp_path):
+    shoot(src / "maize/a.jpg", 48.0005, 11.0005)
+    odd = [
+        {"type": "Feature", "geometry": None, "properties": None},
+        {"type": "Feature", "geometry": {"type": "Point", "coordinates": [11, 48]}},
+        {"geometry": {"type": "Polygon", "coordinates": []}, "properties": [1]},
+        square("x", 48, 11, 200) | {"properties": {"nr": 7.0, "crop": None}},
+    ]
+    file = write(tmp_path / "p.geojson", odd)
+    granpipe("prepare", src, out, *SMALL, "--fields", file)
+    assert told(out)["a"] == ["4", "-37.2", "", "yes"]
+    granpipe("prepare", src, out, *SMALL, "--field-id", "nr")
+    assert told(out)["a"][0] == "7"
+
+
+@pytest.mark.slow
+def test_a_country_of_parcels_takes_little_memory(granpipe, src, tmp_path):
+    """100,000 parcels, of which two photographs show two."""
+    for number in range(2):
+        shoot(src / f"maize/{number}.jpg", 40.0005 + number, 11.0005, number)
+    file = tmp_path / "country.geojson"
+    with file.open("w") as stream:
+        stream.write('{"type": "FeatureCollection", "features": [')
+        places = itertools.product(range(400), range(250))
+        for number, (up, aside) in enumerate(places):
+            feature = square(f"f{number}", 40 + up / 200, 11 + aside / 200, 300)
+            stream.write(("," if number else "") + json.dumps(feature))
+        stream.write("]}")
+    tracemalloc.start()
+    granpipe("map", src, "-o", tmp_path / "map.csv", "--fields", file)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert [row["field"] for row in rows(tmp_path / "map.csv")] == ["f0", "f50000"]
+    assert most < 80_000_000
