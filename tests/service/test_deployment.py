@@ -2,9 +2,11 @@
 
 import configparser
 import json
+import os
 import re
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 
@@ -13,7 +15,7 @@ import pytest
 import exif_blocks as eb
 from conftest import ROOT
 from harm import until
-from online import form, free_port
+from online import Online, form, free_port
 
 TOKEN = "s3cret-of-ours"
 README = (ROOT / "granpipe/service/README.md").read_text(encoding="utf-8")
@@ -155,3 +157,38 @@ def test_the_kubernetes_manifest_probes_routes_that_there_are(client):
     assert service["spec"]["ports"][0]["targetPort"] == 8000
     labels = deployment["spec"]["template"]["metadata"]["labels"]
     assert service["spec"]["selector"] == labels == deployment["spec"]["selector"]["matchLabels"]
+
+
+def test_make_serve_makes_a_token_and_prints_the_address_to_open(tmp_path):
+    if not shutil.which("make"):
+        pytest.skip("make is not installed")
+    pytest.importorskip("waitress", reason="the extra service is not installed")
+    port, tokens = free_port(), []
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin/python").write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
+    (tmp_path / "bin/python").chmod(0o755)
+    command = ["make", "-f", ROOT / "Makefile", "-o", ".venv/installed-service", "serve"]
+    variables = {"PYTHONPATH": str(ROOT), "GRANPIPE_TOKEN": "", "GRANPIPE_OPEN": ""}
+    for _ in range(2):
+        with (tmp_path / "log").open("wb") as log:
+            serving = subprocess.Popen(
+                [*command, f"PORT={port}", f"BIN={tmp_path}/bin"],
+                cwd=tmp_path,
+                env=os.environ | variables,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        try:
+            path = Online(tmp_path, {}, port)
+            until(path._answers, "the web server", process=serving, log=tmp_path / "log")
+            said = (tmp_path / "log").read_text()
+            tokens += re.findall(rf"http://127.0.0.1:{port}/#(\S+)", said)
+            assert path.ask("/map").status == 401
+            assert path.ask("/map", Authorization=f"Bearer {tokens[-1]}").status == 200
+        finally:
+            os.killpg(serving.pid, signal.SIGINT)
+            serving.wait(60)
+        until(lambda: (tmp_path / "log").read_text().count("stopped") == 2, "both processes")
+    assert len(tokens) == 2 and len(set(tokens)) == 1
+    assert (tmp_path / "state/token").stat().st_mode & 0o77 == 0
