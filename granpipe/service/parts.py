@@ -11,6 +11,7 @@ import PIL
 import granpipe
 from granpipe.service.events import Events
 from granpipe.service.positions import Positions
+from granpipe.service.request_log import RequestLog
 from granpipe.service.settings import Settings
 
 
@@ -34,6 +35,15 @@ def open_positions(settings: Settings) -> Positions:
     from granpipe.service.index_file import IndexFile
 
     return IndexFile(settings.state)
+
+
+def open_log(settings: Settings) -> RequestLog:
+    """Return the worker's log."""
+    if settings.metrics:
+        from granpipe.service.metrics import MeasuredLog
+
+        return MeasuredLog(as_json=settings.logs_json, address=settings.metrics)
+    return RequestLog(as_json=settings.logs_json)
 
 
 def places(settings: Settings) -> dict[str, object]:

@@ -52,6 +52,8 @@ class Settings:
         Where the work is done, `local` or `spark`.
     log : str
         `text` or `json`.
+    metrics : str
+        host:port, or a port of 127.0.0.1, where the worker answers Prometheus; empty for none.
     """
 
     source: str = ""
@@ -68,6 +70,7 @@ class Settings:
     open: str = ""
     engine: str = "local"
     log: str = "text"
+    metrics: str = ""
 
     @property
     def logs_json(self) -> bool:

@@ -11,7 +11,7 @@ from granpipe.engines.choice import choose
 from granpipe.errors import DatasetError, GranpipeError
 from granpipe.jobs.prepare_online import OnlinePreparer, Prepared
 from granpipe.service.events import DownError, Event, Events, Refusal
-from granpipe.service.parts import open_events, open_positions
+from granpipe.service.parts import open_events, open_log, open_positions
 from granpipe.service.positions import Known, Positions, in_parts, known_of
 from granpipe.service.request_log import RequestLog
 from granpipe.service.settings import Settings, read_settings
@@ -166,7 +166,7 @@ def _refusal(one: Known) -> Refusal:
 
 def make_worker(settings: Settings) -> Worker:
     """Return a worker on the parts of the settings."""
-    journal = RequestLog(as_json=settings.logs_json)
+    journal = open_log(settings)
     engine = choose(settings.engine, None, lambda line: journal.note("engine", told=line))
     preparer = OnlinePreparer(engine.open(settings.source), engine.open(settings.output), engine)
     return Worker(preparer, open_events(settings), open_positions(settings), journal)

@@ -4,11 +4,12 @@ import base64
 import hashlib
 import json
 import re
+import urllib.request
 
 import exif_blocks as eb
 from conftest import picture
 from harm import until
-from online import form
+from online import form, free_port
 
 TOKEN = "s3cret-of-ours"
 LABEL, NAME = "sorghum", "holiday.jpg"
@@ -78,3 +79,25 @@ def test_a_line_for_each_request_and_batch_and_no_token_position_or_name_in_any(
     secrets = [TOKEN, basic, LABEL, NAME, "48.1", "11.6", "48.13", "540.5", "Pixel", *digests]
     for secret in secrets:
         assert secret not in told, secret
+
+
+def test_the_worker_tells_prometheus_what_its_batches_add_up_to(online):
+    metrics = free_port()
+    path = online(GRANPIPE_METRICS=str(metrics), GRANPIPE_LOG="json")
+    path.web()
+    worker = path.worker()
+    photos = [eb.jpeg_at(1.0, 2.0, picture=picture(seed=number)) for number in range(3)]
+    for photo in [*photos, photos[0][:-60]]:
+        assert path.post(photo, "corn").status == 200
+
+    def told() -> dict[str, str]:
+        with urllib.request.urlopen(f"http://127.0.0.1:{metrics}/metrics") as answer:
+            lines = answer.read().decode().splitlines()
+        return dict(line.rsplit(" ", 1) for line in lines if line[0] != "#")
+
+    name = 'granpipe_photographs_total{{state="{}"}}'.format
+    until(lambda: '"batch"' in worker.log.read_text(), "a batch")
+    until(lambda: told().get(name("prepared")) == "3.0", "three prepared")
+    until(lambda: float(told()[name("rejected")]) >= 1, "one rejected")
+    until(lambda: told()["granpipe_lag"] == "0.0", "the end of the queue")
+    assert float(told()["granpipe_batch_seconds_count"]) >= 1
