@@ -37,7 +37,13 @@ for room in ("commands", "service", "jobs", "dataset", "copies", "engines"):
     ROOMS[room].add("checks")
 # The package that one room alone may import.
 TENANTS = {"click": "commands", "obstore": "stores", "boto3": "stores", "folium": "mapping"}
-TENANTS |= {"tqdm": "jobs", "pyspark": "engines", "pyogrio": "survey", "shapely": "survey"}
+TENANTS |= {
+    "tqdm": "jobs",
+    "pyspark": "engines",
+    "pyogrio": "survey",
+    "shapely": "survey",
+    "pygeomag": "survey",
+}
 TENANTS |= {"flask": "service", "confluent_kafka": "service", "elastic_transport": "service"}
 # What opens a path, an address or a process has no place where pictures are worked on.
 BARRED = {

@@ -42,7 +42,8 @@ def show_fields(
 def _views(sightings: Sequence[Sighting]) -> Iterator[View]:
     for one in sightings:
         if place := one.capture.position:
-            yield place.lat, place.lon, place.accuracy, place.direction, place.direction_ref
+            looking = place.direction, place.direction_ref
+            yield place.lat, place.lon, place.accuracy, *looking, one.capture.taken_at
 
 
 def _labelled(sightings: Sequence[Sighting]) -> Iterator[tuple[str, str, Field]]:

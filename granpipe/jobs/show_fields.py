@@ -10,7 +10,8 @@ from granpipe.jobs.survey_options import Settled
 from granpipe.survey.crops import CONFLICT_COLUMNS, Crops
 from granpipe.survey.fields import Field, Fields, views_of
 
-_PLACED = """FROM wanted JOIN positions USING (name) WHERE latitude IS NOT NULL ORDER BY name"""
+_PLACED = """FROM wanted JOIN records USING (name) JOIN positions USING (name)
+    WHERE positions.latitude IS NOT NULL ORDER BY name"""
 _SHOWN = "SELECT photo, field, distance, crop, sure FROM fields ORDER BY photo"
 
 
@@ -29,11 +30,12 @@ def show_fields(run: Run, survey: Settled) -> bool:
     """
     index = run.index
     fields = Fields(index)
-    columns = "latitude, longitude, accuracy, direction, direction_ref"
+    names = ("latitude", "longitude", "accuracy", "direction", "direction_ref")
+    columns = ", ".join([*(f"positions.{name}" for name in names), "taken_at"])
     fields.find(survey.parcels(), views_of(index.rows(f"SELECT {columns} {_PLACED}")))
-    names = [name for (name,) in index.rows(f"SELECT name {_PLACED}")]
+    photos = [name for (name,) in index.rows(f"SELECT name {_PLACED}")]
     rows = (
-        (names[photo], one.name, one.distance, one.crop, one.sure) for photo, one in fields.rows()
+        (photos[photo], one.name, one.distance, one.crop, one.sure) for photo, one in fields.rows()
     )
     index.load("INSERT INTO fields VALUES (?, ?, ?, ?, ?)", list(rows))
     labels = (label for (label,) in index.rows("SELECT DISTINCT label(name) FROM wanted"))

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from granpipe.dataset.database import Database
+from granpipe.survey.declination import declination
 from granpipe.survey.nearby import Nearby, in_rows
 from granpipe.survey.parcels import Parcel, ParcelFile
 from granpipe.survey.showing import (
@@ -53,8 +54,9 @@ class Field:
     parcel: int = 0
 
 
-View = tuple[float, float, float | None, float | None, str]
-"""Latitude and longitude in degrees, accuracy in metres, direction in degrees, and its north."""
+View = tuple[float, float, float | None, float | None, str, str]
+"""Latitude and longitude in degrees, accuracy in metres, direction in degrees, its north, and local
+time as ISO 8601."""
 
 
 def views_of(photos: Iterable[View]) -> Views:
@@ -62,12 +64,24 @@ def views_of(photos: Iterable[View]) -> Views:
     rows = [
         (
             *(lat, lon, UNKNOWN_ACCURACY if accuracy is None else accuracy),
-            *(np.nan if direction is None else direction, 0.0 if north == "true" else DOUBT),
+            *_looking(lat, lon, direction, north, taken_at),
         )
-        for lat, lon, accuracy, direction, north in photos
+        for lat, lon, accuracy, direction, north, taken_at in photos
     ]
     table = np.array(rows, np.float64).reshape(-1, 5)
     return Views(*(np.ascontiguousarray(column) for column in table.T))
+
+
+def _looking(
+    lat: float, lon: float, direction: float | None, north: str, taken_at: str
+) -> tuple[float, float]:
+    """Return degrees from true north, NaN where nobody knows, and how far off they may be."""
+    if direction is None:
+        return np.nan, 0.0
+    if north == "true":
+        return direction, 0.0
+    aside = declination(lat, lon, taken_at) if north == "magnetic" else None
+    return (direction, DOUBT) if aside is None else ((direction + aside) % 360, 0.0)
 
 
 class Fields:

@@ -3,6 +3,7 @@
 import itertools
 import json
 import random
+import sys
 import tracemalloc
 from collections import Counter
 from pathlib import Path
@@ -76,7 +77,7 @@ def judge(land: Land, shots: list[Shot], file: Path) -> Counter:
     """Return how many photographs are how sure of which field, right or wrong."""
     file.write_text(land.geojson())
     fields = Fields(Database(""))
-    views = views_of((one.lat, one.lon, one.accuracy, one.direction, "true") for one in shots)
+    views = views_of((one.lat, one.lon, one.accuracy, one.direction, "true", "") for one in shots)
     fields.find(ParcelFile(str(file)), views)
     found = dict(fields.rows())
     return Counter(
@@ -159,6 +160,37 @@ def test_a_field_is_told_by_the_way_a_photograph_looks(granpipe, src, out, tmp_p
     assert found["blind"][3] == "ambiguous"
     assert found["edge"] == ["west", "2.0", "maize", "near"]
     assert found["lost"] == found["far"] == ["", "", "", ""]
+
+
+@pytest.mark.parametrize(
+    ("when", "degrees"),
+    [("2025-04-01T12:00:00", 15.0656), ("2013-04-01", 16.4156)],  # as pygeomag documents
+)
+def test_magnetic_north_is_made_true_by_the_world_magnetic_model(when, degrees):
+    pytest.importorskip("pygeomag", reason="needs the extra fields")
+    view = views_of([(47.6205, -122.3493, 5, 350, "magnetic", when)])
+    assert view.direction[0] == pytest.approx(350 + degrees - 360, abs=0.05)
+    assert view.doubt[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("place", "when", "north"),
+    [
+        ((48, 11), "", "magnetic"),
+        ((48, 11), "2035-01-01T00:00:00", "magnetic"),
+        ((85.8, 139), "2025-06-01T00:00:00", "magnetic"),  # near the pole of compasses
+        ((48, 11), "2025-06-01T00:00:00", ""),
+    ],
+)
+def test_a_north_that_nobody_knows_is_doubted(place, when, north):
+    view = views_of([(*place, 5, 350, north, when)])
+    assert (view.direction[0], view.doubt[0]) == (350, 15)
+
+
+def test_without_the_model_magnetic_north_is_doubted(monkeypatch):
+    monkeypatch.setitem(sys.modules, "pygeomag.geomag", None)
+    view = views_of([(12.3, 45.6, 5, 350, "magnetic", "2025-06-01T00:00:00")])
+    assert (view.direction[0], view.doubt[0]) == (350, 15)
 
 
 def test_a_magnetic_direction_is_doubted(granpipe, src, out, tmp_path):
