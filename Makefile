@@ -56,7 +56,9 @@ serve: .venv/installed-service  ## take photographs by HTTP and prepare them, un
 	@mkdir -p state; [ -s state/token ] || (umask 077; \
 	$(BIN)/python -c 'import secrets; print(secrets.token_urlsafe(16))' > state/token); \
 	export GRANPIPE_TOKEN="$${GRANPIPE_TOKEN:-$$(cat state/token)}"; unset GRANPIPE_OPEN; \
-	here=$(HOST); [ $(HOST) != 0.0.0.0 ] || here=$$(hostname -I | cut -d ' ' -f 1); \
+	here=$(HOST); [ $(HOST) != 0.0.0.0 ] || here=$$($(BIN)/python -c 'import socket; \
+	s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.connect(("192.0.2.1", 9)); \
+	print(s.getsockname()[0])' 2> /dev/null || echo 127.0.0.1); \
 	echo "http://$$here:$(PORT)/#$$GRANPIPE_TOKEN"; \
 	echo "curl -H 'Authorization: Bearer $$GRANPIPE_TOKEN'" \
 	"-F file=@img/corn/DSC_0093.JPG -F label=corn http://$$here:$(PORT)/post_image"; \

@@ -35,7 +35,7 @@ def strangers(port: int, count: int):
     dripping = threading.Thread(target=drip)
     dripping.start()
     try:
-        yield
+        yield clients
     finally:
         is_over.set()
         dripping.join()

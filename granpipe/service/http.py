@@ -192,8 +192,9 @@ class Desk:
             return _answer(408, "the upload was cut; send it again")
         if isinstance(error, HTTPException):
             return _answer(error.code or 400, error.name.lower())
-        if isinstance(error, DatasetError | DownError):
-            self.log.note("down", id=g.get("id", ""), cause=str(error))
+        # An OSError is of the folder for what is too large for memory.
+        if isinstance(error, DatasetError | DownError | OSError):
+            self.log.note("down", id=g.get("id", ""), **cause_of(error))
             return _answer(503, "cannot do it now; send it again later")
         self.log.note("failed", id=g.get("id", ""), **cause_of(error))
         return _answer(500, "something went wrong here")

@@ -22,6 +22,7 @@ _THREADS = 16
 _CONNECTIONS = 1_100  # most that are open at once
 _TICK = 0.25  # seconds
 _GRACE = 6.0  # seconds for what is under way when the server is asked to end
+_STRANGER = 120.0  # seconds for a request that is refused, or whose headers do not end
 _LARGEST_HEADER = 32_768
 _OUTPUT = 1 << 23  # bytes that wait for a slow reader before a thread waits, too
 _STUCK = 60.0  # seconds after which a client that reads nothing is one no more
@@ -60,6 +61,7 @@ class _Parser(HTTPRequestParser):  # type: ignore[misc]
         super().__init__(adjustments)
         self._is_wanted = is_wanted
         self.is_kept = False
+        self.began = time.time()
 
     def parse_header(self, header_plus: bytes) -> None:
         super().parse_header(header_plus)
@@ -133,11 +135,15 @@ def serve(app: Flask, host: str, port: int, is_wanted: IsWanted, log: RequestLog
 
 
 def _let_go_of_stuck(channels: list[Any]) -> None:
-    """Close connections for which a thread waits, since the other side does not read."""
+    """Close connections for which a thread waits in vain, and of strangers that do not end."""
     now = time.time()
     for channel in channels:
-        is_waiting = isinstance(channel, HTTPChannel) and channel.requests
-        if is_waiting and channel.total_outbufs_len and now - channel.last_activity > _STUCK:
+        if not isinstance(channel, HTTPChannel):
+            continue
+        coming = channel.request
+        is_unread = channel.requests and channel.total_outbufs_len
+        is_strange = coming is not None and not coming.is_kept and now - coming.began > _STRANGER
+        if is_strange or (is_unread and now - channel.last_activity > _STUCK):
             channel.handle_close()
 
 

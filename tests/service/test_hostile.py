@@ -161,6 +161,21 @@ def test_what_is_under_way_when_it_is_asked_to_end_is_finished(online, tmp_path)
     assert len([*path.source.glob("corn/*")]) == 1
 
 
+def test_a_stranger_who_never_ends_is_let_go_and_a_phone_with_the_token_is_not(online, tmp_path):
+    path = online(GRANPIPE_TOKEN=TOKEN)
+    hooked(tmp_path / "inject", "from granpipe.service import server; server._STRANGER = 1.0\n")
+    path.web()
+    known = {"Authorization": f"Bearer {TOKEN}"}
+    one = form(jpeg(tmp_path, 1), "corn")
+    with strangers(path.port, 4) as clients, ThreadPoolExecutor(1) as phone:
+        coming = phone.submit(send_slowly, path.port, *one, 4.0, **known)
+        for client in clients[1:]:  # the first has not sent anything
+            client.settimeout(60)
+            with suppress(ConnectionError):
+                assert client.recv(1) == b""
+        assert coming.result() == 200
+
+
 def test_a_body_without_the_token_is_kept_nowhere(online, tmp_path):
     spool = tmp_path / "spool"
     spool.mkdir()
