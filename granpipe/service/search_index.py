@@ -88,20 +88,20 @@ class SearchIndex(Positions):
         return set(digests) - there
 
     def page(
-        self, window: Window | None = None, label: str = "", after: Any = "", limit: int = PAGE
+        self, window: Window | None = None, label: str = "", after: Any = None, limit: int = PAGE
     ) -> Page:
         """Return documents by the order of the SHA-256."""
-        filters: list[dict[str, Any]] = [{"range": {"sha256": {"gt": after or ""}}}]
-        if label:
-            filters.append({"term": {"label": label}})
+        filters: list[dict[str, Any]] = [{"term": {"label": label}}] if label else []
         if window:
             filters.append({"bool": {"should": [_box(window, *span) for span in window.spans()]}})
-        found = self._search({"bool": {"filter": filters}}, limit)
+        found = self._search({"bool": {"filter": filters}}, limit, after)
         return found, found[-1].sha256 if len(found) == limit else None
 
-    def _search(self, query: dict[str, Any], size: int) -> list[Known]:
+    def _search(self, query: dict[str, Any], size: int, after: str | None = None) -> list[Known]:
         order = [{"sha256": "asc"}]
         body = {"query": query, "size": size, "sort": order, "track_total_hits": False}
+        if after:
+            body["search_after"] = [after]
         # Nothing was put there yet where there is no index, and who reads makes none.
         answer = self._server.ask("POST", f"{self._path}/_search", body)
         hits = answer["hits"]["hits"] if answer else []

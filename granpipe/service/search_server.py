@@ -10,7 +10,8 @@ from granpipe.errors import DatasetError
 from granpipe.service.events import DownError
 from granpipe.service.settings import Settings
 
-_PATIENCE = 10.0  # seconds
+_PATIENCE = 10.0  # seconds, for what a request to the web server waits for
+_LONGER = 60.0  # for what writes
 _DENIED = {401, 403}
 
 
@@ -34,7 +35,7 @@ class SearchServer:
         # It would write a traceback for each node that does not answer.
         logging.getLogger("elastic_transport").setLevel(logging.CRITICAL)
         configs = [url_to_node_config(url, True) for url in settings.search.split(",")]
-        options: dict[str, Any] = {"headers": _headers(settings), "request_timeout": _PATIENCE}
+        options: dict[str, Any] = {"headers": _headers(settings)}
         secured = options | {"ssl_context": _tls(settings.search_ca)}
         self._transport = Transport(
             [one.replace(**(secured if one.scheme == "https" else options)) for one in configs],
@@ -70,9 +71,14 @@ class SearchServer:
         from elastic_transport import TransportError  # noqa: PLC0415 - the extra service
 
         headers = {"accept": "application/json"} | ({"content-type": kind} if text else {})
+        patience = _PATIENCE if path.endswith("/_search") else _LONGER
         try:
             answer = self._transport.perform_request(
-                method, path, body=text and text.encode(), headers=headers
+                method,
+                path,
+                body=text and text.encode(),
+                headers=headers,
+                request_timeout=patience,
             )
         except TransportError as error:
             raise DownError(f"search server: {_cause(error)}") from error
@@ -118,7 +124,7 @@ def _cause(error: Exception) -> str:
     from elastic_transport import ConnectionTimeout, SerializationError  # noqa: PLC0415
 
     if isinstance(error, ConnectionTimeout):
-        return f"no answer within {_PATIENCE:.0f} seconds"
+        return "no answer in time"
     if isinstance(error, SerializationError):
         return "answers something else than JSON; is it one?"
     cause: BaseException | None = error

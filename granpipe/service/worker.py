@@ -127,6 +127,7 @@ class Worker:
 
         A broker may have lost its memory, and so may an index.
         """
+        self.positions.stamp()  # raises where nobody is let in, also when there is nothing to do
         for part in in_parts(self.preparer.recorded()):
             self._index(part, everything=reindex)
         for entries in in_parts(self.preparer.missing(), _LARGEST_BATCH):
