@@ -30,7 +30,7 @@ def checked(name: str, value: Any, check: Callable[[Any], Value]) -> Value:
     >>> checked("size", 0, SIZE)
     Traceback (most recent call last):
         ...
-    granpipe.errors.OptionError: size: 0 is not a whole number between 1 and 4096
+    granpipe.errors.OptionError: size: 0 is not a whole number between 1 and 4,096
     """
     try:
         return check(value)
@@ -148,7 +148,7 @@ def flags(value: Any) -> tuple[str, ...]:
 
 
 def shard_format(value: Any) -> str:
-    """Return how arrays stand in shards: `npy`, `png`, or `jpeg:` and its quality, 1 to 100.
+    """Return how arrays are written in shards: `npy`, `png`, or `jpeg:` and its quality, 1 to 100.
 
     >>> shard_format("png"), shard_format("jpeg"), shard_format("jpeg:080")
     ('png', 'jpeg:95', 'jpeg:80')

@@ -37,7 +37,7 @@ def print_steps(count: int) -> None:
     steps = {f"{rule}: groups": partial(groups_of, photos, parse_together(rule)) for rule in rules}
     groups = groups_of(photos, parse_together("place")).names
     members = [Member(label_of(photo.source), groups[photo.source]) for photo in photos]
-    steps["sides dealt"] = partial(deal, members, parse_shares("80/10/10"), 0)
+    steps["split assigned"] = partial(deal, members, parse_shares("80/10/10"), 0)
     print_all(f"split {count:,} records", steps)
 
 
@@ -52,7 +52,7 @@ def print_given(count: int) -> None:
         f"{rule}: leaks": partial(find_leaks, ordered, parse_together(rule), given)
         for rule in ("likeness", "place", "burst")
     }
-    steps["folds dealt"] = partial(deal, members, Folds(5), 0)
+    steps["folds assigned"] = partial(deal, members, Folds(5), 0)
     steps["a table of labels, read"] = partial(read_table_of, count)
     print_all(f"a data set of {count:,} that was given", steps)
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def _light(name: str, what: str) -> Callable[[Any], Any]:
-    """Return an option for a change of the light, which is off unless given."""
+    """Return an option for a change of the light, which is off by default."""
     number = options.Number(checks.STRENGTH)
     shown: Any = {"default": 0.0, "show_default": True, "metavar": "SHARE"}
     return click.option(f"--{name}", type=number, help=what, **shown)

@@ -17,7 +17,7 @@ MESSAGES = {
 def end_when_deaf() -> None:
     """From now on, end the process a while after a signal that asked it to end.
 
-    Python tells its main thread of a signal, and that waits until a library's call returns; the
+    Python hands a signal to its main thread, which waits until a library's call returns; the
     operating system's part of the handler writes into a pipe at once.
     """
     if os.name != "posix":

@@ -59,7 +59,7 @@ class _Group(click.Group):
 
 
 def _fail(message: str, code: int) -> NoReturn:
-    with suppress(DatasetError):  # the exit code tells it where nothing can be printed
+    with suppress(DatasetError):  # the exit code says it where nothing can be printed
         reports.echo(f"granpipe: {reports.printable(message)}", err=True)
     sys.exit(code)
 

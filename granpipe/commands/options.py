@@ -138,7 +138,7 @@ class Renamed(click.Option):
 
 
 class Sections(Command):
-    """A command whose options stand under headings in its help.
+    """A command whose options are under headings in its help.
 
     Parameters
     ----------
@@ -273,7 +273,7 @@ def say(line: str) -> None:
 
 
 def sheet_place(url: str) -> "tuple[Store, str]":
-    """Return where a contact sheet is to stand; DatasetError where something else stands there."""
+    """Return where a contact sheet goes; DatasetError where something else is there."""
     from granpipe.dataset.contact_sheet import MARK, MARK_PLACE
     from granpipe.stores.files import check_free
     from granpipe.stores.urls import open_file

@@ -98,8 +98,8 @@ _SECTIONS = {
     "--drop",
     type=options.Checked("flags", checks.flags),
     metavar="FLAGS",
-    help="Reject what is blurred,dark,overexposed,blank,tiny,orientation,imprecise, or alike: all "
-    "but the sharpest; none for nothing.",
+    help="Reject photographs with these flags: blurred, dark, overexposed, blank, tiny, "
+    "orientation, imprecise; alike for all but the sharpest of those that look alike; none.",
 )
 @click.option(
     "--folds",
@@ -237,7 +237,8 @@ def _remedy(report: "Report", source: str, output: str) -> str:
 
     if report.labels_from or any(one.reason != "no_label" for one in report.rejected):
         return f"see {join(output, 'rejected.csv')}"
-    return f"put each class into a folder of its own, as {join(source, 'corn')}/, and run again"
+    corn = join(source, "corn")
+    return f"put each class into a folder of its own (mkdir {corn}), or use --labels TABLE"
 
 
 def _sheet_place(preview: str, source: str) -> Any:

@@ -26,7 +26,7 @@ _ALLOW = "allow reading it, or check its disk, then run again"
 _MISSING_IN_PANDAS = frozenset(
     "#NA -1.#IND -1.#QNAN -NaN -nan 1.#IND 1.#QNAN <NA> NA NULL NaN None nan null".split(" ")  # noqa: SIM905
 )
-"""What `pandas.read_csv` takes for a missing value unless told otherwise."""
+"""What `pandas.read_csv` takes for a missing value by default."""
 
 MOST_LINES = 20
 """Photographs that are named one by one; the others are counted."""
@@ -157,11 +157,11 @@ def print_dry_run(unwanted: Sequence[str], *, verbose: bool) -> None:
 def print_ignored(files: Counter[str]) -> None:
     """Print which endings the files have that were ignored, if any were."""
     in_order = sorted(files.items(), key=lambda pair: (-pair[1], pair[0]))
-    told = [f"{ending or 'no ending'} {count:,}" for ending, count in in_order[:_MOST_ENDINGS]]
+    parts = [f"{ending or 'no ending'} {count:,}" for ending, count in in_order[:_MOST_ENDINGS]]
     if rest := sum(count for _, count in in_order[_MOST_ENDINGS:]):
-        told.append(f"others {rest:,}")
-    if told:
-        echo(f"Ignored: {', '.join(told)}.")
+        parts.append(f"others {rest:,}")
+    if parts:
+        echo(f"Ignored: {', '.join(parts)}.")
 
 
 def reindexed(changes: list[tuple[str, int, int]]) -> str:
@@ -172,8 +172,8 @@ def reindexed(changes: list[tuple[str, int, int]]) -> str:
     """
     named = [f"{printable(label)} {old} -> {new}" for label, old, new in changes[:MOST_LINES]]
     more = [f"{len(changes) - MOST_LINES} more"] if len(changes) > MOST_LINES else []
-    told = ", ".join(named + more)
-    return f"label_index changed: {told}; networks trained before use the old numbers."
+    parts = ", ".join(named + more)
+    return f"label_index changed: {parts}; networks trained before use the old numbers."
 
 
 def print_missing(labels: Collection[str]) -> None:
@@ -189,12 +189,12 @@ def print_missing(labels: Collection[str]) -> None:
 def print_flags(flags: Counter[str]) -> None:
     """Print how many photographs have each flag, if any has one."""
     if flags:
-        told = ", ".join(f"{count:,} {flag}" for flag, count in sorted(flags.items()))
-        echo(f"Quality warnings (flags in labels.csv): {told}.")
+        parts = ", ".join(f"{count:,} {flag}" for flag, count in sorted(flags.items()))
+        echo(f"Quality warnings (flags in labels.csv): {parts}.")
 
 
 def print_sides(sides: "Sides", alike: str) -> None:
-    """Print how many photographs and groups of each class stand where, and what to look at."""
+    """Print how many photographs and groups of each class each split has, and what to look at."""
     plan = sides.plan
     echo(f"{'class':<24}" + "".join(f"{side:>17}" for side in SIDES))
     for label in sorted(sides.labels):
@@ -204,8 +204,8 @@ def print_sides(sides: "Sides", alike: str) -> None:
     seed = f", seed {plan.seed}" if plan.shares else ""
     echo(f"Split {plan.split} of {counted(sides.groups, 'group')} by {plan.together}{seed}.")
     if sides.folds:
-        told = ", ".join(f"{fold}: {sides.folds[fold]:,}" for fold in sorted(sides.folds, key=int))
-        echo(f"Folds, by photographs outside test: {told}.")
+        parts = ", ".join(f"{fold}: {sides.folds[fold]:,}" for fold in sorted(sides.folds, key=int))
+        echo(f"Folds, by photographs outside test: {parts}.")
     if sides.not_held:
         echo(
             f"Trained on before, and so not held out: {counted(sides.not_held, 'photograph')}; "

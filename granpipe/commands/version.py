@@ -30,14 +30,14 @@ def details() -> str:
         "AVIF": features.version("avif"),
         "LittleCMS": features.version("littlecms2"),
     }
-    told = ", ".join(f"{name} {found or _ABSENT}" for name, found in codecs.items())
+    libraries = ", ".join(f"{name} {found or _ABSENT}" for name, found in codecs.items())
     extras = ", ".join(f"{name} {_version_of(package)}" for name, package in _EXTRAS.items())
     python = f"{platform.python_implementation()} {platform.python_version()}"
     return (
         f"granpipe {__version__}\n"
         f"{python}, {platform.platform()}, {sys.byteorder}-endian\n"
         f"{packages}\n"
-        f"{told}\n"
+        f"{libraries}\n"
         f"extras: {extras}\n"
         f"reads {_formats(has_avif=bool(codecs['AVIF']))}"
     )

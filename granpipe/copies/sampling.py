@@ -1,6 +1,6 @@
 """Draw a picture through an affine map, by bilinear interpolation.
 
-A pixel's three channels stand in lanes of 16 bits of one 64-bit number, which is looked up at once
+A pixel's three channels are in lanes of 16 bits of one 64-bit number, which is looked up at once
 and weighed lane by lane, in whole numbers: the same levels on every machine, in half the time of
 Pillow's transform, which rounds each level down.
 """
@@ -55,7 +55,7 @@ class Sampler:
         Parameters
         ----------
         matrix : tuple of six float
-            a, b, c, d, e, f: the point (x, y) shows what stands at (a x + b y + c, d x + e y + f),
+            a, b, c, d, e, f: the point (x, y) shows what is at (a x + b y + c, d x + e y + f),
             in pixels from the corner; centres of pixels end in .5.
         drawn : ndarray of shape (height, width, 3), uint8
             Written: within 2 levels of what real numbers give, on average the same.

@@ -148,7 +148,7 @@ def draw_parameters(rng: np.random.Generator, box: Box, ranges: Ranges) -> Param
     ----------
     rng : numpy.random.Generator
     box : Box
-        Where the photograph stands in its canvas.
+        Where the photograph is in its canvas.
     ranges : Ranges
         What they are drawn from.
     """
@@ -193,7 +193,7 @@ def make_copy(array: Pixels, box: Box, parameters: Parameters) -> Pixels:
     array : ndarray of shape (size, size, 3), uint8
         As `granpipe prepare` wrote it.
     box : Box
-        Where the photograph stands in it.
+        Where the photograph is in it.
     parameters : Parameters
 
     Returns
@@ -271,7 +271,7 @@ def sampling_matrix(box: Box, parameters: Parameters) -> Matrix:
 
 
 def _is_whole(box: Box, parameters: Parameters) -> bool:
-    """Tell whether a copy shows the whole photograph, upright or upside down."""
+    """Return whether a copy shows the whole photograph, upright or upside down."""
     edges = (
         *(parameters.crop_left - box.left, parameters.crop_top - box.top),
         *(parameters.crop_right - box.right, parameters.crop_bottom - box.bottom),

@@ -1,1 +1,1 @@
-"""What stands in OUTPUT: arrays, tables, the ledger and what is drawn of them."""
+"""What is in OUTPUT: arrays, tables, the ledger and what is drawn of them."""

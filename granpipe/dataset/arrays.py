@@ -50,7 +50,7 @@ def pixels_in(data: bytearray, size: int) -> Pixels:
 
 @cache
 def npy_header(shape: tuple[int, ...]) -> bytes:
-    """Return the 128 bytes that stand before an array of bytes of this shape."""
+    """Return the 128 bytes before an array of bytes of this shape."""
     text = f"{{'descr': '|u1', 'fortran_order': False, 'shape': {shape}, }}"
     padded = text.ljust(_HEADER_BYTES - len(_MAGIC) - 1) + "\n"
     return _MAGIC + padded.encode()
@@ -129,7 +129,7 @@ def parse_array(data: bytes, size: int | None = None) -> Pixels:
     data : bytes
         The file, in the format that `numpy.lib.format` describes.
     size : int, optional
-        Side that the array must have; any unless given.
+        Side that the array must have; by default, any.
 
     Raises
     ------

@@ -181,7 +181,7 @@ WORDS = {"camera": _camera, "exif": _exif, "name": _name}
 
 @lru_cache(10_000)
 def number_of(text: str) -> int:
-    """Return the number that stands for a text; 0 for none."""
+    """Return the number of a text; 0 for none."""
     digest = blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest()
     return int.from_bytes(digest, "big") if text else 0
 
@@ -189,7 +189,7 @@ def number_of(text: str) -> int:
 def texts_of(
     photos: Iterable[tuple[Any, ...]], wanted: Collection[tuple[str, int]]
 ) -> dict[tuple[str, int], str]:
-    """Return the texts for which these numbers of facts stand.
+    """Return the texts for which these numbers of facts mean.
 
     Parameters
     ----------

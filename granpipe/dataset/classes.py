@@ -14,7 +14,7 @@ from granpipe.errors import DatasetError
 
 
 def former_indices(ledger: Ledger, summary: Mapping[str, Any]) -> dict[str, int]:
-    """Return the index that each class has had, as far as anything tells it.
+    """Return the index that each class has had, as far as anything says it.
 
     Parameters
     ----------
@@ -23,8 +23,8 @@ def former_indices(ledger: Ledger, summary: Mapping[str, Any]) -> dict[str, int]
         What dataset.json says, which is believed where the ledger is lost or damaged; without both,
         labels.csv is, which may lack a class that has no photographs.
     """
-    told = [ledger.noted(CLASSES), summary.get("classes")]
-    for classes in told if ledger.is_whole else reversed(told):
+    sources = [ledger.noted(CLASSES), summary.get("classes")]
+    for classes in sources if ledger.is_whole else reversed(sources):
         if isinstance(classes, list | dict) and all(isinstance(one, str) for one in classes):
             return {label: index for index, label in enumerate(dict.fromkeys(classes))}
     if ledger.is_whole and not ledger.index.value("SELECT 1 FROM records LIMIT 1"):

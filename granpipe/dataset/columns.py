@@ -44,11 +44,11 @@ class Columns:
         return len(self.labels)
 
     def path(self, row: int) -> str:
-        """Return where an array stands, relative to the dataset."""
+        """Return where an array is, relative to the dataset."""
         return self.paths[self.ends[row] : self.ends[row + 1]].tobytes().decode()
 
     def box(self, row: int) -> Box:
-        """Return where the photograph stands in its array."""
+        """Return where the photograph is in its array."""
         return Box(*self.boxes[row].tolist())
 
 
@@ -79,7 +79,7 @@ def read_columns(store: Store, split: str, rows: object) -> Columns:
             if split and side != split and not (split == "train" and side == ""):
                 continue
             if not is_array_path(path):
-                raise ValueError(f"path is {path!r}")  # noqa: TRY301 - told as damage below
+                raise ValueError(f"path is {path!r}")  # noqa: TRY301 - reported as damage below
             paths += path.encode()
             ends.append(len(paths))
             labels.append(int(label))

@@ -16,7 +16,7 @@ from granpipe.stores.protocol import Store
 Item = TypeVar("Item")
 
 MARK, MARK_PLACE = b"tEXtSoftware\0granpipe", 37
-"""What tells that a PNG is one of these sheets, behind its header and a length (PNG 1.2, 4.1.1)."""
+"""What marks a PNG as one of these sheets, behind its header and a length (PNG 1.2, 4.1.1)."""
 
 _TILE, _GAP = 144, 8
 _TITLE = 22

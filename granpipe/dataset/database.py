@@ -29,7 +29,7 @@ class Database:
     script : str
         Creates tables, in SQL.
     file : str, optional
-        A database that is this run's from now on. An empty one unless given.
+        A database that is this run's from now on. By default, an empty one.
     """
 
     def __init__(self, script: str, file: str = "") -> None:

@@ -190,7 +190,7 @@ class _Table:
         return True
 
     def cover(self, order: Sequence[str]) -> None:
-        """See that every class with enough groups of its own stands on all sides with a share."""
+        """See that every class with enough groups of its own is in all splits with a share."""
         own = defaultdict(list)
         for name in order:
             labels = self.groups[name].keys() - {_ALL}

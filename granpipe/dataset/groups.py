@@ -1,4 +1,4 @@
-"""Which photographs belong together, and must stand on one side of a split."""
+"""Which photographs belong together, and must be in one split."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -100,7 +100,7 @@ def _link_bursts(photos: GroupingInput, _: Together) -> Links:
 
 
 def has_second(taken_at: NDArray[np.bytes_]) -> NDArray[np.bool_]:
-    """Return which times are told to the second; others are empty, or a day of a table."""
+    """Return which times are known to the second; others are empty, or a day of a table."""
     seconds: NDArray[np.bool_] = np.char.str_len(taken_at) == _SECONDS
     return seconds
 
@@ -117,7 +117,7 @@ def _link_looks(photos: GroupingInput, _: Together) -> Links:
 
 
 def _link_folders(photos: GroupingInput, _: Together) -> Links:
-    """Join what stands in one field's folder below its class."""
+    """Join what is in one field's folder below its class."""
     firsts: dict[tuple[str, ...], int] = {}
     fields = enumerate(fields_of(photos))
     ends = [(firsts.setdefault(field, number), number) for number, field in fields if field]

@@ -1,6 +1,6 @@
 """The index of a run: one SQLite database in a temporary file.
 
-It knows what the ledger records, what stands in OUTPUT and in SOURCE, and what came of each item.
+It knows what the ledger records, what is in OUTPUT and in SOURCE, and what came of each item.
 What is to do, is gone, or is a duplicate are queries, so that memory does not grow with the number
 of photographs. An array goes by its name: its path without .npy, which is its photograph's; a shard
 by its path without .tar. suffix() in queries is what a path has more.
@@ -14,7 +14,7 @@ from granpipe.dataset.database import Database, index_errors, temporary_file
 from granpipe.dataset.names import folded, label_of
 from granpipe.dataset.record import ArrayRecord
 
-# The first three stand in the ledger, too. `planned` are arrays that a run was about to write;
+# The first three are in the ledger, too. `planned` are arrays that a run was about to write;
 # `ours` are these and the recorded ones. `replaceable` are ours by all appearance: they may be
 # written again, and not deleted.
 _LABEL = r"substr(\1, 1, max(0, instr(\1, '/') - 1))"
@@ -46,7 +46,7 @@ class Index(Database):
         What a record is: `Record` or `CopyRecord`.
     file : str, optional
         A database that holds the lasting tables already; it is the index's from now on. An empty
-        one unless given.
+        one by default.
 
     Attributes
     ----------
@@ -88,7 +88,7 @@ class Index(Database):
         return _plain(query, self.kind.suffix, label, folds=self._folds)
 
     def path_of(self, name: str) -> str:
-        """Return where an array stands, relative to OUTPUT."""
+        """Return where an array is, relative to OUTPUT."""
         return name + self.kind.suffix
 
     def record(self, name: str) -> Any:

@@ -1,4 +1,4 @@
-"""Labels that stand in a table: which photograph is of which class, and what else it says of it."""
+"""Labels in a table: which photograph is of which class, and what else it says of it."""
 
 import codecs
 import csv
@@ -129,7 +129,7 @@ class LabelTable:
             csv.field_size_limit(former)
 
     def _places(self, header: Sequence[str]) -> dict[str, int]:
-        """Return in which cell of a row each value stands, by the header."""
+        """Return in which cell of a row each value is, by the header."""
         words = [cell.casefold() for cell in header]
         places = {name: words.index(name) for name in _OPTIONAL if name in words}
         wanted = zip(("path", "label"), (_PATHS, _LABELS), strict=True)

@@ -58,7 +58,7 @@ def find_leaks(photos: GroupingInput, together: Together, split: _Splits) -> tup
     pairs, rule_of = pairs.at(order), rule_of[order]
     is_new = np.ones(len(pairs), bool)
     is_new[1:] = (np.diff(pairs.first) != 0) | (np.diff(pairs.second) != 0)
-    # A pair that a stronger rule joins is that rule's, also where it has told enough of them.
+    # A pair that a stronger rule joins is that rule's, also where it has listed enough of them.
     kept = np.flatnonzero(is_new & (rule_of <= _strongest(photos, together, pairs)))
     return pairs.at(kept), rule_of[kept]
 

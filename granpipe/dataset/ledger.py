@@ -7,8 +7,8 @@ bytes. So an interrupted run is taken up where it stopped, and nothing is delete
 not write.
 
 A part's line is JSON: an array's name, the values of its record, and a checksum of the text before
-it; null stands for the values of an array that was about to be written, and a name with a colon
-before it for a note. The same checksum stands in the database. What does not hold is not believed.
+it; null means the values of an array that was about to be written, and a name with a colon
+before it for a note. The same checksum is in the database. What does not hold is not believed.
 """
 
 import json
@@ -83,7 +83,7 @@ class Ledger:
     is_whole : bool
         False where records are damaged or missing; see `granpipe.dataset.recovery`.
     is_anothers : bool
-        Another version wrote it: it names our arrays, and tells no more of them.
+        Another version wrote it: it names our arrays, and says no more of them.
 
     Raises
     ------
@@ -116,7 +116,7 @@ class Ledger:
 
     @property
     def is_compact(self) -> bool:
-        """Whether the ledger is one file, and tells all."""
+        """Whether the ledger is one file, and complete."""
         return self.is_whole and not (self.parts or self._new or self._is_changed)
 
     def has_moved(self) -> bool:

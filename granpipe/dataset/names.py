@@ -1,4 +1,4 @@
-"""The names of photographs and of what stands in a dataset."""
+"""The names of photographs and of what is in a dataset."""
 
 import unicodedata
 from dataclasses import dataclass
@@ -67,7 +67,7 @@ def label_of(source: str) -> str:
 
 
 def array_path(source: str) -> str:
-    """Return where the array of a photograph stands, relative to the dataset.
+    """Return where the array of a photograph is, relative to the dataset.
 
     >>> array_path("corn/IMG_1.JPG")
     'corn/IMG_1.JPG.npy'
@@ -114,7 +114,7 @@ def _folder_problem(path: str) -> str:
 
 
 def is_sound(path: str) -> bool:
-    """Tell whether a path means the same file in every store.
+    """Return whether a path means the same file in every store.
 
     >>> is_sound("corn/a.jpg"), is_sound("corn/../a.jpg"), is_sound("corn//a.jpg")
     (True, False, False)
@@ -124,7 +124,7 @@ def is_sound(path: str) -> bool:
 
 
 def is_array_path(path: object) -> bool:
-    """Tell whether this may be an array's path in a dataset, and leads nowhere else."""
+    """Return whether this may be an array's path in a dataset, and leads nowhere else."""
     return (
         isinstance(path, str)
         and path.endswith(".npy")

@@ -13,7 +13,7 @@ from granpipe.dataset.names import SHARDS, SUMMARY
 from granpipe.photo.letterbox import Box
 
 WITHOUT_ARRAY = "duplicate"
-"""Stands for an array's digest in the record of a photograph that is left out, and known: its
+"""Replaces an array's digest in the record of a photograph that is left out, and known: its
 duplicate has the array, or it is flagged."""
 
 _TYPES = {
@@ -150,7 +150,7 @@ class Record(ArrayRecord):
 
     @property
     def box(self) -> Box:
-        """Where the photograph stands in its array."""
+        """Where the photograph is in its array."""
         return Box(self.left, self.top, self.right, self.bottom)
 
 
@@ -161,7 +161,7 @@ class CopyRecord(ArrayRecord):
     Attributes
     ----------
     key : str
-        Stands for all that decides on the bytes: version, photograph, seed and ranges.
+        Identifies all that decides on the bytes: version, photograph, seed and ranges.
     seed : int
     flip_horizontal, flip_vertical : int
         0 or 1.
@@ -207,7 +207,7 @@ class ShardRecord(ArrayRecord):
     Attributes
     ----------
     key : str
-        Stands for all that decides on the bytes: samples, their rows and the format.
+        Identifies all that decides on the bytes: samples, their rows and the format.
     samples, size : int
         How many it holds; bytes of its file.
     array_sha256, array_version : str

@@ -21,7 +21,7 @@ def recover(ledger: Ledger, say: Callable[[str], None]) -> None:
     """Note in a damaged ledger which arrays are ours; all of them are made again.
 
     An earlier version's ledger names them. Else labels.csv does: where the one digest in
-    dataset.json stands for the arrays that are there, they are provably ours, and those whose
+    dataset.json describes the arrays that are there, they are provably ours, and those whose
     photographs are gone can be deleted, too.
     """
     if ledger.is_whole:

@@ -53,7 +53,7 @@ class Sample(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """How arrays stand in shards.
+    """How arrays are written in shards.
 
     Attributes
     ----------

@@ -125,7 +125,7 @@ class Columns(Fact):
 
 
 class Words(Fact):
-    """A text of each photograph, by a number that stands for it; 0 where there is none."""
+    """A text of each photograph, by its number; 0 where there is none."""
 
     @property
     def merges(self) -> int:

@@ -28,7 +28,7 @@ class Search:
 
     A file is a photograph by its ending (`granpipe.photo.kinds`), or else by its first bytes. Raw
     photographs and films are none by their ending, and in a bucket, where a look costs a request,
-    neither are texts and the like. Names that begin with a dot, or stand below one, and other files
+    neither are texts and the like. Names that begin with a dot, or are below one, and other files
     are ignored and counted, but for granpipe's own. A folder below the first level that is named
     like a photograph is listed as one that cannot be read, and searched too.
 
@@ -37,7 +37,7 @@ class Search:
     store : Store
         Where to look.
     is_known : callable, optional
-        Tells of a file whether it was a photograph before, so that its bytes need not be read.
+        Returns of a file whether it was a photograph before, so that its bytes need not be read.
     take_beside : callable
         Called with the path of each file that may be a photograph's sidecar.
     has_classes : bool
@@ -97,7 +97,7 @@ class Search:
             raise DatasetError(f"{self.store.url}: has no photographs{others}{layout}")
 
     def _is_photo(self, entry: Entry, doubtful: list[Entry]) -> bool:
-        """Tell whether a file is a photograph; one that is to be looked at is doubtful."""
+        """Return whether a file is a photograph; one that is to be looked at is doubtful."""
         if entry.is_folder:
             if not entry.path:
                 raise DatasetError(
@@ -165,12 +165,12 @@ class Search:
 
 
 def is_passed_over(store: Store, path: str) -> bool:
-    """Return whether a file's name tells enough for it to be ignored unseen."""
+    """Return whether a file's name says enough for it to be ignored unseen."""
     return is_never_photo(path) or (bool(store.ahead) and is_seldom_photo(path))
 
 
 def is_hidden(path: str) -> bool:
-    """Tell whether prepare passes over a path, since it or a folder begins with a dot."""
+    """Return whether prepare passes over a path, since it or a folder begins with a dot."""
     if not path.startswith(".") and "/." not in path:
         return False
     # A bucket may hold keys with the parts . and .., which hide nothing.

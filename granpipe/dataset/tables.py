@@ -92,7 +92,7 @@ def inert(value: object) -> object:
 
 
 def summary_lines(summary: Callable[[], Mapping[str, Any]]) -> Iterator[str]:
-    """Yield the text of dataset.json; what it tells is asked for when the text is."""
+    """Yield the text of dataset.json; what it says is asked for when the text is."""
     yield json.dumps(summary(), indent=2, ensure_ascii=False) + "\n"
 
 

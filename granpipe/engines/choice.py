@@ -18,9 +18,9 @@ def choose(name: str, workers: int | None, say: Callable[[str], None]) -> Engine
     name : str
         One of `ENGINES`.
     workers : int, optional
-        Number of processes, of this machine or of each task of Spark's; one a core unless given.
+        Number of processes, of this machine or of each task of Spark's; by default, one a core.
     say : callable
-        Told, in a line, what goes on.
+        Called with a line on what goes on.
 
     Raises
     ------

@@ -104,7 +104,7 @@ def _watch(heartbeat: Heartbeat, stop: Callable[[], object], ended: threading.Ev
         except FileNotFoundError:
             stop()
             return
-        except (OSError, DatasetError):  # an outage tells nothing of the driver
+        except (OSError, DatasetError):  # an outage says nothing of the driver
             since = time.monotonic()
             continue
         if latest != last:

@@ -105,7 +105,7 @@ class Pool(Generic[Item, Result]):
     def _chunks(self, items: Sequence[Item]) -> Iterator[Sequence[Item]]:
         """Yield large chunks first, and small ones last, so that all workers end together.
 
-        One that fetches ahead stands still at the end of a chunk: its chunks stay large.
+        One that fetches ahead pauses at the end of a chunk: its chunks stay large.
         """
         start = 0
         while start < len(items):

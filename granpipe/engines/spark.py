@@ -12,7 +12,7 @@ from uuid import uuid4
 from granpipe.engines.heartbeat import Heartbeat
 from granpipe.engines.protocol import Place
 from granpipe.engines.spark_chunks import in_chunks
-from granpipe.engines.spark_jobs import Jobs, told
+from granpipe.engines.spark_jobs import Jobs, line_of
 from granpipe.engines.spark_session import check_extra, start_session
 from granpipe.engines.spark_task import Order
 from granpipe.errors import DatasetError
@@ -28,9 +28,9 @@ class Spark:
     Parameters
     ----------
     workers : int, optional
-        Processes of each task; as many as it has cores unless given.
+        Processes of each task; by default, as many as it has cores.
     say : callable
-        Told, in a line, what goes on.
+        Called with a line on what goes on.
     """
 
     def __init__(self, workers: int | None, say: Callable[[str], None]) -> None:
@@ -43,7 +43,7 @@ class Spark:
         self.probed: set[type] = set()
 
     def open(self, url: str | os.PathLike[str]) -> Store:
-        """Return a store; a folder by its whole path, since executors stand elsewhere."""
+        """Return a store; a folder by its whole path, since executors are elsewhere."""
         store = open_store(url)
         # Not resolved: a link may be all that machines have in common.
         return Folder(os.path.abspath(store.root)) if isinstance(store, Folder) else store  # noqa: PTH100
@@ -52,7 +52,7 @@ class Spark:
         self, function: Callable[[Any], Any], items: Sequence[Any], place: Place | None
     ) -> Generator[Any, None, None]:
         """Yield every result; the place has signs of life of this driver meanwhile."""
-        if items:  # at once: a bar that stands there already would tell of a start as of work
+        if items:  # at once: a bar that is there already would tell of a start as of work
             self.session = self.session or start_session()
         return self._run(function, items, place)
 
@@ -79,7 +79,7 @@ class Spark:
         job = jobs.probe(order)
         jobs.wait(job)
         if job.error:
-            raise DatasetError(f"Spark: {told(job.error)}") from job.error
+            raise DatasetError(f"Spark: {line_of(job.error)}") from job.error
         for _, why in job.rows:
             if why:
                 raise DatasetError(f"Spark: {bytes(why).decode()}")

@@ -1,8 +1,8 @@
 """Work in chunks on Spark, and what becomes of a chunk whose executor dies.
 
-Spark tells a task how often it was tried before. A task that was does nothing but say so: then the
-items of its chunk are tried one by one, each as a task of its own, and what dies so once more all
-alone. What dies then, too, takes down whatever works on it.
+A task learns from Spark how often it was tried before. One that was does nothing but say so: then
+the items of its chunk are tried one by one, each as a task of its own, and what dies so once more
+all alone. What dies then, too, takes down whatever works on it.
 """
 
 import pickle
@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import Any
 
 from granpipe.engines.processes import WorkerCrashed
-from granpipe.engines.spark_jobs import Jobs, told
+from granpipe.engines.spark_jobs import Jobs, line_of
 from granpipe.engines.spark_task import Died, Failed, Order
 from granpipe.errors import DatasetError
 
@@ -86,11 +86,11 @@ class _Wave:
             if cause and failures > _MOST_OWN:
                 raise DatasetError(f"Spark: {cause}")
             if failures > (_MOST_OWN if self.job.is_own_error else _MOST_FAILURES):
-                raise DatasetError(f"Spark: {told(self.job.error)}") from self.job.error
+                raise DatasetError(f"Spark: {line_of(self.job.error)}") from self.job.error
             self.job = self.jobs.start(self.order, left)
 
     def _take(self) -> str:
-        """Take what the job has told; return why some of it failed, if granpipe itself knows."""
+        """Take what the job has reported; return why some failed, if granpipe itself knows."""
         cause = ""
         for number, data in self.job.rows:
             outcome = pickle.loads(data)  # noqa: S301 - of our own task

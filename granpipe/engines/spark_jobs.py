@@ -18,12 +18,12 @@ _MOST_EXECUTORS = 4_096
 _LOOK = 0.2  # seconds
 _STARVING = 20.0  # seconds without a task at work, after which it is said
 _FAREWELL = 3.0  # seconds for jobs to end in, less than a person at a terminal waits
-_SCHEMA = "number long, told binary"
+_SCHEMA = "number long, result binary"
 _SAME = ("pillow", "pillow-heif", "numpy")
 """Packages that decide on bytes: an executor must have the driver's versions."""
 _OWN = re.compile(r"granpipe\.errors\.\w*Error: (.+)")
 CAUSE = re.compile(r"(?:Error|Exception)\b|cannot|unable|refused", re.IGNORECASE)
-"""In a line that tells why something went wrong."""
+"""In a line that says why something went wrong."""
 _MEANINGS = {
     "PYTHON_VERSION_MISMATCH": "the executors run another Python than this one, "
     f"{sys.version_info.major}.{sys.version_info.minor}; set PYSPARK_PYTHON to one of that version",
@@ -102,7 +102,7 @@ class Job:
     numbers : sequence of int
         The chunks that its tasks work on.
     rows : list
-        A number and what was told of it, for each; empty where the job has failed.
+        A number and its result, for each; empty where the job has failed.
     error : Exception or None
         What it failed of.
     """
@@ -117,7 +117,7 @@ class Job:
         try:
             jobs.session.addTag(jobs.tag)
             self.rows = places.mapInArrow(task, _SCHEMA).collect()
-        except Exception as error:  # told by the thread that waits for it
+        except Exception as error:  # reported by the thread that waits for it
             self.error = error
 
     @property
@@ -126,7 +126,7 @@ class Job:
         return bool(_OWN.search(str(self.error or "")))
 
 
-def told(error: BaseException | None) -> str:
+def line_of(error: BaseException | None) -> str:
     """Return one line on what ended a job: granpipe's own words where they are in it."""
     if error is None:
         return "its tasks end without results; see its log"
@@ -153,7 +153,7 @@ def versions() -> dict[str, str]:
 
 
 def _comparison(wanted: dict[str, str]) -> Callable[[], str]:
-    """Return what tells in which version an executor differs; empty where it does not."""
+    """Return in which version an executor differs; empty where it does not."""
 
     def difference() -> str:
         import socket  # noqa: PLC0415 - this runs elsewhere
@@ -205,18 +205,18 @@ def task_of(
                     from granpipe.engines.spark_task import trouble  # noqa: PLC0415
 
                     why = trouble(order)
-                told = {0: why.encode()}
+                results = {0: why.encode()}
             else:
                 from granpipe.engines.spark_task import work  # noqa: PLC0415
 
                 context = TaskContext.get()
                 cores, attempt = context.cpus(), context.attemptNumber()
                 meant = [numbers[place] for place in places]
-                told = {number: work(order, number, cores, attempt) for number in meant}
+                results = {number: work(order, number, cores, attempt) for number in meant}
             columns = [
-                pyarrow.array(list(told), pyarrow.int64()),
-                pyarrow.array(list(told.values()), pyarrow.binary()),
+                pyarrow.array(list(results), pyarrow.int64()),
+                pyarrow.array(list(results.values()), pyarrow.binary()),
             ]
-            yield pyarrow.RecordBatch.from_arrays(columns, ["number", "told"])
+            yield pyarrow.RecordBatch.from_arrays(columns, ["number", "result"])
 
     return task

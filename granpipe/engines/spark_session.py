@@ -14,7 +14,7 @@ from importlib.util import find_spec
 from typing import IO, Any
 from urllib.parse import urlsplit
 
-from granpipe.engines.spark_jobs import CAUSE, told
+from granpipe.engines.spark_jobs import CAUSE, line_of
 from granpipe.errors import DatasetError
 
 _REMOTE_PORT = 15_002
@@ -52,7 +52,7 @@ def start_session() -> Any:
     except DatasetError:
         raise
     except Exception as error:
-        raise DatasetError(f"Spark does not start: {_cause(log) or told(error)}") from error
+        raise DatasetError(f"Spark does not start: {_cause(log) or line_of(error)}") from error
     atexit.register(session.stop)
     if not remote and session.sparkContext.master.startswith("local"):
         # Else its workers are whatever `python3` is, which may not be this one.
@@ -61,7 +61,7 @@ def start_session() -> Any:
 
 
 def _cause(log: IO[bytes]) -> str:
-    """Return the last line of Spark's log that tells why something went wrong."""
+    """Return the last line of Spark's log that says why something went wrong."""
     log.seek(0)
     lines = log.read().decode("utf-8", "replace").splitlines()
     return next((line.strip()[:300] for line in reversed(lines) if CAUSE.search(line)), "")
@@ -115,7 +115,7 @@ def _launch(log: IO[bytes]) -> None:
 
 @contextmanager
 def _undisturbed() -> Iterator[None]:
-    """Hold signals back while Java starts: until it has told its port, it outlives us."""
+    """Hold signals back while Java starts: until it has said its port, it outlives us."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

@@ -15,12 +15,12 @@ from granpipe.stores.protocol import Store
 
 @dataclass(frozen=True, slots=True)
 class Died:
-    """Stands for the results of a chunk whose task was tried before, and took all down with it."""
+    """Replaces the results of a chunk whose task was tried before, and took all down with it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """Stands for the results of a chunk that an error ended; `cause` tells it in a line."""
+    """Replaces the results of a chunk that an error ended; `cause` says why in a line."""
 
     cause: str
 

@@ -101,7 +101,7 @@ def augment(
         photographs and copies together, as many as the largest has photographs; or `balance:N`
         for N. They are spread evenly over the groups of a class.
     output : str or Path, optional
-        Folder or URL to write; DATASET/augmented unless given.
+        Folder or URL to write; by default, DATASET/augmented.
     seed : int
         Another seed makes other copies.
     side : str
@@ -109,11 +109,11 @@ def augment(
     flip_horizontal, flip_vertical, rotate, crop : float, optional
         Probabilities, degrees and a share of the area; as in `Ranges`, with its defaults.
     brightness, contrast, warmth, gamma : float, optional
-        How much the light changes; as in `Ranges`, where it does not unless told.
+        How much the light changes; as in `Ranges`, which by default it does not.
     ranges : Ranges, optional
         All eight of them at once.
     workers : int, optional
-        Number of processes; one a core unless given.
+        Number of processes; by default, one for each core.
     engine : str
         `local` for this machine's processes, or `spark`, which needs folders or buckets that every
         executor reaches.
@@ -128,7 +128,7 @@ def augment(
     progress : `bar` or callable, optional
         Show a bar; or what wraps the iterator over the results, and takes it and their number.
     say : callable, optional
-        Told, in a line, whom the run waits for; the log `granpipe` unless given.
+        Called with a line on what the run waits for; by default, the log `granpipe`.
 
     Returns
     -------

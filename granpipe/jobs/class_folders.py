@@ -32,7 +32,7 @@ def settle_classes(
     merges : bool
         Folders of one name may be one class.
     say : callable
-        Told where there is but one class, and its folders look like classes.
+        Called where there is but one class, and its folders look like classes.
 
     Raises
     ------
@@ -82,7 +82,7 @@ def _merge(index: Index, folders: Sequence[str], url: str, *, merges: bool) -> N
 
 
 def _tell_nested(index: Index, url: str, say: Callable[[str], None]) -> None:
-    """Say where all photographs stand in folders below one folder, which are called otherwise."""
+    """Say where all photographs are in folders below one folder, which are called otherwise."""
     first, last = next(index.rows("SELECT min(name), max(name) FROM photos"))
     pairs = zip(first.split("/")[:-1], last.split("/")[:-1], strict=False)
     shared = "/".join(one for one, _ in takewhile(lambda pair: pair[0] == pair[1], pairs)) + "/"

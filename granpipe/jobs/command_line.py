@@ -1,4 +1,4 @@
-"""The command line that makes a dataset, as dataset.json tells it: the same wherever it was run."""
+"""The command line that makes a dataset, as dataset.json says it: the same wherever it was run."""
 
 import shlex
 from collections.abc import Iterator, Mapping

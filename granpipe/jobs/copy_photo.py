@@ -87,9 +87,9 @@ class Job:
     source : str
         The photograph's name.
     box : Box
-        Where it stands in its array.
+        Where it is in its array.
     copies : list of tuple
-        For each copy its number, its record or None, and the version in which its array stands
+        For each copy its number, its record or None, and the version in which its array is
         there.
     made_from : str
         SHA-256 that prepare recorded of the photograph's array; empty where nobody knows.
@@ -104,7 +104,7 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Copied:
-    """A copy that stands there: its record, and whether it stood there before."""
+    """A copy that is there: its record, and whether it was there before."""
 
     record: CopyRecord
     is_kept: bool
@@ -185,7 +185,7 @@ class CopyPhoto:
         return made
 
     def key(self, source: str, made_from: str, box: Box) -> str:
-        """Return what stands for all that decides on the bytes of a photograph's copies."""
+        """Return what identifies all that decides on the bytes of a photograph's copies."""
         recipe = (__version__, made_from, self.seed, source)
         text = f"({recipe!r}, {asdict(box)!r}, {_told(self.ranges)})"
         return hashlib.sha256(text.encode()).hexdigest()[:32]

@@ -161,7 +161,7 @@ def _load_former(index: Index, store: Store, past: Sequence[str], rows: object) 
 
 
 def _load_folds(index: Index, store: Store) -> None:
-    """Load the folds that photographs had, as far as a table tells them."""
+    """Load the folds that photographs had, as far as a table says them."""
     with suppress(DatasetError, FileNotFoundError):
         rows = ((row["source"], row["fold"]) for row in each_row(store, LABELS, ("source", "fold")))
         index.load("INSERT OR REPLACE INTO former_folds VALUES (?, ?)", rows)

@@ -25,7 +25,7 @@ def find_held(index: Index, rules: Sequence[HoldOut], depth: int, say: Say) -> N
     depth : int
         Folders that a photograph's class takes.
     say : callable
-        Told which rules hold nothing.
+        Called with the rules that hold nothing.
     """
     if not rules:
         return

@@ -1,6 +1,6 @@
 """How a run is followed: by a bar, by whatever wraps its results, and in the log `granpipe`.
 
-The log tells each photograph that is rejected as a warning, and whom the run waits for, and what it
+The log names each photograph that is rejected as a warning, and whom the run waits for, and what it
 did, as information. Nobody hears it unless `logging` is set up.
 """
 
@@ -55,7 +55,7 @@ def bar(results: Iterator[Any], total: int, unit: str = "photographs") -> Iterat
 
 
 def say_of(say: Say | None) -> Say:
-    """Return what is told whom a run waits for: the log unless somebody else is."""
+    """Return what is called with what a run waits for: the log unless somebody else is."""
     return say or log_line
 
 

@@ -132,7 +132,7 @@ def _load_rows(index: Index, table: LabelTable) -> None:
     def rows() -> Iterator[Row]:
         for row in table.rows():
             values = tuple(getattr(row, field.name) for field in fields(LabelRow))
-            # Columns in the order of the table's: group stands before split in both.
+            # Columns in the order of the table's: group comes before split in both.
             yield *values, normalize("NFC", row.path), folded(row.path)
 
     names = "number, path, label, grp, split, latitude, longitude, taken_at, nfc, folded"
@@ -176,8 +176,8 @@ def _reject(photos: PhotoIndex) -> None:
     for photo, one, other in list(index.rows(_TWO_ROWS)):
         query = "SELECT label, grp, split FROM rows WHERE number = ?"
         says = [next(index.rows(query, (number,))) for number in (one, other)]
-        told = [" ".join(filter(None, values)) or "nothing" for values in says]
-        why = f"rows {one} and {other} of the table say {told[0]} and {told[1]}"
+        texts = [" ".join(filter(None, values)) or "nothing" for values in says]
+        why = f"rows {one} and {other} of the table say {texts[0]} and {texts[1]}"
         _drop(photos, photo, PhotoError("label_conflict", why))
     index.execute(f"DELETE FROM rows WHERE photo IN (SELECT photo FROM ({_TWO_ROWS}))")
     unlabelled = """SELECT name, min(number) FROM photos JOIN rows ON photo = name AND found = 1

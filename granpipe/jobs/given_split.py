@@ -1,4 +1,4 @@
-"""A split that is given: nothing is dealt, and what leaks from one split to another is told."""
+"""A split that is given: nothing is moved, and what leaks between splits is listed."""
 
 from collections import Counter
 from collections.abc import Iterator

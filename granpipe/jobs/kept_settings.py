@@ -26,7 +26,7 @@ def settings_of(
     size, fill : int, tuple of int
         As `Settings` has them; None for those of before, or else the defaults.
     max_pixels, max_memory : int
-        None for the defaults: what they reject is told each time.
+        None for the defaults: what they reject is reported each time.
     """
     noted, (side, padding) = run.ledger.noted(SETTINGS), _DEFAULTS
     try:

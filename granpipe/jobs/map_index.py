@@ -64,7 +64,7 @@ class MapIndex:
         Raises
         ------
         DatasetError
-            It has no sides.
+            It has no split.
         """
         rows = (
             (_bytes(row["source"]), row["group"] or "", row["split"] or "", _given(row))
@@ -155,8 +155,8 @@ _packed_place = attrgetter(*Position.__slots__)
 
 
 def _sighting(row: Row) -> Sighting:
-    photo, place, told, times, beside, field = pickle.loads(row[0])  # noqa: S301 - our own file
-    captured = (*told, place and Position(*place), *times)
+    photo, place, verdict, times, beside, field = pickle.loads(row[0])  # noqa: S301 - our own file
+    captured = (*verdict, place and Position(*place), *times)
     seen = Sighting(Photo(*photo), Capture(*captured), *beside)
     return replace(seen, field=Field(*field)) if field else seen
 

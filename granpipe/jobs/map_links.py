@@ -21,7 +21,7 @@ def title_of(photos: Store) -> str:
 
 
 def link_prefix(photos: Store, output: Store, links: str | None) -> str | None:
-    """Return what stands before a source in a link from the page, percent-encoded."""
+    """Return what comes before a source in a link from the page, percent-encoded."""
     if links is not None:
         return links if links.endswith("/") else f"{links}/"
     folder = folder_of(photos, output)

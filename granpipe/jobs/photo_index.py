@@ -79,7 +79,7 @@ class PhotoIndex:
             self._reject_same_files()
 
     def is_known(self, file: Entry) -> bool:
-        """Tell whether a file was a photograph before, and has not changed since."""
+        """Return whether a file was a photograph before, and has not changed since."""
         query = "SELECT 1 FROM records WHERE name = ? AND version = ? AND version <> ''"
         values = (file.path, file.version)
         return is_utf8(file.path) and bool(self.index.value(query, values))
@@ -105,7 +105,7 @@ class PhotoIndex:
             self.index.execute("DELETE FROM photos WHERE name = ?", (name,))
 
     def keep_unseen(self, folder: str, cause: str, recipe: str) -> None:
-        """Leave alone what stands in the dataset from a folder that could not be listed.
+        """Leave alone what is in the dataset from a folder that could not be listed.
 
         Parameters
         ----------
@@ -139,12 +139,12 @@ class PhotoIndex:
                 self.admit(name, is_kept=True)
 
     def _version(self, name: str) -> str:
-        """Return the version in which an array stands there; empty where there is none."""
+        """Return the version in which an array is there; empty where there is none."""
         query = "SELECT version FROM listed WHERE path = fold(? || '.npy')"
         return self.index.value(query, (name,)) or ""
 
     def has_array(self, name: str, record: Record) -> bool:
-        """Return whether the array of a record stands there as recorded."""
+        """Return whether the array of a record is there as recorded."""
         if record.array_version and self._version(name) == record.array_version:
             return True
         return self.run.has_bytes(name, record.array_sha256)

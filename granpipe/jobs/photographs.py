@@ -263,7 +263,7 @@ def _summary_of(store: Store) -> dict[str, Any]:
 
 
 def _columns_of(store: Store, split: str, summary: dict[str, Any]) -> Columns:
-    """Return the columns of labels.csv, if it is the one that dataset.json tells of."""
+    """Return the columns of labels.csv, if it is the one that dataset.json describes."""
     try:
         columns = read_columns(store, split, summary.get("prepared", summary.get("copies")))
     except FileNotFoundError as error:

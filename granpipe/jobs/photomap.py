@@ -86,18 +86,18 @@ def map_photos(
         What `granpipe prepare --split` wrote of these photographs: its groups and sides become
         columns, by source.
     workers : int, optional
-        Number of processes; one a core unless given.
+        Number of processes; by default, one for each core.
     engine : str
         `local` for this machine's processes, or `spark`, which needs folders or buckets that every
         executor reaches.
     survey : Survey, optional
-        What stands beside photographs and says where they were taken.
+        What is beside photographs and says where they were taken.
     dry_run : bool
         Read the photographs, but write nothing.
     progress : `bar` or callable, optional
         Show a bar; or what wraps the iterator over the results, and takes it and their number.
     say : callable, optional
-        Told, in a line, what goes on; the log `granpipe` unless given.
+        Called with a line on what goes on; by default, the log `granpipe`.
 
     Returns
     -------

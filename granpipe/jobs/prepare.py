@@ -140,20 +140,20 @@ def prepare(
     fill : int, str or tuple of int, optional
         Of the padding: a grey level, 0 to 255; #rgb or #rrggbb; or red, green and blue.
     max_pixels : int, optional
-        Width times height of the largest photograph that is decoded; 200 million unless given.
+        Width times height of the largest photograph that is decoded; by default, 200 million.
     max_memory : int, optional
         Megabytes (10^6 bytes) that decoding one photograph may take, by the formula of
-        `granpipe.photo.memory.decoding_memory`; 700 unless given.
+        `granpipe.photo.memory.decoding_memory`; by default, 700.
     split : str, optional
         Percentages of training, validation and test, as 80/10/10, or of training and test; `given`
         for those that there are, as folders SOURCE/<split>/<label>/ or a column of `labels`; `none`
-        for no sides. Unless given, a dataset keeps what it has.
+        for no split. By default, a dataset keeps what it has.
     together : str, optional
-        What keeps photographs on one side; place:200,burst,likeness unless given now or before.
+        What keeps photographs in one split; by default as before, or place:200,burst,likeness.
     seed : int, optional
-        Another one deals otherwise; 0 unless given now or before.
+        Another one splits otherwise; by default as before, or 0.
     workers : int, optional
-        Number of processes; one a core unless given.
+        Number of processes; by default, one for each core.
     engine : str
         `local` for this machine's processes, or `spark`, which needs folders or buckets that every
         executor reaches.
@@ -170,19 +170,19 @@ def prepare(
         Let a split have no photographs that `split` asks for.
     labels : str or Path, optional
         A table that says which class each photograph is of, a file or s3:// URL; columns of other
-        names as survey.csv:photo_id,crop. `none` for folders. Unless given, as before.
+        names as survey.csv:photo_id,crop. `none` for folders. By default, as before.
     alike : bool, optional
-        Write alike.csv also without a split. Unless given, as before.
+        Write alike.csv also without a split. By default, as before.
     drop : sequence of str, optional
         Reject what has one of these flags, of `granpipe.photo.quality.FLAGS`, and with `alike` all
-        but the sharpest of those that look alike in a class. An empty one for none. Unless given,
+        but the sharpest of those that look alike in a class. An empty one for none. By default,
         as before.
     folds : int, optional
-        Deal what is not for testing to so many folds, whole groups; 0 for none. Unless given, as
+        Deal what is not for testing to so many folds, whole groups; 0 for none. By default, as
         before.
     hold_out : sequence of str, optional
         Rules for what goes to the test split, as `country:FR`; see `granpipe.dataset.hold_out`. An
-        empty one for none. Unless given, as before.
+        empty one for none. By default, as before.
     fix_leaks : bool
         Of a split that is given, move each group that is in several to the earliest.
     dry_run : bool
@@ -197,11 +197,11 @@ def prepare(
     shard_format : str
         `npy`; `png`, without loss; or `jpeg:95`, with a quality of 1 to 100.
     survey : Survey, optional
-        What stands beside photographs and says where they were taken; as before unless given.
+        What is beside photographs and says where they were taken; as before unless given.
     progress : `bar` or callable, optional
         Show a bar; or what wraps the iterator over the results, and takes it and their number.
     say : callable, optional
-        Told, in a line, whom the run waits for; the log `granpipe` unless given.
+        Called with a line on what the run waits for; by default, the log `granpipe`.
 
     Returns
     -------

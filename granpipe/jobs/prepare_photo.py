@@ -82,7 +82,7 @@ class Job:
     record : Record or None
         What is recorded of it under the same settings.
     array_version : str
-        The version in which its array stands there; empty where it does not.
+        The version in which its array is there; empty where it does not.
     is_trusted : bool
         That is the version recorded, and the array need not be read.
     """

@@ -176,7 +176,7 @@ class PrepareRun:
             self.photos.reject(name, result)
 
     def _stands(self, job: Job) -> bool:
-        """Return whether a photograph's array stands there as recorded."""
+        """Return whether a photograph's array is there as recorded."""
         record = self.index.record(job.photo.path)
         if not record or record.array_sha256 == WITHOUT_ARRAY or self.options.force:
             return False

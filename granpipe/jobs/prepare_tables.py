@@ -65,9 +65,9 @@ class PrepareTables:
     drop : sequence of str
         Which flags are left out.
     has_alike : bool
-        Near-duplicates are told, also without a split.
+        Near-duplicates are listed, also without a split.
     survey : mapping
-        What stands beside photographs; empty where nothing does.
+        What is beside photographs; empty where nothing is.
     has_conflicts : bool
         Labels were compared with what is declared of fields.
     """

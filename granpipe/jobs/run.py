@@ -1,7 +1,7 @@
 """One run: it brings the arrays of a dataset in line with what is wanted.
 
-prepare, augment and the online worker are such runs. Each looks at what stands in OUTPUT, plans,
-works, takes the results into the ledger, verifies that every array stands as recorded, and
+prepare, augment and the online worker are such runs. Each looks at what is in OUTPUT, plans,
+works, takes the results into the ledger, verifies that every array is as recorded, and
 finishes: deletes what is not wanted, writes the tables, and last dataset.json.
 """
 
@@ -72,7 +72,7 @@ class Run:
     ----------
     ledger : Ledger
     index : Index
-        The ledger's. Its table `wanted` names the arrays that are to stand there in the end.
+        The ledger's. Its table `wanted` names the arrays that are to be there in the end.
     store : Store
         The dataset; held by this run alone from `plan` on.
     verifies : bool
@@ -114,7 +114,7 @@ class Run:
             self._stack.close()
             self.ledger.close()
 
-    # What stands there
+    # What is there
 
     def look(self, wanted: str = "SELECT name FROM wanted", table: str = "listed") -> None:
         """List the folders of the arrays of a query, and of all that are recorded."""
@@ -134,16 +134,16 @@ class Run:
                 yield entry.path, entry.version
 
     def count_standing(self) -> int:
-        """Return how many arrays of ours stood there before the run."""
+        """Return how many arrays of ours were there before the run."""
         query = "SELECT count(*) FROM ours JOIN listed ON path = fold(name || suffix())"
         return int(self.index.value(query))
 
     def count_unwanted(self) -> int:
-        """Return how many arrays of ours stand there that are not wanted."""
+        """Return how many arrays of ours are there that are not wanted."""
         return int(self.index.value(f"SELECT count(*) FROM ({UNWANTED})"))
 
     def has_bytes(self, name: str, sha256: str) -> bool:
-        """Return whether an array stands there with these bytes."""
+        """Return whether an array is there with these bytes."""
         return array_digest(self.store, self.index.path_of(name)) == sha256
 
     def unwanted(self) -> list[str]:
@@ -228,7 +228,7 @@ class Run:
         self.ledger.add(name, record, is_held=self.lock is not None)
 
     def verify(self, make_again: Callable[[], None]) -> None:
-        """Look whether every wanted array stands there as recorded, if this run wrote any.
+        """Look whether every wanted array is there as recorded, if this run wrote any.
 
         A worker of an ended run, or somebody else, may have written one in the meantime.
 
@@ -249,7 +249,7 @@ class Run:
         raise DatasetError(f"{self.store.url}: another program writes arrays here; stop it")
 
     def has_table(self, name: str) -> bool:
-        """Return whether a table stands there as the last run wrote it."""
+        """Return whether a table is there as the last run wrote it."""
         version = self.table_versions().get(name, "")
         noted = self.ledger.noted("tables") or {}
         return bool(version) and noted.get(name, [""])[0] == version

@@ -40,7 +40,7 @@ class Screening:
     is_split : bool
         A split by likeness writes it anyway.
     made_of : str
-        Stands for what alike.csv is made of, once it is known.
+        Identifies what alike.csv is made of, once it is known.
     """
 
     drop: tuple[str, ...]
@@ -69,8 +69,8 @@ class Screening:
 
     def notes(self) -> dict[str, Any]:
         """Return what the ledger is to keep."""
-        told = {SCREENED: self.made_of} if self.alike else {}
-        return told | ({DROPPED: list(self.drop)} if self.drop else {})
+        noted = {SCREENED: self.made_of} if self.alike else {}
+        return noted | ({DROPPED: list(self.drop)} if self.drop else {})
 
     def leave_out(self, run: Run, photos: PhotoIndex) -> None:
         """Reject photographs with a flag, and all but the sharpest of those that look alike."""

@@ -1,4 +1,4 @@
-"""What a worker does for `map`: one photograph -> what its EXIF tells, and a thumbnail."""
+"""What a worker does for `map`: one photograph -> what its EXIF says, and a thumbnail."""
 
 import base64
 import io
@@ -15,7 +15,7 @@ from granpipe.photo.letterbox import fit
 from granpipe.photo.opening import MAX_PIXELS, open_photo
 from granpipe.stores.protocol import Entry, Store
 
-_HEAD = 1 << 17  # an EXIF block has 64 KB at most, and a colour profile may stand before it
+_HEAD = 1 << 17  # an EXIF block has 64 KB at most, and a colour profile may be before it
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ class SeePhoto:
         return self.source.ahead
 
     def __call__(self, job: Job) -> tuple[Capture, str]:
-        """Return what the photograph's EXIF tells, and its thumbnail, which may be empty."""
+        """Return what the photograph's EXIF says, and its thumbnail, which may be empty."""
         return self.work(job, self.fetch(job))
 
     def sample(self, job: Job) -> tuple[Store, str]:
@@ -116,9 +116,9 @@ class SeePhoto:
 
 
 def _tells_all(head: bytes) -> bool:
-    """Tell whether a photograph's first bytes hold its EXIF block, or show that there is none.
+    """Return whether a photograph's first bytes hold its EXIF block, or show that there is none.
 
-    A JPEG's blocks all stand before its pixels; where these begin in time, no block is missing.
+    A JPEG's blocks are all before its pixels; where these begin in time, no block is missing.
     """
     try:
         return open_photo(head).format in {"JPEG", "MPO"}

@@ -29,7 +29,7 @@ def settle(
         By name, the lines of each table; dataset.json, or shards.json, last. A table of ours that
         is not among them is deleted.
     notes : mapping
-        What the ledger keeps beside the versions of the tables. Of these `state` stands for all
+        What the ledger keeps beside the versions of the tables. Of these `state` identifies all
         that the tables say beside the records: where it is as before, and nothing else has
         changed, they are not made again.
     keep : str
@@ -51,7 +51,7 @@ def settle(
 
 
 def _is_settled(run: Run, tables: Collection[str], notes: Mapping[str, Any]) -> bool:
-    """Return whether all stands there as the last run left it, and is to be as it was then."""
+    """Return whether all is there as the last run left it, and is to be as it was then."""
     versions, noted = run.table_versions(), run.ledger.noted("tables") or {}
     return (
         not run.verifies

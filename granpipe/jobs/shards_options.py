@@ -14,7 +14,7 @@ from granpipe.stores.protocol import Store
 from granpipe.stores.urls import join
 
 SHARD_SIZE = 1000
-"""Samples of a shard, about, unless told otherwise."""
+"""Samples of a shard, about, by default."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,7 +40,7 @@ class Shortcuts:
     Attributes
     ----------
     key : str
-        Stands for all that decides on them.
+        Identifies all that decides on them.
     rows : sequence of Shortcut
     """
 

@@ -14,7 +14,7 @@ from granpipe.errors import DatasetError, OptionError
 from granpipe.stores.protocol import Store
 
 GIVEN, FIXED = "given", "given, leaks fixed"
-"""What stands for shares where every photograph has a split."""
+"""What is written for shares where every photograph has a split."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ class Plan:
 
     @property
     def settings(self) -> dict[str, Any]:
-        """What dataset.json tells of it."""
+        """What dataset.json says of it."""
         fixes = {"fix_leaks": True} if self.fix_leaks else {}
         split = str(self.shares or GIVEN)
         settings = {"split": split, "together": str(self.together), "seed": self.seed, **fixes}
@@ -103,7 +103,7 @@ def padded(noted: Sequence[str]) -> list[str]:
 
 
 def plan_sides(wish: Wish, noted: Sequence[str]) -> Plan | None:
-    """Return how sides are dealt, by what is wished and by the ledger's line; None for no sides.
+    """Return how sides are dealt, by what is wished and by the ledger's line; None for no split.
 
     Raises
     ------
@@ -136,7 +136,7 @@ def plan_sides(wish: Wish, noted: Sequence[str]) -> Plan | None:
 
 
 def check_no_sides(store: Store) -> None:
-    """Raise DatasetError where a table holds sides and nothing tells how they were dealt."""
+    """Raise DatasetError where a table holds sides and nothing says how the split was made."""
     try:
         has_sides = any(row["split"] in SIDES for row in each_row(store, LABELS, ("split",)))
     except (DatasetError, FileNotFoundError):

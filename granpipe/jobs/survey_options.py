@@ -1,4 +1,4 @@
-"""What stands beside photographs and says where they were taken: as asked for, or as before."""
+"""What is beside photographs and says where they were taken: as asked for, or as before."""
 
 import os
 from collections.abc import Sequence

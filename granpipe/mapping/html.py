@@ -1,4 +1,4 @@
-"""The map as an HTML page: what the page is told of the photographs."""
+"""The map as an HTML page: what the page shows of the photographs."""
 
 import re
 from array import array
@@ -51,7 +51,7 @@ def write_html(sightings: Sightings, options: Options) -> Iterator[str]:
 
 
 class _Names:
-    """Names that many photographs share, each with the number that stands for it in the page.
+    """Names that many photographs share, each with its number in the page.
 
     Attributes
     ----------
@@ -84,7 +84,7 @@ class _Names:
         self.sides = {side: k for k, side in enumerate(_in_order(sides))} if sides - {""} else {}
 
     def points(self, sightings: Sightings) -> Iterator[list[Any]]:
-        """Yield what the page is told of each photograph with a position."""
+        """Yield what the page shows of each photograph with a position."""
         for one in sightings:
             capture, place = one.capture, one.capture.position
             if place is None:
@@ -114,11 +114,11 @@ class _Names:
                 yield number, one.field.name, one.field.crop
 
     def missing(self, sightings: Sightings) -> Iterator[list[Any]]:
-        """Yield what the page is told of each photograph without a position."""
+        """Yield what the page shows of each photograph without a position."""
         for one in sightings:
             if one.capture.position is None:
-                told = one.capture.verdict, one.capture.detail
-                yield [one.photo.source, self.labels[one.photo.label], *told]
+                why = one.capture.verdict, one.capture.detail
+                yield [one.photo.source, self.labels[one.photo.label], *why]
 
 
 def _numbered(names: Iterable[str]) -> dict[str, int]:

@@ -1,6 +1,6 @@
 """The map as KML 2.2 (OGC 07-147r2), for Google Earth: a folder a class, a placemark a photograph.
 
-A class without any position has an empty folder. Elements stand in the order of OGC's schema.
+A class without any position has an empty folder. Elements are in the order of OGC's schema.
 """
 
 import html
@@ -48,7 +48,7 @@ def _lines(sightings: Sightings, options: Options) -> Iterator[str]:
 
 
 def _by_label(sightings: Sightings) -> dict[str, list[range]]:
-    """Return where the photographs of each label stand, in runs of at most so many."""
+    """Return where the photographs of each label are, in runs of at most so many."""
     runs: dict[str, list[range]] = {}
     for number, one in enumerate(sightings):
         known = runs.setdefault(one.photo.label, [])
@@ -105,13 +105,13 @@ def _placemark(one: Sighting, place: Position, style: int, options: Options) -> 
 
 
 def _description(one: Sighting, cells: dict[str, object], options: Options) -> str:
-    """Return what a reader is told, as HTML: names are text in it."""
-    told = [
+    """Return what a reader sees, as HTML: names are text in it."""
+    texts = [
         one.photo.source,
         *(f"{name}: {cells[name]}" for name in _TOLD if cells.get(name) is not None),
     ]
     # $[name] would be replaced by another element's text.
-    lines = [html.escape(shown(text)).replace("$", "&#36;") for text in told]
+    lines = [html.escape(shown(text)).replace("$", "&#36;") for text in texts]
     if address := options.link_to(one.photo.source):
         lines.insert(0, f'<img src="{html.escape(address)}" width="320" alt="">')
     return "<br>\n".join(lines)

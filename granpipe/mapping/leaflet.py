@@ -71,6 +71,6 @@ def linked_leaflet() -> list[Part]:
 
 
 def inline(kind: str, text: str, attributes: str = "") -> Part:
-    """Return a style or script that stands in the page itself."""
+    """Return a style or script inside the page itself."""
     digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
     return Part(kind, f"'sha256-{digest}'", f"<{kind}{attributes}>{text}</{kind}>")

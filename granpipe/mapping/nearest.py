@@ -1,4 +1,4 @@
-"""How far a photograph that is held out stands from the nearest one of training."""
+"""How far a photograph that is held out is from the nearest one of training."""
 
 import math
 from array import array
@@ -16,7 +16,7 @@ _AT_ONCE = 4_000_000  # products
 def nearest_training(sightings: Iterable[Sighting]) -> dict[int, float]:
     """Return the distance to the nearest photograph of training, in metres along the ground.
 
-    Of those, by their number, that have a position and stand on another side than train, where
+    Of those, by their number, that have a position and are in another split than train, where
     any of training has a position.
     """
     numbers = array("q")

@@ -36,7 +36,7 @@ _KINDS = {
     "Polygon": (AREA, 2),
     "MultiPolygon": (AREA, 3),
 }
-"""What each geometry of GeoJSON is, and how deep its positions stand in lists."""
+"""What each geometry of GeoJSON is, and how deep its positions are in lists."""
 
 
 def read_overlays(files: Iterable[str | os.PathLike[str]]) -> tuple[Shape, ...]:
@@ -45,7 +45,7 @@ def read_overlays(files: Iterable[str | os.PathLike[str]]) -> tuple[Shape, ...]:
     Parameters
     ----------
     files : iterable of str or Path
-        Files or s3:// URLs; what they hold tells GeoJSON from KML.
+        Files or s3:// URLs; what they hold shows whether it is GeoJSON or KML.
 
     Raises
     ------
@@ -172,10 +172,10 @@ def _check_system(crs: Any) -> None:
 
 def _name_of(feature: dict[str, Any]) -> str:
     properties = feature.get("properties")
-    told = {"id": feature.get("id")}
+    by_name = {"id": feature.get("id")}
     if isinstance(properties, dict):
-        told |= {key.lower(): value for key, value in properties.items()}
-    names = (told.get(key) for key in _NAMES)
+        by_name |= {key.lower(): value for key, value in properties.items()}
+    names = (by_name.get(key) for key in _NAMES)
     return next((str(one) for one in names if isinstance(one, str | int) and str(one)), "")
 
 

@@ -1,7 +1,7 @@
 """The page that `granpipe map` writes: one HTML file, drawn by Leaflet through folium.
 
 folium renders the map without photographs and never sees a name, a label or an EXIF text, because
-branca compiles what it renders a second time as a Jinja template. The photographs stand beside it
+branca compiles what it renders a second time as a Jinja template. The photographs are beside it
 as one block of JSON, which the scripts in web/ read and write out as text.
 """
 
@@ -18,7 +18,7 @@ PANEL = (
     *("data.js", "text.js", "symbols.js", "search.js", "filter.js", "card.js", "legend.js"),
     *("days.js", "countries.js", "table.js", "lists.js", "save.js", "panel.js"),
 )
-"""What stands beside the map and needs no Leaflet; a module stands behind those that it imports."""
+"""What is beside the map and needs no Leaflet; a module comes after those that it imports."""
 MAP = (
     *("place.js", "painting.js", "land.js", "grid.js", "stacks.js", "dots.js", "names.js"),
     *("sheet.js", "measures.js", "ruler.js", "overlay.js", "popup.js", "fit.js", "address.js"),

@@ -21,17 +21,17 @@ SIDE_COLUMNS = ["group", "split"]
 
 LATER_COLUMNS = ["direction_ref", "utc_offset_from", "accuracy", "dop", "position_from"]
 LATER_COLUMNS += ["field", "field_distance", "field_crop", "field_sure"]
-"""Columns that came later: they stand last, so that no other moves."""
+"""Columns that came later: they come last, so that no other moves."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sighting:
-    """A photograph, what its EXIF tells, and what the page shows beside it.
+    """A photograph, what its EXIF says, and what the page shows beside it.
 
     Attributes
     ----------
     photo, capture : Photo, Capture
-        The photograph, and what its EXIF tells.
+        The photograph, and what its EXIF says.
     thumbnail : str
         A JPEG file in base64, or empty.
     split, group : str
@@ -60,7 +60,7 @@ class Options:
     title : str
         What the photographs are called together.
     links : str or None
-        What stands before a source in a link to a photograph, percent-encoded; None for no links.
+        What comes before a source in a link to a photograph, percent-encoded; None for no links.
     offline : bool
         The page opens on outlines, and not on satellite tiles.
     redact : int or None

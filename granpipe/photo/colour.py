@@ -51,7 +51,7 @@ def _transform(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform | None:
 
 
 def _changes_nothing(transform: ImageCms.ImageCmsTransform) -> bool:
-    """Tell whether a profile is sRGB in effect, whatever it is called."""
+    """Return whether a profile is sRGB in effect, whatever it is called."""
     cube = np.array(np.meshgrid(_CUBE, _CUBE, _CUBE), np.uint8).reshape(3, -1, 1).T.copy()
     after = ImageCms.applyTransform(Image.fromarray(cube), transform)
     return bool(np.abs(np.asarray(after).astype(int) - cube).max() <= 2)

@@ -20,7 +20,7 @@ _UNSPECIFIED = 2  # as in ITU-T H.273
 
 @dataclass(frozen=True, slots=True)
 class Details:
-    """What stands in the file of an opened picture.
+    """What is in the file of an opened picture.
 
     Attributes
     ----------
@@ -103,7 +103,7 @@ def details_of(image: Image.Image, data: bytes = b"") -> Details:
     ----------
     image : PIL.Image.Image
     data : bytes
-        The file of a picture that something else opened; without it, what Pillow tells is all.
+        The file of a picture that something else opened; without it, what Pillow says is all.
     """
     details: Details | None = getattr(image, "details", None)
     if details is None:
@@ -124,7 +124,7 @@ def read_details(image: Image.Image, data: bytes) -> Details:
     image : PIL.Image.Image
         The picture, opened.
     data : bytes
-        Its file; without it, what Pillow tells is all.
+        Its file; without it, what Pillow says is all.
     """
     info = image.info
     exif, xmp = info.get("exif"), info.get("xmp")

@@ -1,4 +1,4 @@
-"""What a photograph's EXIF block tells: position, capture time, camera; XMP, where it was else.
+"""What a photograph's EXIF block says: position, capture time, camera; XMP, where it was else.
 
 Tag numbers and meanings are those of Exif 2.32 (CIPA DC-008), sections 4.6.4 to 4.6.6.
 """
@@ -53,8 +53,8 @@ class Capture:
     utc_offset_from: str = ""
 
     def __reduce__(self) -> tuple[Any, ...]:  # a third of the time that a dataclass takes
-        told = self.verdict, self.detail, self.position, self.taken_at, self.utc_offset
-        return Capture, (*told, self.make, self.model, self.utc_offset_from)
+        values = self.verdict, self.detail, self.position, self.taken_at, self.utc_offset
+        return Capture, (*values, self.make, self.model, self.utc_offset_from)
 
 
 def read_capture(image: Image.Image, file_bytes: bytes | None = None) -> Capture:

@@ -210,7 +210,7 @@ def _datum_note(gps: dict[str, Any]) -> str:
 
 
 def numbers_of(tag: Any) -> list[float | None]:
-    """Return a tag's numbers; None stands for a fraction over 0, NaN for text that is no number."""
+    """Return a tag's numbers; None means a fraction over 0, NaN for text that is no number."""
     values = getattr(tag, "values", [])
     if not isinstance(values, str | bytes):
         return [_number(value) for value in values]

@@ -45,7 +45,7 @@ class Container:
     exif : bytes
         The TIFF block of its EXIF.
     remark_types : tuple of int
-        Where the types of EXIF and XMP items stand in the file.
+        Where the types of EXIF and XMP items are in the file.
     mends : tuple of tuple
         Places in the file, and what is to be written there so that no decoder stops at a brand, or
         at a property that is damaged and makes no pixels.
@@ -133,5 +133,5 @@ def _exif(data: bytes, meta: Meta) -> bytes:
         if block.startswith((b"II*\0", b"MM\0*")):
             return block
         places = (content.find(mark, 0, 64) for mark in (b"II*\0", b"MM\0*"))
-        return content[max(4, *places) :]  # what is no block is told from what is not there
+        return content[max(4, *places) :]  # what is no block differs from what is not there
     return b""

@@ -1,9 +1,9 @@
-"""Decode a JPEG so that damage among its coefficients shows, of which libjpeg tells nobody.
+"""Decode a JPEG so that damage among its coefficients shows, which libjpeg does not report.
 
 Behind a damaged Huffman code others mostly fit by chance, until the pixels are complete too early,
 or not with the bytes that there are. So the decoder is given each stretch of codes up to the next
 marker, the last bytes one by one until it does not take one, and then some spare ones: where it
-begins to look for a marker, and so takes whatever comes, tells where its pixels ended.
+begins to look for a marker, and so takes whatever comes, shows where its pixels ended.
 """
 
 import re
@@ -104,7 +104,7 @@ def _before_fill(data: bytes, start: int, end: int) -> int:
 
 
 def _find_markers(data: bytes, place: int) -> Iterator[int]:
-    """Yield where markers stand among codes, as `_MARKER` finds them, and faster."""
+    """Yield where markers are among codes, as `_MARKER` finds them, and faster."""
     values = np.frombuffer(data, np.uint8)
     for start in range(place, len(data) - 1, _BLOCK):
         some = values[start : start + _BLOCK + 1]

@@ -30,10 +30,10 @@ _SELDOM = frozenset(" ".join((_PICTURES, _TEXTS, _MAPS, _DATA, _PROGRAMS)).split
 _NO_PHOTOS = ("thumbs.db",)
 
 HEAD = 64
-"""How many first bytes tell what a file is."""
+"""How many first bytes show what a file is."""
 
 HEAD_OF_TIFF = 1 << 16
-"""How many first bytes tell whether a TIFF is a raw photograph."""
+"""How many first bytes show whether a TIFF is a raw photograph."""
 
 _ENDING = re.compile(r"\.[a-z0-9]{1,9}")
 _BMP_HEADERS = {12, 16, 40, 52, 56, 64, 108, 124}
@@ -41,7 +41,7 @@ _SIGNATURES = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", *PREFIXES)
 
 
 def is_photo(path: str) -> bool:
-    """Tell whether a path, with forward slashes, is named like a photograph.
+    """Return whether a path, with forward slashes, is named like a photograph.
 
     >>> is_photo("corn/IMG_1.JPG"), is_photo("corn/.jpg"), is_photo("corn.jpg/a")
     (True, False, False)

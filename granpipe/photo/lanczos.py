@@ -54,7 +54,7 @@ def scale(
     sides : tuple of int
         Width and height wanted, in pixels.
     area : tuple of float, optional
-        Left, top, right and bottom of what is to be shown, in pixels; all of it unless given.
+        Left, top, right and bottom of what is to be shown, in pixels; by default, all of it.
 
     Returns
     -------
@@ -77,7 +77,7 @@ def scale(
 def _gains(
     picture: Image.Image, sides: tuple[int, int], area: tuple[float, float, float, float]
 ) -> bool:
-    """Tell whether a picture is scaled better here than by Pillow."""
+    """Return whether a picture is scaled better here than by Pillow."""
     width, height = sides
     left, top, right, bottom = area
     return (
@@ -108,7 +108,7 @@ def _narrow(picture: Image.Image, parts: list[_Part], width: int) -> Floats:
 
 
 def _levels(numbers: Floats) -> Floats:
-    """Make numbers whole levels, 0 to 255, where they stand."""
+    """Make numbers whole levels, 0 to 255, where they are."""
     np.rint(numbers, out=numbers)
     return np.clip(numbers, 0, 255, out=numbers)
 

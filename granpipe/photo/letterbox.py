@@ -48,7 +48,7 @@ class Box:
 
 
 def content_box(width: int, height: int, size: int) -> Box:
-    """Return where a picture stands in a square canvas.
+    """Return where a picture is in a square canvas.
 
     Parameters
     ----------
@@ -80,7 +80,7 @@ def _centred(width: int, height: int, size: int) -> Box:
 
 
 def content(array: Pixels, box: Box) -> Image.Image:
-    """Return what stands in a box of an array, as a picture."""
+    """Return what is in a box of an array, as a picture."""
     return Image.fromarray(array[box.top : box.bottom, box.left : box.right])
 
 
@@ -98,18 +98,18 @@ def letterbox(
     image, size, fill, max_memory
         As for `fit`; the padding has the fill colour, too.
     canvas : ndarray of shape (size, size, 3), uint8, optional
-        All of the fill colour, to be drawn on and returned; a new one unless given.
+        All of the fill colour, to be drawn on and returned; by default, a new one.
 
     Returns
     -------
     array : ndarray of shape (size, size, 3), uint8
         Rows from the top, channels R G B.
     box : Box
-        Where the photograph stands in the array.
+        Where the photograph is in the array.
     sides : tuple of int
         Width and height of the upright photograph, before it was scaled.
     picture : PIL.Image.Image
-        What stands in the box, RGB; as `content` returns it, which takes longer.
+        What is in the box, RGB; as `content` returns it, which takes longer.
 
     Raises
     ------

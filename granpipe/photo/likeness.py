@@ -1,6 +1,6 @@
 """What a picture looks like, in 256 bits that survive other bytes of the same picture.
 
-A bit tells whether one of the lowest frequencies of a small grey picture is above their median, as
+A bit says whether one of the lowest frequencies of a small grey picture is above their median, as
 in PDQ (Facebook, 2019). All products and sums are whole numbers below 2**53, so that no rounding,
 and no other order of additions, makes other bits on another machine.
 """
@@ -135,7 +135,7 @@ def _waves(before: float, after: float) -> NDArray[np.float64]:
 
 
 def _inside(picture: Grey) -> Grey | None:
-    """Return what stands inside a frame or between bars of one colour; None without any."""
+    """Return what is inside a frame or between bars of one colour; None without any."""
     edges = (picture[0], picture[-1], picture[:, 0], picture[:, -1])
     if all(np.ptp(edge) > _FRAME_LEVELS for edge in edges):
         return None

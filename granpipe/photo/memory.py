@@ -6,7 +6,7 @@ from granpipe.errors import PhotoError
 from granpipe.photo.details import details_of
 
 MAX_MEMORY = 700_000_000
-"""Bytes that decoding one photograph may take, unless told otherwise."""
+"""Bytes that decoding one photograph may take, by default."""
 
 # Buffers of 4 bytes a pixel that were measured at the peak, from opening to the small picture.
 _BUFFERS = {"WEBP": 4, "AVIF": 3, "HEIF": 3, "TIFF": 2}

@@ -78,9 +78,9 @@ def unknown_property(data: bytes, meta: Meta) -> str:
 
 
 def read_code_points(colours: bytes) -> tuple[int, int, int, int] | None:
-    """Return primaries, transfer, matrix and range in the contents of `colr`, if they stand there.
+    """Return primaries, transfer, matrix and range in the contents of `colr`, if they are there.
 
-    None stands for ones that are cut off or that H.273 reserves, too.
+    None means ones that are cut off or that H.273 reserves, too.
     """
     if colours[:4] != b"nclx" or len(colours) < _LEAST_COLOURS[b"nclx"]:
         return None

@@ -31,7 +31,7 @@ from granpipe.photo.unread import (
 )
 
 MAX_PIXELS = 200_000_000
-"""Pixels of the largest photograph that is decoded, unless told otherwise."""
+"""Pixels of the largest photograph that is decoded, by default."""
 
 # Other formats stay shut, whatever a file is called: Pillow would run Ghostscript for EPS, and
 # while it opens a GIF it makes room for whatever frame that claims. MPO, which some phones write,

@@ -78,9 +78,9 @@ ADOBE_RGB = Colours((*_D65, 0.64, 0.33, 0.21, 0.71, 0.15, 0.06), 563 / 256)
 
 
 def coded_colours(primaries: int, transfer: int, matrix: int = 0) -> Colours | None:
-    """Return the colours that code points of H.273 stand for, or None for those of sRGB.
+    """Return the colours that code points of H.273 mean, or None for those of sRGB.
 
-    Unspecified and reserved points stand for sRGB.
+    Unspecified and reserved points mean sRGB.
 
     Raises
     ------

@@ -23,7 +23,7 @@ _ASKED = frozenset(
 _SIZES = {3: 2, 4: 4, 5: 8, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8}  # of a value, in bytes
 _WIDTHS = {1: 1, 2: 1, 6: 1, 7: 1, 16: 8, 17: 8} | _SIZES
 _LONG_OF_8 = {16: "Q", 17: "q"}
-# What stands before an orientation in a table and makes no pixels, with what it says by default.
+# What comes before an orientation in a table and makes no pixels, with what it says by default.
 _REMARKS = {254: 0, 255: 1, 263: 1, 264: 0, 265: 0, 266: 1, 269: 0, 270: 0, 271: 0, 272: 0, 274: 1}
 _MOST_VALUES, _MOST_TAGS, _MOST_NUMBERS = 64, 4096, 200_000
 _MOST_SHARED = 4  # times that a byte of the file belongs to the value of a tag
@@ -160,7 +160,7 @@ def entries(data: bytes, start: int | None = None) -> Iterator[tuple[int, int, i
     data : bytes
         The file.
     start : int, optional
-        Where the table is; the first one unless given.
+        Where the table is; by default, the first.
 
     Raises
     ------

@@ -56,7 +56,7 @@ def read_time(tags: dict[str, Any], lon: float | None = None) -> tuple[str, str,
             continue
         moment, zone = _parsed(text)
         if moment is None:
-            return "", "", ""  # a scan's own time would be told for that of the photograph
+            return "", "", ""  # a scan's own time would pass for the photograph's
         zone = _offset(text_of(tags.get(offset))) or zone
         if zone:
             return moment.isoformat(), zone, "exif"

@@ -79,7 +79,7 @@ def _product(one: Matrix, other: Matrix) -> Matrix:
 def _cut(edges: Edges, matrix: Matrix, clap: bytes) -> Edges | None:
     """Return, in coded pixels, what a clean aperture leaves of a part that is turned already.
 
-    None stands for one that is damaged, is empty or leaves the picture.
+    None means one that is damaged, is empty or leaves the picture.
     """
     left, top, right, bottom = edges
     a, b, c, d = matrix

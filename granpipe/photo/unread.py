@@ -1,6 +1,6 @@
 """What a file is whose picture Pillow does not read, in words; and its picture without remarks.
 
-`describe` tells what is merely unknown from what is damaged, of a file that did not open; `simpler`
+`describe` parts what is merely unknown from what is damaged, of a file that did not open; `simpler`
 leaves out of a file what is no part of its picture, for another try. The others tell what decoders
 pass over in silence.
 """
@@ -265,7 +265,7 @@ def _describe_container(data: bytes, reads_heic: bool) -> str:
 def unknown_need(container: Container) -> str:
     """Return what a HEIC or AVIF file has that nobody here can read, though it must be; or nothing.
 
-    It is told where the picture did not open or decode, since some decoders know more than others.
+    It is said where the picture did not open or decode, since some decoders know more than others.
     """
     kind = container.unknown
     return kind and f"has the property {kind!r}, which has to be read and is not known"

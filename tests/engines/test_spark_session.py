@@ -9,7 +9,7 @@ import time
 import pytest
 
 from granpipe.commands import options
-from granpipe.engines.spark_jobs import told
+from granpipe.engines.spark_jobs import line_of
 
 from clusters import free_port, skip_without_spark
 from conftest import picture, save
@@ -74,9 +74,9 @@ def test_a_master_or_a_server_that_nobody_is_is_told_at_once(start, tmp_path):
 
 def test_what_ended_a_job_is_one_line():
     own = "Traceback\n  File\ngranpipe.errors.DatasetError: s3://lake: is full; fix that\n\tat java"
-    assert told(RuntimeError(own)) == "s3://lake: is full; fix that"
-    assert "PYSPARK_PYTHON" in told(RuntimeError('Cannot run program "python9": error=2'))
-    assert told(ValueError()) == "ValueError"
+    assert line_of(RuntimeError(own)) == "s3://lake: is full; fix that"
+    assert "PYSPARK_PYTHON" in line_of(RuntimeError('Cannot run program "python9": error=2'))
+    assert line_of(ValueError()) == "ValueError"
 
 
 def test_a_log_tells_how_far_a_run_is_also_while_nothing_comes(monkeypatch, capsys):

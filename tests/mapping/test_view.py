@@ -194,23 +194,23 @@ def test_fit_of_a_class_across_the_date_line_is_near(visit, tmp_path):
     assert visit.state("drawn") == 2
 
 
-# Sides
+# Splits
 
 
 def test_sides_have_a_legend_a_table_and_a_line_in_the_popup(visit, days):
     visit = visit(days)
-    assert visit.texts("#side-legend bdi") == ["train", "validation", "test", "no side"]
+    assert visit.texts("#side-legend bdi") == ["train", "validation", "test", "no split"]
     assert visit.texts("#side-legend .number") == ["2 / 2", "3 / 3", "2 / 2", "3 / 3"]
     table(visit)
     assert table(visit, 1) == {
-        "corn": {"train": "2", "validation": "3", "test": "2", "no side": "0"},
-        "rice": {"train": "0", "validation": "0", "test": "0", "no side": "3"},
+        "corn": {"train": "2", "validation": "3", "test": "2", "no split": "0"},
+        "rice": {"train": "0", "validation": "0", "test": "0", "no split": "3"},
     }
     visit.page.locator("#side-legend button").nth(3).click()
     assert visit.state("shown") == 7
     visit.state("open(1)")
     facts = dict(zip(visit.texts(".card dt"), visit.texts(".card dd"), strict=True))
-    assert (facts["Side"], facts["Training"]) == ("test", "nearest 2.5 km away")
+    assert (facts["Split"], facts["Training"]) == ("test", "nearest 2.5 km away")
     assert facts["Group"] == "g00000000000000aa"
 
 
@@ -227,7 +227,7 @@ def test_without_sides_nothing_speaks_of_them(visit, season):
     visit = visit(season)
     assert visit.page.locator("#sides").is_hidden()
     visit.state("open(1)")
-    assert not {"Side", "Group", "Training"} & set(visit.texts(".card dt"))
+    assert not {"Split", "Group", "Training"} & set(visit.texts(".card dt"))
 
 
 # The list
@@ -324,7 +324,7 @@ def test_enter_shows_a_place_where_no_photograph_is(visit, days):
     visit.unfold("find")
     visit.page.fill("#query", "48.2, 11.6")
     settle(visit)
-    assert visit.texts("#found") == ["None there; Enter shows the place."]
+    assert visit.texts("#found") == ["No photograph there; press Enter to show the place."]
     visit.page.keyboard.press("Enter")
     visit.page.wait_for_timeout(500)
     assert visit.state("map.getCenter().lat") == pytest.approx(48.2, abs=0.01)

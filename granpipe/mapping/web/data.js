@@ -15,7 +15,7 @@
  *             sorted by source; null or a missing end is unknown
  * missing     [source, label index, verdict, detail] of the photographs without position
  * reasons     verdict -> what it means
- * links       what stands before a source in a link to it, or null for no links
+ * links       what comes before a source in a link to it, or null for no links
  * exports     links to what else was written beside the page, percent-encoded
  * picture     longer side of the thumbnails in pixels, or 0
  * bounds      [[south, west], [north, east]]; east exceeds 180 across the antimeridian; or null

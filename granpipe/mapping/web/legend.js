@@ -8,7 +8,7 @@ import { button, element, labelName, name, number, part } from './text.js';
 
 const SIDES = 5; // the first side's symbol; the first classes have those before
 
-// What the colours and symbols of the map stand for: kinds, which are classes or sides.
+// What the colours and symbols of the map mean: kinds, which are classes or sides.
 const paint = { bySide: false };
 const sideKinds = sides.map((side) => side + SIDES);
 export const kinds = () => (paint.bySide ? sideKinds : labels);

@@ -48,13 +48,13 @@ function update() {
     part('find').querySelector('.rows').replaceChildren(...growingList(hits, foundButton));
     listed = String(hits);
   }
-  part('found').textContent = isEmpty ? (hits.length > 0 ? '' : 'None in view.') : outcome(hits);
+  part('found').textContent = isEmpty ? (hits.length > 0 ? '' : 'No photographs in view.') : outcome(hits);
   part('save').disabled = hits.length === 0;
 }
 
 function outcome(hits) {
   const place = placeOf(filter.query);
-  if (hits.length === 0) return place ? 'None there; Enter shows the place.' : 'Nothing found.';
+  if (hits.length === 0) return place ? 'No photograph there; press Enter to show the place.' : 'Nothing found.';
   const away = hits.filter((i) => !viewed[i]).length;
   const beyond = away ? `; ${number(away)} of them not in view` : '';
   return `${number(hits.length)} found${beyond}.`;

@@ -56,7 +56,7 @@ function pager(turn, back) {
     button({ 'aria-label': 'Next photograph here' }, ['›'], () => turn(1)));
 }
 
-// The fan of where the camera looked stands between the dot and the popup where it looks up.
+// The fan of where the camera looked is between the dot and the popup where it looks up.
 function lift(i) {
   const direction = points[i][8];
   if (typeof direction !== 'number') return 0;

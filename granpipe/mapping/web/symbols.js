@@ -43,7 +43,7 @@ function outline(corners, turn) {
 
 const dark = matchMedia('(prefers-color-scheme: dark)');
 
-// The value of a property of page.css, where both themes stand.
+// The value of a property of page.css, where both themes are.
 export function themed(name) {
   return getComputedStyle(document.documentElement).getPropertyValue(`--${name}`);
 }

@@ -58,7 +58,7 @@ function byCountry(members) {
 
 function bySide(members) {
   const { counts } = crossed(members, (i) => sides[i]);
-  return table('Class by side', counts, [...data.sides.keys()], sideName);
+  return table('Class by split', counts, [...data.sides.keys()], sideName);
 }
 
 function table(caption, counts, columns, title) {
