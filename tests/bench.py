@@ -23,6 +23,7 @@ from pathlib import Path
 from bench_against import bench_against
 from bench_augment import bench_augment
 from bench_buckets import bench_buckets
+from bench_events import bench_events
 from bench_folds import bench_folds
 from bench_map import bench_map
 from bench_memory import bench_memory
@@ -49,6 +50,11 @@ def service(bench: Bench) -> None:
         bench_service(photographs_of(SMALL.draw(bench)), bench.new_folder())
 
 
+def events(bench: Bench) -> None:
+    if find_spec("confluent_kafka"):
+        bench_events(photographs_of(SMALL.draw(bench)), bench.new_folder())
+
+
 def memory(bench: Bench) -> None:
     bench_memory(bench.count(300_000))
 
@@ -70,6 +76,7 @@ TABLES: dict[str, Callable[[Bench], None]] = {
     "buckets": bench_buckets,
     "spark": spark,
     "service": service,
+    "events": events,
     "memory": memory,
     "split": bench_split,
     "folds": bench_folds,

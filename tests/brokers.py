@@ -1,5 +1,6 @@
 """Stand-ins for Kafka and Elasticsearch: noida-db, which speaks to both clients."""
 
+import json
 import shutil
 import socket
 import subprocess
@@ -7,6 +8,7 @@ import sys
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
@@ -82,24 +84,53 @@ def mock_cluster():
     return keeper, ",".join(f"{one.host}:{one.port}" for one in brokers.values())
 
 
-def send(servers: str, values: list[bytes]) -> None:
+def settings_of(variables: dict[str, str]):
+    """Return how the online path reaches Kafka with these variables."""
+    from granpipe.service.kafka_settings import read_kafka_settings
+
+    return read_kafka_settings(variables)
+
+
+def send(variables: dict[str, str], values: list[bytes]) -> None:
     """Send messages to the topic of the photographs, whatever they are."""
     from confluent_kafka import Producer
 
-    producer = Producer({"bootstrap.servers": servers})
+    settings = settings_of(variables)
+    producer = Producer({"bootstrap.servers": settings.servers})
     for value in values:
-        producer.produce("photographs", value, b"key")
+        producer.produce(settings.topic, value, b"key")
     assert producer.flush(10) == 0
 
 
-def events_waiting(servers: str) -> int:
+def received(variables: dict[str, str], count: int) -> list[dict]:
+    """Return the dead letters, once there are so many."""
+    from confluent_kafka import Consumer
+
+    settings, found = settings_of(variables), []
+    own = {"group.id": f"test-{uuid4().hex}", "auto.offset.reset": "earliest"}
+    reader = Consumer({"bootstrap.servers": settings.servers, "log_level": 0} | own)
+    reader.subscribe([settings.rejected_topic])
+
+    def are_all() -> bool:
+        messages = reader.consume(10, 0.5)
+        found.extend(json.loads(one.value()) for one in messages if not one.error())
+        return len(found) >= count
+
+    until(are_all, f"{count} dead letters", every=0)
+    reader.close()
+    return found
+
+
+def events_waiting(variables: dict[str, str]) -> int:
     """Return how many messages of a broker stand behind what the workers have committed."""
     from confluent_kafka import Consumer, TopicPartition
 
-    group = Consumer({"bootstrap.servers": servers, "group.id": "granpipe"})
-    numbers = group.list_topics("photographs", 10).topics["photographs"].partitions
-    ends = [group.get_watermark_offsets(TopicPartition("photographs", n), 10)[1] for n in numbers]
-    done = group.committed([TopicPartition("photographs", n) for n in numbers], 10)
+    settings = settings_of(variables)
+    own = {"group.id": settings.client.get("group.id", "granpipe"), "log_level": 0}
+    group, topic = Consumer({"bootstrap.servers": settings.servers} | own), settings.topic
+    numbers = group.list_topics(topic, 10).topics[topic].partitions
+    ends = [group.get_watermark_offsets(TopicPartition(topic, n), 10)[1] for n in numbers]
+    done = group.committed([TopicPartition(topic, n) for n in numbers], 10)
     group.close()
     return sum(max(0, end - max(0, one.offset)) for end, one in zip(ends, done, strict=True))
 

@@ -123,6 +123,17 @@ class Ledger:
         """Return whether another run has written the ledger since it was read."""
         return state_of(self.store) != self.state
 
+    def follow(self) -> bool:
+        """Take in the parts that others wrote since; False where all is to be read again."""
+        state = state_of(self.store)
+        new = sorted(state.keys() - self.state.keys())
+        if LEDGER in new or not self.state.items() <= state.items():
+            return False
+        for path in new:
+            self._read_part(path)
+        self.parts, self.state = sorted({*self.parts, *new}), state
+        return True
+
     def look_again(self) -> None:
         """Take what the store lists now, under this run's lock, for what this ledger knows."""
         self.state = state_of(self.store)
@@ -155,13 +166,11 @@ class Ledger:
         except FileNotFoundError as error:
             if self.has_moved():
                 raise MovedError from error
-            raise DatasetError(
-                f"{place}: a link that leads nowhere; remove it, then run again"
-            ) from error
+            why = f"{place}: a link that leads nowhere; remove it, then run again"
+            raise DatasetError(why) from error
         except OSError as error:
-            raise DatasetError(
-                f"{place}: {error.strerror or error}; fix that, then run again"
-            ) from error
+            why = f"{place}: {error.strerror or error}; fix that, then run again"
+            raise DatasetError(why) from error
 
     def _read(self) -> None:
         for path in self.parts:

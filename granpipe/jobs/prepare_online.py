@@ -1,60 +1,31 @@
 """Prepare photographs as they arrive, ahead of the `prepare` that will write the tables."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, suppress
-from dataclasses import dataclass
 from typing import Any
 
-from granpipe.dataset.ledger import Ledger, MovedError
+from granpipe.dataset.ledger import Ledger
 from granpipe.dataset.names import (
+    AUGMENTED,
     DESK,
     OWN,
     SETTINGS,
+    SUMMARY,
     array_path,
-    check_name,
-    is_array_path,
-    is_utf8,
     label_of,
     source_of,
 )
 from granpipe.dataset.record import WITHOUT_ARRAY, Record
-from granpipe.dataset.sources import Search, is_hidden, is_passed_over
 from granpipe.engines.processes import WorkerCrashed
 from granpipe.engines.protocol import Engine, Place
 from granpipe.errors import DatasetError, PhotoError, UnseenError
 from granpipe.jobs.prepare_photo import Job, Outcome, PreparePhoto, Settings
+from granpipe.jobs.survey import Prepared, Survey
 from granpipe.photo.memory import MAX_MEMORY
 from granpipe.photo.opening import MAX_PIXELS
 from granpipe.stores.protocol import Entry, Held, Store
 
 _MOST_PARTS = 100
-
-
-@dataclass(frozen=True, slots=True)
-class Prepared:
-    """What became of a photograph.
-
-    Attributes
-    ----------
-    source : str
-        Its path among the photographs.
-    record : Record or None
-        What the ledger records of it; None where it is rejected.
-    is_kept : bool
-        It was prepared before, and nothing was done.
-    reason, detail : str
-        Why it is rejected, as in rejected.csv.
-    """
-
-    source: str
-    record: Record | None
-    is_kept: bool = False
-    reason: str = ""
-    detail: str = ""
-
-    @property
-    def is_rejected(self) -> bool:
-        return bool(self.reason)
 
 
 class OnlinePreparer:
@@ -81,6 +52,7 @@ class OnlinePreparer:
         self.output = output
         self.engine = engine
         self._last: Ledger | None = None
+        self.survey = Survey(source, output)
         self._foreign: dict[str, set[str]] = {}
 
     def run(self, photos: Sequence[Entry]) -> list[Prepared]:
@@ -116,7 +88,7 @@ class OnlinePreparer:
         """Return the ledger, read again where another run has written it."""
         if self._last:
             self._last.store = held
-            if self._last.has_moved():
+            if not self._last.follow():
                 self._last.close()
                 self._last = None
         if not self._last:
@@ -129,7 +101,7 @@ class OnlinePreparer:
     def _judge(self, ledger: Ledger, source: str, settings: Settings) -> Prepared | None:
         """Return what is to be said without decoding anything; None for what is to be prepared."""
         try:
-            self._check(source)
+            self.survey.check(source)
         except PhotoError as error:
             return Prepared(source, None, reason=error.reason, detail=error.detail)
         record: Record | None = ledger.index.record(source)
@@ -147,14 +119,43 @@ class OnlinePreparer:
             return Prepared(source, None, reason="bad_name", detail=why)
         return None
 
-    def _check(self, source: str) -> None:
-        """Raise PhotoError for a path that is no photograph's, or has no array."""
-        check_name(source)
-        path = array_path(source)
-        if is_hidden(source) or is_passed_over(self.source, source):
-            raise PhotoError("bad_name", "is no photograph's name")
-        if why := self.output.refusal(path) or ("" if is_array_path(path) else "makes no path"):
-            raise PhotoError("bad_name", why)
+    def erase(self, photos: Mapping[str, str]) -> None:
+        """Delete the arrays of photographs that are gone, and their records, under the lock.
+
+        What `prepare` wrote of them is no longer true: dataset.json goes, and that of the copies.
+
+        Parameters
+        ----------
+        photos : mapping
+            The SHA-256 of each, by its path; one that is there is left alone.
+
+        Raises
+        ------
+        BusyError
+            Another run has the lock.
+        """
+        with self.output.hold(OWN, lambda line: None, is_brief=True) as lock:
+            ledger = self._ledger(lock.store)
+            gone = [
+                source
+                for source, sha256 in photos.items()
+                if self._is_ours(ledger, source, sha256) and not self.survey.is_there(source)
+            ]
+            for source in gone:
+                for path in (SUMMARY, f"{AUGMENTED}/{SUMMARY}", array_path(source)):
+                    lock.store.delete(path)
+                for table in ("records", "planned"):
+                    ledger.index.execute(f"DELETE FROM {table} WHERE name = ?", (source,))
+            if gone:
+                ledger.compact()
+                ledger.look_again()
+
+    def _is_ours(self, ledger: Ledger, source: str, sha256: str) -> bool:
+        """Return whether a photograph of these bytes has an array, or may have one."""
+        record: Record | None = ledger.index.record(source)
+        if record:
+            return record.sha256 == sha256
+        return bool(ledger.index.value("SELECT 1 FROM planned WHERE name = ?", (source,)))
 
     def _foreign_in(self, ledger: Ledger, label: str) -> set[str]:
         """Return the names of what stood in a class folder and is not in the ledger."""
@@ -190,37 +191,6 @@ class OnlinePreparer:
         first = next(iter(self.source.list(deep=False)), None)
         if is_back or (first and first.is_folder and first.problem):
             raise DatasetError(f"{self.source.url}: {error.detail}") from error
-
-    def _read_ledger(self) -> Ledger:
-        while True:
-            with suppress(MovedError):
-                return Ledger(self.output, "prepare")
-
-    def missing(self) -> list[Entry]:
-        """Return the photographs of the source that the ledger does not record; none if empty."""
-        query = "SELECT 1 FROM records WHERE name = ?"
-        with closing(self._read_ledger()) as ledger:
-            try:
-                missing = [
-                    photo
-                    for photo in Search(self.source)
-                    if not is_utf8(photo.path) or not ledger.index.value(query, (photo.path,))
-                ]
-            except DatasetError:
-                # An empty source is no error here; one that does not answer says so again.
-                next(iter(self.source.list()), None)
-                return []
-        return sorted(missing, key=lambda photo: photo.path)
-
-    def recorded(self) -> Iterator[Prepared]:
-        """Yield every photograph that the ledger records."""
-        with closing(self._read_ledger()) as ledger:
-            index = ledger.index
-            query = f"SELECT name, {index.columns} FROM records ORDER BY name"
-            for name, *values in index.rows(query):
-                record = Record.from_values(values)
-                if record.array_sha256 != WITHOUT_ARRAY:
-                    yield Prepared(name, record, is_kept=True)
 
 
 def _taken(ledger: Ledger, source: str, result: Outcome | PhotoError | WorkerCrashed) -> Prepared:

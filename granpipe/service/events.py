@@ -1,11 +1,18 @@
 """Events: which photographs have arrived. What every queue can do."""
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Protocol
 
 from granpipe.errors import GranpipeError
+
+_SHA256 = re.compile("[0-9a-f]{64}")
+_LONGEST = 10_000  # bytes of a message; that of a path of six-byte escapes has less
+_LONGEST_PATH = 1_024  # bytes, as of an object's key
+_LARGEST = 1 << 40
+_LONGEST_DETAIL = 200
 
 
 class DownError(GranpipeError):
@@ -14,21 +21,24 @@ class DownError(GranpipeError):
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """A photograph has arrived, and its bytes are in the store.
+    """A photograph has arrived, and its bytes are in the store; or it was deleted.
 
     Attributes
     ----------
     sha256 : str
-        Of its bytes, in hexadecimal; the event's key.
+        Of its bytes, 64 hexadecimal digits; the event's key.
     source : str
         Its path among the photographs.
     size : int
         Bytes.
+    is_deleted : bool
+        Its array and its record are to go.
     """
 
     sha256: str
     source: str
     size: int
+    is_deleted: bool = False
 
     def to_json(self) -> bytes:
         return json.dumps(asdict(self)).encode()
@@ -36,31 +46,64 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A photograph that cannot be used, with the reason and detail of rejected.csv."""
+    """A photograph or a message that cannot be used, with a reason and a detail.
+
+    Attributes
+    ----------
+    sha256, source : str
+        Of the photograph; empty and the message's place where it is no event.
+    reason, detail : str
+        As in rejected.csv; `bad_event` for a message that is no event.
+    """
 
     sha256: str
     source: str
     reason: str
     detail: str
 
+    @property
+    def key(self) -> str:
+        return self.sha256 or self.source
+
     def to_json(self) -> bytes:
         return json.dumps(asdict(self)).encode()
 
 
-def event_of(data: bytes | None) -> Event | None:
-    """Return what a message tells; None where it is no event.
+def event_of(data: bytes | None, place: str = "") -> Event | Refusal:
+    """Return what a message tells; a refusal where it is no event.
 
-    >>> event_of(Event("ab", "corn/ab.jpg", 3).to_json())
-    Event(sha256='ab', source='corn/ab.jpg', size=3)
+    Parameters
+    ----------
+    data : bytes
+        The message, of anybody.
+    place : str
+        Where it stands in the queue.
+
+    Examples
+    --------
+    >>> event_of(Event("ab" * 32, "corn/ab.jpg", 3).to_json()).source
+    'corn/ab.jpg'
+    >>> event_of(b"{}", "photographs-0-17")
+    Refusal(sha256='', source='photographs-0-17', reason='bad_event', detail="'sha256'")
     """
     try:
-        fields = json.loads(data or b"")
-        event = Event(fields["sha256"], fields["source"], fields["size"])
-        f"{event.sha256}{event.source}".encode()
-    except (ValueError, TypeError, KeyError, RecursionError):
-        return None
-    are_texts = isinstance(event.sha256, str) and isinstance(event.source, str)
-    return event if are_texts and type(event.size) is int and event.size >= 0 else None
+        return _checked(data or b"")
+    except (ValueError, TypeError, LookupError, RecursionError) as error:
+        return Refusal("", place, "bad_event", repr(str(error))[1:-1][:_LONGEST_DETAIL])
+
+
+def _checked(data: bytes) -> Event:
+    if len(data) > _LONGEST:
+        raise ValueError(f"has {len(data):,} bytes")
+    fields = json.loads(data)
+    sha256, source, size = fields["sha256"], fields["source"], fields["size"]
+    if not (isinstance(sha256, str) and _SHA256.fullmatch(sha256)):
+        raise ValueError("sha256: not 64 hexadecimal digits")
+    if not (isinstance(source, str) and 0 < len(source.encode()) <= _LONGEST_PATH):
+        raise ValueError("source: not a path of at most 1,024 bytes")
+    if type(size) is not int or not 0 <= size < _LARGEST:
+        raise ValueError("size: not a number of bytes")
+    return Event(sha256, source, size, fields.get("is_deleted") is True)
 
 
 class Events(Protocol):
@@ -69,8 +112,11 @@ class Events(Protocol):
     def publish(self, event: Event) -> None:
         """Keep an event; when this returns, it is kept."""
 
-    def take(self, most: int, seconds: float) -> list[Event]:
-        """Return the next events, in the order of their arrival; wait so long for the first."""
+    def take(self, most: int, seconds: float) -> list[Event | Refusal]:
+        """Return the next events, in the order of their arrival; wait so long for the first.
+
+        What stands in the queue and is no event is a refusal.
+        """
 
     def reject(self, refusals: Sequence[Refusal]) -> None:
         """Put on record what cannot be used."""
@@ -81,8 +127,14 @@ class Events(Protocol):
     def give_back(self) -> None:
         """Let the events that were taken since `commit` be taken again."""
 
+    def wait(self, seconds: float) -> None:
+        """Do nothing for so long, without leaving others what was taken."""
+
     def lag(self) -> int:
-        """Return how many events wait that were not taken."""
+        """Return how many events wait that this worker has not taken; -1 where it is not known."""
+
+    def is_drained(self) -> bool:
+        """Return whether every worker has done its events; False where it is not known."""
 
     def check(self) -> None:
         """Return where the queue answers, after a few seconds at most."""

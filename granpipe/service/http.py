@@ -10,6 +10,7 @@ from flask import Flask, Response, g, jsonify, request
 from werkzeug.exceptions import ClientDisconnected, HTTPException, RequestEntityTooLarge
 
 from granpipe.errors import DatasetError
+from granpipe.service.erasure import Erasure
 from granpipe.service.events import DownError, Events
 from granpipe.service.gate import Gate
 from granpipe.service.guard import check_local, check_origin, credentials_in, is_token
@@ -56,6 +57,7 @@ class Desk:
         self.intake = Intake(open_store(settings.source), events)
         self.positions = positions
         self.index = Gate("index", lambda: positions.get("0" * 64))
+        self.erasure = Erasure(self.intake, positions, self.index)
         self.map_view = MapView(positions)
         self.log = RequestLog(as_json=settings.logs_json)
         self.metrics = Metrics()
@@ -146,6 +148,13 @@ class Desk:
             raise RefusedError(404, "no such photograph was received")
         label = source.rpartition("/")[0]
         return jsonify(sha256=sha256, source=source, label=label, state="received")
+
+    def delete(self, sha256: str) -> Response:
+        g.photo = sha256 = sha256 if _SHA256.fullmatch(sha256) else ""
+        source = self.erasure.erase(sha256) if sha256 else ""
+        if not source:
+            raise RefusedError(404, "no such photograph was received")
+        return jsonify(sha256=sha256, source=source, state="deleted")
 
     def geojson(self) -> Response:
         window, label = window_of(request.args.get("bbox", "")), request.args.get("label", "")
@@ -240,6 +249,7 @@ def make_app(
         ("/metrics", desk.measured, "GET"),
         ("/post_image", desk.post_image, "POST"),
         ("/photographs/<sha256>", desk.photograph, "GET"),
+        ("/photographs/<sha256>", desk.delete, "DELETE"),
         ("/positions.geojson", desk.geojson, "GET"),
         ("/map", desk.map, "GET"),
     ]

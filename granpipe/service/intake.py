@@ -10,6 +10,7 @@ from granpipe.photo.exif import read_capture
 from granpipe.photo.opening import MAX_PIXELS, open_photo
 from granpipe.service.events import Event, Events
 from granpipe.service.gate import Gate
+from granpipe.service.marks import is_marked
 from granpipe.stores.protocol import Store
 
 UNLABELLED = "unlabelled"
@@ -106,9 +107,15 @@ class Intake:
             raise RefusedError(422, f"label: {why}", "label")
         store, events = self.gates
         with store.passed():
+            self._check_mark(sha256, label)
             self._keep(sha256, source, data)
             if place and not has_position(data):
                 self.photos.create(f"{source}.xmp", place)
+            try:
+                self._check_mark(sha256, label)
+            except RefusedError:  # it was deleted just now
+                self.delete(source)
+                raise
         with events.passed():
             self.events.publish(Event(sha256, source, len(data)))
         return Received(kind, sha256, source)
@@ -131,6 +138,12 @@ class Intake:
             if is_new:
                 self.photos.delete(source)
             raise
+
+    def _check_mark(self, sha256: str, label: str) -> None:
+        """Raise RefusedError where this photograph was deleted, and had this label."""
+        if is_marked(self.photos, sha256, label):
+            what = "this photograph was deleted; only under another label is it taken again"
+            raise RefusedError(410, what, "deleted")
 
     def _check_claim(self, sha256: str, source: str) -> None:
         """Raise RefusedError where these bytes are kept, whole, under another label.
@@ -159,6 +172,20 @@ class Intake:
             file.write(data)
         return True
 
+    def noted(self, sha256: str) -> str:
+        """Return where a photograph was received, whether it is there or not."""
+        source = self._noted(sha256) or ""
+        return source if is_source(source, sha256) else ""
+
+    def delete(self, source: str) -> None:
+        """Delete a photograph, and the position beside it."""
+        self.photos.delete(source)
+        self.photos.delete(f"{source}.xmp")
+
+    def forget(self, sha256: str) -> None:
+        """Delete the note of a photograph."""
+        self.photos.delete(_note(sha256))
+
     def find(self, sha256: str) -> str:
         """Return the path of a photograph that was received; empty where there is none.
 
@@ -168,9 +195,9 @@ class Intake:
             The store does not answer.
         """
         with self.gates[0].passed():
-            noted = self._noted(sha256) or ""
+            noted = self.noted(sha256)
             try:
-                return noted if is_source(noted, sha256) and self.photos.version(noted) else ""
+                return noted if noted and self.photos.version(noted) else ""
             except FileNotFoundError:
                 return ""
             except OSError as error:

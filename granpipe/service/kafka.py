@@ -1,172 +1,196 @@
-"""Events on a Kafka broker, by way of confluent-kafka."""
+"""Events on a Kafka cluster, by way of confluent-kafka."""
 
-import threading
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 from granpipe.service.events import DownError, Event, Refusal, event_of
+from granpipe.service.kafka_producer import COMMON, KafkaProducer, Trouble, check_client
+from granpipe.service.kafka_settings import FIXED, KafkaSettings
 
-TOPIC, REJECTED, GROUP = "photographs", "photographs-rejected", "granpipe"
-
-_PATIENCE = 8.0  # seconds until a broker that keeps silent counts as down
-_LONGEST_BATCH = 3_600_000  # milliseconds; a batch may wait for a prepare
-_AT_ONCE = 500
+_ASKING = 2.0  # seconds in which a cluster must tell of the topic before it counts as up again
+_MOMENT = 0.1
+_CONSUMER = {
+    "group.id": "granpipe",
+    "session.timeout.ms": "10000",  # after which the events of a worker that was killed are others'
+    "max.poll.interval.ms": "600000",  # much more than a batch takes
+    "queued.max.messages.kbytes": "16384",  # messages of strangers may be large
+    "allow.auto.create.topics": "true",
+}
+# The topic is made by its first message; a group that waited too long is joined again.
+_HARMLESS = {"UNKNOWN_TOPIC_OR_PART", "_MAX_POLL_EXCEEDED"}
+# The group has given a partition to another worker, which does its events again to no effect.
+_LOST = {"ILLEGAL_GENERATION", "UNKNOWN_MEMBER_ID", "REBALANCE_IN_PROGRESS", "_STATE"}
 
 
 class KafkaEvents:
-    """Two topics of a broker; an `Events`.
+    """Two topics of a cluster; an `Events`.
+
+    A worker stays in its group while it waits, and whatever it took stays in its hands until it is
+    committed or the group gives the partition to another one.
 
     Parameters
     ----------
-    servers : str
-        host:port, or several with commas.
-    settings : dict, optional
-        Further settings of librdkafka.
+    settings : KafkaSettings
+
+    Raises
+    ------
+    DatasetError
+        librdkafka does not take the settings.
     """
 
-    def __init__(self, servers: str, settings: dict[str, Any] | None = None) -> None:
-        # A broker that is down is told of where it is asked for something, not on stderr.
-        common = {"bootstrap.servers": servers, "log_level": 0, "error_cb": self._hear}
-        self._common = common | {"topic.metadata.refresh.interval.ms": 10_000} | (settings or {})
-        self._turn = threading.Lock()
-        self._trouble = ""
-        self._producer: Any = None
+    def __init__(self, settings: KafkaSettings) -> None:
+        check_client(settings)
+        self._settings = settings
+        self._producer = KafkaProducer(settings)
+        self._trouble = Trouble(settings)
         self._consumer: Any = None
-
-    def _hear(self, error: Any) -> None:
-        if error.name() == "_ALL_BROKERS_DOWN":
-            self._trouble = str(error)
+        # Each with its partition and offset, in the order of their arrival.
+        self._taken: list[tuple[Event | Refusal, int, int]] = []
+        self._told = 0  # how many of them the last `take` has returned
 
     def publish(self, event: Event) -> None:
         """Send a message with the photograph's SHA-256 for its key, and wait until it is kept."""
-        self._send(TOPIC, [(event.sha256, event.to_json())])
+        self._producer.send(self._settings.topic, [(event.sha256, event.to_json())])
 
     def reject(self, refusals: Sequence[Refusal]) -> None:
         """Send a message for each."""
-        self._send(REJECTED, [(one.sha256, one.to_json()) for one in refusals])
+        messages = [(one.key, one.to_json()) for one in refusals]
+        self._producer.send(self._settings.rejected_topic, messages)
 
-    def _send(self, topic: str, messages: Sequence[tuple[str, bytes]]) -> None:
-        from confluent_kafka import KafkaException  # noqa: PLC0415 - the extra service
+    def check(self) -> None:
+        """Ask the cluster for the topic; raise DownError where it does not answer."""
+        self._producer.check()
 
-        producer, answers = self._produce(), list[Any]()
-        all_answered = threading.Event()
-
-        def take(error: object, _: object) -> None:
-            answers.append(error)
-            if len(answers) == len(messages):
-                all_answered.set()
-
-        try:
-            for key, value in messages:
-                producer.produce(topic, value, key.encode(), on_delivery=take)
-        except (KafkaException, BufferError) as error:
-            raise DownError(f"Kafka: {error}") from error
-        failed = not all_answered.wait(_PATIENCE) or any(answers)
-        if failed:
-            raise DownError(f"Kafka: {next(filter(None, answers), 'keeps silent')}")
-
-    def _produce(self) -> Any:
-        """Return the producer; made once in each process, since it must not cross a fork."""
-        from confluent_kafka import Producer  # noqa: PLC0415 - the extra service
-
-        with self._turn:
-            if self._producer is None:
-                limit = int(1000 * (_PATIENCE - 1))
-                own = {"acks": "all", "linger.ms": 2, "message.timeout.ms": limit}
-                self._producer = Producer(self._common | own)
-                threading.Thread(target=_poll, args=(self._producer,), daemon=True).start()
-        return self._producer
-
-    def take(self, most: int, seconds: float) -> list[Event]:
-        """Return what the broker has; what is no event is passed over."""
+    def take(self, most: int, seconds: float) -> list[Event | Refusal]:
+        """Return what was given back; else wait for a message, and take what came along with it."""
         from confluent_kafka import KafkaException  # noqa: PLC0415 - the extra service
 
         try:
-            found = self._consume().consume(min(most, _AT_ONCE), seconds)
-            errors = [one.error() for one in found if one.error()]
-            if errors and not _is_new_topic(errors[0]):
-                raise DownError(f"Kafka: {errors[0]}")
+            self._see_to_trouble()
+            wait = seconds if self._told == len(self._taken) else 0
+            while len(self._taken) < most:
+                message = self._open().poll(wait)
+                if message is None:
+                    break
+                self._keep(message)
+                wait = 0
         except KafkaException as error:
-            raise DownError(f"Kafka: {error}") from error
-        trouble, self._trouble = self._trouble, ""
-        if trouble and not found:
-            raise DownError(f"Kafka: {trouble}")
-        events = (event_of(one.value()) for one in found if not one.error())
-        return [event for event in events if event]
+            raise self._down(error.args[0]) from error
+        new, self._told = self._taken[self._told :], len(self._taken)
+        return [event for event, _, _ in new]
 
-    def _consume(self) -> Any:
+    def _keep(self, message: Any) -> None:
+        """Take a message for the next batch."""
+        if error := message.error():
+            if error.name() not in _HARMLESS:
+                raise self._down(error)
+            time.sleep(_MOMENT)  # it may be said again at once
+            return
+        place = f"{message.topic()}-{message.partition()}-{message.offset()}"
+        event = event_of(message.value(), place)
+        self._taken.append((event, message.partition(), message.offset()))
+
+    def _see_to_trouble(self) -> None:
+        """Where connections failed, see that the cluster answers by now."""
+        if self._trouble.text:
+            self._open().list_topics(self._settings.topic, timeout=_ASKING)
+            self._trouble.text = ""
+
+    def _down(self, error: Any) -> DownError:
+        if error.fatal():
+            self._leave()
+        return DownError(f"Kafka: {self._trouble.text or self._settings.redact(error.str())}")
+
+    def _open(self) -> Any:
         from confluent_kafka import Consumer  # noqa: PLC0415 - the extra service
 
         if self._consumer is None:
-            own = {
-                "group.id": GROUP,
-                "enable.auto.commit": False,
-                "auto.offset.reset": "earliest",
-                "max.poll.interval.ms": _LONGEST_BATCH,
-                "session.timeout.ms": 10_000,
-                "allow.auto.create.topics": True,
-            }
-            self._consumer = Consumer(self._common | own)
-            self._consumer.subscribe([TOPIC])
+            own = _CONSUMER | COMMON | dict(self._settings.client) | FIXED
+            self._consumer = Consumer(own | {"error_cb": self._trouble.hear})
+            self._consumer.subscribe([self._settings.topic], on_revoke=self._forget)
         return self._consumer
+
+    def _forget(self, *_: object) -> None:
+        """Let go of what was taken: its partitions are others' by now."""
+        self._taken, self._told = [], 0
 
     def commit(self) -> None:
         """Commit what was taken."""
-        from confluent_kafka import KafkaException  # noqa: PLC0415 - the extra service
+        from confluent_kafka import KafkaException, TopicPartition  # noqa: PLC0415
 
+        topic = self._settings.topic
+        ends = {partition: offset + 1 for _, partition, offset in self._taken[: self._told]}
+        offsets = [TopicPartition(topic, partition, end) for partition, end in ends.items()]
+        errors = []
         try:
-            self._consume().commit(asynchronous=False)
+            done = self._open().commit(offsets=offsets, asynchronous=False) if offsets else []
+            errors += [one.error for one in done if one.error]
         except KafkaException as error:
-            # What was not committed comes again, and changes nothing the second time.
-            if not _is_nothing_new(error.args[0]):
-                raise DownError(f"Kafka: {error}") from error
+            errors.append(error.args[0])
+        for trouble in errors:
+            if trouble.name() not in _LOST:
+                raise self._down(trouble)
+        del self._taken[: self._told]
+        self._told = 0
 
     def give_back(self) -> None:
-        """Leave the group; whoever joins it begins behind the last commit."""
-        if self._consumer is not None:
-            self._consumer.close()
-            self._consumer = None
+        """Let the next `take` return the same again, unless they are others' by then."""
+        self._told = 0
+
+    def wait(self, seconds: float) -> None:
+        """Sleep, but see every second what the group has decided; a message that comes is kept."""
+        from confluent_kafka import KafkaException  # noqa: PLC0415 - the extra service
+
+        ends = time.monotonic() + seconds
+        while (left := ends - time.monotonic()) > 0:
+            with suppress(KafkaException):  # whoever asks for events next hears of it
+                message = self._consumer.poll(0) if self._consumer else None
+                if message is not None and not message.error():
+                    self._keep(message)
+            time.sleep(min(left, 1.0))
 
     def lag(self) -> int:
-        """Return how many messages stand behind this consumer's positions; -1 where unknown."""
+        """Return how many messages of this worker's partitions wait; -1 where unknown."""
         from confluent_kafka import KafkaException  # noqa: PLC0415 - the extra service
 
+        if self._consumer is None:
+            return -1
         try:
-            waiting = 0
-            for place in self._consume().position(self._consume().assignment()):
-                low, high = self._consume().get_watermark_offsets(place, cached=True)
-                waiting += max(0, high - max(low, place.offset))
+            places = self._consumer.position(self._consumer.assignment())
+            return self._waiting(places, cached=True)
         except (KafkaException, TypeError):
             return -1
-        return waiting
 
-    def check(self) -> None:
-        """Ask for the topic."""
-        from confluent_kafka import KafkaException  # noqa: PLC0415 - the extra service
+    def is_drained(self) -> bool:
+        """Return whether the group has committed all messages of all partitions."""
+        from confluent_kafka import KafkaException, TopicPartition  # noqa: PLC0415
 
+        topic, consumer = self._settings.topic, self._open()
         try:
-            self._produce().list_topics(TOPIC, timeout=2)
-        except KafkaException as error:
-            raise DownError(f"Kafka: {error}") from error
+            numbers = consumer.list_topics(topic, timeout=_ASKING).topics[topic].partitions
+            places = [TopicPartition(topic, number) for number in numbers]
+            return self._waiting(consumer.committed(places, timeout=_ASKING), cached=False) == 0
+        except (KafkaException, TypeError):
+            return False
+
+    def _waiting(self, places: Sequence[Any], *, cached: bool) -> int:
+        """Return how many messages stand behind offsets."""
+        waiting = 0
+        for place in places:
+            ends = {"cached": True} if cached else {"timeout": _ASKING}
+            low, high = self._consumer.get_watermark_offsets(place, **ends)
+            waiting += max(0, high - max(low, place.offset))
+        return waiting
 
     def close(self) -> None:
         """Leave the group, and send what is under way."""
-        self.give_back()
-        if self._producer is not None:
-            self._producer.flush(1)
+        self._leave()
+        self._producer.close()
 
-
-def _poll(producer: Any) -> None:
-    while True:
-        producer.poll(0.1)
-        time.sleep(0)
-
-
-def _is_new_topic(error: Any) -> bool:
-    """Tell whether the topic is yet to be made, by the first message."""
-    return str(error.name()) == "UNKNOWN_TOPIC_OR_PART"
-
-
-def _is_nothing_new(error: Any) -> bool:
-    return str(error.name()) == "_NO_OFFSET"
+    def _leave(self) -> None:
+        consumer, self._consumer = self._consumer, None
+        self._forget()
+        if consumer is not None:
+            consumer.close()

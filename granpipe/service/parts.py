@@ -55,7 +55,7 @@ def places(settings: Settings) -> dict[str, object]:
         "flask": version("flask"),
         "source": settings.source,
         "output": settings.output,
-        "events": settings.kafka or f"{settings.state}/events.sqlite",
+        "events": (settings.kafka and settings.kafka.servers) or f"{settings.state}/events.sqlite",
         "index": f"{settings.search}/{settings.search_index}"
         if settings.search
         else f"{settings.state}/positions.sqlite",

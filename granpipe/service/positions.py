@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from granpipe.dataset.names import array_path, label_of, shown
-from granpipe.jobs.prepare_online import Prepared
+from granpipe.jobs.survey import Prepared
 from granpipe.service.events import Refusal
 
 _NUMBERS = ("left", "top", "right", "bottom")

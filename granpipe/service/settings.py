@@ -7,10 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from granpipe.engines.choice import ENGINES
 from granpipe.errors import DatasetError
+from granpipe.service.kafka_settings import KAFKA, KafkaSettings, read_kafka_settings
 from granpipe.stores.urls import open_store
 
 _PACKAGES = {"kafka": "confluent_kafka", "search": "elastic_transport"}
@@ -33,8 +35,8 @@ class Settings:
         the folder of the state.
     state : str
         Folder of the SQLite files.
-    kafka : str
-        Host and port of a Kafka broker; empty for a SQLite file.
+    kafka : KafkaSettings or None
+        How to reach a Kafka cluster; None for a SQLite file.
     search : str
         Addresses of the nodes of a search server, with commas between them; empty for a SQLite
         file.
@@ -59,7 +61,7 @@ class Settings:
     source: str = ""
     output: str = ""
     state: str = "state"
-    kafka: str = ""
+    kafka: KafkaSettings | None = None
     search: str = ""
     search_index: str = "photographs"
     search_user: str = ""
@@ -91,7 +93,10 @@ def read_settings(variables: Mapping[str, str] = os.environ) -> Settings:
     'here/photographs'
     """
     names = {one.name: f"GRANPIPE_{one.name.upper()}" for one in fields(Settings)}
-    values = {one: variables[name] for one, name in names.items() if variables.get(name)}
+    values: dict[str, Any] = {
+        one: variables[name] for one, name in names.items() if variables.get(name)
+    }
+    values["kafka"] = read_kafka_settings(variables)
     state = values.get("state", "state")
     values.setdefault("source", Path(state, "photographs").as_posix())
     values.setdefault("output", Path(state, "arrays").as_posix())
@@ -159,7 +164,8 @@ def unknown_names(variables: Mapping[str, str] = os.environ) -> list[str]:
     lines = []
     for name in sorted(variables):
         is_ours = name.startswith("GRANPIPE_") and not name.startswith(_OF_THE_COMMAND_LINE)
-        if is_ours and name not in known:
+        # librdkafka judges what is a setting of its own.
+        if is_ours and name not in known and not name.startswith(f"{KAFKA}_"):
             near = difflib.get_close_matches(name, known, 1, 0.8)
             hint = f"; did you mean {near[0]}?" if near else ""
             lines.append(f"{name}: no such variable{hint}")

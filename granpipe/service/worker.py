@@ -5,25 +5,32 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 
-from granpipe.dataset.sidecars import fetch_sidecars, read_sidecars
+from granpipe.dataset.names import label_of
 from granpipe.engines.choice import choose
-from granpipe.errors import DatasetError, GranpipeError
-from granpipe.jobs.prepare_online import OnlinePreparer, Prepared
+from granpipe.errors import BusyError, DatasetError, GranpipeError
+from granpipe.jobs.prepare_online import OnlinePreparer
+from granpipe.jobs.survey import Prepared
+from granpipe.service.erasure import forget
 from granpipe.service.events import DownError, Event, Events, Refusal
-from granpipe.service.parts import open_events, open_log, open_positions
-from granpipe.service.positions import Known, Positions, in_parts, known_of
+from granpipe.service.marks import is_marked
+from granpipe.service.parts import open_events, open_log, open_positions, places
+from granpipe.service.positions import Known, Positions, in_parts
 from granpipe.service.request_log import RequestLog
-from granpipe.service.settings import Settings, read_settings
+from granpipe.service.settings import Settings, read_settings, unknown_names
 from granpipe.service.stopping import StopAsked, stop_when_asked
-from granpipe.service.sweep import digests_of
+from granpipe.service.sweep import digests_of, erase_marked, forget_gone, lacking, with_place
 from granpipe.stores.protocol import Entry
 
-_LARGEST_BATCH = 1_000
+_LARGEST_BATCH = 500
 _WAIT = 1.0  # seconds for the first event of a batch
-_BREATH = 0.25  # between two batches, in which a prepare can take the lock
+_GOAL = 20.0  # seconds that a batch should take at most: another worker, or a prepare, waits for it
+_BREATH = 0.25  # between two batches, in which they can take the lock
+_TURN = 0.1  # between two looks whether another worker has given the lock back
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 30.0
 _BETWEEN_LINES = 60.0
+_BETWEEN_LOOKS = 10.0
 
 
 class Worker:
@@ -46,27 +53,50 @@ class Worker:
         self.journal = journal
         self._told = ""
         self._told_at = 0.0
+        self._most = _LARGEST_BATCH
+        self._is_idle = False
+        self._rejected: set[str] = set()  # what was told of since the last commit
+        self._state, self._looked_at = "", 0.0
 
-    def run(self, *, reindex: bool = False) -> None:
-        """Work until somebody asks to stop."""
-        self.insist(lambda: self.sweep(reindex=reindex))
+    def run(self) -> None:
+        """Work until somebody asks to stop.
+
+        Where no event waits, look for what no event told: at the start, when a part was down and
+        may have forgotten something, and when `prepare` has written its tables.
+        """
+        is_due = True
         while True:
-            if self.insist(self.work):
-                self.insist(lambda: self.sweep(reindex=False))
+            is_due |= self.insist(self.work)
+            if self._is_idle and (is_due or self._has_news()) and self.events.is_drained():
+                is_due = self.insist(self.sweep)
+
+    def _has_news(self) -> bool:
+        """Return whether `prepare` has written its tables since the last sweep; asks seldom."""
+        if time.monotonic() - self._looked_at < _BETWEEN_LOOKS:
+            return False
+        self._looked_at = time.monotonic()
+        state = list[str]()
+        self.insist(lambda: state.append(self.preparer.survey.state()))
+        return state != [self._state]
 
     def insist(self, step: Callable[[], None]) -> bool:
         """Do a step, again after ever longer pauses while something is down or taken.
 
         Return whether a queue or an index was down: it may have forgotten things.
         """
-        pause, was_down = _FIRST_PAUSE, False
+        pause, was_down, began = _FIRST_PAUSE, False, time.monotonic()
         while True:
             try:
                 step()
             except (DownError, DatasetError) as error:
                 was_down |= isinstance(error, DownError)
+                if isinstance(error, BusyError) and error.is_brief:  # another worker's turn
+                    if time.monotonic() - began > _BETWEEN_LINES:
+                        self._tell(error)
+                    self.events.wait(_TURN)
+                    continue
                 self._tell(error)
-                time.sleep(pause)
+                self.events.wait(pause)
                 pause = min(2 * pause, _LONGEST_PAUSE)
             else:
                 return was_down
@@ -80,34 +110,54 @@ class Worker:
 
     def work(self) -> None:
         """Do one batch of events; where that fails, all of them come again."""
+        began = time.monotonic()
         try:
-            events = self.events.take(_LARGEST_BATCH, _WAIT)
-            if events:
-                self._do(list({event.source: event for event in events}.values()))
-            # Also where nothing but messages that are no events came, lest they come for ever.
-            self.events.commit()
+            taken = self.events.take(self._most, _WAIT)
+            if taken:
+                began = time.monotonic()
+                self._do(taken)
+                self.events.commit()
         except BaseException:
             self.events.give_back()
             raise
-        if events:
-            time.sleep(_BREATH)
+        self._is_idle = not taken
+        self._rejected.clear()
+        if taken:
+            took = time.monotonic() - began
+            self._most = max(1, min(_LARGEST_BATCH, 1 + int(len(taken) * _GOAL / (took + 0.01))))
+            time.sleep(min(_BREATH, took / 10))
 
-    def _do(self, events: Sequence[Event]) -> None:
-        entries = [Entry(event.source, event.size, "") for event in events]
-        digests = {event.source: event.sha256 for event in events}
-        self._prepare(entries, digests)
+    def _do(self, taken: Sequence[Event | Refusal]) -> None:
+        # The last event of a photograph tells what holds.
+        events = {one.source: one for one in taken if isinstance(one, Event)}
+        deleted = {one.source: one.sha256 for one in events.values() if one.is_deleted}
+        if deleted:
+            self.preparer.erase(deleted)
+            for source, sha256 in deleted.items():
+                forget(self.positions, sha256, source)
+            self.journal.note("erased", photographs=len(deleted))
+        new = [one for one in events.values() if not one.is_deleted]
+        if new:
+            entries = [Entry(event.source, event.size, "") for event in new]
+            self._prepare(entries, {event.source: event.sha256 for event in new})
+        if bad := [one for one in taken if isinstance(one, Refusal)]:
+            self._reject(bad)
+            self.journal.note("rejected", messages=len(bad), why=bad[0].detail)
 
     def _prepare(self, entries: Sequence[Entry], digests: dict[str, str]) -> None:
         """Prepare photographs, then tell whoever reads of the rejected ones, then the index."""
         began = time.monotonic()
-        done = self.preparer.run(entries)
-        known = [self._known_of(one, digests[one.source]) for one in done]
+        photos = self.preparer.source
+        done = [
+            one
+            for one in self.preparer.run(entries)
+            if not (one.is_rejected and self._is_deleted(one, digests[one.source]))
+        ]
+        known = [with_place(photos, one, digests[one.source]) for one in done]
         rejected = [one for one in known if one.facts["state"] == "rejected"]
         # What the index knows was told: an event may come again, or after a sweep.
-        news = [one for one in rejected if self.positions.get(one.sha256) != one]
-        if news:
-            self.events.reject([_refusal(one) for one in news])
-        self._put(known)
+        self._reject([_refusal(one) for one in rejected if self.positions.get(one.sha256) != one])
+        self._reject(self.positions.put(known))
         self.journal.note(
             "batch",
             photographs=len(done),
@@ -118,47 +168,43 @@ class Worker:
             lag=self.events.lag(),
         )
 
-    def _put(self, known: Sequence[Known]) -> None:
-        if refused := self.positions.put(known):
-            self.events.reject(refused)
+    def _is_deleted(self, one: Prepared, sha256: str) -> bool:
+        """Return whether a photograph is rejected since it was deleted in the meantime."""
+        is_gone = one.reason == "unreadable" and not self.preparer.survey.is_there(one.source)
+        return is_gone and is_marked(self.preparer.source, sha256, label_of(one.source))
 
-    def sweep(self, *, reindex: bool) -> None:
-        """Look for what no event told, and for what the index does not know.
+    def _reject(self, refusals: Sequence[Refusal]) -> None:
+        """Put on record what cannot be used, once also where the batch comes again."""
+        new = [one for one in refusals if one.key not in self._rejected]
+        if new:
+            self.events.reject(new)
+            self._rejected.update(one.key for one in new)
 
-        A broker may have lost its memory, and so may an index.
+    def sweep(self, *, reindex: bool = False, replay: bool = False) -> None:
+        """Look for what no event told, for what the index does not know, and for what is gone.
+
+        Parameters
+        ----------
+        reindex : bool
+            Put everything into the index, whether it knows it or not.
+        replay : bool
+            Try again what was rejected.
         """
-        self.positions.stamp()  # raises where nobody is let in, also when there is nothing to do
-        for part in in_parts(self.preparer.recorded()):
-            self._index(part, everything=reindex)
-        for entries in in_parts(self.preparer.missing(), _LARGEST_BATCH):
+        state = self.preparer.survey.state()
+        erase_marked(self.preparer)
+        if gone := forget_gone(self.preparer.survey, self.positions):
+            self.journal.note("forgotten", photographs=gone)
+        for part in lacking(self.preparer.survey, self.positions, everything=reindex):
+            self._reject(self.positions.put(part))
+            self.journal.note("indexed", photographs=len(part))
+        for entries in in_parts(self.preparer.survey.missing(), _LARGEST_BATCH):
             digests = digests_of(entries)
             new = self.positions.lacking(list(digests.values()))
-            untold = [entry for entry in entries if reindex or digests[entry.path] in new]
+            untold = [entry for entry in entries if replay or digests[entry.path] in new]
             if untold:
                 self._prepare(untold, digests)
                 time.sleep(_BREATH)
-
-    def _index(self, part: Sequence[Prepared], *, everything: bool) -> None:
-        digests = [one.record.sha256 for one in part if one.record]
-        new = set(digests) if everything else self.positions.lacking(digests)
-        lacking = [
-            self._known_of(one, "") for one in part if one.record and one.record.sha256 in new
-        ]
-        if lacking:
-            self._put(lacking)
-            self.journal.note("indexed", photographs=len(lacking))
-
-    def _known_of(self, one: Prepared, sha256: str) -> Known:
-        """Return what is to be remembered of a photograph, with the position kept beside it."""
-        known = known_of(one, sha256)
-        if one.is_rejected or known.place:
-            return known
-        beside = f"{one.source}.xmp"
-        told = read_sidecars(one.source, fetch_sidecars(self.preparer.source, [beside]))
-        if not told.position:
-            return known
-        place = {"latitude": told.position.lat, "longitude": told.position.lon}
-        return replace(known, facts=known.facts | place | {"altitude": told.position.altitude})
+        self._state = state
 
 
 def _refusal(one: Known) -> Refusal:
@@ -174,18 +220,30 @@ def make_worker(settings: Settings) -> Worker:
 
 
 def main() -> int:
-    """Run the worker until SIGTERM or Ctrl-C."""
+    """Run the worker until SIGTERM or Ctrl-C, or do one thing beside it and end."""
     parser = argparse.ArgumentParser("python -m granpipe.service.worker", description=__doc__)
-    parser.add_argument("--reindex", action="store_true", help="fill the index from the dataset")
+    about = "bring the whole index in line with the dataset, and end"
+    parser.add_argument("--reindex", action="store_true", help=about)
+    about = "try the photographs again that were rejected or that no event told of, and end"
+    parser.add_argument("--replay", action="store_true", help=about)
     chosen = parser.parse_args()
+    for line in unknown_names():
+        print(f"granpipe.service.worker: {line}", file=sys.stderr)
     try:
         stop_when_asked()
-        worker = make_worker(read_settings())
+        settings = read_settings()
+        if chosen.reindex or chosen.replay:  # the worker beside it has the address
+            settings = replace(settings, metrics="")
+        worker = make_worker(settings)
     except GranpipeError as error:
         print(f"granpipe.service.worker: {error}", file=sys.stderr)
-        return 1
+        return 2
+    worker.journal.note("start", **places(settings))
     try:
-        worker.run(reindex=chosen.reindex)
+        if chosen.reindex or chosen.replay:
+            worker.insist(partial(worker.sweep, reindex=chosen.reindex, replay=chosen.replay))
+        else:
+            worker.run()
     except StopAsked:
         worker.journal.note("stopped")
     finally:

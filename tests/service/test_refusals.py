@@ -259,7 +259,7 @@ def test_a_store_or_queue_that_is_down_is_503_and_says_when_to_try_again(
     (tmp_path / "state/events.sqlite").rmdir()
     until(lambda: post(here, jpeg).status_code == 200, "a look whether the queue is back")
     waiting = sqlite3.connect(tmp_path / "state/events.sqlite").execute(
-        "SELECT count(*) FROM photographs"
+        "SELECT count(*) FROM events"
     )
     assert waiting.fetchone() == (1,)
 

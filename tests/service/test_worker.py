@@ -9,9 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from brokers import events_waiting, mock_cluster, send
 from conftest import save
-from harm import until
 
 pytestmark = pytest.mark.slow
 
@@ -76,6 +74,7 @@ def events(first: int, last: int):
 
 
 def test_the_memory_of_a_worker_does_not_grow_with_the_events_it_has_done(make, monkeypatch):
+
     from granpipe.service import worker as module
 
     monkeypatch.setattr(module, "_BREATH", 0.0)
@@ -103,7 +102,7 @@ def test_events_that_lead_elsewhere_and_names_that_are_not_utf_8_are_rejected(
     from granpipe.service.events import Event
 
     worker, photos = make(), tmp_path / "photographs"
-    outside = [str(tmp_path / "secret.jpg"), "../secret.jpg", "corn/../../secret.jpg", "a.jpg", ""]
+    outside = [str(tmp_path / "secret.jpg"), "../secret.jpg", "corn/../../secret.jpg", "a.jpg"]
     outside += [
         ".granpipe/a.jpg",
         "corn/.a.jpg",
@@ -121,12 +120,12 @@ def test_events_that_lead_elsewhere_and_names_that_are_not_utf_8_are_rejected(
     (photos / "corn").mkdir(parents=True)
     (photos / "corn/good.jpg").write_bytes(b"x")
     Path(os.fsdecode(os.fsencode(photos) + b"/corn/caf\xe9.jpg")).write_bytes(b"x")
-    worker.sweep(reindex=False)
+    worker.sweep()
     known = {one.source: one.facts for one in worker.positions.all()}
     assert known["corn/caf\\xe9.jpg"]["reason"] == "bad_name"
     assert "corn/good.jpg" in known
     capfd.readouterr()
-    worker.sweep(reindex=False)
+    worker.sweep()
     assert capfd.readouterr().err == ""
 
 
@@ -143,16 +142,22 @@ class Clock:
         self.now += seconds
         self.pauses.append(seconds)
 
+    def tells(self, monkeypatch, worker) -> None:
+        """Be the clock of a worker."""
+        from granpipe.service import worker as module
+
+        monkeypatch.setattr(module, "time", self)
+        worker.events.wait = self.sleep
+
 
 def test_a_part_that_is_down_is_waited_for_with_growing_pauses_and_a_line_a_minute(
     make, monkeypatch, capfd
 ):
     from granpipe.errors import DatasetError
-    from granpipe.service import worker as module
     from granpipe.service.events import DownError
 
     clock, worker = Clock(), make()
-    monkeypatch.setattr(module, "time", clock)
+    clock.tells(monkeypatch, worker)
 
     def step() -> None:
         if clock.now < 1_600:
@@ -174,11 +179,10 @@ def test_a_part_that_is_down_is_waited_for_with_growing_pauses_and_a_line_a_minu
 
 
 def test_a_search_server_that_fails_in_a_batch_has_all_its_events_come_again(make, monkeypatch):
-    from granpipe.service import worker as module
     from granpipe.service.events import DownError
 
     clock, worker, told = Clock(), make(), events(0, 5)
-    monkeypatch.setattr(module, "time", clock)
+    clock.tells(monkeypatch, worker)
     for event in told:
         worker.events.publish(event)
     put, failures = worker.positions.put, iter(range(3))
@@ -186,13 +190,13 @@ def test_a_search_server_that_fails_in_a_batch_has_all_its_events_come_again(mak
     def put_later(photos):
         if next(failures, None) is not None:
             raise DownError("search server: ConnectionError")
-        put(photos)
+        return put(photos)
 
     worker.positions.put = put_later
     assert worker.insist(worker.work)
     assert worker.positions.lacking([event.sha256 for event in told]) == set()
     assert worker.events.take(10, 0.0) == []
-    assert clock.pauses == [0.5, 1.0, 2.0, 0.25]
+    assert clock.pauses == [0.5, 1.0, 2.0, 0.0]
 
 
 def test_a_rejected_photograph_whose_event_comes_again_is_told_of_once(make):
@@ -216,18 +220,29 @@ def test_a_rejected_photograph_whose_event_comes_again_is_told_of_once(make):
     assert [(one.sha256, one.reason) for one in told] == [("a" * 64, "bad_name")]
 
 
-@pytest.mark.servers
-def test_messages_that_are_no_events_are_done_with_and_do_not_come_again(make):
-    pytest.importorskip("confluent_kafka", reason="the extra service is not installed")
-    from granpipe.service.kafka import KafkaEvents
+def test_what_is_no_event_is_told_of_once_and_what_comes_along_is_prepared(make):
+    from granpipe.service.events import Event, Refusal
 
-    (keeper, servers), worker = mock_cluster(), make()
-    worker.events = KafkaEvents(servers)
-    send(servers, [b"junk"] * 3)
-    assert events_waiting(servers) == 3
-    until(lambda: worker.work() or events_waiting(servers) == 0, "the end of the queue")
-    worker.events.close()
-    del keeper
+    worker, told = make(), []
+    good, bad = Event("b" * 64, f"corn/{'b' * 64}.jpg", 1), Refusal("", "t-0-1", "bad_event", "why")
+    worker.events.reject = told.extend
+    worker.events.take = lambda most, seconds: [bad, good]
+    failures, commit = iter(range(2)), worker.events.commit
+
+    def commit_later() -> None:
+        if next(failures, None) is not None:
+            raise DownError("Kafka: keeps silent")
+        commit()
+
+    from granpipe.service.events import DownError
+
+    worker.events.commit = commit_later
+    for _ in range(2):
+        with pytest.raises(DownError):
+            worker.work()
+    worker.work()
+    assert told == [bad]
+    assert worker.positions.get("b" * 64).facts["state"] == "prepared"
 
 
 def flaky(root: Path, failing: set[str]):
@@ -259,7 +274,6 @@ def flaky(root: Path, failing: set[str]):
 def test_photographs_of_a_store_that_does_not_answer_are_waited_for_and_one_alone_is_rejected(
     make, tmp_path, monkeypatch, capfd
 ):
-    from granpipe.service import worker as module
     from granpipe.service.events import Event
 
     photos, failing = tmp_path / "photographs", {""}
@@ -276,11 +290,11 @@ def test_photographs_of_a_store_that_does_not_answer_are_waited_for_and_one_alon
             failing.add(sources[1])
 
     clock.sleep = sleep_and_mend
-    monkeypatch.setattr(module, "time", clock)
+    clock.tells(monkeypatch, worker)
     for source in sources:
         worker.events.publish(Event(source[5:69], source, (photos / source).stat().st_size))
     worker.insist(worker.work)
-    assert clock.pauses == [0.5, 1.0, 2.0, 0.25]
+    assert clock.pauses == [0.5, 1.0, 2.0, 0.0]
     states = {one.source: one.facts["state"] for one in worker.positions.all()}
     assert states == {sources[0]: "prepared", sources[1]: "rejected", sources[2]: "prepared"}
     assert "Input/output error" in capfd.readouterr().err
