@@ -191,7 +191,7 @@ class Worker:
             Try again what was rejected.
         """
         state = self.preparer.survey.state()
-        erase_marked(self.preparer)
+        self.insist(partial(erase_marked, self.preparer))
         if gone := forget_gone(self.preparer.survey, self.positions):
             self.journal.note("forgotten", photographs=gone)
         for part in lacking(self.preparer.survey, self.positions, everything=reindex):
@@ -202,7 +202,7 @@ class Worker:
             new = self.positions.lacking(list(digests.values()))
             untold = [entry for entry in entries if replay or digests[entry.path] in new]
             if untold:
-                self._prepare(untold, digests)
+                self.insist(partial(self._prepare, untold, digests))
                 time.sleep(_BREATH)
         self._state = state
 
