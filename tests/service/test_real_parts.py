@@ -1,4 +1,4 @@
-"""The flow over Kafka's and Elasticsearch's protocols, S3 and Spark, with real servers."""
+"""The flow over Kafka's protocol, OpenSearch, S3 and Spark, with real servers."""
 
 import hashlib
 import json
@@ -10,6 +10,7 @@ import pytest
 import exif_blocks as eb
 from conftest import picture, rows
 from harm import until
+from search_servers import PROFILES
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals")
 
@@ -33,10 +34,15 @@ def sources(path, query: str = "") -> list[str]:
 
 
 @pytest.mark.parametrize("engine", ["local", "spark"])
-def test_every_real_part_at_once(online, noida, lake, granpipe, tmp_path, engine, request):
+def test_every_real_part_at_once(
+    online, noida, search_programs, lake, granpipe, tmp_path, engine, request, record_property
+):
+    record_property("server", PROFILES[0])
+    search = {"GRANPIPE_SEARCH": search_programs(PROFILES[0]).url}
+    search |= {"GRANPIPE_SEARCH_INDEX": f"photographs-{engine}"}
     stores = {"GRANPIPE_SOURCE": lake.url("photos"), "GRANPIPE_OUTPUT": lake.url("arrays")}
     spark = request.getfixturevalue("cluster").driver() if engine == "spark" else {}
-    path = online(**spark, **noida.variables, **stores, GRANPIPE_ENGINE=engine)
+    path = online(**noida.variables | spark | search | stores, GRANPIPE_ENGINE=engine)
     path.web(), path.worker()
     photos = drawn(40)
     for number, photo in enumerate(photos):
