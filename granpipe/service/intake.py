@@ -138,6 +138,7 @@ class Intake:
             if is_new:
                 self.photos.delete(source)
             raise
+        self.photos.create(_note(sha256), source.encode())  # in place of one that led to nothing
 
     def _check_mark(self, sha256: str, label: str) -> None:
         """Raise RefusedError where this photograph was deleted, and had this label."""
