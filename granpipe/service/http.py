@@ -32,7 +32,7 @@ _REQUEST_ID = re.compile("[A-Za-z0-9-]{1,64}")
 _RETRY_AFTER = "10"  # seconds
 _LARGEST_BODY = LARGEST + 100_000
 _OPEN = {"home", "is_alive", "healthz", "readyz"}
-_NO_RETURN = {400: "no_form", 401: "no_token", 403: "stranger", 422: "label"}
+_REASONS = {400: "no_form", 401: "no_token", 403: "stranger", 422: "label"}
 _HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
@@ -135,9 +135,9 @@ class Desk:
         )
 
     def photograph(self, sha256: str) -> Response:
-        g.photo = sha256 = sha256 if _SHA256.fullmatch(sha256) else ""
-        if not sha256:
+        if not _SHA256.fullmatch(sha256):
             raise RefusedError(404, "no such photograph was received")
+        g.photo = sha256
         with self.index.passed():
             known = self.positions.get(sha256)
         if known:
@@ -193,7 +193,7 @@ class Desk:
     def refuse(self, error: Exception) -> Response:
         """Answer what is refused, and what went wrong, without saying more than the cause."""
         if isinstance(error, RefusedError):
-            g.why = error.reason or _NO_RETURN.get(error.status, "")
+            g.why = error.reason or _REASONS.get(error.status, "")
             return _answer(error.status, str(error))
         if isinstance(error, RequestEntityTooLarge):
             return _answer(413, f"send at most {LARGEST:,} bytes")
