@@ -75,7 +75,7 @@ class Locator:
         items = Items(index, "SELECT name, paths FROM asked", count, make)
         self.run.work(ReadBeside(self.source), items, engine, progress, take)
         if problems:
-            self.run.say(f"{len(problems):,} sidecars cannot be read, as {problems[0]}; mend that")
+            self.run.say(f"{len(problems):,} sidecars cannot be read, as {problems[0]}; fix that")
 
     def _by_tracks(self) -> None:
         tracks = self.survey.tracks()
