@@ -25,9 +25,10 @@ from granpipe.jobs.map_links import (
     title_of,
 )
 from granpipe.jobs.map_report import Report
+from granpipe.jobs.map_tracks import on_track
 from granpipe.jobs.run import Say
 from granpipe.jobs.see_photo import Job, SeePhoto
-from granpipe.jobs.survey_options import Settled, Survey, on_track, tell_unset
+from granpipe.jobs.survey_options import Settled, Survey, tell_unset
 from granpipe.mapping.leaflet import has_leaflet, leaflet_folder
 from granpipe.mapping.overlay import read_overlays
 from granpipe.mapping.shape import Shape

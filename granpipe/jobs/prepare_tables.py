@@ -35,9 +35,7 @@ from granpipe.dataset.tables import (
 )
 from granpipe.jobs.command_line import command_line
 from granpipe.jobs.prepare_photo import Settings
-from granpipe.jobs.show_fields import conflict_rows
 from granpipe.jobs.split_summary import Sides
-from granpipe.survey.crops import CONFLICT_COLUMNS
 
 _PHOTOS = "FROM wanted JOIN records USING (name)"
 _FIELD = ("field", "field_distance", "field_crop", "field_sure")
@@ -93,7 +91,9 @@ class PrepareTables:
         if self.sides or self.has_alike:
             tables[ALIKE] = csv_lines(ALIKE_COLUMNS, alike_rows(self.index))
         if self.has_conflicts:
-            tables[CONFLICTS] = csv_lines(CONFLICT_COLUMNS, conflict_rows(self.index))
+            from granpipe.jobs.show_fields import conflict_lines  # noqa: PLC0415 - few need it
+
+            tables[CONFLICTS] = conflict_lines(self.index)
         if self.sides:
             tables[SHORTCUTS] = self.sides.shortcuts.lines()
             if not self.sides.plan.shares:

@@ -2,14 +2,13 @@
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from granpipe import checks
 from granpipe.checks import checked
 from granpipe.errors import OptionError
-from granpipe.mapping.sighting import Sighting
 from granpipe.survey.clock import Clock, parse_shift, parse_zone
 from granpipe.survey.tracks import GAP, Tracks
 
@@ -176,18 +175,6 @@ def _found_again(place: _Place) -> str:
     """Return a place as any later run finds it, wherever that is started."""
     text = checked("track", place, checks.place)
     return text if "://" in text else Path(text).absolute().as_posix()
-
-
-def on_track(one: Sighting, tracks: Tracks) -> Sighting:
-    """Return a photograph with its place by a track where it has none; without one, unpictured."""
-    capture = one.capture
-    if capture.position:
-        return one
-    position, why = tracks.locate(capture.taken_at, capture.utc_offset)
-    if position:
-        return replace(one, capture=replace(capture, verdict="ok", detail="", position=position))
-    detail = "; ".join(filter(None, [capture.detail, f"track: {why}"]))
-    return replace(one, capture=replace(capture, detail=detail), thumbnail="")
 
 
 def tell_unset(tracks: Tracks) -> str:

@@ -16,6 +16,7 @@ from granpipe.survey.rings import (
     MOST_POSITIONS,
     Floats,
     checked_ring,
+    jumps,
     turn_of,
     unwrapped,
 )
@@ -59,7 +60,8 @@ class Parcel:
         south = min(float(ring[:, 1].min()) for ring in self.rings)
         north = max(float(ring[:, 1].max()) for ring in self.rings)
         for ring in self.rings:
-            lon = unwrapped(ring[:, 0])
+            lon = ring[:, 0]
+            lon = unwrapped(lon) if jumps(lon) else lon
             if abs(lon[-1] - lon[0]) > 180:  # around a pole
                 pole = math.copysign(90.0, float(ring[:, 1].mean()))
                 return -180.0, min(south, pole), 180.0, max(north, pole)
@@ -180,7 +182,7 @@ def _rings(geometry: Any) -> tuple[list[Floats], list[bool]]:
     rings, holes = [], []
     for part in parts:
         for place, ring in enumerate(part):
-            rings.append(checked_ring([position[:2] for position in ring]))
+            rings.append(checked_ring(ring))
             holes.append(place > 0)
     if sum(map(len, rings)) > MOST_POSITIONS:
         raise ValueError(f"a parcel has over {MOST_POSITIONS:,} positions; simplify it")

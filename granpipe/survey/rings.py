@@ -23,18 +23,25 @@ def checked_ring(positions: Any) -> Floats:
     ValueError
         It has other than pairs of degrees.
     """
-    ring = np.asarray(positions, np.float64)
+    ring = np.array(positions, np.float64)
     if not len(ring):
         return np.zeros((0, 2))
-    if ring.ndim != 2 or ring.shape[1] != 2:
+    if ring.ndim != 2 or ring.shape[1] < 2:
         raise ValueError("a position is no pair of numbers")
-    # Some programs write 180.001 for what is across the antimeridian.
-    if not (np.isfinite(ring).all() and (np.abs(ring) <= (360, 90)).all()):
+    ring = ring[:, :2]
+    (west, south), (east, north) = ring.min(axis=0).tolist(), ring.max(axis=0).tolist()
+    # Some programs write 180.001 for what is across the antimeridian. NaN is in no range.
+    if not (-360 <= west <= east <= 360 and -90 <= south <= north <= 90):
         raise ValueError(
             "has positions beyond 360 degrees east or 90 north: it is not in WGS 84; export it "
             "with the coordinates EPSG:4326"
         )
     return ring if (ring[0] == ring[-1]).all() else np.concatenate([ring, ring[:1]])
+
+
+def jumps(lon: Floats) -> bool:
+    """Return whether longitudes go over more than half of the world, as across the antimeridian."""
+    return bool(lon.max() - lon.min() > 180)
 
 
 def unwrapped(lon: Floats) -> Floats:
@@ -45,9 +52,11 @@ def unwrapped(lon: Floats) -> Floats:
 
 def turn_of(ring: Floats, *, is_hole: bool) -> float:
     """Return 1 where the field lies to the left of a ring, and -1 where to the right."""
-    lon, lat = unwrapped(ring[:, 0]), ring[:, 1]
+    lon, lat = ring[:, 0], ring[:, 1]
+    lon = unwrapped(lon) if jumps(lon) else lon - lon[0]
     if abs(lon[-1] - lon[0]) > 180:  # eastward around the north pole, that lies to the left
         is_left = (lon[-1] > lon[0]) == (lat.mean() > 0)
     else:
-        is_left = float(np.sum(lon[:-1] * lat[1:] - lon[1:] * lat[:-1])) > 0
+        height = lat - lat[0]
+        is_left = float(lon[:-1] @ height[1:] - lon[1:] @ height[:-1]) > 0
     return 1.0 if is_left != is_hole else -1.0
