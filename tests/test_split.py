@@ -172,7 +172,7 @@ def test_without_split_there_are_no_sides(prepare, src, out):
     [
         (("--split", "80/30"), "is not a split"),
         (("--split", "lots"), "is not a split"),
-        (("--split", "80/20", "--together", "field"), "is not a list of place:METRES"),
+        (("--split", "80/20", "--together", "fields"), "is not a list of place:METRES"),
         (("--together", "place"), "add --split"),
         (("--seed", "3"), "add --split"),
         (("--split", "none", "--seed", "3"), "add --split"),
