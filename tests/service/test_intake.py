@@ -3,7 +3,6 @@
 import errno
 import hashlib
 import os
-import sqlite3
 from pathlib import Path
 
 import pytest
@@ -22,8 +21,10 @@ def photos(tmp_path) -> Path:
 
 
 def events(tmp_path) -> int:
-    with sqlite3.connect(tmp_path / "state/events.sqlite") as queue:
-        (count,) = queue.execute("SELECT count(*) FROM photographs").fetchone()
+    from granpipe.service.queue import QueueFile
+
+    queue = QueueFile(str(tmp_path / "state"))
+    count = queue.lag()
     queue.close()
     return count
 
