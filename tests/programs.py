@@ -54,10 +54,10 @@ def _run(command: list[str], what: str, **variables: str) -> None:
             env=os.environ | variables,
             capture_output=True,
             text=True,
-            timeout=1_200,
+            timeout=600,
         )
     except subprocess.TimeoutExpired:
-        pytest.skip(f"{what}: {command[0]} did not end within twenty minutes")
+        pytest.skip(f"{what}: {command[0]} did not end within ten minutes")
     if done.returncode:
         said = (done.stdout + done.stderr).strip().splitlines() or ["nothing"]
         errors = [line for line in said if "ERROR" in line] or said[-1:]

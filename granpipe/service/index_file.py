@@ -8,7 +8,8 @@ from granpipe.service.database import Database
 from granpipe.service.events import Refusal
 from granpipe.service.positions import PAGE, Known, Page, Positions, Window, in_parts
 
-# Earlier versions had an R*Tree. At a million photographs, the plain index is as fast.
+# Earlier versions had an R*Tree. With a million photographs, a window of 0.02 degrees takes 10 ms
+# instead of 2 without it, one of 0.2 degrees 24 instead of 14, and a wider one as long.
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS photographs (
     number INTEGER PRIMARY KEY, sha256 TEXT UNIQUE, source TEXT, label TEXT, facts TEXT,
