@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Protocol
 
 from granpipe.errors import GranpipeError
@@ -33,12 +33,15 @@ class Event:
         Bytes.
     is_deleted : bool
         Its array and its record are to go.
+    at : float
+        When it was published, in seconds since 1970; 0 where nobody knows.
     """
 
     sha256: str
     source: str
     size: int
     is_deleted: bool = False
+    at: float = field(default=0.0, compare=False)
 
     def to_json(self) -> bytes:
         return json.dumps(asdict(self)).encode()
@@ -103,7 +106,9 @@ def _checked(data: bytes) -> Event:
         raise ValueError("source: not a path of at most 1,024 bytes")
     if type(size) is not int or not 0 <= size < _LARGEST:
         raise ValueError("size: not a number of bytes")
-    return Event(sha256, source, size, fields.get("is_deleted") is True)
+    at = fields.get("at", 0.0)
+    at = float(at) if isinstance(at, int | float) and 0 <= at < _LARGEST else 0.0
+    return Event(sha256, source, size, fields.get("is_deleted") is True, at)
 
 
 class Events(Protocol):

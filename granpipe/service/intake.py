@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+import time
 from dataclasses import dataclass
 
 from granpipe.dataset.names import OWN, array_path, check_name, is_array_path
@@ -117,7 +118,7 @@ class Intake:
                 self.delete(source)
                 raise
         with events.passed():
-            self.events.publish(Event(sha256, source, len(data)))
+            self.events.publish(Event(sha256, source, len(data), at=time.time()))
         return Received(kind, sha256, source)
 
     def _keep(self, sha256: str, source: str, data: bytes) -> None:

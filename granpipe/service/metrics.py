@@ -74,6 +74,10 @@ class MeasuredLog(RequestLog):
         self._seconds = Histogram(
             "granpipe_batch_seconds", "Of a batch.", buckets=_BATCHES, registry=registry
         )
+        self._waited = Histogram(
+            "granpipe_wait_seconds", "From its upload to its array, of the oldest in each batch.",
+            buckets=_BATCHES, registry=registry,
+        )  # fmt: skip
         self._lag = Gauge("granpipe_lag", "Events that wait; -1 if unknown.", registry=registry)
         self._last = Gauge(
             "granpipe_last_batch_timestamp_seconds", "When a batch ended.", registry=registry
@@ -91,5 +95,7 @@ class MeasuredLog(RequestLog):
             for state in ("prepared", "kept", "rejected"):
                 self._photographs.labels(state).inc(facts[state])
             self._seconds.observe(facts["seconds"])
+            if "waited" in facts:
+                self._waited.observe(facts["waited"])
             self._lag.set(facts["lag"])
             self._last.set_to_current_time()

@@ -139,13 +139,19 @@ class Worker:
         new = [one for one in events.values() if not one.is_deleted]
         if new:
             entries = [Entry(event.source, event.size, "") for event in new]
-            self._prepare(entries, {event.source: event.sha256 for event in new})
+            oldest = min((event.at for event in new if event.at), default=None)
+            self._prepare(entries, {event.source: event.sha256 for event in new}, oldest)
         if bad := [one for one in taken if isinstance(one, Refusal)]:
             self._reject(bad)
             self.journal.note("rejected", messages=len(bad), why=bad[0].detail)
 
-    def _prepare(self, entries: Sequence[Entry], digests: dict[str, str]) -> None:
-        """Prepare photographs, then tell whoever reads of the rejected ones, then the index."""
+    def _prepare(
+        self, entries: Sequence[Entry], digests: dict[str, str], oldest: float | None = None
+    ) -> None:
+        """Prepare photographs, then report the rejected ones, then put all into the index.
+
+        `oldest` is when the first of their events was published.
+        """
         began = time.monotonic()
         photos = self.preparer.source
         done = [
@@ -166,6 +172,7 @@ class Worker:
             rejected=len(rejected),
             seconds=round(time.monotonic() - began, 2),
             lag=self.events.lag(),
+            **({} if oldest is None else {"waited": round(max(0.0, time.time() - oldest), 2)}),
         )
 
     def _is_deleted(self, one: Prepared, sha256: str) -> bool:

@@ -20,6 +20,7 @@ LINES = {
     "batch": {"time", "what", "photographs", "prepared", "kept", "rejected", "seconds", "lag"},
     "stopped": {"time", "what"},
 }
+MAY = {"request": {"photo", "why", "path"}, "start": {"host", "port"}, "batch": {"waited"}}
 
 
 def test_a_line_for_each_request_and_batch_and_no_token_position_or_name_in_any(online):
@@ -57,8 +58,7 @@ def test_a_line_for_each_request_and_batch_and_no_token_position_or_name_in_any(
     lines = [json.loads(line) for line in path.log().splitlines()]
     for line in lines:
         # Of what is answered here the worker has no address.
-        may = {"request": {"photo", "why", "path"}, "start": {"host", "port"}}.get(line["what"])
-        assert line.keys() - (may or set()) == LINES[line["what"]], line
+        assert line.keys() - MAY.get(line["what"], set()) == LINES[line["what"]], line
     requests = [line for line in lines if line["what"] == "request"]
     assert len(requests) - before == asked
     assert {line["status"] for line in requests} == {200, 401, 404, 415}
@@ -67,7 +67,7 @@ def test_a_line_for_each_request_and_batch_and_no_token_position_or_name_in_any(
     assert sum(line["rejected"] for line in batches) >= 1
     assert batches[-1]["lag"] == 0
     # How long something took may well be 11.6 ms.
-    clocks = {"time": r"[0-9T:.Z-]+", "ms": r"[0-9.]+", "seconds": r"[0-9.]+"}
+    clocks = {"time": r"[0-9T:.Z-]+", "ms": r"[0-9.]+", "seconds": r"[0-9.]+", "waited": r"[0-9.]+"}
     for line in lines:
         for name in clocks.keys() & line.keys():
             assert re.fullmatch(clocks[name], str(line.pop(name))), (name, line)
@@ -102,3 +102,4 @@ def test_the_worker_tells_prometheus_what_its_batches_add_up_to(online):
     until(lambda: float(told()[name("rejected")]) >= 1, "one rejected")
     until(lambda: told()["granpipe_lag"] == "0.0", "the end of the queue")
     assert float(told()["granpipe_batch_seconds_count"]) >= 1
+    assert float(told()["granpipe_wait_seconds_count"]) >= 1
