@@ -579,7 +579,8 @@ def test_a_dataset_without_photographs_is_one_clear_line(granpipe, tmp_path):
     told = granpipe("prepare", tmp_path / "img", tmp_path / "out", code=1).stderr
     assert told.endswith(
         f"granpipe: nothing was prepared: put each class into a folder of its own (mkdir "
-        f"{tmp_path}/img/corn), or use --labels TABLE\n"
+        f"{tmp_path}/img/corn), or use --labels TABLE; if {tmp_path}/img is itself a class, name "
+        "the folder above it\n"
     )
     assert "holds no photographs" in granpipe("augment", tmp_path / "out", code=1).stderr
 

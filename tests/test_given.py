@@ -55,6 +55,13 @@ def clean(src: Path) -> None:
             place(src / folder / f"{photo}.jpg", 3 * number + photo, 3 * number + photo, 20)
 
 
+def test_folders_that_are_no_splits_are_told_what_a_given_split_needs(granpipe, src, out):
+    save(src / "corn/a.jpg")
+    line = granpipe("prepare", src, out, *GIVEN, code=1).stderr.splitlines()[-1]
+    needs = f"--split given needs folders such as {src}/train/corn"
+    assert line == f"granpipe: nothing was prepared: {needs}; without them, use --split 80/10/10"
+
+
 def test_folders_called_like_splits_are_kept_as_splits(granpipe, src, out):
     clean(src)
     printed = granpipe("prepare", src, out, *GIVEN, *SMALL).output

@@ -564,7 +564,7 @@ def test_a_source_without_photographs_is_one_line(prepare, tmp_path, out, kind):
         save(source.with_suffix(".jpg")).rename(source)
     elif kind == "empty":
         source.mkdir()
-    assert_one_line(prepare(source, out, code=2 if kind == "missing" else 1), source)
+    assert_one_line(prepare(source, out, code=1 if kind == "empty" else 2), source)
     assert not out.exists()
 
 

@@ -43,6 +43,15 @@ def hide(monkeypatch):
     return run
 
 
+def test_a_source_that_cannot_be_listed_is_to_be_made_readable(granpipe, img, tmp_path, hide):
+    hide(img)
+    for command in (["prepare", img, tmp_path / "out"], ["map", img, "-o", tmp_path / "m.html"]):
+        assert granpipe(*command, code=1).stderr == (
+            f"granpipe: {img}: cannot list the folder: Permission denied; make it readable, or "
+            "name another folder\n"
+        )
+
+
 def test_an_unlisted_folder_keeps_rows_and_arrays(granpipe, img, tmp_path, hide):
     command = ("prepare", img, tmp_path / "out")
     granpipe(*command)

@@ -237,8 +237,14 @@ def _remedy(report: "Report", source: str, output: str) -> str:
 
     if report.labels_from or any(one.reason != "no_label" for one in report.rejected):
         return f"see {join(output, 'rejected.csv')}"
+    if report.sides and not report.sides.plan.shares:
+        folders = join(source, "train/corn")
+        return f"--split given needs folders such as {folders}; without them, use --split 80/10/10"
     corn = join(source, "corn")
-    return f"put each class into a folder of its own (mkdir {corn}), or use --labels TABLE"
+    return (
+        f"put each class into a folder of its own (mkdir {corn}), or use --labels TABLE; if "
+        f"{source} is itself a class, name the folder above it"
+    )
 
 
 def _sheet_place(preview: str, source: str) -> Any:

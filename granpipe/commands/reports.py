@@ -4,6 +4,7 @@ import errno
 import json
 import os
 import sys
+import textwrap
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import fields, is_dataclass
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 SIDES = ("train", "validation", "test")
 _MOST_ENDINGS = 6
+_COLUMNS = 80
 # What a report keeps for the ledger, or of each photograph.
 _TOO_LONG = {"note", "past", "plan", "key", "sightings"}
 _ALLOW = "allow reading it, or check its disk, then run again"
@@ -64,6 +66,11 @@ def echo(text: str, *, err: bool = False) -> None:
         raise DatasetError(
             f"{name}: {error.strerror or error}; fix that, then run again"
         ) from error
+
+
+def _say(text: str) -> None:
+    """Print a sentence in lines of at most 80 columns; no name or option is cut in two."""
+    echo(textwrap.fill(text, _COLUMNS, break_long_words=False, break_on_hyphens=False))
 
 
 def print_json(report: Any, **more: Any) -> None:
@@ -156,12 +163,10 @@ def print_dry_run(unwanted: Sequence[str], *, verbose: bool) -> None:
 
 def print_ignored(files: Counter[str]) -> None:
     """Print which endings the files have that were ignored, if any were."""
-    in_order = sorted(files.items(), key=lambda pair: (-pair[1], pair[0]))
-    parts = [f"{ending or 'no ending'} {count:,}" for ending, count in in_order[:_MOST_ENDINGS]]
-    if rest := sum(count for _, count in in_order[_MOST_ENDINGS:]):
-        parts.append(f"others {rest:,}")
-    if parts:
-        echo(f"Ignored: {', '.join(parts)}.")
+    from granpipe.dataset.sources import named_endings  # noqa: PLC0415 - Pillow takes a while
+
+    if files:
+        echo(f"Ignored: {named_endings(files, _MOST_ENDINGS)}.")
 
 
 def reindexed(changes: list[tuple[str, int, int]]) -> str:
@@ -207,25 +212,25 @@ def print_sides(sides: "Sides", alike: str) -> None:
         parts = ", ".join(f"{fold}: {sides.folds[fold]:,}" for fold in sorted(sides.folds, key=int))
         echo(f"Folds, by photographs outside test: {parts}.")
     if sides.not_held:
-        echo(
+        _say(
             f"Trained on before, and so not held out: {counted(sides.not_held, 'photograph')}; "
             "--split none, and then --split again, holds all out."
         )
     if sides.conflicts:
-        echo(
+        _say(
             "Alike under two classes, of which one may be wrong: "
             f"{counted(sides.conflicts, 'pair')}; see {printable(alike)}."
         )
     if sides.unknown:
-        each = "; it forms its own group" if sides.unknown == 1 else "; each forms its own group"
+        each = "; it forms its own group" if sides.unknown == 1 else "; each forms a group"
         what = f"{counted(sides.unknown, 'photograph')} without position, time or near-duplicate"
-        echo(f"{what}{each}.")
+        _say(f"{what}{each}.")
     if sides.scarce:
         labels = ", ".join(map(printable, sides.scarce[:MOST_LINES]))
-        echo(f"Too few groups to be in every split: {labels}. Add other fields.")
+        _say(f"Too few groups to be in every split: {labels}. Add other fields.")
     photographs = sides.counts.total()
     if plan.shares and 3 * sides.largest > photographs and sides.groups > 1:
-        echo(
+        _say(
             f"One group holds {sides.largest} of {photographs} photographs: put fields into "
             "folders, <class>/<field>/, for --keep-together folder,burst,likeness, or use fewer "
             "metres."
@@ -246,7 +251,7 @@ def print_leaks(sides: "Sides", leaks: str) -> None:
     where = f" See {printable(leaks)}." if leaks else ""
     echo(f"Leaks, in pairs: {pairs}: {held_out}.{where}")
     if sides.plan.fix_leaks:
-        echo(f"Moved to the earliest split of their group: {counted(sides.moved, 'photograph')}.")
+        _say(f"Moved to the earliest split of their group: {counted(sides.moved, 'photograph')}.")
     else:
         echo("--fix-leaks moves whole groups to the earliest split.")
 
@@ -267,9 +272,9 @@ def print_shortcuts(sides: "Sides", table: str) -> None:
     if all(row.verdict in {"few", "constant"} for row in rows):
         _print_few(sides.groups, max(row.classes for row in rows))
     if 3 * sides.unknown > sides.counts.total() and "folder" not in sides.plan.together.rules:
-        echo(
-            "Over a third of the photographs form groups of their own, which makes more groups "
-            "than there are fields: put fields into folders, <class>/<field>/, and say "
+        _say(
+            "Over a third of the photographs form groups of their own, so there are more groups "
+            "than fields. Put fields into folders, <class>/<field>/, and add the option "
             f"--keep-together folder,{sides.plan.together}"
         )
 

@@ -43,14 +43,14 @@ _OPTIONS = (
         type=options.PLACE,
         multiple=True,
         metavar="GPX",
-        help="A .gpx file or a folder of them: where a receiver was when photographs without a "
-        "position were taken; again and again.",
+        help="A .gpx file or a folder of them, to place photographs that have no position; may be "
+        "repeated.",
     ),
     click.option(
         "--clock",
         type=options.Checked("zone", _zone),
         metavar="ZONE",
-        help="What cameras are set to whose photographs do not say so: +02:00 or Europe/Berlin.",
+        help="The cameras' time zone, for photographs without one: +02:00 or Europe/Berlin.",
     ),
     click.option(
         "--clock-shift",
@@ -62,7 +62,7 @@ _OPTIONS = (
         "--gap",
         type=options.Whole(checks.GAP),
         metavar="SECONDS",
-        help="Where a track has no point for longer, it is not known.  [default: 300]",
+        help="A track places nothing between two points that are further apart.  [default: 300]",
     ),
     click.option(
         "--fields",
@@ -71,9 +71,15 @@ _OPTIONS = (
         help="Parcels, to tell which field a photograph shows: .geojson; with the extra fields "
         ".gpkg, .shp or .parquet.",
     ),
-    click.option("--field-id", metavar="COLUMN", help="What their ids are called in the file."),
     click.option(
-        "--field-crop", metavar="COLUMN", help="What the crops declared for them are called."
+        "--field-id",
+        metavar="COLUMN",
+        help="Column of the parcels' ids.  [default: id, field_id or another usual name]",
+    ),
+    click.option(
+        "--field-crop",
+        metavar="COLUMN",
+        help="Column of the parcels' declared crops.  [default: crop or another usual name]",
     ),
     click.option(
         "--crop-names",

@@ -2,6 +2,7 @@
 
 import platform
 import sys
+import textwrap
 from importlib.metadata import PackageNotFoundError, version
 
 from granpipe import __version__
@@ -36,11 +37,15 @@ def details() -> str:
     return (
         f"granpipe {__version__}\n"
         f"{python}, {platform.platform()}, {sys.byteorder}-endian\n"
-        f"{packages}\n"
-        f"{libraries}\n"
-        f"extras: {extras}\n"
+        f"{_lines(packages)}\n"
+        f"{_lines(libraries)}\n"
+        f"{_lines(f'extras: {extras}')}\n"
         f"reads {_formats(has_avif=bool(codecs['AVIF']))}"
     )
+
+
+def _lines(text: str) -> str:
+    return textwrap.fill(text, 80, subsequent_indent="  ")
 
 
 def _formats(*, has_avif: bool) -> str:

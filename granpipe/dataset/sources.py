@@ -18,7 +18,7 @@ from granpipe.photo.kinds import (
     is_seldom_photo,
 )
 from granpipe.photo.tiff import PREFIXES
-from granpipe.stores.protocol import Entry, Store
+from granpipe.stores.protocol import IS_FILE, Entry, Store
 
 _AT_ONCE = 1_000  # files whose first bytes are read together
 
@@ -92,7 +92,8 @@ class Search:
                 raise LayoutError(f"{self.store.url}: no such folder; name the photographs' folder")
             count = self.ignored.total()
             files = "file" if count == 1 else "files"
-            others = f" among its {count:,} {files}" if count else ""
+            endings = named_endings(self.ignored, 3)
+            others = f" among its {count:,} {files} ({endings})" if count else ""
             layout = "; put them into <class>/<photograph>.jpg" if self.has_classes else ""
             raise DatasetError(f"{self.store.url}: has no photographs{others}{layout}")
 
@@ -100,9 +101,7 @@ class Search:
         """Return whether a file is a photograph; one that is to be looked at is doubtful."""
         if entry.is_folder:
             if not entry.path:
-                raise DatasetError(
-                    f"{self.store.url}: {entry.problem}; name a folder of photographs"
-                )
+                raise _unlisted(self.store.url, entry.problem)
             self.unlisted.append((entry.path, entry.problem))
             return False
         if entry.path.startswith(f"{OWN}/"):
@@ -162,6 +161,26 @@ class Search:
             "/".join(folder.split("/")[:depth]) for folder in self._folders for depth in range(1, 9)
         }
         self.ignored -= Counter(ending_of(marker) for marker in self._markers if marker in folders)
+
+
+def named_endings(files: Counter[str], most: int) -> str:
+    """Return how many files have each ending, the most frequent first.
+
+    >>> named_endings(Counter({".txt": 2000, "": 1, ".md": 3, ".py": 3}), 2)
+    '.txt 2,000, .md 3, others 4'
+    """
+    in_order = sorted(files.items(), key=lambda pair: (-pair[1], pair[0]))
+    parts = [f"{ending or 'no ending'} {count:,}" for ending, count in in_order[:most]]
+    if rest := sum(count for _, count in in_order[most:]):
+        parts.append(f"others {rest:,}")
+    return ", ".join(parts)
+
+
+def _unlisted(url: str, problem: str) -> DatasetError:
+    """Return the error of a SOURCE that cannot be listed."""
+    if problem == IS_FILE:
+        return LayoutError(f"{url}: {problem}; name the photographs' folder")
+    return DatasetError(f"{url}: {problem}; make it readable, or name another folder")
 
 
 def is_passed_over(store: Store, path: str) -> bool:

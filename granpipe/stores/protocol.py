@@ -11,6 +11,9 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import IO, Any, Protocol
 
+IS_FILE = "is a file, not a folder"
+"""The problem of a folder that is none."""
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:

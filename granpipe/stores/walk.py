@@ -4,7 +4,7 @@ import os
 import stat
 from collections.abc import Callable, Iterator
 
-from granpipe.stores.protocol import Entry
+from granpipe.stores.protocol import IS_FILE, Entry
 
 
 def walk(locate: Callable[[str], bytes], folder: str, *, deep: bool) -> Iterator[Entry]:
@@ -36,6 +36,8 @@ def walk(locate: Callable[[str], bytes], folder: str, *, deep: bool) -> Iterator
         except OSError as error:
             if name != folder or not isinstance(error, FileNotFoundError):
                 why = f"cannot list the folder: {error.strerror}"
+                if isinstance(error, NotADirectoryError):
+                    why = IS_FILE
                 yield Entry(name, 0, "", why, is_folder=True)
         links.sort()
 

@@ -6,7 +6,7 @@ import shlex
 
 import pytest
 
-from conftest import ROOT, picture, rejects, rows, save, tree
+from conftest import ROOT, picture, rejects, rows, save, textured, tree
 
 
 @pytest.fixture
@@ -89,7 +89,15 @@ def test_what_is_not_there_what_is_empty_and_what_is_closed_are_three_messages(
     assert "has no photographs" in granpipe("prepare", tmp_path / "empty", out, code=1).stderr
     (tmp_path / "empty/notes.md").write_text("no picture")
     told = granpipe("map", tmp_path / "empty", "-o", tmp_path / "m.html", code=1).stderr
-    assert "has no photographs among its 1 file" in told
+    assert "has no photographs among its 1 file (.md 1)" in told
+
+
+@pytest.mark.parametrize("command", ["prepare", "map"])
+def test_a_photograph_in_place_of_its_folder_is_wrong_usage(granpipe, src, out, command):
+    photo = src / "corn/0.jpg"
+    result = granpipe(command, photo, *([out] if command == "prepare" else []), code=2)
+    line = f"granpipe: {photo}: is a file, not a folder; name the photographs' folder\n"
+    assert result.stderr == line
 
 
 def test_closing_lines_fit_a_terminal_and_say_what_comes_next(granpipe, src, out):
@@ -97,6 +105,21 @@ def test_closing_lines_fit_a_terminal_and_say_what_comes_next(granpipe, src, out
     assert printed[-2:] == [f"Written: {out}/labels.csv", f"Next: granpipe augment {out}"]
     long = [line for line in printed if len(line) > 80 and str(out) not in line]
     assert long == []
+
+
+def test_the_lines_of_a_split_fit_a_terminal(granpipe, tmp_path, out):
+    for number in range(10):
+        label = ("alfalfa", "barley", "corn", "soybean", "wheat")[number % 5]
+        save(tmp_path / f"src/{label}/{number}.png", textured(number, (32, 24)))
+    printed = granpipe("prepare", tmp_path / "src", out, "--split", "60/20/20").stdout
+    for said in ("each forms a group.", "Too few groups to be in every split", "Over a third"):
+        assert said in printed
+    assert [line for line in printed.splitlines() if len(line) > 80 and str(out) not in line] == []
+
+
+def test_versions_fit_a_terminal(granpipe):
+    printed = granpipe("--version").stdout.splitlines()
+    assert [line for line in printed if len(line) > 80 and "-endian" not in line] == []
 
 
 def test_a_report_is_one_json_object_on_demand(granpipe, src, out):
