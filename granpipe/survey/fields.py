@@ -111,7 +111,7 @@ class Fields:
         # In the order of places, so that those that are looked at together see the same parcels.
         exact = exact[in_rows(views.lat[exact], views.lon[exact])]
         some = Views(*(getattr(views, name)[exact] for name in Views.__slots__))
-        nearby = Nearby(some.lat, some.lon, float(some.reach().max()))
+        nearby = Nearby(some.lat, some.lon, some.reach())
         parcels = file.near(nearby.boxes())
         for batch in _batches(parcels):
             self._take(batch, nearby)

@@ -33,11 +33,11 @@ class Nearby:
     ----------
     lat, lon : ndarray of shape (n,)
         In degrees.
-    reach : float
-        Metres from a photograph to a parcel, at most.
+    reach : ndarray of shape (n,)
+        Metres from each to a parcel, at most.
     """
 
-    def __init__(self, lat: Floats, lon: Floats, reach: float) -> None:
+    def __init__(self, lat: Floats, lon: Floats, reach: Floats) -> None:
         self.lat, self.lon, self.reach = lat, lon, reach
         self.order = in_rows(lat, lon)
         self.keys = _keys(lat, lon)[self.order]
@@ -50,7 +50,7 @@ class Nearby:
         bounds : ndarray of shape (m, 4)
             Boxes; west may be below -180, and east above 180.
         """
-        up = self.reach / _METRES
+        up = float(self.reach.max()) / _METRES
         south, north = bounds[:, 1] - up, bounds[:, 3] + up
         farthest = np.maximum(np.abs(south), np.abs(north))
         aside = np.full(len(bounds), 360.0)
@@ -68,6 +68,10 @@ class Nearby:
             for some, turn in ((west < 0, 360.0), (east > 360, -360.0))
         ]
         photo, near = (np.concatenate(parts) for parts in zip(*found, strict=True))
+        # A row of latitude is wider than most photographs see; at a pole edges leave their boxes.
+        own, lat = self.reach[photo] / _METRES, self.lat[photo]
+        is_level = (lat >= bounds[near, 1] - own) & (lat <= bounds[near, 3] + own) | ~flat[near]
+        photo, near = photo[is_level], near[is_level]
         both = np.unique(np.stack([photo, near], axis=1), axis=0)
         return both[:, 0], both[:, 1]
 
@@ -93,7 +97,7 @@ class Nearby:
 
     def _around(self, photos: Numbers) -> Iterator[Box]:
         lat, lon = self.lat[photos], self.lon[photos]
-        up = self.reach / _METRES
+        up = float(self.reach.max()) / _METRES
         south, north = max(-90.0, float(lat.min()) - up), min(90.0, float(lat.max()) + up)
         farthest = max(abs(south), abs(north))
         aside = up / math.cos(math.radians(farthest)) if farthest < 89.9 else 360.0

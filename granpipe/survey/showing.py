@@ -136,12 +136,13 @@ def _look(
 
 def _by_view(taken: Floats, parcel: Numbers, metres: Floats) -> Shown | None:
     """Return the field that most views see most of; None where they see next to nothing."""
-    ranked = np.sort(taken, axis=0)
-    top = ranked[-1]
-    rival = ranked[-2] if len(taken) > 1 else np.zeros_like(top)
+    winner, view = np.argmax(taken, axis=0), np.arange(taken.shape[1])
+    top = taken[winner, view]
+    others = taken.copy()
+    others[winner, view] = 0
+    rival = others.max(axis=0)
     sees = top >= _LEAST_SEEN
     is_clear = sees & (rival < _RIVAL * top)
-    winner = np.argmax(taken, axis=0)
     votes = np.bincount(winner[is_clear], WEIGHTS[is_clear], len(taken))
     shares = votes + 1e-9 * np.bincount(winner[sees], WEIGHTS[sees], len(taken))
     seen = float(WEIGHTS[sees].sum())
