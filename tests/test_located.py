@@ -261,10 +261,12 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
-def test_a_hostile_sidecar_costs_its_position_alone_and_the_map_says_so(granpipe, src, out, text):
+def test_a_hostile_sidecar_costs_its_position_alone_and_is_told(granpipe, src, out, text):
     unplaced(src / "corn/a.jpg")
     (src / "corn/a.jpg.json").write_text(text)
-    granpipe("prepare", src, out, *SMALL)
+    done = granpipe("prepare", src, out, *SMALL)
+    line = "1 sidecars cannot be read, as corn/a.jpg.json: damaged, or over 1 MB; fix that"
+    assert (line in done.stderr) == (text != HOSTILE["far"])
     assert table(out)["corn/a.jpg"]["latitude"] == ""
     granpipe("map", src, "-o", out.parent / "map.csv")
     (seen,) = rows(out.parent / "map.csv")

@@ -127,6 +127,8 @@ def read_sidecars(photo: str, files: Iterable[tuple[str, bytes | str]]) -> Told:
             problems.append(f"{path}: {data}")
         else:
             verdict, position = _locate(photo, path, data)
+            if verdict == "unreadable":
+                problems.append(f"{path}: damaged, or over {LARGEST // 1_000_000} MB")
         if position:
             return Told(replace(position, position_from="sidecar"))
         details.append(f"sidecar {path.rpartition('/')[2]}: {verdict}")

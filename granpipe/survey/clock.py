@@ -74,7 +74,8 @@ def parse_zone(text: str) -> tzinfo:
     from zoneinfo import ZoneInfo, ZoneInfoNotFoundError  # noqa: PLC0415 - few need it
 
     try:
-        return ZoneInfo(text)
+        # `localtime` is on many machines a file beside the zones, with this computer's own one.
+        return ZoneInfo("" if text.casefold() == "localtime" else text)
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:
         raise OptionError(
             f"{text[:60]!r} is no offset as +02:00 and no zone as Europe/Berlin; where this "

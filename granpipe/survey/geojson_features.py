@@ -30,10 +30,12 @@ def read_features(pieces: Iterable[bytes]) -> Iterator[dict[str, Any]]:
     text = _Text(pieces)
     text.expect("{")
     told: dict[str, Any] = {}
+    is_listed = False
     while not text.skip("}"):
         key = text.value()
         text.expect(":")
         if key == "features":
+            is_listed = True
             yield from _listed(text)
         else:
             value = text.value()
@@ -45,6 +47,8 @@ def read_features(pieces: Iterable[bytes]) -> Iterator[dict[str, Any]]:
             break
     if told.get("type") == "Feature":
         yield told
+    elif not is_listed:
+        raise ValueError("has no features; export parcels as a FeatureCollection")
 
 
 def _listed(text: "_Text") -> Iterator[dict[str, Any]]:

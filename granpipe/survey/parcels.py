@@ -168,7 +168,9 @@ def _text(value: Any) -> str:
         if not math.isfinite(value):
             return ""
         value = int(value) if float(value).is_integer() else float(value)
-    return " ".join(str(value).split())[:_LONGEST]
+    # JSON can escape half a pair of UTF-16, which no file of UTF-8 can have.
+    text = str(value).replace("\0", " ").encode("utf-8", "replace").decode()
+    return " ".join(text.split())[:_LONGEST]
 
 
 def _rings(geometry: Any) -> tuple[list[Floats], list[bool]]:
@@ -179,6 +181,8 @@ def _rings(geometry: Any) -> tuple[list[Floats], list[bool]]:
     if kind not in {"Polygon", "MultiPolygon"} or not parts:
         return [], []
     parts = [parts] if kind == "Polygon" else parts
+    if not isinstance(parts, list) or not all(isinstance(part, list) for part in parts):
+        raise ValueError("coordinates are no lists of rings")
     rings, holes = [], []
     for part in parts:
         for place, ring in enumerate(part):

@@ -23,8 +23,11 @@ def checked_ring(positions: Any) -> Floats:
     ValueError
         It has other than pairs of degrees.
     """
-    ring = np.array(positions, np.float64)
-    if not len(ring):
+    try:
+        ring = np.array(positions, np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError("a position is no pair of numbers") from error
+    if not ring.size:
         return np.zeros((0, 2))
     if ring.ndim != 2 or ring.shape[1] < 2:
         raise ValueError("a position is no pair of numbers")

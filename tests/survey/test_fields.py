@@ -404,6 +404,15 @@ HOSTILE = {
     "words": (json.dumps({"features": [FEATURE]}).replace("48.0", '"x"', 1), ""),
     "other": (json.dumps({"crs": {"name": "EPSG:25832"}, "features": [FEATURE]}), "not in WGS 84"),
     "lists": ('{"features": [1, 2]}', "a feature is no object"),
+    "no features": ('{"type": "Polygon", "coordinates": []}', "has no features"),
+    "a number": (
+        '{"features": [{"geometry": {"type": "Polygon", "coordinates": 5}}]}',
+        "no lists of rings",
+    ),
+    "uneven": (
+        '{"features": [{"geometry": {"type": "Polygon", "coordinates": [[[1, 2], [3]]]}}]}',
+        "no pair of numbers",
+    ),
     "large": ('{"features": ["' + "x" * 20_000_000, ""),
     "positions": (
         json.dumps(
@@ -446,13 +455,15 @@ def test_features_without_shapes_and_odd_ids_are_taken_as_they_come(granpipe, sr
         {"type": "Feature", "geometry": None, "properties": None},
         {"type": "Feature", "geometry": {"type": "Point", "coordinates": [11, 48]}},
         {"geometry": {"type": "Polygon", "coordinates": []}, "properties": [1]},
-        square("x", 48, 11, 200) | {"properties": {"nr": 7.0, "crop": None}},
+        square("x", 48, 11, 200) | {"properties": {"nr": 7.0, "crop": None, "half": "\ud800\0b"}},
     ]
     file = write(tmp_path / "p.geojson", odd)
     granpipe("prepare", src, out, *SMALL, "--fields", file)
     assert told(out)["a"] == ["4", "-37.2", "", "yes"]
     granpipe("prepare", src, out, *SMALL, "--field-id", "nr")
     assert told(out)["a"][0] == "7"
+    granpipe("prepare", src, out, *SMALL, "--field-id", "half")
+    assert told(out)["a"][0] == "? b"
 
 
 @pytest.mark.slow

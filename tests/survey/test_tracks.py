@@ -248,6 +248,7 @@ def test_a_huge_track_ends_in_a_line_and_takes_no_memory(granpipe, src, out, tmp
         (("--clock", "Mars/Olympus"), "no offset as +02:00"),
         (("--clock", "../../etc/passwd"), "no offset as +02:00"),
         (("--clock", "+25:00"), "no offset as +02:00"),
+        (("--clock", "localtime"), "no offset as +02:00"),
         (("--clock-shift", "soon"), "no time to add"),
         (("--clock-shift", "99999999h"), "no time to add"),
         (("--gap", "0"), "gap"),
