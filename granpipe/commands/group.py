@@ -96,9 +96,13 @@ def cli(ctx: click.Context) -> None:
         reports.echo(ctx.get_help())
 
 
-cli.add_command(prepare_command)
-cli.add_command(augment_command)
-cli.add_command(map_command)
+for command in (prepare_command, augment_command, map_command):
+    cli.add_command(command)
+    for parameter in command.params:
+        # Click would name variables by the arguments of functions, as GRANPIPE_MAP_OUTPUTS.
+        long = next((name for name in parameter.opts if name.startswith("--")), "")
+        name = f"GRANPIPE_{command.name}{long.replace('-', '_').removeprefix('_')}".upper()
+        parameter.envvar = parameter.envvar or (name if long else None)
 
 
 def main() -> None:

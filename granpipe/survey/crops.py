@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from granpipe.dataset.names import class_key
-from granpipe.errors import DatasetError
+from granpipe.errors import DatasetError, LayoutError
 from granpipe.stores.urls import open_file
 from granpipe.survey.fields import Field
 
@@ -31,6 +31,8 @@ def read_crop_names(url: str) -> dict[str, set[str]]:
     try:
         data = store.head(name, _LARGEST + 1)
         text = data.decode("utf-16" if data[:2] in {b"\xff\xfe", b"\xfe\xff"} else "utf-8-sig")
+    except FileNotFoundError as error:
+        raise LayoutError(f"{url}: no such table of crops; name one") from error
     except OSError as error:
         raise DatasetError(f"{url}: {error.strerror or error}; name a table of crops") from error
     except UnicodeError as error:

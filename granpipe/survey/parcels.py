@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from granpipe.errors import DatasetError, one_line
+from granpipe.errors import DatasetError, LayoutError, one_line
 from granpipe.stores.urls import open_file
 from granpipe.survey.geojson_features import read_features
 from granpipe.survey.rings import (
@@ -103,7 +103,7 @@ class ParcelFile:
             else:
                 yield from self._of_tables(boxes)
         except FileNotFoundError as error:
-            raise DatasetError(f"{self.url}: no such file of parcels; name one") from error
+            raise LayoutError(f"{self.url}: no such file of parcels; name one") from error
         except OSError as error:
             raise DatasetError(f"{self.url}: {error.strerror or one_line(error)}") from error
         except RecursionError as error:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from xml.parsers.expat import ExpatError
 
-from granpipe.errors import DatasetError, one_line
+from granpipe.errors import DatasetError, LayoutError, one_line
 from granpipe.photo.gps import Position
 from granpipe.stores.protocol import Store
 from granpipe.stores.urls import join, open_file, open_store
@@ -120,7 +120,7 @@ def _files(place: str) -> Iterator[tuple[Store, str]]:
     store = open_store(place)
     names = sorted(one.path for one in store.list() if one.path.lower().endswith(".gpx"))
     if not names:
-        raise DatasetError(f"{place}: is no .gpx file and no folder of them; name one")
+        raise LayoutError(f"{place}: is no .gpx file and no folder of them; name one")
     for name in names:
         yield store, name
 
@@ -130,7 +130,7 @@ def _read(store: Store, name: str) -> Points:
     try:
         points = _in_order(read_gpx(store.pieces(name)))
     except FileNotFoundError as error:
-        raise DatasetError(f"{place}: no such track; name one") from error
+        raise LayoutError(f"{place}: no such track; name one") from error
     except OSError as error:
         raise DatasetError(
             f"{place}: {error.strerror or error}; fix that, then run again"

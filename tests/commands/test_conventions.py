@@ -73,6 +73,21 @@ def test_options_may_be_set_by_variables(granpipe, src, out, monkeypatch):
     assert size(out) == 14
 
 
+def test_a_variable_is_named_as_its_option_is(granpipe, src, out, tmp_path, monkeypatch):
+    monkeypatch.setenv("GRANPIPE_PREPARE_JSON", "1")
+    monkeypatch.setenv("GRANPIPE_PREPARE_KEEP_TOGETHER", "burst")
+    monkeypatch.setenv("GRANPIPE_AUGMENT_MIN_CROP", "0.9")
+    monkeypatch.setenv("GRANPIPE_MAP_OUTPUT", f"{tmp_path}/m.html {tmp_path}/m.csv")
+    report = granpipe("prepare", src, out, "--split", "50/50", "--allow-empty").stdout
+    assert json.loads(report)["found"] == 3
+    assert json.loads((out / "dataset.json").read_text())["settings"]["together"] == "burst"
+    granpipe("augment", out)
+    assert json.loads((out / "augmented/dataset.json").read_text())["settings"]["crop"] == 0.9
+    granpipe("map", src)
+    assert (tmp_path / "m.html").exists()
+    assert (tmp_path / "m.csv").exists()
+
+
 def test_the_former_name_of_an_option_works_and_is_not_shown(granpipe, src, out):
     granpipe("prepare", src, out, "--size", 12)
     granpipe("augment", out, "--crop", 0.9)
