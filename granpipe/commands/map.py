@@ -155,7 +155,7 @@ def _print(report: "Report", *, verbose: bool) -> None:
         f"{counted(report.ignored.total(), 'other file')} ignored."
     )
     reports.print_ignored(report.ignored)
-    print_conflicts(report.conflicts)
+    print_conflicts(report.conflicts, ", listed on the page")
     if report.matched is not None:
         reports.echo(
             f"{report.matched:,} of them are in the dataset, {total - report.matched:,} are not; "

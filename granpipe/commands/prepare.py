@@ -281,7 +281,8 @@ def _print(report: "Report", output: str, dry_run: bool, *, verbose: bool) -> No
     )
     reports.print_ignored(report.ignored)
     reports.print_flags(report.flags)
-    print_conflicts(report.conflicts, "" if dry_run else join(output, "conflicts.csv"))
+    conflicts = f"; see {printable(join(output, 'conflicts.csv'))}"
+    print_conflicts(report.conflicts, "" if dry_run else conflicts)
     if report.sides:
         reports.print_sides(report.sides, join(output, "alike.csv"))
         reports.print_shortcuts(report.sides, "" if dry_run else join(output, "shortcuts.csv"))

@@ -97,10 +97,9 @@ def survey(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-def print_conflicts(count: int, table: str = "") -> None:
-    """Print how many labels a declared crop contradicts, if any."""
+def print_conflicts(count: int, where: str = "") -> None:
+    """Print how many labels a declared crop contradicts, if any, and where they are listed."""
     if count:
-        where = f"; see {reports.printable(table)}" if table else ", listed on the page"
         photographs = reports.counted(count, "photograph")
         reports.echo(
             f"Labels that the crop declared of the field contradicts: {photographs}{where}."

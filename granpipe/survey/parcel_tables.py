@@ -18,6 +18,13 @@ Row = tuple[int, int, dict[str, Any], list[Floats], list[bool]]
 _Box = tuple[float, float, float, float]
 _AT_ONCE = 20_000  # rows of GeoParquet
 _WGS84 = ("EPSG:4326", "OGC:CRS84")
+# GDAL reads what a file holds, whatever it is called: also text that names other files and URLs.
+_BEGINNINGS = {".gpkg": b"SQLite format 3\0", ".shp": b"\x00\x00\x27\x0a"}
+_DAMAGED = (
+    *(pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError, pyogrio.errors.FieldError),
+    *(pyogrio.errors.FeatureError, pyogrio.errors.GeometryError, shapely.errors.ShapelyError),
+    *(RuntimeError, AttributeError),  # of pyarrow; and of `geo` that is no object
+)
 _OTHER = "is not in WGS 84; export it with the coordinates EPSG:4326"
 
 
@@ -33,11 +40,23 @@ def read_tables(url: str, wanted: Mapping[str, str], boxes: Sequence[_Box]) -> I
         raise ValueError("is read from a disk alone; copy it there, or export it as GeoJSON")
     if not Path(url).exists():
         raise FileNotFoundError(url)
-    read = _of_parquet if url.lower().endswith((".parquet", ".geoparquet")) else _by_gdal
+    is_parquet = url.lower().endswith((".parquet", ".geoparquet"))
+    if not is_parquet:
+        _check_kind(Path(url))
     try:
-        yield from read(url, wanted, boxes)
-    except (pyogrio.errors.DataSourceError, pyogrio.errors.FieldError) as error:
+        yield from (_of_parquet if is_parquet else _by_gdal)(url, wanted, boxes)
+    except _DAMAGED as error:
         raise ValueError(f"cannot be read: {error}") from error
+
+
+def _check_kind(path: Path) -> None:
+    beginning = _BEGINNINGS.get(path.suffix.lower())
+    with path.open("rb") as file:
+        if not beginning or file.read(len(beginning)) != beginning:
+            raise ValueError(
+                "is no GeoPackage (.gpkg), Shapefile (.shp) or GeoParquet (.parquet); export it as "
+                "one of these, or as GeoJSON"
+            )
 
 
 def _columns(listed: Sequence[str], wanted: Mapping[str, str]) -> dict[str, str]:

@@ -118,7 +118,11 @@ def test_contradictions_that_are_planted_are_found_and_none_is_invented(
             label = rng.choice([crop for crop in CROPS if crop != shot.crop])
             wrong[f"{label}/{number:03}.jpg"] = shot.crop
         take(src / f"{label}/{number:03}.jpg", shot, number)
-    printed = granpipe("prepare", src, out, *SMALL, "--fields", tmp_path / "parcels.geojson").stdout
+    asked = ("prepare", src, out, *SMALL, "--fields", tmp_path / "parcels.geojson")
+    planned = granpipe(*asked, "--dry-run").stdout
+    assert "contradicts: " in planned
+    assert "the page" not in planned
+    printed = granpipe(*asked).stdout
     found = {row["source"]: row["field_crop"] for row in rows(out / "conflicts.csv")}
     sure = {row["source"] for row in rows(out / "labels.csv") if row["field_sure"] == "yes"}
     assert len(sure) > 60
@@ -387,6 +391,40 @@ def test_another_system_of_coordinates_ends_in_a_line(granpipe, src, out, tmp_pa
     pyogrio.raw.write(path, shapes, [], fields=[], geometry_type="Polygon", crs="EPSG:25832")
     line = granpipe("prepare", src, out, *SMALL, "--fields", path, code=1).stderr
     assert "p.gpkg: is not in WGS 84; export it with the coordinates EPSG:4326" in line
+
+
+@pytest.mark.parametrize("ending", ["gpkg", "shp", "parquet", "txt"])
+def test_a_file_that_names_other_files_is_refused(granpipe, src, out, tmp_path, ending):
+    """GDAL would open what a VRT names, also an address, whatever the file is called."""
+    pytest.importorskip("pyogrio", reason="needs the extra fields")
+    shoot(src / "maize/a.jpg", 48, 11)
+    other = tmp_path / "other.csv"
+    other.write_text('wkt,id\n"POLYGON((11 47,12 47,12 49,11 49,11 47))",secret\n')
+    path = tmp_path / f"p.{ending}"
+    path.write_text(
+        f'<OGRVRTDataSource><OGRVRTLayer name="other"><SrcDataSource>{other}</SrcDataSource>'
+        "<LayerSRS>EPSG:4326</LayerSRS><GeometryField encoding='WKT' field='wkt'/>"
+        "</OGRVRTLayer></OGRVRTDataSource>"
+    )
+    line = granpipe("prepare", src, out, *SMALL, "--fields", path, code=1).stderr
+    assert line.startswith(f"granpipe: {path}: ")
+    assert line.count("\n") == 1
+
+
+@pytest.mark.parametrize("about", ["[]", "{", '{"columns": []}'])
+def test_a_damaged_parquet_ends_in_a_line(granpipe, src, out, tmp_path, about):
+    parquet = pytest.importorskip("pyarrow.parquet", reason="needs the extra fields")
+    pytest.importorskip("pyogrio", reason="needs the extra fields")
+    shoot(src / "maize/a.jpg", 48, 11)
+    path = tmp_path / "p.parquet"
+    write_parquet(path, [b"junk"], [["a"], ["b"]])
+    parquet.write_table(parquet.read_table(path).replace_schema_metadata({"geo": about}), path)
+    line = granpipe("prepare", src, out, *SMALL, "--fields", path, code=1).stderr
+    assert line.startswith(f"granpipe: {path}: ")
+    assert line.count("\n") == 1
+    write_parquet(path, [b"junk"], [["a"], ["b"]])
+    line = granpipe("prepare", src, out, *SMALL, "--fields", path, code=1).stderr
+    assert line.startswith(f"granpipe: {path}: cannot be read: ")
 
 
 RING = [[11, 48], [12, 48], [12, 49], [11, 48]]
