@@ -124,7 +124,7 @@ def test_it_agrees_with_prepare_on_the_same_folder(granpipe, field, tmp_path):
     [
         ("empty", "has no photographs", 1),
         ("missing", "no such folder", 2),
-        ("file.jpg", "name a folder", 1),
+        ("file.jpg", "is a file, not a folder", 2),
     ],
 )
 def test_a_folder_without_photographs_is_one_clear_line(granpipe, tmp_path, folder, words, code):
