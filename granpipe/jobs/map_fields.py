@@ -48,7 +48,7 @@ def _views(sightings: Sequence[Sighting]) -> Iterator[View]:
 
 def _labelled(sightings: Sequence[Sighting]) -> Iterator[tuple[str, str, Field]]:
     for one in sightings:
-        if one.field and one.photo.label:
+        if one.field:
             yield one.photo.source, one.photo.label, one.field
 
 

@@ -62,6 +62,8 @@ class Crops:
         Of all photographs, as `class_key` makes them.
     names : dict or None
         As `read_crop_names` returns them; None without a table.
+    count : int
+        Photographs that show a field.
     known, unknown : Counter
         Photographs of surely known fields, by the declared crop: those of which it is known what
         labels it may have, and others.
@@ -69,6 +71,7 @@ class Crops:
 
     labels: frozenset[str]
     names: dict[str, set[str]] | None = None
+    count: int = 0
     known: Counter[str] = field(default_factory=Counter)
     unknown: Counter[str] = field(default_factory=Counter)
 
@@ -78,10 +81,11 @@ class Crops:
         Parameters
         ----------
         photos : iterable of tuple
-            Source, label and field of each photograph that has all three.
+            Source, label and field of each photograph that has a field; the label may be empty.
         """
         for source, label, shown in photos:
-            if shown.sure != "yes" or not shown.crop:
+            self.count += 1
+            if not label or shown.sure != "yes" or not shown.crop:
                 continue
             meant = self._meaning(shown.crop)
             (self.known if meant else self.unknown)[shown.crop] += 1
@@ -97,7 +101,12 @@ class Crops:
         return {key} if key in self.labels else set()
 
     def line(self) -> str:
-        """Return what a user is to be told of crops that cannot be compared; mostly nothing."""
+        """Return what a user is to be told: that no field is shown, or what cannot be compared."""
+        if not self.count:
+            return (
+                "no photograph shows a field of --fields; are its positions longitude before "
+                "latitude, and near the photographs'?"
+            )
         if not self.unknown:
             return ""
         (crop, count), *others = self.unknown.most_common()
