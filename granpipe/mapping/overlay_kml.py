@@ -24,7 +24,7 @@ def read_kml(data: bytes) -> list[Shape]:
     --------
     >>> point = b"<Point><coordinates>7.4,46.9</coordinates></Point>"
     >>> read_kml(b"<kml><Placemark>" + point + b"</Placemark></kml>")
-    [Shape(name='', kind=2, parts=((((7.4, 46.9),),),))]
+    [Shape(name='', kind=2, parts=((((7.4, 46.9),),),), crop=None)]
     """
     reader = _Reader()
     parser = expat.ParserCreate(namespace_separator=" ")
