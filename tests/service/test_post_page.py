@@ -115,7 +115,7 @@ def test_nothing_is_lost_or_doubled_where_the_network_is_cut_and_the_page_reload
     granpipe("prepare", path.source, path.output)
     assert len(rows(path.output / "labels.csv")) == MANY
     page.click("#clear")
-    assert states(page) == []
+    until(lambda: page.locator("#photos li").count() == 0)
 
 
 def test_a_photograph_without_a_position_has_the_browsers(phone, path, photos, granpipe, tmp_path):
@@ -137,7 +137,8 @@ def test_a_photograph_without_a_position_has_the_browsers(phone, path, photos, g
 def test_the_access_code_is_asked_for_once_and_opens_the_map(phone, path, photos):
     context = phone()
     page = visit(context, path, "/").page
-    for code in ("wrong", TOKEN):
+    for code in ("wrong", "\N{LEFT DOUBLE QUOTATION MARK}wrong", TOKEN):
+        page.evaluate("showProblem('')")
         page.fill("#token", code)
         page.press("#token", "Enter")
         until(lambda: page.is_hidden("#token-form") or page.is_visible("#problem"))
@@ -149,7 +150,7 @@ def test_the_access_code_is_asked_for_once_and_opens_the_map(phone, path, photos
     until(lambda: status(page) == "All 1 sent.")
     page.click("#map")
     until(lambda: page.url.endswith("/map"))
-    assert page.title().endswith("map of photographs")
+    until(lambda: page.title().endswith("map of photographs"))
 
 
 def test_what_the_server_does_not_take_is_said_and_the_rest_goes_on(phone, path, photos, tmp_path):
@@ -163,6 +164,58 @@ def test_what_the_server_does_not_take_is_said_and_the_rest_goes_on(phone, path,
     choose(page, photos[:1], crop="wheat")
     until(lambda: "as corn" in states(page)[-1])
     assert len(received(path)) == 1
+
+
+def test_a_photograph_that_was_deleted_holds_up_no_other(phone, path, photos):
+    page = visit(phone(), path).page
+    choose(page, photos[:1])
+    until(lambda: status(page) == "All 1 sent.")
+    address = f"http://127.0.0.1:{path.port}/photographs/{received(path)[0].stem}"
+    assert page.request.delete(address, headers={"Authorization": f"Bearer {TOKEN}"}).ok
+    until(lambda: states(page) == ["deleted on the server."])
+    choose(page, photos[:2])
+    until(lambda: status(page) == "All 2 sent.")
+    assert states(page)[1].startswith("not taken, this photograph was deleted")
+    assert len(received(path)) == 1
+
+
+def test_two_tabs_send_what_waits_once_and_say_the_same(phone, path, photos):
+    context = phone()
+    context.route("**/post_image", lambda route: route.abort())
+    pages = [visit(context, path).page]
+    choose(pages[0], photos[:3])
+    until(lambda: status(pages[0]).startswith("No network: 3 waiting"))
+    pages.append(visit(context, path).page)
+    until(lambda: len(states(pages[1])) == 3)
+    context.unroute("**/post_image")
+    for page in pages:
+        until(lambda page=page: status(page) == "All 3 sent.", patience=60)
+        assert set(states(page)) == {"received, not yet prepared."}
+    assert len(received(path)) == 3
+
+
+def test_photographs_are_kept_before_the_position_is_known(phone, path, photos):
+    page = visit(phone(geolocation=None), path).page
+    page.check("#agree")
+    photos[0].touch()
+    choose(page, photos[:1])
+    until(lambda: len(states(page)) == 1)
+    page.reload()
+    page.wait_for_selector("#desk:visible")
+    until(lambda: status(page) == "All 1 sent.")
+    assert len(received(path)) == 1
+
+
+def test_a_browser_that_keeps_nothing_is_said_to(phone, path, photos):
+    context = phone()
+    context.add_init_script("Object.defineProperty(window, 'indexedDB', { value: undefined })")
+    page = visit(context, path, "/#%zz").page
+    page.fill("#token", TOKEN)
+    page.press("#token", "Enter")
+    page.wait_for_selector("#desk:visible")
+    choose(page, photos[:1])
+    until(lambda: page.is_visible("#problem"))
+    assert page.inner_text("#problem").startswith("This browser keeps nothing")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
