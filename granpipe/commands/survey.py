@@ -1,4 +1,4 @@
-"""Options on what stands beside photographs, which commands share."""
+"""Options on what is beside photographs, which commands share."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -110,7 +110,7 @@ def survey_of(settings: dict[str, Any]) -> "Survey":
     """Return what the options ask for, and take them out of the settings."""
     from granpipe.jobs.survey_options import Survey
 
-    told = {name: settings.pop(name) for name in NAMES}
-    tracks = told["track"]
-    told["track"] = [one for one in tracks if one != "none"] if tracks else None
-    return Survey(**told)
+    given = {name: settings.pop(name) for name in NAMES}
+    tracks = given["track"]
+    given["track"] = [one for one in tracks if one != "none"] if tracks else None
+    return Survey(**given)

@@ -1,4 +1,4 @@
-"""What is known of photographs that may tell which of them belong together."""
+"""What is known of photographs that may say which of them belong together."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -13,7 +13,7 @@ from granpipe.dataset.made import Made
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What is known of a photograph that may tell to which others it belongs.
+    """What is known of a photograph that may say to which others it belongs.
 
     Attributes
     ----------

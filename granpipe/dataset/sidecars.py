@@ -1,4 +1,4 @@
-"""What stands beside a photograph and may say where it was taken: of Takeout and of raw programs.
+"""Files beside a photograph that may say where it was taken: of Takeout and of raw programs.
 
 Google Takeout calls it `<name>.json` or `<name>.supplemental-metadata.json`, cuts what is before
 `.json` at 46 or 51 characters, and moves the number of `a(1).jpg` behind it: `a.jpg(1).json`.

@@ -1,4 +1,4 @@
-"""alike.csv and the index's table `alike`: near-duplicates; and the hashes that tell them."""
+"""alike.csv and the index's table `alike`: near-duplicates; and the hashes that find them."""
 
 from collections.abc import Iterable, Iterator, Sequence
 

@@ -187,7 +187,7 @@ class CopyPhoto:
     def key(self, source: str, made_from: str, box: Box) -> str:
         """Return what identifies all that decides on the bytes of a photograph's copies."""
         recipe = (__version__, made_from, self.seed, source)
-        text = f"({recipe!r}, {asdict(box)!r}, {_told(self.ranges)})"
+        text = f"({recipe!r}, {asdict(box)!r}, {_text_of(self.ranges)})"
         return hashlib.sha256(text.encode()).hexdigest()[:32]
 
     def _stands(self, source: str, copy: int, record: CopyRecord) -> bool:
@@ -218,7 +218,7 @@ class CopyPhoto:
 
 
 @cache
-def _told(ranges: Ranges) -> str:
+def _text_of(ranges: Ranges) -> str:
     return repr(asdict(ranges))
 
 

@@ -61,13 +61,13 @@ class Locator:
             return
         problems: list[str] = []
 
-        def take(item: Asked, told: Told | WorkerCrashed) -> None:
-            if isinstance(told, WorkerCrashed):
-                problems.append(f"{item[1][0]}: its reader {told.cause}")
+        def take(item: Asked, found: Told | WorkerCrashed) -> None:
+            if isinstance(found, WorkerCrashed):
+                problems.append(f"{item[1][0]}: its reader {found.cause}")
                 return
-            problems.extend(filter(None, [told.problem]))
-            if told.position:
-                keep_position(index, item[0], told.position)
+            problems.extend(filter(None, [found.problem]))
+            if found.position:
+                keep_position(index, item[0], found.position)
 
         def make(row: Row) -> Asked:
             return row[0], tuple(json.loads(row[1]))

@@ -259,4 +259,4 @@ def _redacted(sighting: Sighting, digits: int) -> Sighting:
 
 
 def _rounded(degrees: float, digits: int) -> float:
-    return round(degrees, digits) + 0.0  # never -0.0, which would tell the hemisphere
+    return round(degrees, digits) + 0.0  # never -0.0, which would give the hemisphere away

@@ -197,7 +197,7 @@ def prepare(
     shard_format : str
         `npy`; `png`, without loss; or `jpeg:95`, with a quality of 1 to 100.
     survey : Survey, optional
-        What is beside photographs and says where they were taken; as before unless given.
+        What is beside photographs and says where they were taken; by default as before.
     progress : `bar` or callable, optional
         Show a bar; or what wraps the iterator over the results, and takes it and their number.
     say : callable, optional

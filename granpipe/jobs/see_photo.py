@@ -105,10 +105,10 @@ class SeePhoto:
         """Return what is known of a photograph, with its place by a sidecar where it has none."""
         if capture.position or not job.beside:
             return capture
-        told = read_sidecars(job.photo.path, fetch_sidecars(self.source, job.beside))
-        if told.position:
-            return replace(capture, verdict="ok", detail="", position=told.position)
-        detail = "; ".join(filter(None, [capture.detail, told.detail]))
+        sidecar = read_sidecars(job.photo.path, fetch_sidecars(self.source, job.beside))
+        if sidecar.position:
+            return replace(capture, verdict="ok", detail="", position=sidecar.position)
+        detail = "; ".join(filter(None, [capture.detail, sidecar.detail]))
         return replace(capture, detail=detail)
 
     def _whole(self, job: Job) -> bytes:

@@ -148,7 +148,7 @@ class Settled:
         return (tracks | self._parcels()) or None
 
     def settings(self) -> dict[str, Any]:
-        """Return what dataset.json tells: places by their last part, the same on any machine."""
+        """Return what dataset.json has: places by their last part, the same on any machine."""
         parcels = {
             name: _title(one) if name in {"fields", "crop_names"} else one
             for name, one in self._parcels().items()
@@ -162,9 +162,9 @@ class Settled:
         return {name: text for name in names if (text := getattr(self, name))}
 
     def _beside(self) -> dict[str, Any]:
-        told = {"clock": self.clock, "clock_shift": self.clock_shift}
+        texts = {"clock": self.clock, "clock_shift": self.clock_shift}
         gap = {"gap": self.gap} if self.gap != GAP else {}
-        return {name: text for name, text in told.items() if text} | gap
+        return {name: text for name, text in texts.items() if text} | gap
 
 
 def _title(place: str) -> str:

@@ -1,4 +1,4 @@
-"""What the map's files tell of a photograph, and what they need to know beside it."""
+"""What the map's files say of a photograph, and what they need to know beside it."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -69,7 +69,7 @@ class Options:
         The way from the file to the photographs' folder, with a slash behind it; None where there
         is none, or links take its place.
     has_sides : bool
-        The sightings tell groups and sides.
+        The sightings have groups and splits.
     thumbnails : int
         Longer side of the page's thumbnails, in pixels.
     exports : tuple of str

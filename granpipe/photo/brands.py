@@ -54,7 +54,7 @@ def mend_brands(data: bytes, meta: Meta) -> Iterator[tuple[int, bytes]]:
     data : bytes
         The file.
     meta : Meta
-        Its tables, which tell how the picture is coded, whatever the brands say.
+        Its tables, which say how the picture is coded, whatever the brands say.
     """
     if data[4:8] != b"ftyp":
         return

@@ -1,4 +1,4 @@
-"""Decode the pixels of an opened photograph, and tell what is damaged from what is not read."""
+"""Decode the pixels of an opened photograph, and judge what is damaged or not supported."""
 
 from functools import partial
 from io import BytesIO

@@ -101,7 +101,7 @@ def _header(data: bytes, meta: Meta, item: int) -> StreamHeader | None:
 
 
 def _coded(data: bytes, meta: Meta, item: int) -> StreamHeader | None:
-    """Return the sides of an item as its contents have them; None where they do not tell."""
+    """Return the sides of an item as its contents have them; None where they do not say."""
     if meta.kinds.get(item) == b"grid":
         sides = _grid_sides(meta.content(data, item, 12))
         return StreamHeader(sides) if sides else None

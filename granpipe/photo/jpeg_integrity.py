@@ -61,7 +61,7 @@ def find_stretches(
     """Yield each stretch of codes of the JPEG that begins at a place (ITU T.81, annex B).
 
     None is yielded of a JPEG whose frame is of another kind, its codes not being Huffman's unless
-    told otherwise. What follows its end is left alone.
+    `frames` says otherwise. What follows its end is left alone.
 
     Raises
     ------

@@ -84,7 +84,7 @@ def _next_tables(data: bytes) -> Iterator[dict[int, list[int]]]:
 
 
 def _tags(data: bytes, start: int | None = None) -> dict[int, list[int]]:
-    """Return the tags of a table that tell, as far as it is there."""
+    """Return the tags of a table that decide, as far as it is there."""
     found: dict[int, list[int]] = {}
     try:
         for number, kind, count, place in entries(data, start):

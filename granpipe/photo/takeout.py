@@ -32,23 +32,27 @@ def locate_takeout(data: bytes) -> tuple[str, Position | None, str]:
     ('null_island', None, 'a.jpg')
     """
     try:
-        told = json.loads(data.decode("utf-8-sig"), parse_constant=_refuse)
+        fields = json.loads(data.decode("utf-8-sig"), parse_constant=_refuse)
     except (ValueError, RecursionError):
         return "unreadable", None, ""
-    if len(data) > LARGEST or not isinstance(told, dict):
+    if len(data) > LARGEST or not isinstance(fields, dict):
         return "unreadable", None, ""
-    title = told.get("title")
-    found = [_place(told.get(name)) for name in _PLACES]
+    title = fields.get("title")
+    found = [_place(fields.get(name)) for name in _PLACES]
     best = next((one for one in found if one[1]), None)
     named = [one for one in found if one[0] != "no_gps"]
     verdict, position = best or (named[0] if named else ("no_gps", None))
     return verdict, position, title if isinstance(title, str) else ""
 
 
-def _place(told: Any) -> tuple[str, Position | None]:
-    if not isinstance(told, dict) or told.get("latitude") is None or told.get("longitude") is None:
+def _place(fields: Any) -> tuple[str, Position | None]:
+    if (
+        not isinstance(fields, dict)
+        or fields.get("latitude") is None
+        or fields.get("longitude") is None
+    ):
         return "no_gps", None
-    degrees = [_number(told[axis]) for axis in _LIMITS]
+    degrees = [_number(fields[axis]) for axis in _LIMITS]
     if any(one is None for one in degrees):
         return "unreadable", None
     lat, lon = (round(one or 0.0, 7) + 0.0 for one in degrees)  # never -0.0
@@ -56,7 +60,7 @@ def _place(told: Any) -> tuple[str, Position | None]:
         return "out_of_range", None
     if lat == 0 == lon:
         return "null_island", None
-    altitude = _number(told.get("altitude"))  # 0 where it has none
+    altitude = _number(fields.get("altitude"))  # 0 where it has none
     return "ok", Position(lat, lon, round(altitude, 3) if altitude else None)
 
 

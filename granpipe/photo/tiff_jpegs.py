@@ -55,7 +55,7 @@ def _fits(sides: tuple[int, int], width: int, rows: int, needed: int) -> bool:
 
 
 def _frame_sides(data: bytes, place: int) -> tuple[int, int] | None:
-    """Return width and height of the JPEG at a place; None where it does not tell."""
+    """Return width and height of the JPEG at a place; None where it does not say."""
     if data[place : place + 2] != b"\xff\xd8":
         return None
     place += 2

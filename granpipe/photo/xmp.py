@@ -52,22 +52,22 @@ def locate_xmp(packet: bytes) -> tuple[str, Position | None]:
     if len(packet) > LARGEST:
         return "unreadable", None
     try:
-        told = _properties(packet.strip(b"\0 \r\n\t"))
+        values = _properties(packet.strip(b"\0 \r\n\t"))
     except (expat.ExpatError, ValueError, LookupError):
         return "unreadable", None
-    verdicts = [_position(told, space) for space in _NAMES]
+    verdicts = [_position(values, space) for space in _NAMES]
     found = [one for one in verdicts if one[1]] or [one for one in verdicts if one[0] != "no_gps"]
     return found[0] if found else ("no_gps", None)
 
 
-def _position(told: _Properties, space: str) -> tuple[str, Position | None]:
+def _position(values: _Properties, space: str) -> tuple[str, Position | None]:
     texts = [
-        next((told[space, name] for name in names if (space, name) in told), "")
+        next((values[space, name] for name in names if (space, name) in values), "")
         for names in _NAMES[space]
     ]
     if not all(texts):
         return "no_gps", None
-    if told.get((_EXIF, "GPSStatus"), "").upper() == "V":
+    if values.get((_EXIF, "GPSStatus"), "").upper() == "V":
         return "void_fix", None
     degrees = [_degrees(text, *_AXES[axis]) for text, axis in zip(texts, _AXES, strict=True)]
     for one in degrees:
@@ -78,9 +78,9 @@ def _position(told: _Properties, space: str) -> tuple[str, Position | None]:
         return "null_island", None
     if space == _DJI:
         return "ok", Position(
-            lat, lon, _number(told.get((_DJI, "AbsoluteAltitude"))), position_from="xmp"
+            lat, lon, _number(values.get((_DJI, "AbsoluteAltitude"))), position_from="xmp"
         )
-    return "ok", Position(lat, lon, _altitude(told), *_beside(told), "xmp")
+    return "ok", Position(lat, lon, _altitude(values), *_beside(values), "xmp")
 
 
 def _degrees(text: str, limit: int, refs: str) -> float | str:
@@ -102,19 +102,19 @@ def _degrees(text: str, limit: int, refs: str) -> float | str:
     return round(-degrees if is_negative else degrees, 7) + 0.0  # never -0.0
 
 
-def _altitude(told: _Properties) -> float | None:
-    altitude = _number(told.get((_EXIF, "GPSAltitude")))
-    is_below = told.get((_EXIF, "GPSAltitudeRef")) == "1"
+def _altitude(values: _Properties) -> float | None:
+    altitude = _number(values.get((_EXIF, "GPSAltitude")))
+    is_below = values.get((_EXIF, "GPSAltitudeRef")) == "1"
     return -abs(altitude) if is_below and altitude else altitude
 
 
-def _beside(told: _Properties) -> tuple[float | None, str, float | None, float | None]:
+def _beside(values: _Properties) -> tuple[float | None, str, float | None, float | None]:
     """Return direction, its north, accuracy and dilution of precision."""
-    direction = _number(told.get((_EXIF, "GPSImgDirection")))
+    direction = _number(values.get((_EXIF, "GPSImgDirection")))
     direction = None if direction is None or not 0 <= direction <= 360 else direction % 360
-    north = NORTHS.get(told.get((_EXIF, "GPSImgDirectionRef"), "").upper(), "")
-    accuracy = _number(told.get((_EXIF, "GPSHPositioningError")))
-    dop = _number(told.get((_EXIF, "GPSDOP")))
+    north = NORTHS.get(values.get((_EXIF, "GPSImgDirectionRef"), "").upper(), "")
+    accuracy = _number(values.get((_EXIF, "GPSHPositioningError")))
+    dop = _number(values.get((_EXIF, "GPSDOP")))
     return (
         direction,
         "" if direction is None else north,
@@ -133,13 +133,13 @@ def _number(text: str | None) -> float | None:
 
 def _properties(packet: bytes) -> _Properties:
     """Return the properties of the two schemas: attributes, and elements of text."""
-    told: _Properties = {}
+    values: _Properties = {}
     path: list[tuple[str, str]] = []
     words: list[str] = []
 
     def keep(key: tuple[str, str], text: str) -> None:
         if key[0] in _NAMES and len(text) <= _LONGEST:
-            told.setdefault(key, text.strip())
+            values.setdefault(key, text.strip())
 
     def start(name: str, attributes: dict[str, str]) -> None:
         if len(path) == _DEEPEST:
@@ -161,7 +161,7 @@ def _properties(packet: bytes) -> _Properties:
     parser.EndElementHandler = end
     parser.CharacterDataHandler = words.append
     parser.Parse(packet, True)
-    return told
+    return values
 
 
 def _split(name: str) -> tuple[str, str]:

@@ -17,7 +17,7 @@ class Database:
     Parameters
     ----------
     folder : str
-        Where it stands; made where there is none.
+        Where it is; made where there is none.
     name : str
         Of the file.
     schema : str
@@ -31,7 +31,7 @@ class Database:
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
-        """Do all or nothing of what stands in the block.
+        """Do all or nothing of what is in the block.
 
         Raises
         ------

@@ -69,7 +69,7 @@ class Erasure:
 
 
 def _is_sound(source: str) -> bool:
-    """Return whether a path that the index tells is a photograph's, as prepare takes it."""
+    """Return whether a path of the index is a photograph's, as prepare takes it."""
     try:
         check_name(source)
     except PhotoError:

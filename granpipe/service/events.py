@@ -73,14 +73,14 @@ class Refusal:
 
 
 def event_of(data: bytes | None, place: str = "") -> Event | Refusal:
-    """Return what a message tells; a refusal where it is no event.
+    """Return the event of a message; a refusal where it is no event.
 
     Parameters
     ----------
     data : bytes
         The message, of anybody.
     place : str
-        Where it stands in the queue.
+        Its place in the queue.
 
     Examples
     --------
@@ -120,7 +120,7 @@ class Events(Protocol):
     def take(self, most: int, seconds: float) -> list[Event | Refusal]:
         """Return the next events, in the order of their arrival; wait so long for the first.
 
-        What stands in the queue and is no event is a refusal.
+        What is in the queue and no event is a refusal.
         """
 
     def reject(self, refusals: Sequence[Refusal]) -> None:

@@ -31,7 +31,7 @@ def check_local(peer: str, host: str, target: str, headers: Mapping[str, str]) -
     host : str
         What the request calls this server.
     target : str
-        What stands in its first line: a path, or a whole address that outweighs the host.
+        The target in its first line: a path, or a whole address that outweighs the host.
     headers : mapping
         All headers.
     """
@@ -47,7 +47,7 @@ def check_local(peer: str, host: str, target: str, headers: Mapping[str, str]) -
 def check_origin(method: str, host: str, headers: Mapping[str, str]) -> None:
     """Raise RefusedError for what a page of another origin makes a browser send.
 
-    A link to the map may stand anywhere: who follows it sees the map, and that page does not.
+    A link to the map may be anywhere: who follows it sees the map, and that page does not.
     """
     origin, site = headers.get("Origin"), headers.get("Sec-Fetch-Site", "none")
     is_visit = (headers.get("Sec-Fetch-Mode"), headers.get("Sec-Fetch-Dest")) == _VISIT

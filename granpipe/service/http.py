@@ -63,9 +63,12 @@ class Desk:
         self.metrics = Metrics()
 
     def check(self) -> None:
-        """See that whoever asks may be answered."""
-        told, headers = request.headers.get("X-Request-Id", ""), dict(request.headers)
-        g.began, g.id = time.monotonic(), told if _REQUEST_ID.fullmatch(told) else uuid4().hex[:12]
+        """Check that a request may be answered."""
+        wanted, headers = request.headers.get("X-Request-Id", ""), dict(request.headers)
+        g.began, g.id = (
+            time.monotonic(),
+            wanted if _REQUEST_ID.fullmatch(wanted) else uuid4().hex[:12],
+        )
         if not self.token:
             target = request.environ.get("REQUEST_URI", "/")
             check_local(request.remote_addr or "", request.host, target, headers)
@@ -230,7 +233,7 @@ def make_app(
     ----------
     settings : Settings
     events, positions : Events, Positions, optional
-        Those of the settings unless given.
+        By default those of the settings.
     """
     # The development server would log addresses whole, and with them the windows asked for.
     logging.getLogger("werkzeug").setLevel(logging.WARNING)

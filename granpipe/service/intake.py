@@ -1,4 +1,4 @@
-"""Intake: the bytes of a photograph go into the store, and an event tells of them."""
+"""Intake: the bytes of a photograph go into the store, and an event announces them."""
 
 import hashlib
 import re
@@ -70,7 +70,7 @@ class Intake:
     photos : Store
         Where they are kept, as <label>/<sha256>.<ext>; no name of a stranger is part of a path.
     events : Events
-        Who is told.
+        Where its event goes.
     """
 
     def __init__(self, photos: Store, events: Events) -> None:
@@ -82,7 +82,7 @@ class Intake:
         )
 
     def receive(self, data: bytes, label: str, place: bytes = b"") -> Received:
-        """Keep a photograph and tell of it.
+        """Keep a photograph and publish an event.
 
         Parameters
         ----------

@@ -9,7 +9,7 @@ from granpipe.service.events import DownError, Event, Refusal, event_of
 from granpipe.service.kafka_producer import COMMON, KafkaProducer, Trouble, check_client
 from granpipe.service.kafka_settings import FIXED, KafkaSettings
 
-_ASKING = 2.0  # seconds in which a cluster must tell of the topic before it counts as up again
+_ASKING = 2.0  # seconds in which a cluster must answer about the topic before it counts as up again
 _MOMENT = 0.1
 _CONSUMER = {
     "group.id": "granpipe",
@@ -48,7 +48,7 @@ class KafkaEvents:
         self._consumer: Any = None
         # Each with its partition and offset, in the order of their arrival.
         self._taken: list[tuple[Event | Refusal, int, int]] = []
-        self._told = 0  # how many of them the last `take` has returned
+        self._returned = 0  # how many of them the last `take` has returned
 
     def publish(self, event: Event) -> None:
         """Send a message with the photograph's SHA-256 for its key, and wait until it is kept."""
@@ -69,7 +69,7 @@ class KafkaEvents:
 
         try:
             self._see_to_trouble()
-            wait = seconds if self._told == len(self._taken) else 0
+            wait = seconds if self._returned == len(self._taken) else 0
             while len(self._taken) < most:
                 message = self._open().poll(wait)
                 if message is None:
@@ -78,7 +78,7 @@ class KafkaEvents:
                 wait = 0
         except KafkaException as error:
             raise self._down(error.args[0]) from error
-        new, self._told = self._taken[self._told :], len(self._taken)
+        new, self._returned = self._taken[self._returned :], len(self._taken)
         return [event for event, _, _ in new]
 
     def _keep(self, message: Any) -> None:
@@ -114,14 +114,14 @@ class KafkaEvents:
 
     def _forget(self, *_: object) -> None:
         """Let go of what was taken: its partitions are others' by now."""
-        self._taken, self._told = [], 0
+        self._taken, self._returned = [], 0
 
     def commit(self) -> None:
         """Commit what was taken."""
         from confluent_kafka import KafkaException, TopicPartition  # noqa: PLC0415
 
         topic = self._settings.topic
-        ends = {partition: offset + 1 for _, partition, offset in self._taken[: self._told]}
+        ends = {partition: offset + 1 for _, partition, offset in self._taken[: self._returned]}
         offsets = [TopicPartition(topic, partition, end) for partition, end in ends.items()]
         errors = []
         try:
@@ -132,12 +132,12 @@ class KafkaEvents:
         for trouble in errors:
             if trouble.name() not in _LOST:
                 raise self._down(trouble)
-        del self._taken[: self._told]
-        self._told = 0
+        del self._taken[: self._returned]
+        self._returned = 0
 
     def give_back(self) -> None:
         """Let the next `take` return the same again, unless they are others' by then."""
-        self._told = 0
+        self._returned = 0
 
     def wait(self, seconds: float) -> None:
         """Sleep, but see every second what the group has decided; a message that comes is kept."""
@@ -176,7 +176,7 @@ class KafkaEvents:
             return False
 
     def _waiting(self, places: Sequence[Any], *, cached: bool) -> int:
-        """Return how many messages stand behind offsets."""
+        """Return how many messages are behind offsets."""
         waiting = 0
         for place in places:
             ends = {"cached": True} if cached else {"timeout": _ASKING}

@@ -16,14 +16,14 @@ _BETWEEN_LOOKS = 0.1
 _ASKING = 2.0
 
 COMMON = {
-    "log_level": "0",  # what goes wrong is told where it matters, in a line of ours
+    "log_level": "0",  # errors are reported where they matter, in a line of ours
     "reconnect.backoff.max.ms": "2000",
     "topic.metadata.refresh.interval.ms": "10000",
 }
 
 
 class Trouble:
-    """What a client tells of its connections: the last error that explains most."""
+    """What a client reports of its connections: the last error that explains most."""
 
     def __init__(self, settings: KafkaSettings) -> None:
         self._settings = settings

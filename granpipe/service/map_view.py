@@ -29,7 +29,7 @@ _PROCESS = os.urandom(4).hex()
 
 
 def sighting_of(known: Known) -> Sighting:
-    """Return a photograph as the map's files tell of it."""
+    """Return a photograph as the map's files have it."""
     facts = known.facts
     position = known.place and Position(*known.place, altitude=facts.get("altitude"))
     if facts["state"] == "rejected":
@@ -93,7 +93,7 @@ class MapView:
         try:
             seen = (sighting_of(known) for known in self._positions.within(window, label))
             texts = write_geojson(seen, Options(_TITLE))
-            # What fails at once is told; after that, the answer can only be cut.
+            # What fails at once is reported; after that, the answer can only be cut.
             begun = chain([next(texts), next(texts)], texts)
         except BaseException:
             self._streams.release()

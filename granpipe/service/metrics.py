@@ -1,4 +1,4 @@
-"""What Prometheus is told of the web process and of the worker."""
+"""Prometheus' metrics of the web process and of the worker."""
 
 from typing import Any
 

@@ -39,7 +39,7 @@ class RequestLog:
 
 
 def _cell(fact: object) -> str:
-    """Return a value as it stands in a line: in quotes, and ASCII, unless it is a plain word."""
+    """Return a value as a line has it: in quotes, and ASCII, unless it is a plain word."""
     text = str(fact)
     return text if _PLAIN.fullmatch(text) else json.dumps(text)
 

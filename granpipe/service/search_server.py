@@ -87,11 +87,11 @@ class SearchServer:
             return None
         if status in _DENIED:
             raise DownError(
-                f"search server: access denied ({_told(status, content)}); check "
+                f"search server: access denied ({_reason(status, content)}); check "
                 "GRANPIPE_SEARCH_USER and GRANPIPE_SEARCH_PASSWORD, or GRANPIPE_SEARCH_API_KEY"
             )
         if status >= 300:
-            raise DownError(f"search server: answers {_told(status, content)}")
+            raise DownError(f"search server: answers {_reason(status, content)}")
         if method != "HEAD" and not isinstance(content, dict):
             raise DownError("search server: answers something else than JSON; is it one?")
         return content or {}
@@ -137,7 +137,7 @@ def _cause(error: Exception) -> str:
     return type(error).__name__
 
 
-def _told(status: int, content: Any) -> str:
+def _reason(status: int, content: Any) -> str:
     """Return the status, and the server's word for the error; not its reason, which quotes data."""
     return " ".join(filter(None, [str(status), error_type(content)]))
 

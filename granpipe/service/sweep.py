@@ -1,4 +1,4 @@
-"""Bring the index in line with dataset and photographs, whatever events have told."""
+"""Bring the index in line with dataset and photographs, whatever events there were."""
 
 import hashlib
 import re
@@ -73,8 +73,8 @@ def with_place(photos: Store, one: Prepared, sha256: str) -> Known:
     if one.is_rejected or known.place:
         return known
     beside = f"{one.source}.xmp"
-    told = read_sidecars(one.source, fetch_sidecars(photos, [beside]))
-    if not told.position:
+    sidecars = read_sidecars(one.source, fetch_sidecars(photos, [beside]))
+    if not sidecars.position:
         return known
-    place = {"latitude": told.position.lat, "longitude": told.position.lon}
-    return replace(known, facts=known.facts | place | {"altitude": told.position.altitude})
+    place = {"latitude": sidecars.position.lat, "longitude": sidecars.position.lon}
+    return replace(known, facts=known.facts | place | {"altitude": sidecars.position.altitude})

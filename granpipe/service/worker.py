@@ -51,18 +51,18 @@ class Worker:
         self.events = events
         self.positions = positions
         self.journal = journal
-        self._told = ""
-        self._told_at = 0.0
+        self._cause = ""
+        self._said_at = 0.0
         self._most = _LARGEST_BATCH
         self._is_idle = False
-        self._rejected: set[str] = set()  # what was told of since the last commit
+        self._rejected: set[str] = set()  # what was reported since the last commit
         self._state, self._looked_at = "", 0.0
 
     def run(self) -> None:
         """Work until somebody asks to stop.
 
-        Where no event waits, look for what no event told: at the start, when a part was down and
-        may have forgotten something, and when `prepare` has written its tables.
+        Where no event waits, look for what came without one: at the start, when a part was down
+        and may have forgotten something, and when `prepare` has written its tables.
         """
         is_due = True
         while True:
@@ -103,10 +103,10 @@ class Worker:
 
     def _tell(self, error: GranpipeError) -> None:
         """Say what is waited for, once a minute while it stays the same."""
-        now, told = time.monotonic(), str(error)
-        if told != self._told or now - self._told_at >= _BETWEEN_LINES:
-            self.journal.note("waiting", cause=told)
-            self._told, self._told_at = told, now
+        now, cause = time.monotonic(), str(error)
+        if cause != self._cause or now - self._said_at >= _BETWEEN_LINES:
+            self.journal.note("waiting", cause=cause)
+            self._cause, self._said_at = cause, now
 
     def work(self) -> None:
         """Do one batch of events; where that fails, all of them come again."""
@@ -128,7 +128,7 @@ class Worker:
             time.sleep(min(_BREATH, took / 10))
 
     def _do(self, taken: Sequence[Event | Refusal]) -> None:
-        # The last event of a photograph tells what holds.
+        # The last event of a photograph counts.
         events = {one.source: one for one in taken if isinstance(one, Event)}
         deleted = {one.source: one.sha256 for one in events.values() if one.is_deleted}
         if deleted:
@@ -161,7 +161,7 @@ class Worker:
         ]
         known = [with_place(photos, one, digests[one.source]) for one in done]
         rejected = [one for one in known if one.facts["state"] == "rejected"]
-        # What the index knows was told: an event may come again, or after a sweep.
+        # What the index knows was reported: an event may come again, or after a sweep.
         self._reject([_refusal(one) for one in rejected if self.positions.get(one.sha256) != one])
         self._reject(self.positions.put(known))
         self.journal.note(
@@ -188,7 +188,7 @@ class Worker:
             self._rejected.update(one.key for one in new)
 
     def sweep(self, *, reindex: bool = False, replay: bool = False) -> None:
-        """Look for what no event told, for what the index does not know, and for what is gone.
+        """Look for what came without an event, what the index does not know, and what is gone.
 
         Parameters
         ----------
@@ -207,9 +207,9 @@ class Worker:
         for entries in in_parts(self.preparer.survey.missing(), _LARGEST_BATCH):
             digests = digests_of(entries)
             new = self.positions.lacking(list(digests.values()))
-            untold = [entry for entry in entries if replay or digests[entry.path] in new]
-            if untold:
-                self.insist(partial(self._prepare, untold, digests))
+            unannounced = [entry for entry in entries if replay or digests[entry.path] in new]
+            if unannounced:
+                self.insist(partial(self._prepare, unannounced, digests))
                 time.sleep(_BREATH)
         self._state = state
 
@@ -231,7 +231,7 @@ def main() -> int:
     parser = argparse.ArgumentParser("python -m granpipe.service.worker", description=__doc__)
     about = "bring the whole index in line with the dataset, and end"
     parser.add_argument("--reindex", action="store_true", help=about)
-    about = "try the photographs again that were rejected or that no event told of, and end"
+    about = "try the photographs again that were rejected or came without an event, and end"
     parser.add_argument("--replay", action="store_true", help=about)
     chosen = parser.parse_args()
     for line in unknown_names():

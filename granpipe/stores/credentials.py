@@ -33,7 +33,7 @@ _ADDRESS = re.compile(r"https?://(\w[\w.-]*|\[[\da-f:.]+\])(:\d+)?(/[\w.~/-]*)?"
 
 
 def connection() -> dict[str, str]:
-    """Return what obstore's S3Store is to be told; it reads further AWS variables itself.
+    """Return the settings of obstore's S3Store; it reads further AWS variables itself.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""What the disk is like on which a folder stands, or is to stand, and what stands there."""
+"""What the disk of a folder is like, and what is on it; the folder may not exist yet."""
 
 import os
 import shutil

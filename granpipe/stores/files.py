@@ -17,11 +17,11 @@ def check_free(store: Store, name: str, signature: bytes, start: int = 0) -> Non
     Parameters
     ----------
     store, name : Store, str
-        Where it is to stand.
+        Where it is written.
     signature : bytes
         What a file that may be replaced holds.
     start : int
-        Where it holds that; at its beginning unless given.
+        Where it holds that; by default at its beginning.
     """
     place = join(store.url, name)
     try:

@@ -35,7 +35,7 @@ class Folder:
     root : str
         Its path, as the user wrote it.
     scratch : str
-        A folder below it for half-written files; beside each file unless given. Where it is gone,
+        A folder below it for half-written files; by default beside each file. Where it is gone,
         nothing can be written: so a worker of an ended run does no harm.
     """
 
@@ -179,7 +179,7 @@ class Folder:
             return version_of(os.stat(target))
 
     def replace(self, path: str, data: bytes, version: str) -> str | None:
-        """Write a file in place of this version. Two at once are told apart by `hold` alone."""
+        """Write a file in place of this version. Only `hold` keeps two at once apart."""
         try:
             if version_of(os.stat(self.locate(path))) != version:
                 return None

@@ -24,7 +24,7 @@ _TRUSTED: set[str] = set()  # the places whose server was seen to keep condition
 
 
 class LeasingStore(Store, Protocol):
-    """A store that can tell how old a file is without a clock of ours."""
+    """A store that knows how old a file is without a clock of ours."""
 
     def age(self, path: str, probe: str) -> float:
         """Return by how many seconds a file is older than a probe that is written now."""
@@ -38,11 +38,11 @@ class Lease:
     bucket : LeasingStore
         The store.
     folder : str
-        Where in it the lock stands.
+        Where in it the lock is.
     say : callable
         Told, in a line, for whom this run waits.
     is_brief : bool
-        Others are told that it will be given back soon.
+        Others learn that it will be given back soon.
     """
 
     def __init__(

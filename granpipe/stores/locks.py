@@ -21,16 +21,16 @@ def lock(file: IO[bytes]) -> bool:
 
 def lock_or_tell(file: IO[bytes]) -> bytes | None:
     """Lock an open file, and return None; else what the process that has locked it wrote there."""
-    told = b""
+    owner = b""
     for _ in range(_MOMENTS):
         if lock(file):
             return None
-        told = file.read()
-        if told:
+        owner = file.read()
+        if owner:
             break
         # Whoever has it is about to write its name, or has just taken it away.
         time.sleep(_MOMENT)
-    return told
+    return owner
 
 
 def _lock_on_windows(file: IO[bytes]) -> bool:

@@ -43,7 +43,7 @@ class Owner:
         return self.place == _place() and bool(self.started) and not self.is_gone()
 
     def to_json(self, **extra: object) -> bytes:
-        """Return the owner, and what else is to stand beside it."""
+        """Return the owner, and what else is kept beside it."""
         return json.dumps(asdict(self) | extra).encode()
 
 
@@ -66,7 +66,7 @@ def owner_of(data: bytes) -> Owner | None:
 
 
 def busy_with(url: str, data: bytes) -> BusyError:
-    """Return the error that tells whom a lock's bytes name, and whether he will be done soon."""
+    """Return the error that names the owner of a lock, and whether he will be done soon."""
     try:
         is_brief = json.loads(data).get("brief") is True
     except (ValueError, AttributeError, RecursionError):

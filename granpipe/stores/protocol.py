@@ -17,7 +17,7 @@ IS_FILE = "is a file, not a folder"
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What a listing tells of one file, or of a folder that could not be listed.
+    """What a listing says of one file, or of a folder that could not be listed.
 
     Attributes
     ----------
@@ -116,7 +116,7 @@ class Store(Protocol):
     ) -> AbstractContextManager[Held]:
         """Let this run alone write, under a lock in a folder of its own.
 
-        A brief one is worth waiting for, and others are told so. Raises BusyError where another
+        A brief one is worth waiting for, and others are informed. Raises BusyError where another
         run holds it, OSError where no lock can be had.
         """
 

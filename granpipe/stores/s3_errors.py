@@ -1,4 +1,4 @@
-"""What a server of S3 may answer, as obstore tells it -> our errors, in one line each."""
+"""What a server of S3 may answer, as obstore reports it -> our errors, in one line each."""
 
 import re
 import time
@@ -17,7 +17,7 @@ _STRANGER = {
     *("InvalidIdentityToken", "ExpiredTokenException", "IDPRejectedClaim"),
 }
 
-# How obstore tells of a connection that ended before the answer; one that was refused is another.
+# How obstore reports a connection that ended before the answer; one that was refused is another.
 _BROKEN = re.compile(r"kind: (Interrupted|Unknown),|response body error")
 
 # How it names the first key of a listing that it cannot represent.
@@ -114,12 +114,12 @@ def _code(error: Exception) -> str:
 
 
 def _has_no_credentials(error: Exception) -> bool:
-    """Tell whether obstore, told of no keys, looked for those of a machine of Amazon's."""
+    """Return whether obstore, given no keys, looked for those of a machine of Amazon's."""
     return "//169.254.169.254/" in str(error) or "Unauthenticated" in type(error).__name__
 
 
 def _cause(error: Exception) -> str:
-    """Return a short cause without addresses, headers or bodies, which may tell secrets."""
+    """Return a short cause without addresses, headers or bodies, which may hold secrets."""
     if "MissingEtag" in str(error):
         return "the server gives no ETags"
     first = str(error).partition("\n")[0]

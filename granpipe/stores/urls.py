@@ -57,7 +57,7 @@ def _bucket(url: str) -> Store:
 
 
 def open_file(url: str | os.PathLike[str]) -> tuple[Store, str]:
-    """Return the store that a file stands in, and its path there.
+    """Return the store of a file, and its path there.
 
     Raises
     ------

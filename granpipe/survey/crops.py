@@ -101,7 +101,7 @@ class Crops:
         return {key} if key in self.labels else set()
 
     def line(self) -> str:
-        """Return what a user is to be told: that no field is shown, or what cannot be compared."""
+        """Return what to report: that no field is shown, or what cannot be compared."""
         if not self.count:
             return (
                 "no photograph shows a field of --fields; are its positions longitude before "

@@ -33,7 +33,7 @@ _PHOTOS_AT_ONCE, _EDGES_AT_ONCE = 1_000, 300_000
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """The field that a photograph shows, as tables tell it.
+    """The field that a photograph shows, as tables have it.
 
     Attributes
     ----------

@@ -29,7 +29,7 @@ def read_features(pieces: Iterable[bytes]) -> Iterator[dict[str, Any]]:
     """
     text = _Text(pieces)
     text.expect("{")
-    told: dict[str, Any] = {}
+    members: dict[str, Any] = {}
     is_listed = False
     while not text.skip("}"):
         key = text.value()
@@ -41,12 +41,12 @@ def read_features(pieces: Iterable[bytes]) -> Iterator[dict[str, Any]]:
             value = text.value()
             if key == "crs" and value is not None and not _WGS84.search(json.dumps(value)):
                 raise ValueError("is not in WGS 84; export it with the coordinates EPSG:4326")
-            told[str(key)[:20]] = value
+            members[str(key)[:20]] = value
         if not text.skip(","):
             text.expect("}")
             break
-    if told.get("type") == "Feature":
-        yield told
+    if members.get("type") == "Feature":
+        yield members
     elif not is_listed:
         raise ValueError("has no features; export parcels as a FeatureCollection")
 

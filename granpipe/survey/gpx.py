@@ -82,7 +82,7 @@ class _Reader:
         self.points = Points()
         self._path: list[str] = []
         self._place: tuple[float, float] | None = None  # of the point that is read
-        self._told: dict[str, str] = {}
+        self._texts: dict[str, str] = {}
         self._words: list[str] | None = None
 
     def start(self, name: str, attributes: dict[str, str]) -> None:
@@ -94,7 +94,7 @@ class _Reader:
         is_of_point = bool(self._path) and self._path[-1] == "trkpt"
         self._path.append(name)
         if name == "trkpt":
-            self._place, self._told = _place(attributes), {}
+            self._place, self._texts = _place(attributes), {}
         self._words = [] if is_of_point and name in {"time", "ele"} else None
 
     def text(self, text: str) -> None:
@@ -106,12 +106,12 @@ class _Reader:
     def end(self, _: str) -> None:
         name = self._path.pop()
         if self._words is not None:
-            self._told[name] = "".join(self._words).strip()
+            self._texts[name] = "".join(self._words).strip()
             self._words = None
         if name == "trkpt" and self._place:
-            time = _seconds(self._told.get("time", ""))
+            time = _seconds(self._texts.get("time", ""))
             if time is not None:
-                self.points.add(time, *self._place, _altitude(self._told.get("ele", "")))
+                self.points.add(time, *self._place, _altitude(self._texts.get("ele", "")))
             self._place = None
 
 

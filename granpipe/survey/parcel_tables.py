@@ -89,17 +89,17 @@ def _by_gdal(url: str, wanted: Mapping[str, str], boxes: Sequence[_Box]) -> Iter
         for at, number in enumerate(numbers.tolist()):
             if number not in seen and shapes[at] is not None:
                 seen.add(number)
-                told = {kind: values[order.index(name)][at] for kind, name in columns.items()}
+                cells = {kind: values[order.index(name)][at] for kind, name in columns.items()}
                 rings, holes = _rings(shapely.from_wkb(shapes[at]))
                 if rings:
-                    yield number, number, told, rings, holes
+                    yield number, number, cells, rings, holes
 
 
 def _of_parquet(url: str, wanted: Mapping[str, str], boxes: Sequence[_Box]) -> Iterator[Row]:
     with parquet.ParquetFile(url) as file:
-        told = json.loads((file.schema_arrow.metadata or {}).get(b"geo", b"{}"))
-        shape = told.get("primary_column", "geometry")
-        about = told.get("columns", {}).get(shape, {})
+        cells = json.loads((file.schema_arrow.metadata or {}).get(b"geo", b"{}"))
+        shape = cells.get("primary_column", "geometry")
+        about = cells.get("columns", {}).get(shape, {})
         crs = about.get("crs", "default")
         name = (crs or {}).get("id", {}) if isinstance(crs, dict) else {}
         if crs != "default" and f"{name.get('authority')}:{name.get('code')}" not in _WGS84:
@@ -119,10 +119,10 @@ def _of_parquet(url: str, wanted: Mapping[str, str], boxes: Sequence[_Box]) -> I
                     & ((bounds[:, 1] <= north) & (bounds[:, 3] >= south))
                 )
             for at in np.flatnonzero(near).tolist():
-                told = {kind: batch.column(one)[at].as_py() for kind, one in columns.items()}
+                cells = {kind: batch.column(one)[at].as_py() for kind, one in columns.items()}
                 rings, holes = _rings(shapes[at])
                 if rings:
-                    yield number + at + 1, number + at + 1, told, rings, holes
+                    yield number + at + 1, number + at + 1, cells, rings, holes
             number += len(shapes)
 
 

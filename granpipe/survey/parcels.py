@@ -118,18 +118,18 @@ class ParcelFile:
         ids: list[str] = []
         crops: list[str] = []
         for number, feature in enumerate(read_features(store.pieces(name)), 1):
-            told = feature.get("properties")
-            told = told if isinstance(told, dict) else {}
-            if keys != tuple(told):  # mostly those of the one before
-                keys = tuple(told)
+            columns = feature.get("properties")
+            columns = columns if isinstance(columns, dict) else {}
+            if keys != tuple(columns):  # mostly those of the one before
+                keys = tuple(columns)
                 seen.update(keys)
                 ids = _named(keys, self.wanted["field-id"], IDS)
                 crops = _named(keys, self.wanted["field-crop"], CROPS)
             own = None if self.wanted["field-id"] else feature.get("id")
-            title = _text(own) or _first(told, ids) or str(number)
+            title = _text(own) or _first(columns, ids) or str(number)
             rings, holes = _rings(feature.get("geometry"))
             if rings:
-                yield Parcel(number, title, _first(told, crops), rings, holes)
+                yield Parcel(number, title, _first(columns, crops), rings, holes)
         for option, column in self.wanted.items():
             if column and column not in seen:
                 listed = ", ".join(sorted(seen)[:20]) or "nothing"
@@ -143,9 +143,9 @@ class ParcelFile:
                 f"{self.url}: needs an extra: pip install 'granpipe[fields]'; or export it as "
                 "GeoJSON, ending in .geojson"
             ) from error
-        for number, own, told, rings, holes in read_tables(self.url, self.wanted, boxes):
-            title = _text(told.get("id")) or str(own)
-            yield Parcel(number, title, _text(told.get("crop")), rings, holes)
+        for number, own, columns, rings, holes in read_tables(self.url, self.wanted, boxes):
+            title = _text(columns.get("id")) or str(own)
+            yield Parcel(number, title, _text(columns.get("crop")), rings, holes)
 
 
 def _named(keys: Sequence[str], wanted: str, usual: Sequence[str]) -> list[str]:
@@ -156,8 +156,8 @@ def _named(keys: Sequence[str], wanted: str, usual: Sequence[str]) -> list[str]:
     return [lower[name] for name in usual if name in lower]
 
 
-def _first(told: dict[str, Any], names: list[str]) -> str:
-    return next((text for name in names if (text := _text(told.get(name)))), "")
+def _first(columns: dict[str, Any], names: list[str]) -> str:
+    return next((text for name in names if (text := _text(columns.get(name)))), "")
 
 
 def _text(value: Any) -> str:
