@@ -1,7 +1,7 @@
 """Deal groups of photographs to training, validation and test, or to folds.
 
 Only whole numbers are compared, and all groups come in an order that their names decide: the same
-photographs, shares and seed give the same sides on every machine.
+photographs, shares and seed give the same splits on every machine.
 """
 
 from collections import Counter, defaultdict
@@ -17,7 +17,7 @@ _ALL = "\0"  # no class is called so
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A photograph to be dealt: its label, its group, and the side that it had, or none."""
+    """A photograph to put into a split: label, group, and the split that it had, or none."""
 
     label: str
     group: str
@@ -30,9 +30,9 @@ def deal(
     seed: int,
     held: Container[str] = (),
 ) -> dict[str, str]:
-    """Return the side of each group.
+    """Return the split of each group.
 
-    A group of which a photograph had a side takes it, and of several the earliest of
+    A group of which a photograph had a split takes it, and of several the earliest of
     `shares.order`. Of the others, each class that has enough gives its smallest to test, the next
     to validation and its largest to training, the rarest class first; what is left goes, the
     largest first, where most is wanting of its classes.
@@ -43,9 +43,9 @@ def deal(
         Every photograph.
     shares : Shares or Folds
     seed : int
-        Another one deals otherwise.
+        Another one gives other splits.
     held : container of str
-        Groups that go to test, unless they had another side before.
+        Groups that go to test, unless they had another split before.
     """
     groups: dict[str, Counter[str]] = defaultdict(Counter)
     former: dict[str, set[str]] = defaultdict(set)
@@ -76,7 +76,7 @@ def _mixed(seed: int, name: str) -> bytes:
 
 
 class _Table:
-    """The sides of groups, as far as they are dealt, and what is wanting."""
+    """The splits of groups, as far as they are known, and what is wanting."""
 
     def __init__(self, groups: Mapping[str, Counter[str]], shares: Shares | Folds) -> None:
         self.shares = shares
@@ -104,13 +104,13 @@ class _Table:
         self._count(name, side, 1)
 
     def _count(self, name: str, side: str, times: int) -> None:
-        """Take a group's photographs from what is wanting of a side, or with -1 give them back."""
+        """Take a group's photographs from what is wanting of a split, or with -1 give them back."""
         for label, count in self.groups[name].items():
             self.wanting[label, side] -= times * self.shares.whole * count
             self.short[side] -= times * self.shares.whole * count
 
     def best(self, name: str) -> str:
-        """Return the side whose squared shortfall of the group's classes sinks most.
+        """Return the split whose squared shortfall of the group's classes sinks most.
 
         Of several, that which is most short of photographs of any class.
         """
@@ -123,7 +123,7 @@ class _Table:
         )
 
     def even(self, names: Sequence[str]) -> None:
-        """Move groups to other sides as long as that brings classes nearer to their shares."""
+        """Move groups to other splits as long as that brings classes nearer to their shares."""
         present = Counter(
             (label, self.sides[name]) for name in self.groups for label in self.groups[name]
         )
@@ -153,7 +153,7 @@ class _Table:
     def _bring(
         self, label: str, side: str, names: Sequence[str], present: Counter[tuple[str, str]]
     ) -> None:
-        """Move a group of a class to a side that has none, from where no class misses it."""
+        """Move a group of a class to a split that has none, from where no class misses it."""
         spare = [
             name
             for name in names

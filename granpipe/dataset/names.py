@@ -16,7 +16,7 @@ COMMANDS = ("prepare", "augment", "prepare --shards", "augment --shards")
 STATE, SIDES, PAST, RADIUS, SETTINGS = "state", "sides", "past", "radius", "settings"
 CLASSES, LABELS_FROM, SCREENED, DROPPED = "classes", "labels_from", "screened", "dropped"
 SURVEY = "survey"
-"""What the ledger calls its notes on what tables were made of, on sides of today and before and the
+"""What the ledger calls its notes on what tables were made of, on splits, now and before, and the
 places that would do for them, on how arrays are made, on the classes in the order of their
 indices, on the table that labels are from, on what alike.csv is made of where there is no split,
 on what is left out, and on tracks and the like."""

@@ -1,4 +1,4 @@
-"""The sides of a split and their shares: training, validation and test, or folds."""
+"""Splits and their shares: training, validation and test, or folds."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -16,7 +16,7 @@ _UNIT = 1 << 60
 
 @dataclass(frozen=True, slots=True)
 class Shares:
-    """Whole percentages of each side, which make 100."""
+    """Whole percentages of each split, which make 100."""
 
     train: int
     validation: int
@@ -33,7 +33,7 @@ class Shares:
 
     @property
     def order(self) -> Sequence[str]:
-        """In which a group that was on several sides takes one of them."""
+        """In which a group that was on several splits takes one of them."""
         return SIDES
 
     @property
@@ -47,7 +47,7 @@ class Shares:
         return 100
 
     def gets_largest(self, side: str) -> bool:
-        """Return whether a side's first group of a class is its largest, and not its smallest."""
+        """Return whether a split's first group of a class is its largest, and not its smallest."""
         return side == "train"
 
     def weight(self, count: int) -> int:
@@ -56,7 +56,7 @@ class Shares:
 
     @property
     def sides(self) -> list[str]:
-        """The sides that have a share."""
+        """The splits that have a share."""
         return [side for side in SIDES if self.of(side)]
 
     def empty(self, counts: Mapping[str, int]) -> list[str]:

@@ -1,4 +1,4 @@
-"""Sides for a dataset: settled by options and memory, dealt anew or kept, and counted."""
+"""Splits of a dataset: chosen by options and ledger, made anew or kept, and counted."""
 
 import math
 from collections import Counter
@@ -50,9 +50,9 @@ _DECIDING = f"""SELECT sha256, {_GIVEN} {_PHOTOS} LEFT JOIN given ON given.photo
 
 
 def settle_sides(run: Run, plan: Plan, depth: int, recipe: str, rows: object) -> Sides:
-    """Keep the sides that the tables hold where nothing has changed, and deal them otherwise.
+    """Keep the splits that the tables hold where nothing has changed, and make them otherwise.
 
-    Photographs keep their sides where shares and seed are as before.
+    Photographs keep their splits where shares and seed are as before.
 
     Parameters
     ----------
@@ -68,7 +68,7 @@ def settle_sides(run: Run, plan: Plan, depth: int, recipe: str, rows: object) ->
     Raises
     ------
     DatasetError
-        Another's file has the place of a table, or the table with the sides is damaged.
+        Another's file has the place of a table, or the table with the splits is damaged.
     """
     index, ledger = run.index, run.ledger
     index.create(_SCHEMA)
@@ -105,7 +105,7 @@ def settle_sides(run: Run, plan: Plan, depth: int, recipe: str, rows: object) ->
 
 
 def _keep(index: Index, store: Store, *, has_leaks: bool) -> bool:
-    """Take groups and sides from the tables; return False where they are damaged all the same."""
+    """Take groups and splits from the tables; return False where they are damaged all the same."""
     try:
         rows = (
             (row["source"], row["group"], row["split"], row["fold"])
@@ -128,7 +128,7 @@ def _keep(index: Index, store: Store, *, has_leaks: bool) -> bool:
 
 
 def _load_former(index: Index, store: Store, past: Sequence[str], rows: object) -> None:
-    """Load the sides that photographs had: by the SHA-256 of their bytes, and by their names.
+    """Load the splits that photographs had: by the SHA-256 of their bytes, and by their names.
 
     A photograph whose bytes were rewritten, as by a tool that mends its EXIF, keeps its place.
     Those of today are in labels.csv, and those that are gone in what the ledger keeps.
@@ -256,7 +256,7 @@ def _facts(index: Index, depth: int) -> GroupingInput:
 
 
 def _past(index: Index) -> list[str]:
-    """Return digests and sides, in turn, of the photographs that are not there today."""
+    """Return digests and splits, in turn, of the photographs that are not there today."""
     query = f"""SELECT sha256, split FROM former_bytes
         WHERE sha256 NOT IN (SELECT sha256 {_PHOTOS}) ORDER BY sha256"""
     return [text for pair in index.rows(query) for text in pair]

@@ -40,7 +40,7 @@ class MapIndex:
     beside : Beside
         Files that may be photographs' sidecars.
     sides : int or None
-        How many photographs a dataset with sides has; None where nobody asked.
+        How many photographs a dataset with splits has; None where nobody asked.
     matched : int
         How many of those were taken in.
     """
@@ -59,7 +59,7 @@ class MapIndex:
         self.database.execute(query)
 
     def load_sides(self, dataset: Store) -> None:
-        """Take in group and side of every photograph of a dataset.
+        """Take in group and split of every photograph of a dataset.
 
         Raises
         ------

@@ -227,7 +227,7 @@ class PrepareRun:
             raise OptionError("--keep-together field needs parcels; name them by --fields")
 
     def deal(self) -> None:
-        """Deal sides, or keep those of the tables where nothing has changed."""
+        """Make splits, or keep those of the tables where nothing has changed."""
         if self.screening.finds_alike:
             self.screening.find_alike(self.run, self.settings.recipe)
         if self.side_plan:

@@ -49,10 +49,10 @@ class PrepareTables:
     Attributes
     ----------
     index : Index
-        Its tables wanted, outcomes and records, and with sides split and alike.
+        Its tables wanted, outcomes and records, and with splits `split` and `alike`.
     settings : Settings
     side_settings : mapping
-        How sides were asked for; empty where there are none.
+        How splits were asked for; empty without splits.
     sides : Sides or None
     ignored : int
         Files that are no photographs.

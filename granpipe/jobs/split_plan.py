@@ -31,7 +31,7 @@ class Wish:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How sides are dealt, or that they are given.
+    """How splits are made, or that they are given.
 
     Attributes
     ----------
@@ -103,7 +103,7 @@ def padded(noted: Sequence[str]) -> list[str]:
 
 
 def plan_sides(wish: Wish, noted: Sequence[str]) -> Plan | None:
-    """Return how sides are dealt, by what is wished and by the ledger's line; None for no split.
+    """Return how splits are made, by what is wished and by the ledger's line; None for no split.
 
     Raises
     ------
@@ -136,7 +136,7 @@ def plan_sides(wish: Wish, noted: Sequence[str]) -> Plan | None:
 
 
 def check_no_sides(store: Store) -> None:
-    """Raise DatasetError where a table holds sides and nothing says how the split was made."""
+    """Raise DatasetError where a table holds splits and nothing says how the split was made."""
     try:
         has_sides = any(row["split"] in SIDES for row in each_row(store, LABELS, ("split",)))
     except (DatasetError, FileNotFoundError):

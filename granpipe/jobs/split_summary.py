@@ -11,13 +11,13 @@ from granpipe.jobs.split_plan import Plan
 
 @dataclass(frozen=True, slots=True)
 class Sides:
-    """Groups and sides of a dataset, counted; the index's table `split` has those of each.
+    """Groups and splits of a dataset, counted; the index's table `split` has those of each.
 
     Attributes
     ----------
     plan : Plan
     note, past : list of str
-        What the ledger is to keep of it: settings and a digest; digests and former sides, in turn,
+        What the ledger is to keep of it: settings and a digest; digests and former splits, in turn,
         of photographs that are not there today.
     labels : dict of str to int
         The groups that each label has a photograph in.
@@ -31,7 +31,7 @@ class Sides:
         Where a split is empty, or far from its share: the most metres of `place:` for which none
         would be if all were dealt anew; 0 where there are no such.
     is_first : bool
-        No photograph had a side before.
+        No photograph had a split before.
     conflicts : int
         Links of likeness between two labels.
     unknown : int

@@ -126,7 +126,7 @@ def _numbered(names: Iterable[str]) -> dict[str, int]:
 
 
 def _in_order(sides: set[str]) -> list[str]:
-    """Return train, validation and test in this order; the empty side comes last."""
+    """Return train, validation and test in this order; the empty split comes last."""
     return [side for side in (*_SIDES, *sorted(sides - {*_SIDES, ""}), "") if side in sides]
 
 
