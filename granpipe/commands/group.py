@@ -94,6 +94,20 @@ def cli(ctx: click.Context) -> None:
     """
     if ctx.invoked_subcommand is None:
         reports.echo(ctx.get_help())
+    else:
+        _report_unknown(ctx.invoked_subcommand)
+
+
+def _report_unknown(command: str) -> None:
+    """Print each variable of a command that none of its options reads, with the nearest name."""
+    prefix = f"GRANPIPE_{command.upper()}_"
+    known = [str(one.envvar) for one in cli.commands[command].params if one.envvar]
+    for name in sorted(one for one in os.environ if one.startswith(prefix) and one not in known):
+        from difflib import get_close_matches  # noqa: PLC0415 - hardly ever needed
+
+        near = get_close_matches(name, known, 1, 0.8)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        reports.echo(f"granpipe: {reports.printable(name)}: no such variable{hint}", err=True)
 
 
 for command in (prepare_command, augment_command, map_command):

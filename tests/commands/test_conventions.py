@@ -88,6 +88,20 @@ def test_a_variable_is_named_as_its_option_is(granpipe, src, out, tmp_path, monk
     assert (tmp_path / "m.csv").exists()
 
 
+def test_a_misspelt_variable_is_reported_and_no_other(granpipe, src, out, monkeypatch):
+    for name in (
+        "GRANPIPE_PREPARE_SIZ",
+        "GRANPIPE_PREPARE_SEED",
+        "GRANPIPE_MAP_X",
+        "GRANPIPE_TOKEN",
+    ):
+        monkeypatch.setenv(name, "1")
+    said = granpipe("prepare", src, out, "--split", "50/50", "--allow-empty").stderr
+    assert [line for line in said.splitlines() if "variable" in line] == [
+        "granpipe: GRANPIPE_PREPARE_SIZ: no such variable; did you mean GRANPIPE_PREPARE_SIZE?"
+    ]
+
+
 def test_the_former_name_of_an_option_works_and_is_not_shown(granpipe, src, out):
     granpipe("prepare", src, out, "--size", 12)
     granpipe("augment", out, "--crop", 0.9)
