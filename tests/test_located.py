@@ -12,6 +12,8 @@ import exif_blocks as eb
 from conftest import place, rows, textured, tree
 from pages import page_data
 
+pytestmark = pytest.mark.slow
+
 # Pixels of all canvases in the see-through blue of the circle.
 LIGHT_BLUE = """[...document.querySelectorAll('canvas')].reduce(
   (count, { width, height }, k, all) => {

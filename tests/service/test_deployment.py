@@ -159,6 +159,7 @@ def test_the_kubernetes_manifest_probes_routes_that_there_are(client):
     assert service["spec"]["selector"] == labels == deployment["spec"]["selector"]["matchLabels"]
 
 
+@pytest.mark.slow
 def test_make_serve_makes_a_token_and_prints_the_address_to_open(tmp_path):
     if not shutil.which("make"):
         pytest.skip("make is not installed")

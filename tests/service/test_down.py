@@ -11,6 +11,7 @@ from conftest import picture
 from harm import until
 from online import LOCAL, post
 
+pytestmark = pytest.mark.slow
 TOKEN = "s3cret-of-ours"
 
 

@@ -20,6 +20,7 @@ from conftest import picture, rows, tree
 from draw_parcels import CROPS, DEGREE, Land, Shot
 from pages import page_data
 
+pytestmark = pytest.mark.slow
 SMALL = ("--size", 16)
 COLUMNS = ("field", "field_distance", "field_crop", "field_sure")
 

@@ -291,6 +291,7 @@ def is_unsure(local: datetime) -> bool:
 
 
 @pytest.mark.skipif(not shutil.which("exiftool"), reason="ExifTool is not installed")
+@pytest.mark.slow
 def test_exiftool_places_the_same_photographs_at_the_same_places(granpipe, tmp_path, rng):
     """Over both changes of the hour, midnight and gaps; with and without an offset."""
     starts = [datetime(2024, 3, 30, 20, tzinfo=UTC), datetime(2024, 10, 26, 20, tzinfo=UTC)]
