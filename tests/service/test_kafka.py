@@ -5,7 +5,7 @@ import re
 import threading
 
 import pytest
-from test_kills import check, drawn, post_all
+from test_kills import check, drawn, kill_all_at_once, post_all
 
 import exif_blocks as eb
 from brokers import events_waiting, received, send, settings_of
@@ -155,20 +155,7 @@ def test_a_broker_that_is_killed_loses_nothing_and_is_told_of(online, kafka, gra
 
 
 def test_web_worker_and_broker_killed_at_once_lose_and_double_nothing(online, kafka, granpipe):
-    path, photos, acknowledged = online(**kafka.variables), drawn(), set()
-    phone = threading.Thread(target=post_all, args=(path, photos, acknowledged))
-    processes = [path.web(), path.worker()]
-    phone.start()
-    for goal in (60, 180):
-        until(lambda goal=goal: len(acknowledged) >= goal and path.arrays() >= goal // 2, "posts")
-        for process in processes:
-            kill(process)
-        kafka.broker.kill()
-        kafka.broker.start()
-        processes = [path.web(), path.worker()]
-    phone.join()
-    check(path, photos, granpipe)
-    assert "Traceback" not in path.log()
+    kill_all_at_once(online(**kafka.variables), kafka.broker, granpipe)
 
 
 def test_poison_reaches_the_dead_letters_once_and_nothing_waits_for_it(online, kafka, granpipe):

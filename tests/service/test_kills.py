@@ -91,8 +91,9 @@ def test_killed_web_and_worker_lose_and_double_nothing(online, granpipe, rng):
     assert "Traceback" not in path.log()
 
 
-def test_web_worker_and_servers_killed_at_once_lose_and_double_nothing(online, noida, granpipe):
-    path, photos, acknowledged = online(**noida.variables), drawn(), set()
+def kill_all_at_once(path, server, granpipe) -> None:
+    """Kill web, worker and server twice while a phone posts; nothing may be lost or doubled."""
+    photos, acknowledged = drawn(), set()
     phone = threading.Thread(target=post_all, args=(path, photos, acknowledged))
     processes = [path.web(), path.worker()]
     phone.start()
@@ -100,12 +101,16 @@ def test_web_worker_and_servers_killed_at_once_lose_and_double_nothing(online, n
         until(lambda goal=goal: len(acknowledged) >= goal and path.arrays() >= goal // 2, "posts")
         for process in processes:
             kill(process)
-        noida.kill()
-        noida.start()
+        server.kill()
+        server.start()
         processes = [path.web(), path.worker()]
     phone.join()
     check(path, photos, granpipe)
     assert "Traceback" not in path.log()
+
+
+def test_web_worker_and_servers_killed_at_once_lose_and_double_nothing(online, noida, granpipe):
+    kill_all_at_once(online(**noida.variables), noida, granpipe)
 
 
 def test_a_search_server_that_lost_its_index_is_filled_again_from_the_dataset(
