@@ -1,7 +1,7 @@
 """Apache Kafka itself: a broker of one node (KRaft) on this machine, with topics for each test."""
 
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from uuid import uuid4
@@ -216,8 +216,9 @@ def kafka_broker(tmp_path_factory) -> Iterator[Broker]:
 
 
 @pytest.fixture
-def kafka(kafka_broker: Broker) -> Topics:
+def kafka(kafka_broker: Broker, record_property: Callable[..., None]) -> Topics:
     """Return topics of this test alone, on a broker that runs."""
+    record_property("server", PROFILE)
     if kafka_broker.process is None or kafka_broker.process.poll() is not None:
         kafka_broker.start()
         kafka_broker.wait()
