@@ -69,7 +69,18 @@ def run(
     DatasetError
         A worker cannot be started at all.
     """
+    results = _run(function, items, workers, time_limit)
+    # Workers start now, before whoever shows the progress has a thread: so they can be forks.
+    next(results)
+    return results
+
+
+def _run(
+    function: Callable[[Item], Result], items: Sequence[Item], workers: int, time_limit: float
+) -> Generator[Any, None, None]:
+    """Yield once when the workers have been started, then every result."""
     with closing(Pool(function, min(workers, len(items)), time_limit)) as pool:
+        yield None
         yield from pool.run(items)
 
 

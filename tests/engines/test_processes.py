@@ -262,6 +262,18 @@ for program, files, handlers in run(inspect_worker, [0, 1], 2):
     assert output == f"{forks} False 0 1\n" * 2
 
 
+@on_linux
+def test_a_thread_that_shows_the_progress_comes_too_late_to_forbid_forks():
+    output = output_of(
+        f"""
+mine, results = Path("/proc/self/cmdline").read_bytes(), run(inspect_worker, [0, 1], 2)
+{ANOTHER_THREAD}
+print(*(program == mine for program, *_ in results))
+"""
+    )
+    assert output == "True True\n"
+
+
 def test_what_the_parent_has_open_is_out_of_reach_of_its_forks(tmp_path):
     items = [0, "log", 1, "write to nobody", 2]
     output = output_of(
