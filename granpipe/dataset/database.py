@@ -84,9 +84,17 @@ class Database:
         with index_errors():
             yield from self._connection.execute(self._sql(query), values)
 
+    def row(self, query: str, values: Sequence[object] = ()) -> Row | None:
+        """Return the first row of a query; None where there is none."""
+        try:  # as in `execute`
+            row: Row | None = self._connection.execute(self._sql(query), values).fetchone()
+        except sqlite3.Error as error:
+            raise _index_error(error) from error
+        return row
+
     def value(self, query: str, values: Sequence[object] = ()) -> Any:
         """Return the first value of a query's first row; None where there is none."""
-        row = next(self.rows(query, values), None)
+        row = self.row(query, values)
         return row[0] if row else None
 
 

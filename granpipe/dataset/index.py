@@ -94,7 +94,7 @@ class Index(Database):
     def record(self, name: str) -> Any:
         """Return an array's record; None where there is none."""
         query = f"SELECT {self.columns} FROM records WHERE name = ?"
-        row = next(self.rows(query, (name,)), None)
+        row = self.row(query, (name,))
         return self.kind.from_values(row) if row else None
 
     def put(self, name: str, record: ArrayRecord, checksum: str) -> None:

@@ -59,6 +59,8 @@ CREATE TABLE copies (name TEXT PRIMARY KEY, photo INTEGER, copy INTEGER, is_made
 CREATE TABLE todo (number INTEGER PRIMARY KEY, photo INTEGER, first INTEGER);
 CREATE VIEW wanted AS SELECT name FROM copies JOIN photos ON number = photo WHERE reason = '';
 """
+_TO_DO = """SELECT * FROM (SELECT todo.number, first, photo, source, made_from, copies,
+    left, top, right, bottom FROM todo JOIN photos ON photos.number = photo)"""
 _NOT_AS_RECORDED = """
 SELECT photo, copy FROM copies JOIN photos ON photos.number = photo
     LEFT JOIN records USING (name) LEFT JOIN listed ON path = fold(copies.name || '.npy')
@@ -146,7 +148,7 @@ class AugmentRun:
                 f"""SELECT name FROM copies JOIN todo USING (photo)
                 WHERE copy >= first AND copy < first + {_COPIES_A_JOB}"""
             )
-            items = Items(self.index, "SELECT * FROM todo", count, self._job)
+            items = Items(self.index, _TO_DO, count, self._job)
             task = replace(self.task, output=self.run.store, refusal=self.run.refusal)
             self.run.work(task, items, engine, progress, self._take)
 
@@ -160,17 +162,15 @@ class AugmentRun:
         )
 
     def _job(self, row: Row) -> Job:
-        _, photo, first = row
-        query = """SELECT source, made_from, copies, left, top, right, bottom FROM photos
-            WHERE number = ?"""
-        source, made_from, most, *box = next(self.index.rows(query, (photo,)))
+        _, first, photo, source, made_from, most, *box = row
+        numbers = range(first, min(first + _COPIES_A_JOB, most + 1))
         columns = ", ".join(f"records.{column}" for column in CopyRecord.columns())
         query = f"""SELECT copy, listed.version, {columns} FROM copies
             LEFT JOIN records USING (name) LEFT JOIN listed ON path = fold(copies.name || '.npy')
-            WHERE copies.name = ?"""
+            WHERE copies.name IN ({", ".join("?" * len(numbers))}) ORDER BY copy"""
         copies: list[tuple[int, CopyRecord | None, str]] = []
-        for number in range(first, min(first + _COPIES_A_JOB, most + 1)):
-            copy, version, *values = next(self.index.rows(query, (copy_name(source, number),)))
+        names = [copy_name(source, number) for number in numbers]
+        for copy, version, *values in self.index.rows(query, names):
             record = CopyRecord.from_values(values) if values[0] is not None else None
             copies.append((copy, record, (record and version) or ""))
         return Job(photo, source, Box(*box), copies, made_from)
