@@ -38,7 +38,7 @@ test: .venv/installed-dev  ## run the tests that need neither servers nor a brow
 	$(BIN)/python -m pytest -n auto --dist loadfile --hypothesis-profile few -m "not ($(LEFT))"
 
 test-all: .venv/installed-dev  ## run all tests; those of Spark need Java, those of the page Chromium
-	$(BIN)/python -m pip install --quiet --editable '.[dev,heic,offline,s3,service,spark,fields]' noida-db polars webdataset datasets
+	$(BIN)/python -m pip install --quiet --editable '.[dev,heic,offline,s3,service,spark,fields]' polars webdataset datasets
 	$(BIN)/python -m pytest -n auto --dist loadfile
 
 lint: .venv/installed-dev  ## check style and types

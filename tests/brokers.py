@@ -1,18 +1,10 @@
-"""Stand-ins for Kafka and Elasticsearch: noida-db, which speaks to both clients."""
+"""What brokers of Kafka are asked by the tests, and librdkafka's own brokers."""
 
 import json
-import shutil
 import socket
-import subprocess
-import sys
-from contextlib import closing
-from dataclasses import dataclass, field
-from pathlib import Path
 from uuid import uuid4
 
-import pytest
-
-from harm import kill, until
+from harm import until
 
 
 def free_ports(count: int) -> list[int]:
@@ -23,56 +15,6 @@ def free_ports(count: int) -> list[int]:
     for probe in probes:
         probe.close()
     return ports
-
-
-@dataclass
-class Noida:
-    """The program, its folder and its ports, which stay the same when it is started again."""
-
-    folder: Path
-    kafka_port: int
-    search_port: int
-    process: subprocess.Popen | None = field(default=None)
-
-    @property
-    def variables(self) -> dict[str, str]:
-        return {
-            "GRANPIPE_KAFKA": f"127.0.0.1:{self.kafka_port}",
-            "GRANPIPE_SEARCH": f"http://127.0.0.1:{self.search_port}",
-        }
-
-    def start(self) -> None:
-        self.folder.mkdir(parents=True, exist_ok=True)
-        words = ["--elasticsearch-port", self.search_port, "--kafka-port", self.kafka_port]
-        only = ["--only", "elasticsearch,kafka"]
-        log = self.folder / "log"
-        with log.open("ab") as file:
-            self.process = subprocess.Popen(
-                [_program(), "start", "--data-dir", str(self.folder), *only, *map(str, words)],
-                stdin=subprocess.DEVNULL,
-                stdout=file,
-                stderr=file,
-                start_new_session=True,
-            )
-        ports = (self.kafka_port, self.search_port)
-        until(lambda: all(map(_listens, ports)), "the ports", process=self.process, log=log)
-
-    def kill(self) -> None:
-        if self.process:
-            kill(self.process)
-
-
-def _program() -> str:
-    beside = Path(sys.executable).with_name("noida-db")
-    found = str(beside) if beside.exists() else shutil.which("noida-db")
-    if not found:
-        pytest.skip("no broker and search server: noida-db is not installed")
-    return found
-
-
-def _listens(port: int) -> bool:
-    with closing(socket.socket()) as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def mock_cluster():
@@ -133,14 +75,3 @@ def events_waiting(variables: dict[str, str]) -> int:
     done = group.committed([TopicPartition(topic, n) for n in numbers], 10)
     group.close()
     return sum(max(0, end - max(0, one.offset)) for end, one in zip(ends, done, strict=True))
-
-
-@pytest.fixture
-def noida(tmp_path):
-    """Start a broker and a search server."""
-    server = Noida(tmp_path / "noida", *free_ports(2))
-    try:
-        server.start()
-        yield server
-    finally:
-        server.kill()

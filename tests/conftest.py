@@ -18,11 +18,10 @@ from PIL import Image
 from granpipe.commands.group import cli
 
 import exif_blocks as eb
-from brokers import noida  # noqa: F401 - a fixture
 from buckets import gateway, gateway_lake, lake, module_lake, proxy, server  # noqa: F401 - fixtures
 from clusters import cluster  # noqa: F401 - a fixture
 from drivers import driver, drivers  # noqa: F401 - fixtures
-from harm import ROOT, injected, signals_are_obeyed  # noqa: F401 - fixtures
+from harm import ROOT, injected, signals_are_obeyed, small_disk  # noqa: F401 - fixtures
 from kafkas import kafka, kafka_broker  # noqa: F401 - fixtures
 from online import client, online  # noqa: F401 - fixtures
 from search_servers import search_programs, search_server  # noqa: F401 - fixtures
@@ -38,7 +37,6 @@ settings.load_profile("all")
 MARKS = {
     "server": "servers",
     "gateway": "servers",
-    "noida": "servers",
     "kafka": "servers",
     "online": "servers",
     "search_server": "servers",

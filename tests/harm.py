@@ -144,3 +144,22 @@ def signals_are_obeyed() -> None:
     for name in {"SIGINT", "SIGHUP"} & {number.name for number in signal.Signals}:
         if signal.getsignal(signal.Signals[name]) is signal.SIG_IGN:
             signal.signal(signal.Signals[name], lambda *_: None)
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """Mount a disk of 2 MB; its size can be changed by calling what this returns."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+
+    def size(text: str) -> Path:
+        subprocess.run(["mount", "-o", f"remount,size={text}", disk], check=True)
+        return disk
+
+    mount = ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", disk]
+    try:
+        subprocess.run(mount, check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("may not mount a small disk")
+    yield size
+    subprocess.run(["umount", disk], check=True)

@@ -300,25 +300,6 @@ def test_a_former_twin_whose_decoder_dies_is_in_one_table_only(granpipe, harmful
 # Disk full
 
 
-@pytest.fixture
-def small_disk(tmp_path):
-    """Mount a disk of 2 MB; its size can be changed by calling what this returns."""
-    disk = tmp_path / "disk"
-    disk.mkdir()
-
-    def size(text: str) -> Path:
-        subprocess.run(["mount", "-o", f"remount,size={text}", disk], check=True)
-        return disk
-
-    mount = ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", disk]
-    try:
-        subprocess.run(mount, check=True, capture_output=True)
-    except (OSError, subprocess.CalledProcessError):
-        pytest.skip("may not mount a small disk")
-    yield size
-    subprocess.run(["umount", disk], check=True)
-
-
 def assert_disk_full(result) -> None:
     assert result.stderr.count("\n") == 1
     assert "No space left on device" in result.stderr

@@ -2,14 +2,13 @@
 
 import hashlib
 import os
-import shutil
 import signal
 import sqlite3
 import threading
 import time
-import urllib.request
 from contextlib import closing
 from http.client import HTTPException
+from uuid import uuid4
 
 import pytest
 
@@ -17,6 +16,7 @@ import exif_blocks as eb
 from brokers import events_waiting
 from conftest import picture, rows
 from harm import kill, until
+from search_servers import PROFILES
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals")
 
@@ -109,29 +109,35 @@ def kill_all_at_once(path, server, granpipe) -> None:
     assert "Traceback" not in path.log()
 
 
-def test_web_worker_and_servers_killed_at_once_lose_and_double_nothing(online, noida, granpipe):
-    kill_all_at_once(online(**noida.variables), noida, granpipe)
+def on(server) -> dict[str, str]:
+    """Return the variables for an index of this test alone on a search server."""
+    return {"GRANPIPE_SEARCH": server.url, "GRANPIPE_SEARCH_INDEX": f"kills-{uuid4().hex}"}
+
+
+@pytest.mark.parametrize("search_server", PROFILES[:1], indirect=True)
+def test_web_worker_and_search_server_killed_at_once_lose_and_double_nothing(
+    online, search_server, granpipe
+):
+    kill_all_at_once(online(**on(search_server)), search_server, granpipe)
 
 
 def test_a_search_server_that_lost_its_index_is_filled_again_from_the_dataset(
-    online, noida, granpipe
+    online, search_server, granpipe
 ):
-    path, photos = online(**noida.variables), drawn(30)
+    variables = on(search_server)
+    path, photos = online(**variables), drawn(30)
     path.web()
     worker = path.worker()
     post_all(path, photos, set())
     check(path, photos, granpipe)
     kill(worker)
-    noida.kill()
-    shutil.rmtree(noida.folder)
-    noida.start()
+    search_server.ask("DELETE", f"/{variables['GRANPIPE_SEARCH_INDEX']}")
     until(lambda: path.ask("/positions.geojson").json.get("features") == [], "an empty index")
     assert path.worker("--reindex").wait(60) == 0
     path.worker()
     check(path, photos, granpipe)
 
-    index = f"{noida.variables['GRANPIPE_SEARCH']}/photographs"
-    urllib.request.urlopen(urllib.request.Request(index, method="DELETE")).close()
+    search_server.ask("DELETE", f"/{variables['GRANPIPE_SEARCH_INDEX']}")
     photos += drawn(31)[30:]
     post_all(path, photos[30:], set())
     check(path, photos, granpipe)

@@ -1,14 +1,14 @@
-"""The flow over Kafka's protocol, OpenSearch, S3 and Spark, with real servers."""
+"""The flow over Apache Kafka, OpenSearch, S3 and Spark, with real servers."""
 
 import hashlib
-import json
 import os
 import threading
 
 import pytest
 
 import exif_blocks as eb
-from conftest import picture, rows
+from brokers import received
+from conftest import picture, rows, tree
 from harm import until
 from search_servers import PROFILES
 
@@ -35,14 +35,14 @@ def sources(path, query: str = "") -> list[str]:
 
 @pytest.mark.parametrize("engine", ["local", "spark"])
 def test_every_real_part_at_once(
-    online, noida, search_programs, lake, granpipe, tmp_path, engine, request, record_property
+    online, kafka, search_programs, lake, granpipe, tmp_path, engine, request, record_property
 ):
     record_property("server", PROFILES[0])
     search = {"GRANPIPE_SEARCH": search_programs(PROFILES[0]).url}
     search |= {"GRANPIPE_SEARCH_INDEX": f"photographs-{engine}"}
     stores = {"GRANPIPE_SOURCE": lake.url("photos"), "GRANPIPE_OUTPUT": lake.url("arrays")}
     spark = request.getfixturevalue("cluster").driver() if engine == "spark" else {}
-    path = online(**noida.variables | spark | search | stores, GRANPIPE_ENGINE=engine)
+    path = online(**kafka.variables | spark | search | stores, GRANPIPE_ENGINE=engine)
     path.web(), path.worker()
     photos = drawn(40)
     for number, photo in enumerate(photos):
@@ -53,10 +53,8 @@ def test_every_real_part_at_once(
     assert {name.split("/")[0] for name in sources(path, "label=corn")} == {"corn"}
     assert len(sources(path, "bbox=-0.1,-60.1,5.1,90")) == 11
     assert digest(photos[0]) in path.ask("/map").body.decode()
-    messages = rejected_messages(noida)
-    assert [(one["sha256"], one["reason"]) for one in messages] == [
-        (digest(photos[1][:-60]), "truncated")
-    ]
+    (message,) = received(kafka.variables, 1)
+    assert (message["sha256"], message["reason"]) == (digest(photos[1][:-60]), "truncated")
     result = granpipe("prepare", *stores.values())
     assert f"40 prepared ({len(photos)} unchanged)" in result.stdout
     for name, data in lake.tree("photos").items():
@@ -64,39 +62,18 @@ def test_every_real_part_at_once(
         (tmp_path / "same" / name).write_bytes(data)
     granpipe("prepare", tmp_path / "same", tmp_path / "alone")
     there = {name: hashlib.sha256(data).digest() for name, data in lake.tree("arrays").items()}
-    from conftest import tree
-
     assert there == {
         name: hashlib.sha256(data).digest() for name, data in tree(tmp_path / "alone").items()
     }
     assert "Traceback" not in path.log()
 
 
-def rejected_messages(noida) -> list[dict]:
-    from confluent_kafka import Consumer
-
-    consumer = Consumer(
-        {
-            "bootstrap.servers": noida.variables["GRANPIPE_KAFKA"],
-            "group.id": "test",
-            "auto.offset.reset": "earliest",
-        }
-    )
-    consumer.subscribe(["photographs-rejected"])
-    found: list[dict] = []
-
-    def is_some() -> bool:
-        messages = consumer.consume(10, 0.5)
-        found.extend(json.loads(one.value()) for one in messages if not one.error())
-        return bool(found)
-
-    until(is_some, "a rejected one", 30, every=0)
-    consumer.close()
-    return found
-
-
-def test_a_broker_and_a_search_server_that_are_killed_lose_nothing(online, noida, granpipe):
-    path, photos = online(**noida.variables), drawn(120)
+@pytest.mark.parametrize("search_server", PROFILES[:1], indirect=True)
+def test_a_broker_and_a_search_server_that_are_killed_lose_nothing(
+    online, kafka, search_server, granpipe
+):
+    search = {"GRANPIPE_SEARCH": search_server.url, "GRANPIPE_SEARCH_INDEX": kafka.name}
+    path, photos = online(**kafka.variables | search), drawn(120)
     path.web()
     worker = path.worker()
     acknowledged: list[str] = []
@@ -109,11 +86,13 @@ def test_a_broker_and_a_search_server_that_are_killed_lose_nothing(online, noida
     phone = threading.Thread(target=post_all)
     phone.start()
     until(lambda: len(acknowledged) >= 50, "posts", 120)
-    noida.kill()
+    kafka.broker.kill()
+    search_server.kill()
     answer = path.post(photos[-1], "corn")
     assert answer.status == 503 and answer.headers["Retry-After"]
     until(lambda: " waiting cause=" in worker.log.read_text(), "a line of the worker")
-    noida.start()
+    kafka.broker.start()
+    search_server.start()
     phone.join()
     until(lambda: len(sources(path)) == len(photos), "the positions", 120)
     assert path.arrays() == len(photos)
