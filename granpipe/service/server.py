@@ -5,7 +5,6 @@ import signal
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from io import BytesIO
 from typing import Any
 
 from flask import Flask
@@ -15,8 +14,8 @@ from waitress.parser import HTTPRequestParser, ParsingError
 from waitress.server import TcpWSGIServer
 from waitress.utilities import RequestEntityTooLarge
 
-from granpipe.service.intake import LARGEST
 from granpipe.service.request_log import LogHandler, RequestLog
+from granpipe.service.spool import Body
 
 _THREADS = 16
 _CONNECTIONS = 1_100  # most that are open at once
@@ -24,30 +23,11 @@ _TICK = 0.25  # seconds
 _GRACE = 6.0  # seconds for what is under way when the server is asked to end
 _STRANGER = 120.0  # seconds for a request that is refused, or whose headers do not end
 _LARGEST_HEADER = 32_768
-_OUTPUT = 1 << 23  # bytes that wait for a slow reader before a thread waits, too
+_OUTPUT = 1 << 22  # bytes that wait for a slow reader before a thread waits, too
 _STUCK = 60.0  # seconds after which a client that reads nothing is one no more
 
 IsWanted = Callable[[str, str, Mapping[str, str]], bool]
 """Says by method, path and headers (AUTHORIZATION) whether a request's body will be read."""
-
-
-class _Nothing:
-    """Takes the place of a buffer, and keeps nothing."""
-
-    def __init__(self) -> None:
-        self._size = 0
-
-    def append(self, data: bytes) -> None:
-        self._size += len(data)
-
-    def __len__(self) -> int:
-        return self._size
-
-    def getfile(self) -> BytesIO:
-        return BytesIO()
-
-    def close(self) -> None:
-        """Do nothing."""
 
 
 class _Parser(HTTPRequestParser):  # type: ignore[misc]
@@ -57,9 +37,10 @@ class _Parser(HTTPRequestParser):  # type: ignore[misc]
     error: Any
     expect_continue: bool
 
-    def __init__(self, adjustments: Any, is_wanted: IsWanted) -> None:
+    def __init__(self, adjustments: Any, is_wanted: IsWanted, most: int) -> None:
         super().__init__(adjustments)
         self._is_wanted = is_wanted
+        self._most = most  # bytes of a body that is kept
         self.is_kept = False
         self.began = time.time()
 
@@ -73,9 +54,9 @@ class _Parser(HTTPRequestParser):  # type: ignore[misc]
         if not self.is_kept and self.expect_continue:  # nothing has been sent yet
             self.expect_continue, self.body_rcv, self.content_length = False, None, 0
             self.headers["CONNECTION"] = "close"
-        elif not self.is_kept:
+        else:
             # Where it was not read at all, the client would see a reset, and no answer.
-            self.body_rcv.buf = _Nothing()
+            self.body_rcv.buf = Body(self._most if self.is_kept else 0)
 
     def received(self, data: bytes) -> int:
         consumed: int = super().received(data)
@@ -94,9 +75,10 @@ def serve(app: Flask, host: str, port: int, is_wanted: IsWanted, log: RequestLog
     OSError
         The address cannot be had.
     """
+    most = app.config["MAX_CONTENT_LENGTH"]
 
     class Channel(HTTPChannel):  # type: ignore[misc]
-        parser_class = staticmethod(lambda adjustments: _Parser(adjustments, is_wanted))
+        parser_class = staticmethod(lambda adjustments: _Parser(adjustments, is_wanted, most))
 
     stops = list[int]()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -113,8 +95,9 @@ def serve(app: Flask, host: str, port: int, is_wanted: IsWanted, log: RequestLog
         connection_limit=_CONNECTIONS,
         recv_bytes=65_536,
         max_request_header_size=_LARGEST_HEADER,
-        max_request_body_size=2 * LARGEST,
+        max_request_body_size=2 * most,
         outbuf_high_watermark=_OUTPUT,
+        outbuf_overflow=2 * _OUTPUT,  # never into files, whose disk may be full
         asyncore_use_poll=True,
         clear_untrusted_proxy_headers=False,  # by which the guard knows a proxy
         log_socket_errors=False,

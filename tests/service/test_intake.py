@@ -114,15 +114,3 @@ def test_a_photograph_that_somebody_deleted_was_not_received_and_may_get_another
     assert state(here) == 404
     assert post(here, PHOTO, "wheat").status_code == 200
     assert kept(tmp_path) == [f"wheat/{DIGEST}.jpg"]
-
-
-def test_a_full_folder_for_what_is_too_large_for_memory_is_503(client, tmp_path, monkeypatch):
-    from flask import Request
-
-    def no_space(*_: object, **__: object) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    here = client()
-    monkeypatch.setattr(Request, "_get_file_stream", no_space)
-    refused(post(here, PHOTO, "corn"), 503)
-    assert kept(tmp_path) == []
