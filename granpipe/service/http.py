@@ -34,7 +34,10 @@ _REQUEST_ID = re.compile("[A-Za-z0-9-]{1,64}")
 _RETRY_AFTER = "10"  # seconds
 _LARGEST_BODY = LARGEST + 100_000
 _OPEN = {"home", "is_alive", "healthz", "readyz"}
-_REASONS = {400: "no_form", 401: "no_token", 403: "stranger", 422: "label"}
+_REASONS = {
+    **{400: "no_form", 401: "no_token", 403: "stranger", 404: "not_found", 408: "cut"},
+    **{413: "too_many_bytes", 422: "label", 500: "failed", 503: "down"},
+}
 _HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
@@ -209,15 +212,13 @@ class Desk:
     def refuse(self, error: Exception) -> Response:
         """Answer what is refused, and what went wrong, without saying more than the cause."""
         if isinstance(error, RefusedError):
-            g.why = error.reason or _REASONS.get(error.status, "")
-            return _answer(error.status, str(error))
+            return _answer(error.status, str(error), error.reason)
         if isinstance(error, RequestEntityTooLarge):
             return _answer(413, f"send at most {LARGEST:,} bytes")
         if isinstance(error, ClientDisconnected):
             return _answer(408, "the upload was cut; send it again")
         if isinstance(error, HTTPException):
             return _answer(error.code or 400, error.name.lower())
-        # An OSError is of the folder for what is too large for memory.
         if isinstance(error, DatasetError | DownError | OSError):
             self.log.note("down", id=g.get("id", ""), **cause_of(error))
             return _answer(503, "cannot do it now; send it again later")
@@ -225,8 +226,10 @@ class Desk:
         return _answer(500, "something went wrong here")
 
 
-def _answer(status: int, message: str) -> Response:
-    response = jsonify(error=message)
+def _answer(status: int, message: str, reason: str = "") -> Response:
+    """Return a refusal: a line for people, and a word for programs and the log."""
+    g.why = reason or _REASONS.get(status, "other")
+    response = jsonify(error=message, reason=g.why)
     response.status_code = status
     if status == 503:
         response.headers["Retry-After"] = _RETRY_AFTER

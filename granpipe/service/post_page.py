@@ -6,12 +6,16 @@ import re
 from functools import cache
 from importlib.resources import files
 
+from granpipe.service.intake import LARGEST
+
 _INLINE = re.compile(r"<(script|style)>(.*?)</\1>", re.DOTALL)
 
 
 @cache
 def post_page() -> tuple[bytes, str]:
     """Return the page, and its Content-Security-Policy: its own script and style, nothing else.
+
+    The page has the size of the largest photograph that is taken.
 
     Examples
     --------
@@ -20,6 +24,7 @@ def post_page() -> tuple[bytes, str]:
     "default-src 'none'"
     """
     text = files("granpipe.service").joinpath("web/post.html").read_text("utf-8")
+    text = text.replace('data-largest=""', f'data-largest="{LARGEST}"')
     hashes = {kind: _hash(content) for kind, content in _INLINE.findall(text)}
     rules = [
         "default-src 'none'",

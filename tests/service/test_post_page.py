@@ -166,6 +166,50 @@ def test_what_the_server_does_not_take_is_said_and_the_rest_goes_on(phone, path,
     assert len(received(path)) == 1
 
 
+def test_a_file_that_is_too_large_is_refused_before_it_is_sent(phone, path, photos, tmp_path):
+    from granpipe.service.intake import LARGEST
+
+    files = [tmp_path / "largest.jpg", tmp_path / "too-large.jpg"]
+    for number, file in enumerate(files):
+        file.write_bytes(bytes(LARGEST + number))
+    seen = visit(phone(), path)
+    choose(seen.page, [*files, photos[0]])
+    until(lambda: status(seen.page) == "All 1 sent.")
+    said = ["not taken, unreadable: is no picture, whatever its name says."]
+    said += ["not taken, it has more than 40 MB.", "received, not yet prepared."]
+    assert states(seen.page) == said
+    assert [url.rpartition("/")[2] for url in seen.requests].count("post_image") == 2
+    seen.page.reload()
+    until(lambda: states(seen.page)[:2] == said[:2])
+
+
+def test_what_the_server_does_not_take_is_said_in_the_phones_language(
+    phone, path, photos, tmp_path
+):
+    (tmp_path / "notes.jpg").write_bytes(b"no picture")
+    page = visit(phone(locale="es-PE"), path).page
+    choose(page, [tmp_path / "notes.jpg", photos[0]])
+    choose(page, photos[:1], crop="trigo")
+    until(lambda: len(states(page)) == 3 and "enviar" not in status(page))
+    answer = {"status": 422, "json": {"error": "is quite new", "reason": "of_tomorrow"}}
+    page.route("**/post_image", lambda route: route.fulfill(**answer))
+    choose(page, photos[1:2])
+    until(lambda: len(states(page)) == 4 and "enviar" not in status(page))
+    said = ["no es una foto o está dañada", "la misma foto ya está, con otro cultivo"]
+    assert [text for text in states(page) if "no aceptada" in text] == [
+        f"no aceptada, {why}." for why in [*said, "is quite new"]
+    ]
+    cut = tmp_path / "cut.jpg"
+    cut.write_bytes(photos[2].read_bytes()[:-100])
+    page.unroute("**/post_image")
+    choose(page, [cut])
+    path.worker()
+    until(lambda: states(page)[-1] == "no sirve, está incompleta o dañada.")
+    page.select_option("#language", "en")
+    assert states(page)[0].startswith("not taken, unreadable: is no picture")
+    assert states(page)[-1].startswith("not usable, truncated: ")
+
+
 def test_a_photograph_that_was_deleted_holds_up_no_other(phone, path, photos):
     page = visit(phone(), path).page
     choose(page, photos[:1])

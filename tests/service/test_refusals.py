@@ -39,6 +39,30 @@ def test_every_bad_upload_has_its_status_and_leaves_nothing(client, tmp_path, jp
     assert kept(tmp_path) == []
 
 
+def test_programs_read_why_in_a_word(client, jpeg):
+    here = client()
+    post(here, jpeg, "corn")
+    kind, large = "multipart/form-data; boundary=x", LOCAL | {"CONTENT_LENGTH": "50000000"}
+    answers = [
+        here.post("/post_image", environ_overrides=LOCAL),
+        here.get("/photographs/none", environ_overrides=LOCAL),
+        here.put("/map", environ_overrides=LOCAL),
+        post(here, jpeg, "wheat"),
+        here.post("/post_image", content_type=kind, environ_overrides=large),
+        post(here, jpeg[:40], "corn"),
+        post(here, jpeg, "a/b"),
+    ]
+    assert [(one.status_code, one.json["reason"]) for one in answers] == [
+        (400, "no_form"),
+        (404, "not_found"),
+        (405, "other"),
+        (409, "label_conflict"),
+        (413, "too_many_bytes"),
+        (415, "truncated"),
+        (422, "label"),
+    ]
+
+
 def test_two_files_or_two_labels_in_a_form_are_refused_and_so_is_a_cut_one(client, tmp_path, jpeg):
     here = client()
     for twice in ("file", "label"):
