@@ -8,6 +8,7 @@ import sys
 import time
 from collections import Counter
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from hypothesis import HealthCheck, settings
 from PIL import Image
 
 from granpipe.commands.group import cli
+from granpipe.engines import processes
 
 import exif_blocks as eb
 from buckets import gateway, gateway_lake, lake, module_lake, proxy, server  # noqa: F401 - fixtures
@@ -103,13 +105,15 @@ def rng(pytestconfig) -> random.Random:
 def granpipe():
     """Run granpipe in this process; expects exit code 0 unless told otherwise, None for any.
 
-    It has one worker unless told otherwise, which starts sooner than two.
+    It has one worker unless told otherwise, which starts sooner than two. The worker is a fork, as
+    on the command line, although pytest-xdist has a thread here, which only waits for its orders.
     """
 
     def run(*args: object, code: int | None = 0) -> Result:
         if args[:1] and args[0] in cli.commands and "--workers" not in args:
             args = (*args, "--workers", 1)
-        result = CliRunner().invoke(cli, [str(arg) for arg in args], catch_exceptions=False)
+        with mock.patch.object(processes, "_has_one_thread", lambda: sys.platform == "linux"):
+            result = CliRunner().invoke(cli, [str(arg) for arg in args], catch_exceptions=False)
         assert code is None or result.exit_code == code, result.output
         return result
 

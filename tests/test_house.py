@@ -1,6 +1,7 @@
 """The architecture: who may import whom, read from the import statements themselves."""
 
 import ast
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -64,6 +65,7 @@ def room_of(module: Path) -> str:
     return module.relative_to(HOUSE).parts[0].removesuffix(".py")
 
 
+@cache
 def imports_of(module: Path) -> set[str]:
     """Return the dotted names that a module imports, wherever in it the statement stands."""
     names = set()
