@@ -8,7 +8,7 @@ import folium
 from folium.plugins import FastMarkerCluster
 
 from granpipe.dataset.names import Photo
-from granpipe.mapping.sighting import Options, Sighting
+from granpipe.mapping.feature import Feature, Options
 from granpipe.mapping.writers import WRITERS
 from granpipe.photo.exif import Capture
 from granpipe.photo.gps import Position
@@ -70,8 +70,8 @@ def page_size(contender: Contender) -> str:
 
 def compare_pages(count: int, bench: Bench, *, with_markers: bool) -> None:
     """Print a table of pages of positions that are in memory already."""
-    features = [sighting(number) for number in range(count)]
-    writers: dict[str, Callable[[Sequence[Sighting], Path], str]] = {
+    features = [feature(number) for number in range(count)]
+    writers: dict[str, Callable[[Sequence[Feature], Path], str]] = {
         "granpipe map": by_granpipe,
         "folium FastMarkerCluster": by_cluster,
     }
@@ -84,31 +84,31 @@ def compare_pages(count: int, bench: Bench, *, with_markers: bool) -> None:
     bench.compete(title, contenders, 3, Column("written", page_size))
 
 
-def by_granpipe(features: Sequence[Sighting], _: Path) -> str:
+def by_granpipe(features: Sequence[Feature], _: Path) -> str:
     return "".join(WRITERS[".html"].write(features, Options("img", "./img/")))
 
 
-def by_cluster(features: Sequence[Sighting], _: Path) -> str:
+def by_cluster(features: Sequence[Feature], _: Path) -> str:
     places = [place_of(feature) for feature in features]
     return FastMarkerCluster(places).add_to(folium.Map()).get_root().render()
 
 
-def by_markers(features: Sequence[Sighting], _: Path) -> str:
+def by_markers(features: Sequence[Feature], _: Path) -> str:
     page = folium.Map()
     for feature in features:
         folium.Marker(place_of(feature), popup=feature.photo.source).add_to(page)
     return page.get_root().render()
 
 
-def place_of(feature: Sighting) -> tuple[float, float]:
+def place_of(feature: Feature) -> tuple[float, float]:
     """Return latitude and longitude in decimal degrees."""
     return feature.capture.position.lat, feature.capture.position.lon
 
 
-def sighting(number: int) -> Sighting:
+def feature(number: int) -> Feature:
     """Return a photograph of one of five fields."""
     plot, lat, lon = number % 5, number * 0.618034 % 1, number * 0.414214 % 1
     position = Position(round(48 + plot + lat, 9), round(11 - lon, 9), 500.0 + plot, number % 360)
     taken_at = f"2024-06-{1 + number % 28:02}T10:{number % 60:02}:00"
     capture = Capture("ok", "", position, taken_at, "+02:00", "Drawn", "Phone 1")
-    return Sighting(Photo(f"crop {plot}/IMG_{number:06}.jpg"), capture)
+    return Feature(Photo(f"crop {plot}/IMG_{number:06}.jpg"), capture)

@@ -16,7 +16,7 @@ import pytest
 from granpipe.dataset.names import Photo
 from granpipe.jobs.photomap import map_photos
 from granpipe.mapping import leaflet
-from granpipe.mapping.sighting import Options, Sighting
+from granpipe.mapping.feature import Feature, Options
 from granpipe.mapping.writers import WRITERS
 from granpipe.photo.exif import Capture
 from granpipe.photo.gps import Position
@@ -133,7 +133,7 @@ def visits(browser: Any) -> Iterator[Callable[..., Visit]]:
 
 
 def make_page(folder: Path, **options) -> Path:
-    """Write the page of `folder`/img; offline unless told otherwise."""
+    """Write the page of `folder`/img; offline by default."""
     map_photos(folder / "img", [folder / "map.html"], **{"offline": True} | options)
     return folder / "map.html"
 
@@ -150,19 +150,19 @@ def no_leaflet() -> Iterator[None]:
         yield
 
 
-def sighting(source: str, *place: float, taken_at: str = "", **told: Any) -> Sighting:
+def feature(source: str, *place: float, taken_at: str = "", **about: Any) -> Feature:
     """Return a photograph that needs no file; a time may have its offset behind it."""
     position = Position(*place) if place else None
     verdict = "ok" if place else "no_gps"
     capture = Capture(verdict, "", position, taken_at[:19], taken_at[19:])
-    return Sighting(Photo(source), capture, **told)
+    return Feature(Photo(source), capture, **about)
 
 
-def write_page(folder: Path, sightings: list[Sighting], **options: Any) -> Path:
+def write_page(folder: Path, features: list[Feature], **options: Any) -> Path:
     """Write the page of photographs that need no files."""
-    told = {"links": "./img/", "offline": True} | options
-    in_order = sorted(sightings, key=lambda one: one.photo.source)
-    text = "".join(WRITERS[".html"].write(in_order, Options("img", **told)))
+    settings = {"links": "./img/", "offline": True} | options
+    in_order = sorted(features, key=lambda one: one.photo.source)
+    text = "".join(WRITERS[".html"].write(in_order, Options("img", **settings)))
     (folder / "map.html").write_text(text, "utf-8")
     return folder / "map.html"
 
@@ -172,7 +172,7 @@ def make_plain_page(folder: Path, places: list[tuple[float, ...]], taken_at: str
     return write_page(
         folder,
         [
-            sighting(f"corn/{number:06}.jpg", *place, taken_at=taken_at)
+            feature(f"corn/{number:06}.jpg", *place, taken_at=taken_at)
             for number, place in enumerate(places)
         ],
     )

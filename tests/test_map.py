@@ -24,8 +24,8 @@ from granpipe.dataset.names import Photo
 from granpipe.jobs import map_index, photomap
 from granpipe.mapping import page
 from granpipe.mapping.extent import extent
+from granpipe.mapping.feature import Feature, Options
 from granpipe.mapping.leaflet import carried_leaflet
-from granpipe.mapping.sighting import Options, Sighting
 from granpipe.mapping.writers import WRITERS
 from granpipe.photo.exif import Capture
 from granpipe.photo.gps import VERDICTS, Position
@@ -396,8 +396,8 @@ def test_the_path_leads_from_each_file_to_the_photograph(granpipe, field, tmp_pa
     for row in rows(outputs[1]):
         assert (outputs[1].parent / row["path"]).samefile(field / row["source"])
     for feature in json.loads(outputs[0].read_text())["features"]:
-        told = feature["properties"]
-        assert (outputs[0].parent / told["path"]).samefile(field / told["source"])
+        properties = feature["properties"]
+        assert (outputs[0].parent / properties["path"]).samefile(field / properties["source"])
 
 
 @pytest.mark.parametrize("option", ["--base-url", "--links"])
@@ -856,21 +856,21 @@ def test_the_page_holds_leaflet_and_links_nothing(granpipe, field, tmp_path, off
     assert not re.search(r"<(script|link|img|iframe)\b[^>]*\b(src|href)=", read(tmp_path))
 
 
-def sighting(rng: random.Random) -> Sighting:
+def feature(rng: random.Random) -> Feature:
     """Return a photograph as a phone takes it."""
     lat, lon, altitude = rng.uniform(46, 48), rng.uniform(7, 9), rng.uniform(400, 600)
     time = f"2024-06-{rng.randint(1, 30):02}T15:{rng.randint(0, 59):02}:02"
     place = Position(lat, lon, altitude, direction=rng.uniform(0, 359))
     name = f"{rng.choice(['alfalfa', 'sorghum', 'wheat'])}/IMG_{rng.randrange(10**8):08}.jpg"
     capture = Capture("ok", "", place, time, "+02:00", "Google", f"Pixel {name[-5]}")
-    return Sighting(Photo(name), capture)
+    return Feature(Photo(name), capture)
 
 
 @pytest.mark.parametrize("offline", [True, False], ids=["offline", "online"])
 def test_ten_thousand_photographs_make_a_page_of_a_megabyte(tmp_path, offline):
     rng = random.Random(1)
-    sightings = sorted((sighting(rng) for _ in range(10_000)), key=lambda one: one.photo.source)
+    features = sorted((feature(rng) for _ in range(10_000)), key=lambda one: one.photo.source)
     options = Options("img", "./img/", offline=offline)
     carried = sum(len(part.tag) for part in carried_leaflet())
     assert 150_000 < carried < 170_000  # is not counted
-    assert sum(map(len, WRITERS[".html"].write(sightings, options))) - carried <= 1_000_000
+    assert sum(map(len, WRITERS[".html"].write(features, options))) - carried <= 1_000_000

@@ -12,8 +12,8 @@ from granpipe.dataset.sources import Search
 from granpipe.dataset.tables import rows_of
 from granpipe.errors import DatasetError
 from granpipe.jobs.see_photo import Job
+from granpipe.mapping.feature import SIDE_COLUMNS, Feature
 from granpipe.mapping.nearest import nearest_training
-from granpipe.mapping.sighting import SIDE_COLUMNS, Sighting
 from granpipe.photo.exif import Capture
 from granpipe.photo.gps import Position
 from granpipe.stores.protocol import Entry, Store
@@ -28,7 +28,7 @@ CREATE TABLE found (name BLOB PRIMARY KEY, size INTEGER, version TEXT, problem T
 CREATE TABLE photos (number INTEGER PRIMARY KEY, name BLOB, size INTEGER, version TEXT,
     problem TEXT);
 CREATE TABLE sides (name BLOB PRIMARY KEY, groups TEXT, split TEXT, given TEXT) WITHOUT ROWID;
-CREATE TABLE sightings (number INTEGER PRIMARY KEY, data BLOB);
+CREATE TABLE features (number INTEGER PRIMARY KEY, data BLOB);
 """
 
 
@@ -53,7 +53,7 @@ class MapIndex:
 
     def load(self, search: Search) -> None:
         """Take in every photograph that is found."""
-        rows = ((_bytes(one.path), one.size, one.version, one.problem) for one in search)
+        rows = ((_bytes(entry.path), entry.size, entry.version, entry.problem) for entry in search)
         self.database.load("INSERT OR REPLACE INTO found VALUES (?, ?, ?, ?)", rows)
         query = "INSERT INTO photos SELECT row_number() OVER (ORDER BY name) - 1, * FROM found"
         self.database.execute(query)
@@ -98,43 +98,45 @@ class MapIndex:
 
         return Items(self.database, "SELECT * FROM photos", count, job)
 
-    def keep(self, sightings: Iterable[Sighting]) -> Sequence[Sighting]:
+    def keep(self, features: Iterable[Feature]) -> Sequence[Feature]:
         """Take in what was seen, in the order of names; return it with the dataset's sides."""
-        rows = ((number, self._packed(one)) for number, one in enumerate(sightings))
-        self.database.load("INSERT INTO sightings VALUES (?, ?)", rows)
-        count = self.database.value("SELECT count(*) FROM sightings")
-        return Items(self.database, "SELECT data FROM sightings", count, _sighting)
+        rows = ((number, self._packed(feature)) for number, feature in enumerate(features))
+        self.database.load("INSERT INTO features VALUES (?, ?)", rows)
+        count = self.database.value("SELECT count(*) FROM features")
+        return Items(self.database, "SELECT data FROM features", count, _feature)
 
-    def measure(self, sightings: Sequence[Sighting]) -> None:
+    def measure(self, features: Sequence[Feature]) -> None:
         """Add to what was kept how far training is."""
-        query = "UPDATE sightings SET data = ? WHERE number = ?"
-        for number, metres in nearest_training(sightings).items():
-            data = _packed(replace(sightings[number], nearest_training=metres))
+        query = "UPDATE features SET data = ? WHERE number = ?"
+        for number, metres in nearest_training(features).items():
+            data = _packed(replace(features[number], nearest_training=metres))
             self.database.execute(query, (data, number))
 
     def add_fields(self, fields: Iterable[tuple[int, Field]]) -> None:
         """Add to what was kept which field a photograph shows, by its number."""
-        query = "SELECT data FROM sightings WHERE number = ?"
+        query = "SELECT data FROM features WHERE number = ?"
         for number, field in fields:
-            one = _sighting(next(self.database.rows(query, (number,))))
-            data = _packed(replace(one, field=field))
-            self.database.execute("UPDATE sightings SET data = ? WHERE number = ?", (data, number))
+            feature = _feature(next(self.database.rows(query, (number,))))
+            data = _packed(replace(feature, field=field))
+            self.database.execute("UPDATE features SET data = ? WHERE number = ?", (data, number))
 
-    def _packed(self, one: Sighting) -> bytes:
+    def _packed(self, feature: Feature) -> bytes:
         if self.sides:
             query = "SELECT groups, split, given FROM sides WHERE name = ?"
-            side = next(self.database.rows(query, (_bytes(one.photo.source),)), None)
+            side = next(self.database.rows(query, (_bytes(feature.photo.source),)), None)
             self.matched += side is not None
             group, split, given = side or ("", "", "")
-            one = replace(one, photo=Photo(one.photo.source, given), group=group, split=split)
-        return _packed(one)
+            feature = replace(
+                feature, photo=Photo(feature.photo.source, given), group=group, split=split
+            )
+        return _packed(feature)
 
 
-def _packed(one: Sighting) -> bytes:
-    capture, place = one.capture, one.capture.position
+def _packed(feature: Feature) -> bytes:
+    capture, place = feature.capture, feature.capture.position
     # Of plain values, in a tenth of the time that dataclasses take.
     values = (
-        (one.photo.source, one.photo.given),
+        (feature.photo.source, feature.photo.given),
         place and _packed_place(place),
         (capture.verdict, capture.detail),
         (
@@ -144,8 +146,8 @@ def _packed(one: Sighting) -> bytes:
             capture.model,
             capture.utc_offset_from,
         ),
-        (one.thumbnail, one.split, one.group, one.nearest_training),
-        one.field and _packed_field(one.field),
+        (feature.thumbnail, feature.split, feature.group, feature.nearest_training),
+        feature.field and _packed_field(feature.field),
     )
     return pickle.dumps(values)
 
@@ -154,10 +156,10 @@ _packed_field = attrgetter(*Field.__slots__)
 _packed_place = attrgetter(*Position.__slots__)
 
 
-def _sighting(row: Row) -> Sighting:
+def _feature(row: Row) -> Feature:
     photo, place, verdict, times, beside, field = pickle.loads(row[0])  # noqa: S301 - our own file
     captured = (*verdict, place and Position(*place), *times)
-    seen = Sighting(Photo(*photo), Capture(*captured), *beside)
+    seen = Feature(Photo(*photo), Capture(*captured), *beside)
     return replace(seen, field=Field(*field)) if field else seen
 
 

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from granpipe.mapping.sighting import Sighting
+from granpipe.mapping.feature import Feature
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -13,7 +13,7 @@ class Report:
 
     Attributes
     ----------
-    sightings : sequence of Sighting
+    features : sequence of Feature
         One for every photograph, in the order of the sources; each is made when asked for.
     verdicts : Counter
         How many photographs have which verdict.
@@ -30,7 +30,7 @@ class Report:
         Photographs whose label is surely not what is declared of their field.
     """
 
-    sightings: Sequence[Sighting] = field(repr=False)
+    features: Sequence[Feature] = field(repr=False)
     verdicts: Counter[str]
     mapped: int
     ignored: Counter[str]

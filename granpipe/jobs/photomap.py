@@ -29,10 +29,10 @@ from granpipe.jobs.map_tracks import on_track
 from granpipe.jobs.run import Say
 from granpipe.jobs.see_photo import Job, SeePhoto
 from granpipe.jobs.survey_options import Settled, Survey, tell_unset
+from granpipe.mapping.feature import Feature, Options
 from granpipe.mapping.leaflet import has_leaflet, leaflet_folder
 from granpipe.mapping.overlay import read_overlays
 from granpipe.mapping.shape import Shape
-from granpipe.mapping.sighting import Options, Sighting
 from granpipe.mapping.writers import WRITERS
 from granpipe.photo.exif import Capture
 from granpipe.photo.gps import Position
@@ -128,7 +128,7 @@ def map_photos(
     has_page = any(suffix_of(name) == ".html" for _, name in files)
     if has_page:
         _check_leaflet(say, offline=offline)
-    shapes = read_overlays(checked("overlay", one, checks.place) for one in layers)
+    shapes = read_overlays(checked("overlay", layer, checks.place) for layer in layers)
     settled = (survey or Survey()).settled()
     tracks = settled.tracks()
     index = MapIndex()
@@ -139,22 +139,22 @@ def map_photos(
     jobs = index.jobs(thumbnails if has_page and not dry_run else 0)
     verdicts: Counter[str] = Counter()
 
-    def seen() -> Iterator[Sighting]:
+    def seen() -> Iterator[Feature]:
         look = SeePhoto(photos, keeps_all=tracks is not None)
         with closing(workplace.run(look, jobs, None)) as results:
             for job, result in zip(jobs, follow(results, len(jobs)), strict=True):
-                seen = _sighting(job, result, index.beside)
-                one = on_track(seen, tracks) if tracks else seen
-                verdicts[one.capture.verdict] += 1
-                yield one if redact is None else _redacted(one, redact)
+                seen = _feature(job, result, index.beside)
+                feature = on_track(seen, tracks) if tracks else seen
+                verdicts[feature.capture.verdict] += 1
+                yield feature if redact is None else _redacted(feature, redact)
 
-    sightings = index.keep(seen())
+    features = index.keep(seen())
     search.ignored -= index.beside.used()
     if tracks and (line := tell_unset(tracks)):
         say(line)
-    parcels, contradicted = _fields(index, sightings, settled, say)
+    parcels, contradicted = _fields(index, features, settled, say)
     if redact is None and index.sides:
-        index.measure(sightings)
+        index.measure(features)
     options = Options(
         title or title_of(photos),
         offline=offline,
@@ -165,10 +165,10 @@ def map_photos(
         contradicted=contradicted,
     )
     if not dry_run:
-        _write(files, photos, sightings, options, links)
+        _write(files, photos, features, options, links)
     unseen = [f"{folder}: {why}" for folder, why in search.unlisted]
     report = Report(
-        sightings, verdicts, verdicts["ok"], search.ignored, unseen, conflicts=len(contradicted)
+        features, verdicts, verdicts["ok"], search.ignored, unseen, conflicts=len(contradicted)
     )
     return report if index.sides is None else _with_sides(report, index.sides, index.matched)
 
@@ -190,14 +190,14 @@ def _check_redacted(links: str | None, layers: Sequence[_Path], fields: _Path | 
 
 
 def _fields(
-    index: MapIndex, sightings: Sequence[Sighting], survey: Settled, say: Say
+    index: MapIndex, features: Sequence[Feature], survey: Settled, say: Say
 ) -> tuple[tuple[Shape, ...], frozenset[str]]:
     """Return the fields that photographs show, and the sources of labels that they contradict."""
     if not survey.fields:
         return (), frozenset()
     from granpipe.jobs.map_fields import show_fields  # noqa: PLC0415 - few need it
 
-    return show_fields(index, sightings, survey, say)
+    return show_fields(index, features, survey, say)
 
 
 def _check_leaflet(say: Say, *, offline: bool) -> None:
@@ -212,7 +212,7 @@ def _check_leaflet(say: Say, *, offline: bool) -> None:
 def _write(
     files: Sequence[tuple[Store, str]],
     photos: Store,
-    sightings: Sequence[Sighting],
+    features: Sequence[Feature],
     options: Options,
     links: str | None,
 ) -> None:
@@ -226,7 +226,7 @@ def _write(
                 exports=exports_of(store, tables),
             )
         with store.writer(name) as file:
-            for text in WRITERS[suffix_of(name)].write(sightings, options):
+            for text in WRITERS[suffix_of(name)].write(features, options):
                 file.write(text.encode())
 
 
@@ -234,12 +234,12 @@ def _listed(paths: _Path | Sequence[_Path]) -> list[_Path]:
     return [paths] if isinstance(paths, str | os.PathLike) else list(paths)
 
 
-def _sighting(job: Job, result: tuple[Capture, str] | WorkerCrashed, beside: Beside) -> Sighting:
+def _feature(job: Job, result: tuple[Capture, str] | WorkerCrashed, beside: Beside) -> Feature:
     if isinstance(result, WorkerCrashed):
         result = Capture("unreadable", f"its decoder {result.cause}"), ""
     elif job.beside and _asks_others(result[0]):
         beside.use(job.beside)
-    return Sighting(Photo(job.photo.path), *result)
+    return Feature(Photo(job.photo.path), *result)
 
 
 def _asks_others(capture: Capture) -> bool:
@@ -247,15 +247,15 @@ def _asks_others(capture: Capture) -> bool:
     return capture.position is None or capture.position.position_from not in {"exif", "xmp"}
 
 
-def _redacted(sighting: Sighting, digits: int) -> Sighting:
-    position = sighting.capture.position
+def _redacted(feature: Feature, digits: int) -> Feature:
+    position = feature.capture.position
     rounded = position and Position(
         *(_rounded(position.lat, digits), _rounded(position.lon, digits)),
         position_from=position.position_from,
     )
     # A detail may quote coordinates that were not understood.
-    capture = replace(sighting.capture, position=rounded, detail="")
-    return replace(sighting, capture=capture, nearest_training=None)
+    capture = replace(feature.capture, position=rounded, detail="")
+    return replace(feature, capture=capture, nearest_training=None)
 
 
 def _rounded(degrees: float, digits: int) -> float:

@@ -18,19 +18,16 @@ _Floats = NDArray[np.float64]
 
 
 def countries_of(lats: Sequence[float], lons: Sequence[float]) -> NDArray[np.int64]:
-    """Return the country of each position, by its place in `country_codes`; -1 at sea.
+    """Return the country of each position, by its place in `country_names`; -1 at sea.
 
-    Parameters
-    ----------
-    lats, lons : sequence of float
-        Decimal degrees; NaN for none.
+    Degrees are decimal, and NaN for none.
     """
     positions = np.column_stack([np.asarray(lons, float), np.asarray(lats, float)])
     countries = np.full(len(positions), -1)
-    known = np.flatnonzero(~np.isnan(positions).any(axis=1))
-    cells = (np.floor(positions[known] * _NEAR) + 0.5) / _NEAR
+    placed = np.flatnonzero(~np.isnan(positions).any(axis=1))
+    cells = (np.floor(positions[placed] * _NEAR) + 0.5) / _NEAR
     places, place = np.unique(cells, axis=0, return_inverse=True)
-    countries[known] = _around(places)[place.ravel()]
+    countries[placed] = _around(places)[place.ravel()]
     return countries
 
 

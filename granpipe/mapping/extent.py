@@ -56,7 +56,7 @@ def extent(lats: Sequence[float], lons: Sequence[float]) -> Extent | None:
     lat, lon = np.array(lats), _unwrapped(np.array(lons))
     outside = _outliers(lat, lon)
     lat, lon = lat[~outside], _unwrapped(lon[~outside])
-    west = _wrapped(lon.min())
+    west = float((lon.min() + 180) % 360 - 180)
     east = west + float(lon.max() - lon.min())
     return Extent(
         south=float(lat.min()),
@@ -75,12 +75,8 @@ def _unwrapped(lon: Degrees) -> Degrees:
     return np.asarray((lon - start) % 360 + start)
 
 
-def _wrapped(lon: float) -> float:
-    return float((lon + 180) % 360 - 180)
-
-
 def _outliers(lat: Degrees, lon: Degrees) -> NDArray[np.bool_]:
-    """Tell which positions are over ten times as far from the middle as nine in ten are."""
+    """Return which positions are over ten times as far from the middle as nine in ten are."""
     middle_lat, middle_lon = np.median(lat), np.median(lon)
     away_lon = (lon - middle_lon + 180) % 360 - 180
     distances = np.hypot(lat - middle_lat, away_lon * np.cos(np.radians(middle_lat)))

@@ -4,22 +4,22 @@ import json
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from granpipe.mapping.sighting import Options, Sighting, fields_of
+from granpipe.mapping.feature import Feature, Options, fields_of
 from granpipe.photo.gps import Position
 
 SIGNATURE = '{"type": "FeatureCollection", "generator": "granpipe", '
 """What every such file begins with."""
 
 
-def write_geojson(sightings: Iterable[Sighting], options: Options) -> Iterator[str]:
+def write_geojson(features: Iterable[Feature], options: Options) -> Iterator[str]:
     """Yield the file's text."""
     yield f'{SIGNATURE}"features": [\n'
     comma = ""
-    for one in sightings:
-        if geometry := _geometry(one.capture.position):
-            properties = fields_of(one, options)
-            feature = {"type": "Feature", "geometry": geometry, "properties": properties}
-            yield comma + json.dumps(feature)
+    for feature in features:
+        if geometry := _geometry(feature.capture.position):
+            properties = fields_of(feature, options)
+            written = {"type": "Feature", "geometry": geometry, "properties": properties}
+            yield comma + json.dumps(written)
             comma = ",\n"
     yield "\n]}\n"
 

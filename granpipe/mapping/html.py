@@ -8,10 +8,10 @@ from typing import Any
 
 from granpipe.mapping.colours import COLOURS
 from granpipe.mapping.extent import extent
+from granpipe.mapping.feature import Features, Options
 from granpipe.mapping.land import outlines
 from granpipe.mapping.overlay import written
 from granpipe.mapping.page import SIGNATURE, front_coded, render_page
-from granpipe.mapping.sighting import Options, Sightings
 from granpipe.photo.exif import Capture
 from granpipe.photo.gps import VERDICTS
 
@@ -21,9 +21,9 @@ _SIDES = ("train", "validation", "test")
 _NORTHS = {"true": 1, "magnetic": 2}
 
 
-def write_html(sightings: Sightings, options: Options) -> Iterator[str]:
+def write_html(features: Features, options: Options) -> Iterator[str]:
     """Yield the page's text."""
-    names = _Names(sightings)
+    names = _Names(features)
     window = extent(names.lats, names.lons)
     data = {
         "title": options.title,
@@ -34,8 +34,8 @@ def write_html(sightings: Sightings, options: Options) -> Iterator[str]:
         "cameras": list(names.cameras),
         "sides": list(names.sides),
         "groups": list(names.groups),
-        "points": front_coded(names.points(sightings)),
-        "missing": names.missing(sightings),
+        "points": front_coded(names.points(features)),
+        "missing": names.missing(features),
         "reasons": VERDICTS,
         "links": options.links,
         "exports": options.exports,
@@ -44,7 +44,7 @@ def write_html(sightings: Sightings, options: Options) -> Iterator[str]:
         "outliers": window.outliers if window else [],
         "digits": options.redact,
         "overlay": written(options.overlay, names.labels),
-        "conflicts": names.conflicts(sightings, options.contradicted),
+        "conflicts": names.conflicts(features, options.contradicted),
         "land": outlines(names.lats, names.lons),
     }
     yield from render_page(data, offline=options.offline)
@@ -62,20 +62,20 @@ class _Names:
         Of all positions, in the order of the photographs.
     """
 
-    def __init__(self, sightings: Sightings) -> None:
+    def __init__(self, features: Features) -> None:
         self.lats, self.lons = array("d"), array("d")
         totals: Counter[str] = Counter()
         members: Counter[str] = Counter()
         cameras, zones, sides = set(), set(), set()
-        for one in sightings:
-            totals[one.photo.label] += 1
-            if place := one.capture.position:
+        for feature in features:
+            totals[feature.photo.label] += 1
+            if place := feature.capture.position:
                 self.lats.append(place.lat)
                 self.lons.append(place.lon)
-                cameras.add(_camera(one.capture))
-                zones.add(_digits_and_zone(one.capture)[1])
-                sides.add(one.split)
-                members[one.group] += 1
+                cameras.add(_camera(feature.capture))
+                zones.add(_digits_and_zone(feature.capture)[1])
+                sides.add(feature.split)
+                members[feature.group] += 1
         self.totals = dict(sorted(totals.items()))
         self.labels = _numbered(totals)
         self.cameras = _numbered(cameras)
@@ -83,21 +83,21 @@ class _Names:
         self.groups = _numbered(group for group, count in members.items() if group and count > 1)
         self.sides = {side: k for k, side in enumerate(_in_order(sides))} if sides - {""} else {}
 
-    def points(self, sightings: Sightings) -> Iterator[list[Any]]:
+    def points(self, features: Features) -> Iterator[list[Any]]:
         """Yield what the page shows of each photograph with a position."""
-        for one in sightings:
-            capture, place = one.capture, one.capture.position
+        for feature in features:
+            capture, place = feature.capture, feature.capture.position
             if place is None:
                 continue
             altitude = None if place.altitude is None else round(place.altitude, 1)
             direction = None if place.direction is None else round(place.direction) % 360
-            nearest = None if one.nearest_training is None else round(one.nearest_training)
+            nearest = None if feature.nearest_training is None else round(feature.nearest_training)
             digits, zone = _digits_and_zone(capture)
             point = [
                 *(round(place.lat, 6), round(place.lon, 6)),
-                *(self.labels[one.photo.label], one.photo.source, digits, self.zones[zone]),
-                *(self.cameras[_camera(capture)], altitude, direction, one.thumbnail or None),
-                *(self.sides.get(one.split), self.groups.get(one.group), nearest),
+                *(self.labels[feature.photo.label], feature.photo.source, digits, self.zones[zone]),
+                *(self.cameras[_camera(capture)], altitude, direction, feature.thumbnail or None),
+                *(self.sides.get(feature.split), self.groups.get(feature.group), nearest),
                 *(_NORTHS.get(place.direction_ref), place.accuracy and round(place.accuracy, 1)),
             ]
             while point[-1] is None:
@@ -105,20 +105,20 @@ class _Names:
             yield point
 
     def conflicts(
-        self, sightings: Sightings, contradicted: Collection[str]
+        self, features: Features, contradicted: Collection[str]
     ) -> Iterator[tuple[int, str, str]]:
         """Yield the points whose field is declared to bear another crop: its id, and that."""
-        placed = (one for one in sightings if one.capture.position)
-        for number, one in enumerate(placed if contradicted else ()):
-            if one.field and one.photo.source in contradicted:
-                yield number, one.field.name, one.field.crop
+        placed = (feature for feature in features if feature.capture.position)
+        for number, feature in enumerate(placed if contradicted else ()):
+            if feature.field and feature.photo.source in contradicted:
+                yield number, feature.field.name, feature.field.crop
 
-    def missing(self, sightings: Sightings) -> Iterator[list[Any]]:
+    def missing(self, features: Features) -> Iterator[list[Any]]:
         """Yield what the page shows of each photograph without a position."""
-        for one in sightings:
-            if one.capture.position is None:
-                why = one.capture.verdict, one.capture.detail
-                yield [one.photo.source, self.labels[one.photo.label], *why]
+        for feature in features:
+            if feature.capture.position is None:
+                why = feature.capture.verdict, feature.capture.detail
+                yield [feature.photo.source, self.labels[feature.photo.label], *why]
 
 
 def _numbered(names: Iterable[str]) -> dict[str, int]:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 
 from granpipe.dataset.names import shown
 from granpipe.mapping.colours import COLOURS
-from granpipe.mapping.sighting import Options, Sighting, Sightings, fields_of
+from granpipe.mapping.feature import Feature, Features, Options, fields_of
 from granpipe.photo.gps import Position
 
 SIGNATURE = (
@@ -20,7 +20,7 @@ SIGNATURE = (
 
 _AT_ONCE = 500  # photographs
 _NUMBERS = ("latitude", "longitude", "altitude", "direction", "accuracy", "dop", "field_distance")
-_TOLD = (
+_DESCRIBED = (
     *("label", "split", "taken_at", "utc_offset", "utc_offset_from", "make", "model", "altitude"),
     *("direction", "direction_ref", "accuracy", "position_from", "field", "field_crop"),
 )
@@ -28,34 +28,34 @@ _TOLD = (
 _NO_XML = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
-def write_kml(sightings: Sightings, options: Options) -> Iterator[str]:
+def write_kml(features: Features, options: Options) -> Iterator[str]:
     """Yield the file's text."""
     yield SIGNATURE
-    for line in _lines(sightings, options):
+    for line in _lines(features, options):
         yield f"{line}\n"
 
 
-def _lines(sightings: Sightings, options: Options) -> Iterator[str]:
-    folders = sorted(_by_label(sightings).items())
+def _lines(features: Features, options: Options) -> Iterator[str]:
+    folders = sorted(_by_label(features).items())
     yield "<Document>"
     yield f"<name>{_text(options.title)}</name>"
     yield from (_style(number) for number in range(min(len(folders), len(COLOURS))))
     yield _schema(options)
     for number, (label, runs) in enumerate(folders):
-        members = (one for run in runs for one in sightings[run.start : run.stop])
+        members = (feature for run in runs for feature in features[run.start : run.stop])
         yield from _folder(number, label, members, options)
     yield "</Document>\n</kml>"
 
 
-def _by_label(sightings: Sightings) -> dict[str, list[range]]:
+def _by_label(features: Features) -> dict[str, list[range]]:
     """Return where the photographs of each label are, in runs of at most so many."""
     runs: dict[str, list[range]] = {}
-    for number, one in enumerate(sightings):
-        known = runs.setdefault(one.photo.label, [])
-        if known and known[-1].stop == number and len(known[-1]) < _AT_ONCE:
-            known[-1] = range(known[-1].start, number + 1)
+    for number, feature in enumerate(features):
+        own = runs.setdefault(feature.photo.label, [])
+        if own and own[-1].stop == number and len(own[-1]) < _AT_ONCE:
+            own[-1] = range(own[-1].start, number + 1)
         else:
-            known.append(range(number, number + 1))
+            own.append(range(number, number + 1))
     return runs
 
 
@@ -75,20 +75,18 @@ def _schema(options: Options) -> str:
     return f'<Schema name="photographs" id="photographs">{fields}</Schema>'
 
 
-def _folder(
-    number: int, label: str, members: Iterable[Sighting], options: Options
-) -> Iterator[str]:
+def _folder(number: int, label: str, members: Iterable[Feature], options: Options) -> Iterator[str]:
     yield f"<Folder><name>{_text(label or '(no class)')}</name>"
-    for one in members:
-        if one.capture.position:
-            yield _placemark(one, one.capture.position, number % len(COLOURS), options)
+    for feature in members:
+        if feature.capture.position:
+            yield _placemark(feature, feature.capture.position, number % len(COLOURS), options)
     yield "</Folder>"
 
 
-def _placemark(one: Sighting, place: Position, style: int, options: Options) -> str:
-    when = one.capture.taken_at + one.capture.utc_offset
+def _placemark(feature: Feature, place: Position, style: int, options: Options) -> str:
+    when = feature.capture.taken_at + feature.capture.utc_offset
     moment = f"<TimeStamp><when>{when}</when></TimeStamp>" if when else ""
-    cells = fields_of(one, options)
+    cells = fields_of(feature, options)
     data = "".join(
         f'<SimpleData name="{name}">{_text(str(value))}</SimpleData>'
         for name, value in cells.items()
@@ -96,23 +94,23 @@ def _placemark(one: Sighting, place: Position, style: int, options: Options) -> 
     )
     height = "" if place.altitude is None else f",{place.altitude}"
     return (
-        f"<Placemark><name>{_text(one.photo.source)}</name>"
-        f"<description>{_text(_description(one, cells, options))}</description>"
+        f"<Placemark><name>{_text(feature.photo.source)}</name>"
+        f"<description>{_text(_description(feature, cells, options))}</description>"
         f"{moment}<styleUrl>#class-{style}</styleUrl>"
         f'<ExtendedData><SchemaData schemaUrl="#photographs">{data}</SchemaData></ExtendedData>'
         f"<Point><coordinates>{place.lon},{place.lat}{height}</coordinates></Point></Placemark>"
     )
 
 
-def _description(one: Sighting, cells: dict[str, object], options: Options) -> str:
+def _description(feature: Feature, cells: dict[str, object], options: Options) -> str:
     """Return what a reader sees, as HTML: names are text in it."""
     texts = [
-        one.photo.source,
-        *(f"{name}: {cells[name]}" for name in _TOLD if cells.get(name) is not None),
+        feature.photo.source,
+        *(f"{name}: {cells[name]}" for name in _DESCRIBED if cells.get(name) is not None),
     ]
     # $[name] would be replaced by another element's text.
     lines = [html.escape(shown(text)).replace("$", "&#36;") for text in texts]
-    if address := options.link_to(one.photo.source):
+    if address := options.link_to(feature.photo.source):
         lines.insert(0, f'<img src="{html.escape(address)}" width="320" alt="">')
     return "<br>\n".join(lines)
 

@@ -20,15 +20,8 @@ BUDGET = 100_000
 
 UNITS = 100  # to a degree
 _CELL = 2  # degrees
-_REACHES = (
-    8,
-    6,
-    4,
-    3,
-    2,
-    1,
-    0,
-)  # cells around a photograph whose outlines are fine, if the budget holds
+# Cells around a photograph whose outlines are fine, if the budget holds.
+_REACHES = (8, 6, 4, 3, 2, 1, 0)
 _DIGITS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 
 Flags = NDArray[np.bool_]
@@ -74,7 +67,7 @@ def _size(kept: Flags) -> int:
 
 
 def _near(lats: Sequence[float], lons: Sequence[float], reach: int) -> Flags:
-    """Tell which vertices lie in a cell within reach of a position's cell, around the date line."""
+    """Return which vertices lie in a cell within reach of a position's, around the date line."""
     cells = np.zeros((180 // _CELL, 360 // _CELL), np.bool_)
     cells[_cell(np.array(lats), np.array(lons))] = True
     shifts = range(-reach, reach + 1)

@@ -67,14 +67,10 @@ def read_overlays(files: Iterable[str | os.PathLike[str]]) -> tuple[Shape, ...]:
 def written(shapes: Sequence[Shape], labels: Mapping[str, int]) -> Iterator[list[Any]]:
     """Yield what web/overlay.js reads: name, kind, the positions as text, and of fields the crop.
 
-    Parameters
-    ----------
-    shapes : sequence of Shape
-    labels : mapping
-        The classes, with their numbers: a crop that is called like one has its colour.
+    A crop that is called like a class has the class's number, and so its colour.
     """
     crops = {class_key(label): number for label, number in labels.items()}
-    others = sorted({class_key(one.crop) for one in shapes if one.crop} - crops.keys())
+    others = sorted({class_key(shape.crop) for shape in shapes if shape.crop} - crops.keys())
     crops |= {crop: number for number, crop in enumerate(others, len(crops))}
     for shape in shapes:
         parts = (" ".join(_text(line) for line in part) for part in shape.parts)
@@ -176,7 +172,7 @@ def _name_of(feature: dict[str, Any]) -> str:
     if isinstance(properties, dict):
         by_name |= {key.lower(): value for key, value in properties.items()}
     names = (by_name.get(key) for key in _NAMES)
-    return next((str(one) for one in names if isinstance(one, str | int) and str(one)), "")
+    return next((str(name) for name in names if isinstance(name, str | int) and str(name)), "")
 
 
 def _of_geometry(kind: int, depth: int, value: Any, name: str) -> Iterator[Shape]:

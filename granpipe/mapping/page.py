@@ -6,6 +6,7 @@ as one block of JSON, which the scripts in web/ read and write out as text.
 """
 
 import json
+import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib import resources
@@ -98,35 +99,30 @@ def _ground(*, satellite: bool) -> tuple[str, str]:
 
     figure = folium.Figure()
     chart = folium.Map(tiles=None, control_scale=True, prefer_canvas=True, maxZoom=MAX_ZOOM)
-    imagery = folium.TileLayer(
-        SATELLITE + "{z}/{y}/{x}",
-        name="Satellite",
-        attr=SATELLITE_CREDIT,
-        max_zoom=MAX_ZOOM,
-        max_native_zoom=18,
-        show=satellite,
-    )
-    streets = folium.TileLayer(
-        STREETS + "{z}/{x}/{y}.png",
-        name="Streets",
-        attr=STREETS_CREDIT,
-        max_zoom=MAX_ZOOM,
-        max_native_zoom=19,
-        show=False,
-    )
-    plain = folium.FeatureGroup("Outlines", overlay=False, show=not satellite)
-    control = folium.LayerControl(collapsed=False)
+    imagery, streets = SATELLITE + "{z}/{y}/{x}", STREETS + "{z}/{x}/{y}.png"
+    layers = {
+        "satellite": _tiles("Satellite", imagery, SATELLITE_CREDIT, 18, show=satellite),
+        "streets": _tiles("Streets", streets, STREETS_CREDIT, 19, show=False),
+        "plain": folium.FeatureGroup("Outlines", overlay=False, show=not satellite),
+        "control": folium.LayerControl(collapsed=False),
+    }
     chart.add_to(figure)
-    for layer in (imagery, streets, plain, control):
+    for layer in layers.values():
         layer.add_to(chart)
     figure.render()
     ground, wiring = figure.html.render(), figure.script.render()
     # The names that folium gives its elements are random.
-    names = ["chart", "satellite", "streets", "plain", "control"]
-    for name, element in zip(names, [chart, imagery, streets, plain, control], strict=True):
+    for name, element in {"chart": chart, **layers}.items():
         ground = ground.replace(element.get_name(), name)
         wiring = wiring.replace(element.get_name(), name)
     return ground.strip(), wiring
+
+
+def _tiles(name: str, address: str, attr: str, max_native_zoom: int, *, show: bool) -> Any:
+    from folium import TileLayer  # noqa: PLC0415 - as above
+
+    zooms: Any = {"max_zoom": MAX_ZOOM, "max_native_zoom": max_native_zoom}
+    return TileLayer(address, name=name, attr=attr, show=show, **zooms)
 
 
 def _script(wiring: str) -> str:
@@ -198,13 +194,8 @@ def front_coded(points: Iterable[list[Any]]) -> Iterator[list[Any]]:
     before = ""
     for point in points:
         source = point[3]
-        shared = _shared(before, source)
+        shared = len(os.path.commonprefix([before, source]))  # noqa: RUF071 - of any texts
         # JavaScript counts UTF-16 units, Python code points.
         point[3] = [len(source[:shared].encode("utf-16-le", "surrogatepass")) // 2, source[shared:]]
         yield point
         before = source
-
-
-def _shared(one: str, other: str) -> int:
-    pairs = enumerate(zip(one, other, strict=False))
-    return next((i for i, (a, b) in pairs if a != b), min(len(one), len(other)))

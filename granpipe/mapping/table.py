@@ -3,15 +3,16 @@
 from collections.abc import Iterator
 
 from granpipe.dataset.tables import csv_lines, inert
-from granpipe.mapping.sighting import Options, Sightings, fields_of
+from granpipe.mapping.feature import Features, Options, fields_of
 
 SIGNATURE = "source,label,verdict,detail,latitude,longitude,altitude,direction,taken_at,"
 """What every such table begins with, those of earlier versions with fewer columns, too."""
 
 
-def write_csv(sightings: Sightings, options: Options) -> Iterator[str]:
+def write_csv(features: Features, options: Options) -> Iterator[str]:
     """Yield the table's text."""
     rows = (
-        {name: inert(value) for name, value in fields_of(one, options).items()} for one in sightings
+        {name: inert(value) for name, value in fields_of(feature, options).items()}
+        for feature in features
     )
     yield from csv_lines(options.columns, rows)

@@ -11,10 +11,10 @@ from itertools import chain
 from flask import Request, Response
 
 from granpipe.dataset.names import Photo
+from granpipe.mapping.feature import Feature, Options
 from granpipe.mapping.geojson import write_geojson
 from granpipe.mapping.html import write_html
 from granpipe.mapping.leaflet import has_leaflet
-from granpipe.mapping.sighting import Options, Sighting
 from granpipe.photo.exif import Capture
 from granpipe.photo.gps import Position
 from granpipe.service.intake import RefusedError
@@ -28,7 +28,7 @@ _MOST_STREAMS = 8  # answers of any length at once: of a slow reader's, a thread
 _PROCESS = os.urandom(4).hex()
 
 
-def sighting_of(known: Known) -> Sighting:
+def feature_of(known: Known) -> Feature:
     """Return a photograph as the map's files have it."""
     facts = known.facts
     position = known.place and Position(*known.place, altitude=facts.get("altitude"))
@@ -45,7 +45,7 @@ def sighting_of(known: Known) -> Sighting:
         model=facts.get("camera") or "",
         utc_offset_from=facts.get("utc_offset_from") or "",
     )
-    return Sighting(Photo(known.source), capture)
+    return Feature(Photo(known.source), capture)
 
 
 def window_of(text: str) -> Window:
@@ -91,7 +91,7 @@ class MapView:
         if not self._streams.acquire(blocking=False):
             raise RefusedError(503, "many are reading positions; ask again later", "busy")
         try:
-            seen = (sighting_of(known) for known in self._positions.within(window, label))
+            seen = (feature_of(known) for known in self._positions.within(window, label))
             texts = write_geojson(seen, Options(_TITLE))
             # What fails at once is reported; after that, the answer can only be cut.
             begun = chain([next(texts), next(texts)], texts)
@@ -126,7 +126,7 @@ class MapView:
             return
         stamp = self._positions.stamp()
         if not self._page or stamp != self._stamp:
-            seen = [sighting_of(known) for known in self._positions.all()]
+            seen = [feature_of(known) for known in self._positions.all()]
             texts = write_html(seen, Options(_TITLE, offline=has_leaflet()))
             self._page = [*_packed(_pieces(text.encode() for text in texts))]
             self._stamp = stamp

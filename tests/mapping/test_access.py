@@ -12,26 +12,26 @@ from pages import (
     PHONE,
     SPOT,
     TOUCH,
+    feature,
     no_leaflet,
-    sighting,
     violations,
     write_page,
 )
 
 
-def crowd(**told) -> list:
+def crowd(**about) -> list:
     """Return photographs of which thirty lie at one spot, with sides and days."""
     sides = ("train", "train", "train", "validation", "test")
     return [
-        sighting(
+        feature(
             f"{('corn', 'rice', 'wheat')[number % 3]}/{number}.jpg",
             *((*SPOT, 500, 20) if number < 30 else (SPOT[0] + number / 100, 7.5)),
             taken_at=f"2024-06-{number % 28 + 1:02}T10:00:00",
             split=sides[number % 5],
-            **told,
+            **about,
         )
         for number in range(60)
-    ] + [sighting("corn/lost.jpg"), sighting("rice/lost.jpg")]
+    ] + [feature("corn/lost.jpg"), feature("rice/lost.jpg")]
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +72,7 @@ def test_axe_finds_nothing_in_a_search(visit, crowded, scheme):
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_nothing_where_nothing_is_mapped(visit, tmp_path, scheme):
-    page = write_page(tmp_path, [sighting("corn/a.jpg"), sighting("b.jpg")])
+    page = write_page(tmp_path, [feature("corn/a.jpg"), feature("b.jpg")])
     assert violations(visit(page, color_scheme=scheme)) == []
 
 
@@ -114,7 +114,7 @@ def test_the_popup_is_a_dialog_with_the_name_of_its_photograph(visit, crowded):
 
 
 def test_neighbouring_classes_differ_in_shape_and_forty_in_something(visit, tmp_path):
-    page = write_page(tmp_path, [sighting(f"{number:02}/a.jpg", *SPOT) for number in range(40)])
+    page = write_page(tmp_path, [feature(f"{number:02}/a.jpg", *SPOT) for number in range(40)])
     visit = visit(page)
     pictures = visit.page.evaluate(
         "Array.from(document.querySelectorAll('#legend canvas'), (canvas) => canvas.toDataURL())"
@@ -131,7 +131,7 @@ def test_neighbouring_classes_differ_in_shape_and_forty_in_something(visit, tmp_
 
 def test_on_paper_all_photographs_are_in_the_picture(visit, tmp_path):
     corners = [(60, -10), (60, 30), (35, -10), (35, 30)]
-    page = write_page(tmp_path, [sighting(f"{k}.jpg", *place) for k, place in enumerate(corners)])
+    page = write_page(tmp_path, [feature(f"{k}.jpg", *place) for k, place in enumerate(corners)])
     visit = visit(page, (2560, 1440))
     before = visit.state("map.getZoom()")
     visit.page.evaluate(
@@ -211,7 +211,7 @@ def test_without_leaflet_panel_lists_and_reasons_are_there(visit, unaided):
 
 
 def test_a_page_without_positions_opens_with_the_reasons(visit, tmp_path):
-    visit = visit(write_page(tmp_path, [sighting("corn/a.jpg"), sighting("b.jpg")]))
+    visit = visit(write_page(tmp_path, [feature("corn/a.jpg"), feature("b.jpg")]))
     assert visit.page.locator("#missing li").first.is_visible()
     assert visit.texts("#missing li a") == ["b.jpg", "corn/a.jpg"]
     assert visit.page.locator("#chart").count() == 0

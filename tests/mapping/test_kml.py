@@ -5,8 +5,8 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from granpipe.dataset.names import Photo
+from granpipe.mapping.feature import Feature, Options
 from granpipe.mapping.kml import write_kml
-from granpipe.mapping.sighting import Options, Sighting
 from granpipe.photo.exif import Capture
 from granpipe.photo.gps import Position
 
@@ -20,22 +20,22 @@ ORDER = {
 }
 HOSTILE = "</name><script>alert(1)</script>&amp;$[description]]]>\x00\x1b\r\n\ufffe\udc80{{7*7}}"
 
-SIGHTINGS = [
-    Sighting(Photo("a.jpg"), Capture("ok", "", Position(46.9, 7.4))),
-    Sighting(
+FEATURES = [
+    Feature(Photo("a.jpg"), Capture("ok", "", Position(46.9, 7.4))),
+    Feature(
         Photo("corn/b.jpg"),
         Capture(
             *("ok", "", Position(-33.9, 18.4, -2.5, 271.7), "2024-06-27T15:10:02", "+02:00"),
             *("Google", "Pixel 7"),
         ),
     ),
-    Sighting(Photo("corn/c.jpg"), Capture("no_gps")),
-    Sighting(Photo("wheat/d.jpg"), Capture("no_exif")),
+    Feature(Photo("corn/c.jpg"), Capture("no_gps")),
+    Feature(Photo("wheat/d.jpg"), Capture("no_exif")),
 ]
 
 
-def read(sightings=SIGHTINGS, **options) -> ET.Element:
-    return ET.fromstring("".join(write_kml(sightings, Options("img", **options))).encode())
+def read(features=FEATURES, **options) -> ET.Element:
+    return ET.fromstring("".join(write_kml(features, Options("img", **options))).encode())
 
 
 def texts(root: ET.Element, path: str) -> list[str]:
@@ -73,7 +73,7 @@ def test_a_number_is_typed_as_a_number_even_where_none_is_known():
 
 @pytest.mark.parametrize("has_sides", [True, False])
 def test_every_cell_is_of_a_column_that_the_schema_names(has_sides):
-    one = Sighting(Photo("a/b.jpg"), SIGHTINGS[1].capture, split="train", group="g1")
+    one = Feature(Photo("a/b.jpg"), FEATURES[1].capture, split="train", group="g1")
     root = read([one], has_sides=has_sides)
     named = [node.get("name") for node in root.iter(f"{KML}SimpleField")]
     cells = {node.get("name"): node.text for node in root.iter(f"{KML}SimpleData")}
@@ -82,13 +82,13 @@ def test_every_cell_is_of_a_column_that_the_schema_names(has_sides):
 
 
 def test_the_balloon_tells_an_altitude_of_nothing():
-    root = read([Sighting(Photo("a.jpg"), Capture("ok", "", Position(1, 1, 0.0)))])
+    root = read([Feature(Photo("a.jpg"), Capture("ok", "", Position(1, 1, 0.0)))])
     assert "altitude: 0.0" in texts(root, ".//Placemark/description")[0]
 
 
 def test_more_classes_than_colours_share_styles():
     place = Capture("ok", "", Position(1, 1))
-    root = read([Sighting(Photo(f"{label:02}/a.jpg"), place) for label in range(20)])
+    root = read([Feature(Photo(f"{label:02}/a.jpg"), place) for label in range(20)])
     styles = {node.get("id") for node in root.iter(f"{KML}Style")}
     named = [url.removeprefix("#") for url in texts(root, ".//Placemark/styleUrl")]
     assert len(styles) == 8
@@ -97,7 +97,7 @@ def test_more_classes_than_colours_share_styles():
 
 def test_hostile_text_stays_text():
     capture = Capture("ok", "", Position(1, 1), "", "", HOSTILE, HOSTILE)
-    root = read([Sighting(Photo(f"{HOSTILE}/{HOSTILE}.jpg"), capture)], links="./img/")
+    root = read([Feature(Photo(f"{HOSTILE}/{HOSTILE}.jpg"), capture)], links="./img/")
     assert not list(root.iter(f"{KML}script"))
     [name] = texts(root, ".//Placemark/name")
     assert name.startswith("</name><script>alert(1)</script>&amp;$[description]]]>\\u0000\\u001b")
@@ -109,14 +109,14 @@ def test_hostile_text_stays_text():
 
 @pytest.mark.parametrize(("links", "pictures"), [("./img/", 1), (None, 0)])
 def test_the_balloon_has_the_picture_where_there_are_links(links, pictures):
-    root = read([Sighting(Photo("a b?.jpg"), Capture("ok", "", Position(1, 1)))], links=links)
+    root = read([Feature(Photo("a b?.jpg"), Capture("ok", "", Position(1, 1)))], links=links)
     [description] = texts(root, ".//Placemark/description")
     assert description.count('<img src="./img/a%20b%3F.jpg"') == pictures
 
 
 def test_gdal_reads_folders_as_layers_with_typed_columns(tmp_path):
     pyogrio = pytest.importorskip("pyogrio", reason="pyogrio (GDAL) is not installed")
-    (tmp_path / "fields.kml").write_text("".join(write_kml(SIGHTINGS, Options("img"))), "utf-8")
+    (tmp_path / "fields.kml").write_text("".join(write_kml(FEATURES, Options("img"))), "utf-8")
     layers = [name for name, _ in pyogrio.list_layers(tmp_path / "fields.kml")]
     assert layers[:2] == ["(no class)", "corn"]
     corn = pyogrio.read_info(tmp_path / "fields.kml", layer="corn")

@@ -10,7 +10,7 @@ import pytest
 from granpipe.mapping.land import BUDGET, outlines
 
 from conftest import ROOT
-from pages import make_plain_page, sighting, write_page
+from pages import feature, make_plain_page, write_page
 
 DIGITS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 WORLD = 32_000  # bytes
@@ -182,7 +182,7 @@ def test_the_names_of_countries_keep_clear_of_rings(visit, tmp_path):
 
 @pytest.mark.parametrize("middle", [-180, 0, 180, 540])
 def test_no_bar_is_drawn_across_the_map(visit, tmp_path, middle):
-    page = write_page(tmp_path, [sighting("a.jpg", -16.8, 179.9), sighting("b.jpg", 66, -175)])
+    page = write_page(tmp_path, [feature("a.jpg", -16.8, 179.9), feature("b.jpg", 66, -175)])
     lines = lines_at(visit(page, (2560, 1440), prepare=spy), 20, middle, 3)
     slanting = lines[lines[:, 1] != lines[:, 3]]
     assert len(slanting) > 5000

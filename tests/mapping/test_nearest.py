@@ -3,20 +3,20 @@
 import pytest
 
 from granpipe.dataset.names import Photo
+from granpipe.mapping.feature import Feature
 from granpipe.mapping.nearest import nearest_training
-from granpipe.mapping.sighting import Sighting
 from granpipe.photo.exif import Capture
 from granpipe.photo.gps import Position
 
 
-def seen(split: str, lat: float | None = None, lon: float = 0.0) -> Sighting:
+def seen(split: str, lat: float | None = None, lon: float = 0.0) -> Feature:
     place = None if lat is None else Position(lat, lon)
-    return Sighting(Photo("corn/a.jpg"), Capture("ok", "", place), split=split)
+    return Feature(Photo("corn/a.jpg"), Capture("ok", "", place), split=split)
 
 
-def distances(*sightings: Sighting) -> list[float | None]:
-    found = nearest_training(sightings)
-    return [found.get(number) for number in range(len(sightings))]
+def distances(*features: Feature) -> list[float | None]:
+    found = nearest_training(features)
+    return [found.get(number) for number in range(len(features))]
 
 
 def test_a_degree_along_a_meridian_is_111_kilometres():

@@ -19,8 +19,8 @@ from pages import (
     OPEN_ALL,
     PHONE,
     TOUCH,
+    feature,
     make_page,
-    sighting,
     violations,
     write_page,
 )
@@ -40,7 +40,7 @@ KML = """<?xml version="1.0" encoding="UTF-8"?>
 <Placemark><Point><coordinates>7.4,46.9</coordinates></Point></Placemark></Document></kml>"""
 
 
-def feature(kind: str, coordinates, **properties) -> dict:
+def shape(kind: str, coordinates, **properties) -> dict:
     geometry = {"type": kind, "coordinates": coordinates}
     return {"type": "Feature", "geometry": geometry, "properties": properties}
 
@@ -70,14 +70,14 @@ def test_every_geometry_of_geojson_is_read(tmp_path):
     file = save(
         tmp_path,
         collection(
-            feature("Polygon", [SQUARE, HOLE], Name="North"),
-            feature("MultiPolygon", [[SQUARE], [HOLE]], name="", title=7),
-            feature("LineString", [[7, 46, 500], [8, 47, 510]]),
-            feature("MultiLineString", [[[7, 46], [8, 47]], [[1, 2], [3, 4]]]),
-            feature("MultiPoint", [[7, 46], [8, 47]]),
+            shape("Polygon", [SQUARE, HOLE], Name="North"),
+            shape("MultiPolygon", [[SQUARE], [HOLE]], name="", title=7),
+            shape("LineString", [[7, 46, 500], [8, 47, 510]]),
+            shape("MultiLineString", [[[7, 46], [8, 47]], [[1, 2], [3, 4]]]),
+            shape("MultiPoint", [[7, 46], [8, 47]]),
             {"type": "Feature", "geometry": nested, "properties": None, "id": "well"},
             {"type": "Feature", "geometry": None, "properties": {}},
-            feature("Polygon", [[[7, 46], [8, 47]]]),  # shows nothing
+            shape("Polygon", [[[7, 46], [8, 47]]]),  # shows nothing
         ),
     )
     assert read_overlays([file]) == (
@@ -96,7 +96,7 @@ def test_every_geometry_of_geojson_is_read(tmp_path):
 )
 def test_wgs_84_is_known_by_its_names(tmp_path, system):
     crs = {"type": "name", "properties": {"name": f"urn:ogc:def:crs:{system}"}}
-    file = save(tmp_path, json.dumps({**feature("Point", [7, 46]), "crs": crs}))
+    file = save(tmp_path, json.dumps({**shape("Point", [7, 46]), "crs": crs}))
     assert read_overlays([file]) == (Shape("", PLACE, ((((7, 46),),),)),)
 
 
@@ -135,17 +135,17 @@ HOSTILE = {
     "nothing": (collection(), "has no areas"),
     "deep": ("[" * 100_000, "too deep"),
     "deep geometry": ('{"type":"GeometryCollection","geometries":[' * 50_000, "too deep"),
-    "words": (collection(feature("Point", ["7", "46"])), "no pair of numbers"),
-    "alone": (collection(feature("Point", [7])), "damaged"),
-    "no list": (collection(feature("Polygon", {"a": 1})), "list of GeoJSON is missing"),
-    "shallow": (collection(feature("Polygon", SQUARE)), "damaged"),
+    "words": (collection(shape("Point", ["7", "46"])), "no pair of numbers"),
+    "alone": (collection(shape("Point", [7])), "damaged"),
+    "no list": (collection(shape("Polygon", {"a": 1})), "list of GeoJSON is missing"),
+    "shallow": (collection(shape("Polygon", SQUARE)), "damaged"),
     "nan": ('{"type": "Point", "coordinates": [NaN, 1]}', "NaN is no number"),
     "huge": ('{"type": "Point", "coordinates": [1e999, 1]}', "not in WGS 84"),
     "long number": (f'{{"type": "Point", "coordinates": [{"9" * 400}, 1]}}', "damaged"),
     "longer number": (f'{{"type": "Point", "coordinates": [{"9" * 9999}, 1]}}', "damaged"),
-    "metres": (collection(feature("Point", [2600000, 1200000])), "EPSG:4326"),
-    "system": (json.dumps({**feature("Point", [7, 46]), "crs": LAMBERT}), "EPSG:4326"),
-    "like it": (json.dumps({**feature("Point", [7, 46]), "crs": "EPSG:43260"}), "EPSG:4326"),
+    "metres": (collection(shape("Point", [2600000, 1200000])), "EPSG:4326"),
+    "system": (json.dumps({**shape("Point", [7, 46]), "crs": LAMBERT}), "EPSG:4326"),
+    "like it": (json.dumps({**shape("Point", [7, 46]), "crs": "EPSG:43260"}), "EPSG:4326"),
     "entities": (BOMB, "document type"),
     "html": ("<html><body></body></html>", "kml is missing"),
     "cut": (KML[:300], "damaged"),
@@ -170,7 +170,7 @@ def test_a_hostile_file_is_one_line(granpipe, tmp_path, text, words):
 
 
 def test_a_file_has_a_size_that_it_may_have(tmp_path, monkeypatch):
-    file = save(tmp_path, collection(feature("Polygon", [SQUARE])))
+    file = save(tmp_path, collection(shape("Polygon", [SQUARE])))
     monkeypatch.setattr(overlay, "MOST_POSITIONS", 9)
     assert read_overlays([file])
     with pytest.raises(DatasetError, match="too many positions"):
@@ -186,7 +186,7 @@ def test_a_file_has_a_size_that_it_may_have(tmp_path, monkeypatch):
 @pytest.mark.parametrize("where", ["map.html", "map.csv"])
 def test_parcels_leave_no_page_that_is_redacted(granpipe, tmp_path, where):
     (tmp_path / "a.jpg").write_bytes(eb.jpeg_at(46.95, 7.45))
-    file = save(tmp_path, collection(feature("Polygon", [SQUARE])))
+    file = save(tmp_path, collection(shape("Polygon", [SQUARE])))
     options = ("-o", tmp_path / where, "--overlay", file, "--redact", 2)
     assert "give it or --overlay" in granpipe("map", tmp_path, *options, code=2).stderr
     with pytest.raises(ValueError, match="give it or overlay"):
@@ -197,7 +197,7 @@ def test_parcels_leave_no_page_that_is_redacted(granpipe, tmp_path, where):
 def test_the_page_holds_no_path_of_the_overlay_and_has_the_same_bytes_again(granpipe, tmp_path):
     (tmp_path / "secret").mkdir()
     (tmp_path / "a.jpg").write_bytes(eb.jpeg_at(46.95, 7.45))
-    file = save(tmp_path / "secret", collection(feature("Polygon", [SQUARE], name="North")))
+    file = save(tmp_path / "secret", collection(shape("Polygon", [SQUARE], name="North")))
     pages = []
     for name in ("m.html", "n.html"):
         granpipe("map", tmp_path, "-o", tmp_path / name, "--overlay", file, "--overlay", file)
@@ -215,12 +215,12 @@ def laid(tmp_path) -> Path:
     file = save(
         tmp_path,
         collection(
-            feature("Polygon", [SQUARE, HOLE], name=NAME),
-            feature("LineString", [[7.43, 46.93], [7.47, 46.93]], name="way"),
-            feature("Point", [7.47, 46.95]),
+            shape("Polygon", [SQUARE, HOLE], name=NAME),
+            shape("LineString", [[7.43, 46.93], [7.47, 46.93]], name="way"),
+            shape("Point", [7.47, 46.95]),
         ),
     )
-    places = [sighting(f"corn/{k}.jpg", 46.935 + k / 100, 7.435 + k / 100) for k in range(4)]
+    places = [feature(f"corn/{k}.jpg", 46.935 + k / 100, 7.435 + k / 100) for k in range(4)]
     return write_page(tmp_path, places, overlay=read_overlays([file]))
 
 
@@ -266,7 +266,7 @@ def test_axe_finds_nothing_where_parcels_lie(visit, laid, size):
 
 def test_parcels_on_both_sides_of_the_date_line_are_drawn(visit, tmp_path):
     east = [[-179.99, -17], [-179.9, -17], [-179.9, -16.9], [-179.99, -17]]
-    file = save(tmp_path, collection(feature("Polygon", [east])))
+    file = save(tmp_path, collection(shape("Polygon", [east])))
     (tmp_path / "img").mkdir()
     for name, lon in (("a", 179.9), ("b", -179.8)):
         (tmp_path / f"img/{name}.jpg").write_bytes(eb.jpeg_at(-16.95, lon))

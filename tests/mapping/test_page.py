@@ -25,10 +25,10 @@ from pages import (
     SPOT,
     TOUCH,
     Visit,
+    feature,
     make_page,
     make_plain_page,
     no_leaflet,
-    sighting,
     write_page,
 )
 
@@ -393,15 +393,15 @@ BEST_OF_NINE = """async (act) => {
 
 def test_a_hundred_thousand_photographs_are_filtered_at_once(visit, tmp_path):
     rng = random.Random(1)
-    told = [
-        sighting(
+    features = [
+        feature(
             f"{('corn', 'rice', 'wheat')[number % 3]}/{number:06}.jpg",
             *(rng.uniform(36, 60), rng.uniform(-9, 40)),
             taken_at=f"2024-{number % 12 + 1:02}-{number % 28 + 1:02}T10:00:00",
         )
         for number in range(100_000)
     ]
-    page = visit(write_page(tmp_path, told)).page
+    page = visit(write_page(tmp_path, features)).page
     assert page.evaluate(BEST_OF_NINE, "document.querySelector('#legend button').click()") < 50
     brush = "const to = document.querySelector('#to'); to.value = 30 + k;"
     brush += "to.dispatchEvent(new Event('input'));"
@@ -444,12 +444,12 @@ def test_hostile_names_are_shown_and_do_nothing(visit, season, tmp_path, monkeyp
     one_visit = visit(tmp_path / "map.html")
     tags = "document.querySelectorAll('script, style, link, svg, iframe').length"
     assert one_visit.page.title() == f"{folder.name} · map of photographs"
-    mapped = [one for one in report.sightings if one.capture.position]
-    missing = [one for one in report.sightings if not one.capture.position]
+    mapped = [one for one in report.features if one.capture.position]
+    missing = [one for one in report.features if not one.capture.position]
     assert len(mapped) == len(missing) == len(HOSTILE) or sys.platform != "linux"
     one_visit.unfold("find")
     assert one_visit.texts("#find li") == [visible(one.photo.source) for one in mapped]
-    labels = sorted({one.photo.label for one in report.sightings})
+    labels = sorted({one.photo.label for one in report.features})
     assert one_visit.texts("#legend bdi") == [visible(label) for label in labels]
     for number, one in enumerate(mapped):
         one_visit.state(f"open({number})")

@@ -8,18 +8,18 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pages import PHONE, SPOT, TOUCH, sighting, write_page
+from pages import PHONE, SPOT, TOUCH, feature, write_page
 
 
 @pytest.fixture(scope="module")
 def pile(tmp_path_factory):
     """The page of 300 photographs at one spot, a third of them rice, and one far off."""
-    told = [
-        sighting(f"{('rice', 'corn', 'corn')[number % 3]}/{number:03}.jpg", *SPOT)
+    features = [
+        feature(f"{('rice', 'corn', 'corn')[number % 3]}/{number:03}.jpg", *SPOT)
         for number in range(300)
     ]
     folder = tmp_path_factory.mktemp("pile")
-    return write_page(folder, [*told, sighting("corn/far.jpg", SPOT[0], SPOT[1] + 0.1)])
+    return write_page(folder, [*features, feature("corn/far.jpg", SPOT[0], SPOT[1] + 0.1)])
 
 
 def texts_drawn(context) -> None:
@@ -53,9 +53,9 @@ def test_a_stack_carries_its_count_and_a_ring_of_its_classes(visit, pile):
 
 def test_a_ring_takes_in_the_dot_that_it_would_hide(visit, tmp_path):
     nine_pixels = 9 * 360 / (256 * 2**20)  # at zoom 20
-    told = [sighting(f"{k}.jpg", *SPOT) for k in range(5)]
-    told += [sighting("beside.jpg", SPOT[0], SPOT[1] + nine_pixels)]
-    visit = visit(write_page(tmp_path, told), prepare=texts_drawn)
+    features = [feature(f"{k}.jpg", *SPOT) for k in range(5)]
+    features += [feature("beside.jpg", SPOT[0], SPOT[1] + nine_pixels)]
+    visit = visit(write_page(tmp_path, features), prepare=texts_drawn)
     visit.page.evaluate("texts.length = 0")
     visit.state(f"map.setView({list(SPOT)}, 20, {{animate: false}})")
     assert "6" in visit.page.evaluate("texts")
@@ -96,8 +96,8 @@ def test_touch_needs_no_hover(visit, pile):
 def test_every_photograph_is_in_a_stack_once_at_every_zoom(visit, tmp_path):
     rng = random.Random(2)
     places = [(46 + rng.gauss(0, 0.05), 7 + rng.gauss(0, 0.05)) for _ in range(500)]
-    told = [sighting(f"{k % 4}/{k}.jpg", *place) for k, place in enumerate(places)]
-    visit = visit(write_page(tmp_path, told), prepare=texts_drawn)
+    features = [feature(f"{k % 4}/{k}.jpg", *place) for k, place in enumerate(places)]
+    visit = visit(write_page(tmp_path, features), prepare=texts_drawn)
     for zoom in (3, 6, 9, 12):
         visit.page.evaluate("texts.length = 0")
         visit.state(f"map.setView([46, 7], {zoom}, {{animate: false}})")
@@ -112,8 +112,8 @@ def test_every_photograph_is_in_a_stack_once_at_every_zoom(visit, tmp_path):
 
 
 def test_a_stack_that_comes_apart_offers_to_zoom_in(visit, tmp_path):
-    told = [sighting(f"{k}.jpg", 46 + k / 1000, 7) for k in range(20)]
-    visit = visit(write_page(tmp_path, told))
+    features = [feature(f"{k}.jpg", 46 + k / 1000, 7) for k in range(20)]
+    visit = visit(write_page(tmp_path, features))
     visit.state("map.setView([46, 7], 5, {animate: false})")
     visit.page.mouse.click(*visit.at(46, 7))
     # By the keyboard: the popup may still be moving into view.
@@ -130,7 +130,7 @@ def test_a_spot_that_does_not_come_apart_offers_no_zoom(visit, pile):
 
 @pytest.mark.parametrize("direction", range(0, 360, 30))
 def test_the_popup_leaves_the_way_the_camera_looked_in_sight(visit, tmp_path, direction):
-    visit = visit(write_page(tmp_path, [sighting("a.jpg", *SPOT, None, direction)]))
+    visit = visit(write_page(tmp_path, [feature("a.jpg", *SPOT, None, direction)]))
     x, y = visit.at(*SPOT)
     visit.page.mouse.click(x, y)
     visit.page.wait_for_timeout(400)  # the map moves until the popup is in view

@@ -5,15 +5,15 @@ import io
 
 import pytest
 
-from pages import DESKTOP, PHONE, SPOT, TOUCH, Visit, sighting, write_page
+from pages import DESKTOP, PHONE, SPOT, TOUCH, Visit, feature, write_page
 
 BERN, LYON, CAPE = (46.95, 7.45), (45.75, 4.85), (-33.9, 18.4)
 
 
 def field_days() -> list:
     """Return ten photographs of June 2024: corn in two countries, rice in one place."""
-    told = [
-        sighting(
+    features = [
+        feature(
             f"corn/{day}.jpg",
             *(BERN if day < 4 else LYON),
             taken_at=f"2024-06-{day:02}T10:00:00",
@@ -24,10 +24,10 @@ def field_days() -> list:
         for day in range(1, 8)
     ]
     rice = [
-        sighting(f"rice/{day}.jpg", BERN[0] + 0.1, BERN[1], taken_at=f"2024-06-{day:02}T10:00:00")
+        feature(f"rice/{day}.jpg", BERN[0] + 0.1, BERN[1], taken_at=f"2024-06-{day:02}T10:00:00")
         for day in (3, 8)
     ]
-    return [*told, *rice, sighting("rice/undated.jpg", *BERN)]
+    return [*features, *rice, feature("rice/undated.jpg", *BERN)]
 
 
 @pytest.fixture(scope="module")
@@ -118,10 +118,10 @@ def test_the_sliders_stand_under_their_bars_from_the_first_to_the_last(visit, da
     ],
 )
 def test_the_histogram_has_days_weeks_months_or_years(visit, tmp_path, dates, bars):
-    told = [
-        sighting(f"{k}.jpg", *SPOT, taken_at=f"{date}T10:00:00") for k, date in enumerate(dates)
+    features = [
+        feature(f"{k}.jpg", *SPOT, taken_at=f"{date}T10:00:00") for k, date in enumerate(dates)
     ]
-    visit = visit(write_page(tmp_path, told))
+    visit = visit(write_page(tmp_path, features))
     assert abs(int(visit.page.locator("#from").get_attribute("max")) + 1 - bars) <= 1
     assert visit.texts("#span") == [" to ".join(dates)]
     brush(visit, 0.9, 0.999)
@@ -129,7 +129,7 @@ def test_the_histogram_has_days_weeks_months_or_years(visit, tmp_path, dates, ba
 
 
 def test_without_two_days_there_is_no_histogram(visit, season, tmp_path):
-    page = write_page(tmp_path, [sighting("a.jpg", *SPOT), sighting("b.jpg", *SPOT)])
+    page = write_page(tmp_path, [feature("a.jpg", *SPOT), feature("b.jpg", *SPOT)])
     assert visit(page).page.locator("#days").is_hidden()
     assert visit(season).page.locator("#days").is_visible()
 
@@ -169,7 +169,7 @@ def test_a_class_from_one_place_only_is_told_so_and_empty_cells_show(visit, days
 
 def test_across_the_date_line_one_place_is_one_place(visit, tmp_path):
     visit = visit(
-        write_page(tmp_path, [sighting("a/1.jpg", -17, 179.9), sighting("a/2.jpg", -17, -179.9)])
+        write_page(tmp_path, [feature("a/1.jpg", -17, 179.9), feature("a/2.jpg", -17, -179.9)])
     )
     table(visit)
     assert visit.texts("#tables .note") == ["one place only"]
@@ -186,8 +186,8 @@ def test_fit_minds_what_is_switched_off(visit, days, tmp_path):
 
 
 def test_fit_of_a_class_across_the_date_line_is_near(visit, tmp_path):
-    told = [sighting("fiji/1.jpg", -17, 179.9), sighting("fiji/2.jpg", -17, -179.9)]
-    visit = visit(write_page(tmp_path, [*told, sighting("other/1.jpg", *BERN)]))
+    features = [feature("fiji/1.jpg", -17, 179.9), feature("fiji/2.jpg", -17, -179.9)]
+    visit = visit(write_page(tmp_path, [*features, feature("other/1.jpg", *BERN)]))
     visit.page.locator("#legend button").nth(1).click()
     visit.page.click("#fit")
     assert visit.state("map.getZoom()") >= 9
@@ -357,8 +357,8 @@ def test_the_rows_in_view_are_saved_as_csv(visit, days):
 
 def test_no_cell_of_the_saved_csv_is_a_formula(visit, tmp_path):
     names = ["=1+1", "+1", "-1", "@x", '"quoted", with comma', "b\udcffad", "new\nline"]
-    told = [sighting(f"{name}/{name}.jpg", *SPOT) for name in names]
-    visit = visit(write_page(tmp_path, told))
+    features = [feature(f"{name}/{name}.jpg", *SPOT) for name in names]
+    visit = visit(write_page(tmp_path, features))
     visit.unfold("find")
     cells = [row[column] for row in saved(visit) for column in ("source", "label")]
     assert not [cell for cell in cells if cell[0] in "=+-@"]
@@ -368,15 +368,15 @@ def test_no_cell_of_the_saved_csv_is_a_formula(visit, tmp_path):
 def test_a_redacted_page_gives_away_no_more_than_it_shows(visit, tmp_path):
     from granpipe.jobs.photomap import _redacted
 
-    told = [_redacted(one, 1) for one in field_days()]
-    visit = visit(write_page(tmp_path, told, redact=1, links=None))
+    features = [_redacted(one, 1) for one in field_days()]
+    visit = visit(write_page(tmp_path, features, redact=1, links=None))
     visit.unfold("find")
     rows = saved(visit)
     assert {row["latitude"] for row in rows} <= {"46.9", "47", "45.8", "47.1"}
     visit.state("open(1)")
     assert "Training" not in visit.texts(".card dt")
-    told = visit.page.locator("#granpipe-data").text_content()
-    assert not [secret for secret in ("1234", "46.95", "7.45", "45.75") if secret in told]
+    text = visit.page.locator("#granpipe-data").text_content()
+    assert not [secret for secret in ("1234", "46.95", "7.45", "45.75") if secret in text]
 
 
 # The address

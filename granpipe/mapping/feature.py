@@ -25,7 +25,7 @@ LATER_COLUMNS += ["field", "field_distance", "field_crop", "field_sure"]
 
 
 @dataclass(frozen=True, slots=True)
-class Sighting:
+class Feature:
     """A photograph, what its EXIF says, and what the page shows beside it.
 
     Attributes
@@ -69,7 +69,7 @@ class Options:
         The way from the file to the photographs' folder, with a slash behind it; None where there
         is none, or links take its place.
     has_sides : bool
-        The sightings have groups and splits.
+        The features have groups and splits.
     thumbnails : int
         Longer side of the page's thumbnails, in pixels.
     exports : tuple of str
@@ -114,22 +114,22 @@ class Options:
         return "" if self.links is None else self.links + encoded
 
 
-Sightings = Sequence[Sighting]
+Features = Sequence[Feature]
 
 
-def fields_of(sighting: Sighting, options: Options) -> dict[str, Any]:
+def fields_of(feature: Feature, options: Options) -> dict[str, Any]:
     """Return a photograph's cells, by column; what is not known is None."""
-    capture, place, field = sighting.capture, sighting.capture.position, sighting.field
-    source, label = sighting.photo.source, sighting.photo.label
+    capture, place, field = feature.capture, feature.capture.position, feature.field
+    source, label = feature.photo.source, feature.photo.label
     values = (
         *(shown(source), shown(label), capture.verdict, capture.detail),
         *(place and place.lat, place and place.lon, place and place.altitude),
         *(place and place.direction, capture.taken_at, capture.utc_offset),
         *(capture.make, capture.model, options.path_of(source)),
-        *((sighting.group, sighting.split) if options.has_sides else ()),
+        *((feature.group, feature.split) if options.has_sides else ()),
         *(place and place.direction_ref, capture.utc_offset_from),
         *(place and place.accuracy, place and place.dop, place and place.position_from),
         *((field.name, field.distance, field.crop, field.sure) if field else (None,) * 4),
     )
-    known = (None if value == "" else value for value in values)
-    return dict(zip(options.columns, known, strict=True))
+    cells = (None if value == "" else value for value in values)
+    return dict(zip(options.columns, cells, strict=True))
