@@ -28,18 +28,7 @@ class _Sequence:
 
 
 def stream_header(data: bytes) -> StreamHeader | None:
-    """Return what the sequence header of an AV1 stream says.
-
-    Parameters
-    ----------
-    data : bytes
-        The stream, or its beginning.
-
-    Returns
-    -------
-    StreamHeader or None
-        None where there is no whole one.
-    """
+    """Return what the header says at the beginning of an AV1 stream; None without a whole one."""
     sequence = None
     for kind, content in _units(data):
         if kind == _SEQUENCE_HEADER:

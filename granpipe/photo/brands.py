@@ -49,12 +49,7 @@ def lone_brand(data: bytes) -> str:
 def mend_brands(data: bytes, meta: Meta) -> Iterator[tuple[int, bytes]]:
     """Yield places in a file, and brands to be written there, with which decoders read it.
 
-    Parameters
-    ----------
-    data : bytes
-        The file.
-    meta : Meta
-        Its tables, which say how the picture is coded, whatever the brands say.
+    Its tables say how the picture is coded, whatever the brands say.
     """
     if data[4:8] != b"ftyp":
         return
@@ -75,7 +70,7 @@ def _mend_avif(data: bytes) -> Iterator[tuple[int, bytes]]:
         yield 8, _STILL
     if not is_film:
         places = _places(data)
-        yield from ((places[row], _STILL) for row, one in enumerate(others) if one == _MOVING)
+        yield from ((places[row], _STILL) for row, brand in enumerate(others) if brand == _MOVING)
 
 
 def _mend_heic(data: bytes) -> Iterator[tuple[int, bytes]]:

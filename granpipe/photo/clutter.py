@@ -22,13 +22,7 @@ _SCAN, _APP1, _APP13 = 0xDA, 0xE1, 0xED
 
 
 def check_clutter(data: bytes) -> None:
-    """Raise PhotoError `unsupported` for a file of more parts beside its pixels than are read.
-
-    Parameters
-    ----------
-    data : bytes
-        A file of any format.
-    """
+    """Raise PhotoError `unsupported` for a file of more parts beside its pixels than are read."""
     if data.startswith(b"\xff\xd8\xff"):
         _check_jpeg(data)
     elif data.startswith(SIGNATURE):
@@ -39,30 +33,27 @@ def check_clutter(data: bytes) -> None:
 
 def _check_jpeg(data: bytes) -> None:
     """Count what is before the first scan (ITU T.81, annex B): segments, EXIF and other bytes."""
-    place, stray, blocks, resources = 2, 0, 0, 0
-    for _ in range(_MOST_SEGMENTS):
+    place, stray, segments, blocks, resources = 2, 0, 0, 0, 0
+    while segments <= _MOST_SEGMENTS:
         match = _MARKER.search(data, place)
         if not match or match[1][0] == _SCAN:
             stray += (match.start() if match else len(data)) - place
             break
         stray += match.start() - place
-        place, marker = match.end(), match[1][0]
+        place, marker, segments = match.end(), match[1][0], segments + 1
         if marker not in _ALONE:
             blocks += marker == _APP1 and data.startswith(b"Exif\0\0", place + 2)
             resources += marker == _APP13
             place += int.from_bytes(data[place : place + 2], "big")
-    else:
-        raise PhotoError("unsupported", _words(_MOST_SEGMENTS, "segments"))
-    if blocks > _MOST_EXIF:
-        raise PhotoError("unsupported", _words(_MOST_EXIF, "blocks of EXIF"))
-    if resources > _MOST_RESOURCES:
-        raise PhotoError("unsupported", _words(_MOST_RESOURCES, "blocks of Photoshop's"))
-    if stray > _MOST_STRAY:
-        raise PhotoError("unsupported", _words(_MOST_STRAY, "bytes between segments"))
-
-
-def _words(most: int, parts: str) -> str:
-    return f"is a JPEG of more than {most:,} {parts} before its pixels"
+    for count, most, parts in (
+        (segments, _MOST_SEGMENTS, "segments"),
+        (blocks, _MOST_EXIF, "blocks of EXIF"),
+        (resources, _MOST_RESOURCES, "blocks of Photoshop's"),
+        (stray, _MOST_STRAY, "bytes between segments"),
+    ):
+        if count > most:
+            what = f"is a JPEG of more than {most:,} {parts} before its pixels"
+            raise PhotoError("unsupported", what)
 
 
 def _check_png(data: bytes) -> None:

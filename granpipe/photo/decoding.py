@@ -22,17 +22,7 @@ _STRIP = 256  # rows, so that a large picture is never whole in two kinds of num
 
 
 def decode(image: Image.Image) -> Image.Image:
-    """Decode a photograph into 8 bits a channel.
-
-    Parameters
-    ----------
-    image : PIL.Image.Image
-        Opened, and perhaps drafted.
-
-    Returns
-    -------
-    PIL.Image.Image
-        L, LA, RGB, RGBA or CMYK.
+    """Decode a photograph, opened and perhaps drafted, into L, LA, RGB, RGBA or CMYK of 8 bits.
 
     Raises
     ------
@@ -89,7 +79,12 @@ def _not_decoded(image: Image.Image, error: Exception) -> PhotoError:
 
 
 def _load_by_pillow(image: Image.Image, data: bytes) -> None:
-    _check_file(image)
+    """Decode a photograph; damage that Pillow passes over raises PhotoError."""
+    if image.format == "PNG":
+        check_sums(data)
+    if image.format == "TIFF":
+        check_strips(image)
+        check_jpegs(image, data)
     with own_limit():
         image.load()
         if image.format == "PNG" and data:
@@ -113,15 +108,6 @@ def bytes_of(image: Image.Image) -> bytes:
     data = file.read()
     file.seek(place)
     return data
-
-
-def _check_file(image: Image.Image) -> None:
-    """Raise PhotoError for damage that Pillow passes over."""
-    if image.format == "PNG":
-        check_sums(bytes_of(image))
-    if image.format == "TIFF":
-        check_strips(image)
-        check_jpegs(image, bytes_of(image))
 
 
 def _eight_bits(image: Image.Image) -> Image.Image:

@@ -97,14 +97,7 @@ class Details:
 
 
 def details_of(image: Image.Image, data: bytes = b"") -> Details:
-    """Return what the file of a picture says, as `open_photo` noted it, or else what is read of it.
-
-    Parameters
-    ----------
-    image : PIL.Image.Image
-    data : bytes
-        The file of a picture that something else opened; without it, what Pillow says is all.
-    """
+    """Return what the file of a picture says, as `open_photo` noted it, or else as it is read."""
     details: Details | None = getattr(image, "details", None)
     if details is None:
         details = read_details(image, data)
@@ -117,15 +110,7 @@ def note_details(image: Image.Image, details: Details) -> None:
 
 
 def read_details(image: Image.Image, data: bytes) -> Details:
-    """Return what a file says of its picture.
-
-    Parameters
-    ----------
-    image : PIL.Image.Image
-        The picture, opened.
-    data : bytes
-        Its file; without it, what Pillow says is all.
-    """
+    """Return what the file of an opened picture says; without the file, what Pillow says is all."""
     info = image.info
     exif, xmp = info.get("exif"), info.get("xmp")
     exif = exif.removeprefix(b"Exif\0\0") if isinstance(exif, bytes) else b""

@@ -60,12 +60,7 @@ class Capture:
 def read_capture(image: Image.Image, file_bytes: bytes | None = None) -> Capture:
     """Read the EXIF block of an opened photograph, and its XMP for a position; never raises.
 
-    Parameters
-    ----------
-    image : PIL.Image.Image
-        As `granpipe.photo.opening.open_photo` returns it; its pixels are not decoded.
-    file_bytes : bytes, optional
-        The whole file, which is needed where something else opened the photograph.
+    The whole file is needed where something else than `open_photo` opened the photograph.
     """
     details = details_of(image, file_bytes or b"")
     capture = _read_exif(details.exif)
@@ -92,16 +87,8 @@ def _read_exif(block: bytes) -> Capture:
 def _capture(tags: dict[str, Any], block: bytes) -> Capture:
     verdict, detail, position = locate(tags, block)
     taken_at, offset, offset_from = read_time(tags, position.lon if position else None)
-    return Capture(
-        verdict,
-        detail,
-        position,
-        taken_at,
-        offset,
-        _name(tags.get("Image Make")),
-        _name(tags.get("Image Model")),
-        offset_from,
-    )
+    make, model = _name(tags.get("Image Make")), _name(tags.get("Image Model"))
+    return Capture(verdict, detail, position, taken_at, offset, make, model, offset_from)
 
 
 def _name(tag: Any) -> str:

@@ -5,6 +5,7 @@ Tags as in Exif 2.32, section 4.6.6 (and Exif 3.0 for the altitude references 2 
 
 import math
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -77,6 +78,11 @@ class _NoPosition(Exception):  # noqa: N818 - not an error of the program
     def __init__(self, verdict: str, detail: str = "") -> None:
         self.verdict = verdict
         self.detail = detail
+
+
+def best_of(judged: Sequence[tuple[str, Position | None]]) -> tuple[str, Position | None]:
+    """Return the first verdict with a position, or else the first that says more than `no_gps`."""
+    return min(judged, key=lambda found: (found[1] is None, found[0] == "no_gps"))
 
 
 def locate(tags: dict[str, Any], block: bytes = b"") -> tuple[str, str, Position | None]:
@@ -205,8 +211,8 @@ def _positive(tag: Any, most: float) -> float | None:
 
 def _datum_note(gps: dict[str, Any]) -> str:
     datum = text_of(gps.get("MapDatum"))
-    known = re.sub(r"[^A-Z0-9]", "", datum.upper()) in {"", "WGS84", "WGS1984"}
-    return "" if known else f"datum {datum[:40]!r} taken for WGS 84"
+    is_wgs84 = re.sub(r"[^A-Z0-9]", "", datum.upper()) in {"", "WGS84", "WGS1984"}
+    return "" if is_wgs84 else f"datum {datum[:40]!r} taken for WGS 84"
 
 
 def numbers_of(tag: Any) -> list[float | None]:

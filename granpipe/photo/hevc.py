@@ -23,17 +23,9 @@ class _OddError(Exception):
 
 
 def stream_header(configuration: bytes) -> StreamHeader | None:
-    """Return what the sequence parameter set in a decoder configuration says.
+    """Return what the sequence parameter set says in the contents of an `hvcC`, if it is whole.
 
-    Parameters
-    ----------
-    configuration : bytes
-        The contents of `hvcC` (ISO/IEC 14496-15, section 8.3.3.1.2).
-
-    Returns
-    -------
-    StreamHeader or None
-        None where there is no whole one.
+    That is a decoder configuration of ISO/IEC 14496-15, section 8.3.3.1.2.
     """
     unit = _sequence_unit(configuration)
     bits = Bits(_EMULATION.sub(b"\0\0", unit[2:_LONGEST]))
@@ -164,8 +156,8 @@ def _changed(bits: Bits, distances: list[int]) -> list[int]:
     for distance in [*distances, 0]:
         if bits.take() or bits.take():  # it is used by this picture, or else by later ones
             kept.append(distance + step)
-    before, after = (one for one in kept if one < 0), (one for one in kept if one > 0)
-    changed = [*sorted(before, reverse=True), *sorted(after)]
+    before = sorted((distance for distance in kept if distance < 0), reverse=True)
+    changed = [*before, *sorted(distance for distance in kept if distance > 0)]
     if len(changed) > _MOST_PICTURES:
         raise _OddError
     return changed

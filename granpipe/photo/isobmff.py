@@ -77,17 +77,11 @@ class Container:
 
 
 def read_container(data: bytes) -> Container:
-    """Return what the boxes of a HEIC or AVIF file say of its picture; never raises.
-
-    Parameters
-    ----------
-    data : bytes
-        The file. What is damaged in it is left out.
-    """
+    """Return what the boxes of a HEIC or AVIF file say, but damaged ones; never raises."""
     meta = read_meta(data)
     found: dict[str, Any] = {}
-    own = [(one, meta.properties[one]) for one in meta.owned.get(meta.primary, ())]
-    said = [(one, box.kind, data[box.start : box.end]) for one, box in own]
+    own = [(number, meta.properties[number]) for number in meta.owned.get(meta.primary, ())]
+    said = [(number, box.kind, data[box.start : box.end]) for number, box in own]
     for _, kind, content in said:
         _take_property(kind, content, found)
     placed = place(found.get("sides"), said)

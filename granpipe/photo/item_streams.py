@@ -88,7 +88,7 @@ def _is_alpha(data: bytes, box: Box | None) -> bool:
 def _said(data: bytes, meta: Meta, item: int) -> tuple[tuple[int, int], ...]:
     """Return all sides that are said of an item; decoders choose among them as they like."""
     boxes = (meta.properties[number] for number in meta.owned.get(item, ()))
-    places = (one.start + 4 for one in boxes if one.kind == b"ispe" and one.end - one.start >= 12)
+    places = (box.start + 4 for box in boxes if box.kind == b"ispe" and box.end - box.start >= 12)
     return tuple(struct.unpack_from(">II", data, place) for place in places)
 
 

@@ -16,14 +16,8 @@ _HEAD = struct.Struct(">HH").unpack_from
 _FRAME = struct.Struct(">BHHB").unpack_from
 _BASELINE, _EXTENDED, _PROGRESSIVE = 0xFFC0, 0xFFC1, 0xFFC2
 _CODES, _SCAN, _QUANTA, _INTERVAL = 0xFFC4, 0xFFDA, 0xFFDB, 0xFFDD
-_JFIF, _EXIF, _PROFILE, _PHOTOSHOP, _ADOBE, _COMMENT = (
-    0xFFE0,
-    0xFFE1,
-    0xFFE2,
-    0xFFED,
-    0xFFEE,
-    0xFFFE,
-)
+_JFIF, _EXIF, _PROFILE = 0xFFE0, 0xFFE1, 0xFFE2
+_PHOTOSHOP, _ADOBE, _COMMENT = 0xFFED, 0xFFEE, 0xFFFE
 _MODES = {1: "L", 3: "RGB"}
 _XMP = b"http://ns.adobe.com/xap/1.0/\0"
 # What Pillow reads more of than is read here, and may refuse.

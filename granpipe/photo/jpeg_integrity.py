@@ -36,10 +36,8 @@ _SPARE_AHEAD = b"".join(_SPARE[:_AHEAD])
 _MOST_STRETCHES = 5000
 _MOST_SEGMENTS = 1 << 16
 _BLOCK = 1 << 17
-_ZEROS, _PIXELS_A_BYTE = (
-    32,
-    128,
-)  # the latter at the least, of a bit for each block of 64 and each of three channels
+_ZEROS = 32
+_PIXELS_A_BYTE = 128  # at the least, of a bit for each block of 64 and each of three channels
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,14 +144,7 @@ class _Decoder:
 
 
 def decode_jpeg(image: Image.Image, data: bytes) -> bool:
-    """Decode an opened JPEG, and see that its pixels end where its codes do.
-
-    Parameters
-    ----------
-    image : PIL.Image.Image
-        Opened and perhaps drafted, not decoded.
-    data : bytes
-        Its file.
+    """Decode an opened JPEG, perhaps drafted, and see that its pixels end where its codes do.
 
     Returns
     -------
@@ -243,7 +234,7 @@ def _decode(decoder: _Decoder, data: bytes, stretches: list[Stretch]) -> None:
             if stretch is not stretches[-1]:
                 raise PhotoError("truncated", "its pixels end before its codes")
             return
-    is_one_scan = all(one.marker in _RESTARTS for one in stretches[:-1])
+    is_one_scan = all(stretch.marker in _RESTARTS for stretch in stretches[:-1])
     decoder.give(data[stretches[-1].end :] if stretches[-1].marker else _END_MARKER)
     if is_one_scan or not decoder.is_done:
         raise PhotoError("truncated", "its codes end before its pixels do")
@@ -256,7 +247,7 @@ def _decode_arithmetic(decoder: _Decoder, data: bytes, stretches: list[Stretch])
     likes, and here as many as a flat picture needs: at most 17 were measured, and a bit for each
     block where a scan says another bit of all averages, which is not coded.
     """
-    ends = [place for place, one in enumerate(stretches) if one.marker not in _RESTARTS]
+    ends = [place for place, scan in enumerate(stretches) if scan.marker not in _RESTARTS]
     for start, end in zip([0, *(place + 1 for place in ends)], ends, strict=False):
         scan, stretch = stretches[start], stretches[end]
         first, before = data[scan.start - 3], data[scan.start - 1] >> 4

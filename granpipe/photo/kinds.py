@@ -6,9 +6,8 @@ from granpipe.photo.brands import are_of_picture
 from granpipe.photo.raw import describe_raw
 from granpipe.photo.tiff import PREFIXES
 
-SUFFIXES = frozenset(
-    ".jpg .jpeg .jpe .png .webp .tif .tiff .bmp .avif .heic .heif".split()  # noqa: SIM905
-)
+_PHOTOS = ".jpg .jpeg .jpe .png .webp .tif .tiff .bmp .avif .heic .heif"
+SUFFIXES = frozenset(_PHOTOS.split())
 """Endings of the file names that are taken for photographs, in lower case."""
 
 _RAW = """.3fr .arw .bay .cap .cr2 .cr3 .crw .dcr .dng .erf .iiq .kdc .mef .mos .mrw .nef .nrw .orf

@@ -158,51 +158,33 @@ def fit(
     details = details_of(image)
     profile, orientation = details.colours(), details.orientation
     aperture = details.aperture
-    width, height = _sides(aperture) if aperture else image.size
+    left, top, right, bottom = aperture or (0, 0, *image.size)
+    width, height = right - left, bottom - top
     box = content_box(width, height, size)
-    small = _shrink(image, box.width, box.height, max_memory, aperture)
+    small = _shrink(image, (box.width, box.height), max_memory, aperture)
     sides = (height, width) if orientation in _TURNED else (width, height)
     return _on(_turn(to_srgb(small, profile), orientation), fill), sides
 
 
-def _sides(aperture: tuple[int, int, int, int]) -> tuple[int, int]:
-    left, top, right, bottom = aperture
-    return right - left, bottom - top
-
-
 def _shrink(
     image: Image.Image,
-    width: int,
-    height: int,
+    small: tuple[int, int],
     max_memory: int,
     aperture: tuple[int, int, int, int] | None,
 ) -> Image.Image:
-    """Scale a photograph; a JPEG from the smallest scale that has enough pixels."""
-    least = None
-    if image.format in JPEGS and not image.info.get("lossless"):
-        is_fine = _file_size(image) > _FINE_BYTES_PER_PIXEL * image.width * image.height
-        margin = _DCT_MARGIN_FINE if is_fine else _DCT_MARGIN
-        least = math.ceil(margin * width), math.ceil(margin * height)
-    return _scaled(image, width, height, max_memory, least, aperture)
-
-
-def _scaled(
-    image: Image.Image,
-    width: int,
-    height: int,
-    max_memory: int,
-    least: tuple[int, int] | None,
-    aperture: tuple[int, int, int, int] | None,
-) -> Image.Image:
-    """Decode and scale a photograph, from a scale with so many pixels a side at least, or all."""
-    sides, file_size = image.size, _file_size(image)
+    """Decode and scale a photograph; a JPEG from the smallest scale that has enough pixels."""
+    sides, file_size, drafted = image.size, _file_size(image), None
     try:
-        drafted = image.draft(None, least) if least else None
+        if image.format in JPEGS and not image.info.get("lossless"):
+            is_fine = file_size > _FINE_BYTES_PER_PIXEL * sides[0] * sides[1]
+            margin = _DCT_MARGIN_FINE if is_fine else _DCT_MARGIN
+            least = math.ceil(margin * small[0]), math.ceil(margin * small[1])
+            drafted = image.draft(None, least)
         check_memory(image, sides, file_size, max_memory)
         pixels = decode(image)
         if aperture:
             pixels = pixels.crop(aperture)
-        return scale(pixels, (width, height), drafted[1] if drafted else None)
+        return scale(pixels, small, drafted[1] if drafted else None)
     except MemoryError as error:
         raise PhotoError("too_large", "not enough memory to scale it") from error
     except (OSError, ValueError) as error:

@@ -87,8 +87,8 @@ def turns(whole: Hashes) -> list[Hashes]:
     across, down = (1 - _COLUMNS % 2)[_ORDER], (1 - _ROWS % 2)[_ORDER]
     masks = [np.zeros_like(across), across, down, across ^ down]
     return [
-        np.packbits(one ^ mask.astype(np.uint8), axis=1)
-        for one in (bits, bits[:, swapped])
+        np.packbits(kept ^ mask.astype(np.uint8), axis=1)
+        for kept in (bits, bits[:, swapped])
         for mask in masks
     ]
 

@@ -18,23 +18,17 @@ def check_memory(
 ) -> None:
     """Raise PhotoError `too_large` for a photograph that takes too much memory to decode.
 
-    Parameters
-    ----------
-    image : PIL.Image.Image
-        Opened, and drafted where it is to be, but not decoded.
-    sides : tuple of int
-        Its width and height before it was drafted.
-    file_size : int
-        Bytes of its file.
-    max_memory : int
-        Bytes that are allowed.
+    It is opened, and drafted where it is to be; its sides are those of before, and all sizes bytes.
     """
-    needed = decoding_memory(image, sides, file_size)
+    check_needed(decoding_memory(image, sides, file_size), max_memory, "decode")
+
+
+def check_needed(needed: int, max_memory: int, step: str) -> None:
+    """Raise PhotoError `too_large` where a step takes more bytes than are allowed."""
     if needed > max_memory:
-        raise PhotoError(
-            "too_large",
-            f"would take {needed / 1e6:,.0f} MB to decode, {max_memory / 1e6:,.0f} MB are allowed",
-        )
+        mega, most = needed / 1e6, max_memory / 1e6
+        what = f"would take {mega:,.0f} MB to {step}, {most:,.0f} MB are allowed"
+        raise PhotoError("too_large", what)
 
 
 def decoding_memory(image: Image.Image, sides: tuple[int, int], file_size: int) -> int:

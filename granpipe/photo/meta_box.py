@@ -86,11 +86,11 @@ class Meta:
     def property_of(self, item: int, kind: bytes) -> Box | None:
         """Return the last property of a kind that an item has."""
         owned = (self.properties[number] for number in self.owned.get(item, ()))
-        return next((one for one in reversed(list(owned)) if one.kind == kind), None)
+        return next((box for box in reversed(list(owned)) if box.kind == kind), None)
 
     def related(self, kind: bytes, item: int) -> list[int]:
         """Return the items to which an item refers, as the tiles of a grid (`dimg`)."""
-        found = (other for what, one, other in self.references if (what, one) == (kind, item))
+        found = (to for name, start, to in self.references if (name, start) == (kind, item))
         return list(dict.fromkeys(found))
 
 

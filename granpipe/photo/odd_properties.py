@@ -32,18 +32,12 @@ def mend_properties(
 ) -> Iterator[tuple[int, bytes]]:
     """Yield places in a file, and what is to be written there.
 
-    Parameters
-    ----------
-    data : bytes
-        The file.
-    meta : Meta
-        Its tables.
-    impossible : collection of int
-        Numbers of clean apertures of the picture that cannot be.
+    Those clean apertures of the picture whose numbers are given as impossible are odd, too.
     """
     odd = {number for number, box in enumerate(meta.properties) if _is_odd(data, box)}
     own = meta.owned.get(meta.primary, [])
-    colours = [one for one in own if meta.properties[one].kind == b"colr" and one not in odd]
+    colours = [number for number in own if meta.properties[number].kind == b"colr"]
+    colours = [number for number in colours if number not in odd]
     last = {_sort(data, meta.properties[number]): number for number in colours}
     odd |= set(colours) - set(last.values())
     if "points" in last and _has_impossible_matrix(data, meta, meta.properties[last["points"]]):
@@ -73,8 +67,8 @@ def unknown_property(data: bytes, meta: Meta) -> str:
     """Return the kind of a property of the picture that is not read and has to be, or nothing."""
     needed = {which for which, place in meta.marks if data[place] & _ESSENTIAL}
     own = (number for number in meta.owned.get(meta.primary, ()) if number in needed)
-    unread = (one for one in map(meta.properties.__getitem__, own) if one.kind not in _KNOWN)
-    return next((one.kind.decode("latin-1") for one in unread if not _is_odd(data, one)), "")
+    unread = (box for box in map(meta.properties.__getitem__, own) if box.kind not in _KNOWN)
+    return next((box.kind.decode("latin-1") for box in unread if not _is_odd(data, box)), "")
 
 
 def read_code_points(colours: bytes) -> tuple[int, int, int, int] | None:
@@ -85,7 +79,7 @@ def read_code_points(colours: bytes) -> tuple[int, int, int, int] | None:
     if colours[:4] != b"nclx" or len(colours) < _LEAST_COLOURS[b"nclx"]:
         return None
     *points, rest = struct.unpack_from(">HHHB", colours, 4)
-    is_named = all(one in named for one, named in zip(points, _NAMED, strict=True))
+    is_named = all(point in named for point, named in zip(points, _NAMED, strict=True))
     return (*points, rest >> 7) if is_named else None
 
 

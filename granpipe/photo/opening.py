@@ -16,6 +16,7 @@ from granpipe.photo.details import details_of, note_details, read_details
 from granpipe.photo.isobmff import Container, read_container
 from granpipe.photo.jpeg_header import open_plain
 from granpipe.photo.kinds import HEAD, begins_like_photo
+from granpipe.photo.memory import check_needed
 from granpipe.photo.png import scale_key
 from granpipe.photo.raw import describe_raw
 from granpipe.photo.tiff import PREFIXES, check_tables, mend_colour_map
@@ -36,14 +37,7 @@ MAX_PIXELS = 200_000_000
 # Other formats stay shut, whatever a file is called: Pillow would run Ghostscript for EPS, and
 # while it opens a GIF it makes room for whatever frame that claims. MPO, which some phones write,
 # is opened by way of JPEG.
-_FORMATS = (
-    "JPEG",
-    "PNG",
-    "WEBP",
-    "TIFF",
-    "BMP",
-    "AVIF",
-)
+_FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "AVIF")
 JPEGS = ("JPEG", "MPO")
 _BROKEN = b"\x89PNG"  # as of a PNG whose line ends were taken for those of a text
 _SAID_BEFORE = (b"GIF8", b"\xff\xd8\xff")  # Pillow would open what it does not decode
@@ -109,10 +103,8 @@ def _open_by_pillow(data: bytes, max_pixels: int, max_memory: int | None) -> Ima
 
 
 def _check_opener(sides: tuple[int, int], max_memory: int | None) -> None:
-    needed = 4 * _WEBP_BUFFERS * sides[0] * sides[1]
-    if max_memory is not None and needed > max_memory:
-        what = f"would take {needed / 1e6:,.0f} MB to open, {max_memory / 1e6:,.0f} MB are allowed"
-        raise PhotoError("too_large", what)
+    if max_memory is not None:
+        check_needed(4 * _WEBP_BUFFERS * sides[0] * sides[1], max_memory, "open")
 
 
 def _opened(data: bytes) -> Image.Image:

@@ -16,26 +16,14 @@ _WIDE, _ROWS = 16, 64
 
 
 def check_sums(png: bytes) -> None:
-    """Compare the checksums of a PNG's pixels, which Pillow does not while it decodes.
-
-    Raises
-    ------
-    PhotoError
-        `truncated` where one is wrong.
-    """
+    """Raise PhotoError `truncated` for a wrong checksum of a PNG's pixels, which Pillow ignores."""
     for place, end in _pixel_chunks(png):
         if zlib.crc32(png[place - 4 : end]) != int.from_bytes(png[end : end + 4], "big"):
             raise PhotoError("truncated", "the checksum of its pixels is wrong")
 
 
 def check_rows(image: Image.Image, png: bytes) -> None:
-    """See that a decoded PNG has all of its rows; Pillow leaves those black that its data lack.
-
-    Raises
-    ------
-    PhotoError
-        `truncated` where it has not.
-    """
+    """Raise PhotoError `truncated` for a decoded PNG that lacks rows, which Pillow leaves black."""
     last = image.crop((0, image.height - 1, image.width, image.height))
     depth, colour, interlaced = png[24], png[25], png[28]
     if interlaced or last.getbbox(alpha_only=False):

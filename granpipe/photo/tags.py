@@ -13,7 +13,7 @@ from io import BytesIO
 from typing import Any, TypeAlias
 
 from granpipe.errors import PhotoError, one_line
-from granpipe.photo.tiff import BIG_PREFIXES, as_classic
+from granpipe.photo.tiff import BIG_PREFIXES, entries, values
 
 # exifread warns of every odd tag on stderr, where it would tear the progress bar.
 logging.getLogger("exifread").addHandler(logging.NullHandler())
@@ -133,11 +133,9 @@ def read_orientation(block: bytes) -> int:
 
     A number of any type is taken, and of several the first, as ExifTool does.
     """
-    if block.startswith(BIG_PREFIXES):
-        block = as_classic(block, _ORIENTATION)
     order = order_of(block)
     if not order:
-        return 1
+        return _usable(_find_orientation(block))
     try:
         places, _ = read_table(block, order, block[4:8], {_ORIENTATION})
         if not places:
@@ -147,19 +145,23 @@ def read_orientation(block: bytes) -> int:
         if (kind, count) != (_SHORT, 1):  # as cameras do not write it
             value = first_number(block, order, place)
     except (OddBlockError, struct.error):
-        value = _find_orientation(block, order)
-    return value if 1 <= value <= 8 else 1
+        value = _find_orientation(block)
+    return _usable(value)
 
 
-def _find_orientation(block: bytes, order: str) -> int:
-    """Return the orientation in a first table that is not in order; 1 where there is none."""
+def _usable(orientation: int) -> int:
+    return orientation if 1 <= orientation <= 8 else 1
+
+
+def _find_orientation(block: bytes) -> int:
+    """Return the orientation of a BigTIFF, or in a first table that is not in order; 1 for none."""
     try:
-        (start,) = struct.unpack_from(f"{order}I", block, 4)
-        (count,) = struct.unpack_from(f"{order}H", block, start)
-        for place in range(start + 2, start + 2 + 12 * count, 12):
-            if struct.unpack_from(f"{order}H", block, place)[0] == _ORIENTATION:
-                return first_number(block, order, place)
-    except (OddBlockError, struct.error):
+        for number, kind, count, place in entries(block):
+            if number == _ORIENTATION and block.startswith(BIG_PREFIXES):
+                return values(block, kind, count, place)[0]
+            if number == _ORIENTATION:
+                return first_number(block, order_of(block), place - 8)
+    except (OddBlockError, struct.error, LookupError, OverflowError):
         pass
     return 1
 

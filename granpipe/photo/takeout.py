@@ -4,7 +4,7 @@ import json
 import math
 from typing import Any, NoReturn
 
-from granpipe.photo.gps import Position
+from granpipe.photo.gps import Position, best_of
 
 LARGEST = 1_000_000
 """Bytes of such a file, of which a real one has two thousand."""
@@ -15,16 +15,7 @@ _LIMITS = {"latitude": 90, "longitude": 180}
 
 
 def locate_takeout(data: bytes) -> tuple[str, Position | None, str]:
-    """Return what a file of Takeout says of the place.
-
-    Returns
-    -------
-    verdict : str
-        A key of `granpipe.photo.gps.VERDICTS`.
-    position : Position or None
-        Set if and only if the verdict is `ok`.
-    title : str
-        The name that the photograph had; may be empty.
+    """Return verdict and position of a file of Takeout, and its photograph's name, maybe empty.
 
     Examples
     --------
@@ -39,23 +30,17 @@ def locate_takeout(data: bytes) -> tuple[str, Position | None, str]:
         return "unreadable", None, ""
     title = fields.get("title")
     found = [_place(fields.get(name)) for name in _PLACES]
-    best = next((one for one in found if one[1]), None)
-    named = [one for one in found if one[0] != "no_gps"]
-    verdict, position = best or (named[0] if named else ("no_gps", None))
+    verdict, position = best_of(found)
     return verdict, position, title if isinstance(title, str) else ""
 
 
 def _place(fields: Any) -> tuple[str, Position | None]:
-    if (
-        not isinstance(fields, dict)
-        or fields.get("latitude") is None
-        or fields.get("longitude") is None
-    ):
+    if not isinstance(fields, dict) or None in map(fields.get, _LIMITS):
         return "no_gps", None
     degrees = [_number(fields[axis]) for axis in _LIMITS]
-    if any(one is None for one in degrees):
+    if None in degrees:
         return "unreadable", None
-    lat, lon = (round(one or 0.0, 7) + 0.0 for one in degrees)  # never -0.0
+    lat, lon = (round(number or 0.0, 7) + 0.0 for number in degrees)  # never -0.0
     if abs(lat) > _LIMITS["latitude"] or abs(lon) > _LIMITS["longitude"]:
         return "out_of_range", None
     if lat == 0 == lon:

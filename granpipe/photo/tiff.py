@@ -22,26 +22,17 @@ _ASKED = frozenset(
 ) | {_FILL_ORDER, _EXTRA}
 _SIZES = {3: 2, 4: 4, 5: 8, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8}  # of a value, in bytes
 _WIDTHS = {1: 1, 2: 1, 6: 1, 7: 1, 16: 8, 17: 8} | _SIZES
-_LONG_OF_8 = {16: "Q", 17: "q"}
 # What comes before an orientation in a table and makes no pixels, with what it says by default.
 _REMARKS = {254: 0, 255: 1, 263: 1, 264: 0, 265: 0, 266: 1, 269: 0, 270: 0, 271: 0, 272: 0, 274: 1}
 _MOST_VALUES, _MOST_TAGS, _MOST_NUMBERS = 64, 4096, 200_000
 _MOST_SHARED = 4  # times that a byte of the file belongs to the value of a tag
 _BYTES, _PRIVATE = frozenset((1, 2, 6, 7)), 700
-_LETTERS = {1: "B", 3: "H", 4: "I", 13: "I", 16: "Q", 18: "Q"}
+_LETTERS = {1: "B", 3: "H", 4: "I", 6: "b", 7: "B", 8: "h", 9: "i", 13: "I"}
+_LETTERS |= {16: "Q", 17: "q", 18: "Q"}
 _COLOURS = {
     **{0: "white-is-zero grey", 1: "grey", 2: "RGB", 3: "palette", 4: "mask"},
-    **{
-        5: "CMYK",
-        6: "YCbCr",
-        8: "CIELab",
-        9: "ICCLab",
-        10: "ITULab",
-        32803: "colour filter array",
-        32844: "LogL",
-        32845: "LogLuv",
-    },
-    34892: "linear raw",
+    **{5: "CMYK", 6: "YCbCr", 8: "CIELab", 9: "ICCLab", 10: "ITULab"},
+    **{32803: "colour filter array", 32844: "LogL", 32845: "LogLuv", 34892: "linear raw"},
 }
 _FORMATS = {2: "signed ", 3: "floating-point ", 5: "complex ", 6: "complex "}
 _COMPRESSIONS = {
@@ -56,29 +47,20 @@ _DECODED = frozenset((1, 2, 3, 4, 5, 7, 8, 32773, 32946, 34925, 50000))
 
 def without_stray_tags(data: bytes) -> bytes:
     """Return a classic TIFF in which what is no part of the picture points nowhere outside it."""
-    order = "<" if data[:2] == b"II" else ">"
-    changed = bytearray(data)
+    order, changed = _order(data), bytearray(data)
     try:
-        (table,) = struct.unpack_from(f"{order}I", data, 4)
-        (count,) = struct.unpack_from(f"{order}H", data, table)
-        for place in range(table + 2, table + 2 + 12 * count, 12):
-            tag, kind, number, value = struct.unpack_from(f"{order}HHII", data, place)
-            size = _SIZES.get(kind, 1) * number
+        for tag, kind, count, place in entries(data):
+            (value,) = struct.unpack_from(f"{order}I", data, place)
+            size = _SIZES.get(kind, 1) * count
             if tag in _REMARKS and size > 4 and value + size > len(data):
-                struct.pack_into(f"{order}HHIHxx", changed, place, tag, 3, 1, _REMARKS[tag])
+                struct.pack_into(f"{order}HHIHxx", changed, place - 8, tag, 3, 1, _REMARKS[tag])
     except struct.error:  # the table is cut off
         return data
     return bytes(changed)
 
 
 def describe_tiff(data: bytes) -> str:
-    """Return what a TIFF is, as `12-bit RGB`, if Pillow reads none of its kind; else an empty text.
-
-    Parameters
-    ----------
-    data : bytes
-        The file, or as much of it as holds the table of the first picture.
-    """
+    """Return what a TIFF is, as `12-bit RGB`, if Pillow reads none of its kind; else nothing."""
     if data[:4] == b"MM\0+":
         return "a big-endian BigTIFF"
     try:
@@ -153,14 +135,7 @@ def _order(data: bytes) -> str:
 
 
 def entries(data: bytes, start: int | None = None) -> Iterator[tuple[int, int, int, int]]:
-    """Yield number, type, count and place of the value of each entry in a table.
-
-    Parameters
-    ----------
-    data : bytes
-        The file.
-    start : int, optional
-        Where the table is; by default, the first.
+    """Yield number, type, count and place of the value of each entry in a table, or the first.
 
     Raises
     ------
@@ -175,30 +150,6 @@ def entries(data: bytes, start: int | None = None) -> Iterator[tuple[int, int, i
     start, step = start + struct.calcsize(order + counter), 4 + 2 * room
     for place in range(start, start + min(count, _MOST_TAGS) * step, step):
         yield (*struct.unpack_from(f"{order}HH{offset}", data, place), place + 4 + room)
-
-
-def as_classic(data: bytes, wanted: int) -> bytes:
-    """Return a classic TIFF block of one tag of a BigTIFF, or nothing where it has none.
-
-    Of several numbers it has the first, and of a text the beginning.
-    """
-    order = _order(data)
-    try:
-        kind, count, place = next(rest for number, *rest in entries(data) if number == wanted)
-        size = _WIDTHS[kind]
-        if count * size > 8:
-            (place,) = struct.unpack_from(f"{order}Q", data, place)
-        count = min(count, _MOST_VALUES if size == 1 else 1)
-        value = data[place : place + count * size]
-        if kind in _LONG_OF_8:  # which no classic TIFF has
-            (number,) = struct.unpack(order + _LONG_OF_8[kind], value)
-            kind, value = 4, struct.pack(f"{order}I", number if 0 <= number < 1 << 32 else 0)
-    except (struct.error, KeyError, OverflowError, StopIteration):
-        return b""
-    head = struct.pack(f"{order}HIH", 42, 8, 1) + struct.pack(f"{order}HHI", wanted, kind, count)
-    if len(value) <= 4:
-        return data[:2] + head + value.ljust(4, b"\0") + bytes(4)
-    return data[:2] + head + struct.pack(f"{order}II", 26, 0) + value
 
 
 def check_tables(data: bytes) -> None:

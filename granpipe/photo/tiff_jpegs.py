@@ -1,14 +1,16 @@
 """JPEGs that are the strips or tiles of a TIFF (Adobe's technical note 2 to TIFF 6.0)."""
 
+import struct
+
 from PIL import Image
 
 from granpipe.errors import PhotoError
+from granpipe.photo.unread import FRAMES, segments
 
 _WIDTH, _LENGTH, _COMPRESSION, _OFFSETS, _ROWS = 256, 257, 259, 273, 278
 _TILE_WIDTH, _TILE_LENGTH, _TILE_OFFSETS = 322, 323, 324
 _JPEG = 7
-_HEADER, _MOST_SEGMENTS, _MOST_PARTS = 1 << 16, 64, 4096
-_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+_HEADER, _MOST_PARTS = 1 << 16, 4096
 _LARGEST_BLOCK = 32  # rows, to which the last part may be filled up
 
 
@@ -21,14 +23,9 @@ def whole_jpeg(image: Image.Image, data: bytes) -> bytes:
 
 
 def check_jpegs(image: Image.Image, data: bytes) -> None:
-    """See that the JPEGs in an opened TIFF have the sides of its strips or tiles.
+    """Raise PhotoError `truncated` where a JPEG in a TIFF has other sides than its strip or tile.
 
     Decoders draw what they find, in rows of another length.
-
-    Raises
-    ------
-    PhotoError
-        `truncated` where one has not.
     """
     tags = image.tag_v2  # type: ignore[attr-defined]
     if tags.get(_COMPRESSION) != _JPEG:
@@ -56,15 +53,9 @@ def _fits(sides: tuple[int, int], width: int, rows: int, needed: int) -> bool:
 
 def _frame_sides(data: bytes, place: int) -> tuple[int, int] | None:
     """Return width and height of the JPEG at a place; None where it does not say."""
-    if data[place : place + 2] != b"\xff\xd8":
-        return None
-    place += 2
-    for _ in range(_MOST_SEGMENTS):
-        head = data[place : place + 9]
-        if len(head) < 9 or head[0] != 0xFF:
-            return None
-        if head[1] in _FRAMES:
-            height, width = (int.from_bytes(head[at : at + 2], "big") for at in (5, 7))
+    head = data[place : place + _HEADER]
+    for marker, start, end in segments(head) if head.startswith(b"\xff\xd8") else ():
+        if marker in FRAMES and end - start >= 6:
+            height, width = struct.unpack_from(">HH", head, start + 1)
             return width, height
-        place += 2 + int.from_bytes(head[2:4], "big")
     return None

@@ -30,17 +30,7 @@ def blocks_of(details: Details) -> str:
 
 
 def border_of(pixels: NDArray[np.uint8]) -> bytes:
-    """Return eight pixels of a picture's frame, row by row.
-
-    Parameters
-    ----------
-    pixels : ndarray of shape (height, width, 3), uint8
-
-    Returns
-    -------
-    bytes
-        Red, green and blue of each of the `BORDER`.
-    """
+    """Return red, green and blue of the `BORDER` of a picture of shape (height, width, 3)."""
     height, width = pixels.shape[:2]
     middle, bottom, centre, right = height // 2, height - 1, width // 2, width - 1
     rows = [0, 0, 0, middle, middle, bottom, bottom, bottom]

@@ -71,8 +71,8 @@ def place(sides: tuple[int, int] | None, said: Iterable[tuple[int, bytes, bytes]
     return Placed(edges if is_cut else None, _ORIENTATIONS[matrix], frozenset(impossible))
 
 
-def _product(one: Matrix, other: Matrix) -> Matrix:
-    (a, b, c, d), (e, f, g, h) = one, other
+def _product(left: Matrix, right: Matrix) -> Matrix:
+    (a, b, c, d), (e, f, g, h) = left, right
     return (a * e + b * g, a * f + b * h, c * e + d * g, c * f + d * h)
 
 

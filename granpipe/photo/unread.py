@@ -18,8 +18,8 @@ from granpipe.photo.tiff import PREFIXES, describe_tiff, without_stray_tags
 
 _JPEG = b"\xff\xd8\xff"
 _SCAN, _HIERARCHY, _JPEG_LS = 0xDA, 0xDE, 0xF7
-_FRAMES = frozenset(range(0xC0, 0xD0)) - frozenset((0xC4, 0xC8, 0xCC)) | {_HIERARCHY, _JPEG_LS}
-_TABLES = _FRAMES | {0xC4, 0xCC, _SCAN, 0xDB, 0xDC, 0xDD, 0xDF}
+FRAMES = frozenset(range(0xC0, 0xD0)) - frozenset((0xC4, 0xC8, 0xCC)) | {_HIERARCHY, _JPEG_LS}
+_TABLES = FRAMES | {0xC4, 0xCC, _SCAN, 0xDB, 0xDC, 0xDD, 0xDF}
 _REMARKS = frozenset((*range(0xE0, 0xF0), 0xFE))
 _ALONE = frozenset((0x01, *range(0xD0, 0xDA)))
 _LOSSLESS, _PROGRESSIVE = 0xC3, (0xC2, 0xCA)
@@ -112,7 +112,7 @@ def bmp_profile(data: bytes) -> bytes | None:
 
 def is_lossless(data: bytes) -> bool:
     """Return whether a JPEG is a lossless one (ITU T.81, annex H), which has no reduced scale."""
-    return any(marker == _LOSSLESS for marker, *_ in _segments(data))
+    return any(marker == _LOSSLESS for marker, *_ in segments(data))
 
 
 def keeps_coefficients(data: bytes) -> bool:
@@ -121,10 +121,10 @@ def keeps_coefficients(data: bytes) -> bool:
     So it is where the scans tell of them bit by bit, or of channels that follow each other.
     """
     channels = 0
-    for marker, start, end in _segments(data):
+    for marker, start, end in segments(data):
         if marker in _PROGRESSIVE:
             return True
-        if marker in _FRAMES and end - start >= 6:
+        if marker in FRAMES and end - start >= 6:
             channels = data[start + 5]
         elif marker == _SCAN:
             return end > start and data[start] < channels
@@ -133,7 +133,7 @@ def keeps_coefficients(data: bytes) -> bool:
 
 def has_stray_segment(data: bytes) -> bool:
     """Return whether a JPEG has a segment of a reserved marker (table B.1): decoders stop at it."""
-    return any(not (marker in _TABLES or marker in _REMARKS) for marker, *_ in _segments(data))
+    return any(not (marker in _TABLES or marker in _REMARKS) for marker, *_ in segments(data))
 
 
 def simpler(data: bytes) -> bytes:
@@ -179,7 +179,7 @@ def mended(data: bytes, mends: Iterable[tuple[int, bytes]]) -> bytes:
     return bytes(changed)
 
 
-def _segments(data: bytes) -> Iterator[tuple[int, int, int]]:
+def segments(data: bytes) -> Iterator[tuple[int, int, int]]:
     """Yield marker, begin and end of the contents of each segment, to the first scan's header."""
     place, marker = 2, 0
     while marker != _SCAN:
@@ -198,10 +198,10 @@ def _segments(data: bytes) -> Iterator[tuple[int, int, int]]:
 
 
 def _describe_jpeg(data: bytes) -> str:
-    for marker, start, end in _segments(data):
+    for marker, start, end in segments(data):
         if what := _UNREAD_FRAMES.get(marker):
             return what
-        if marker in _FRAMES and end - start >= 6:
+        if marker in FRAMES and end - start >= 6:
             bits, height, _, channels = struct.unpack_from(">BHHB", data, start)
             lossless = "lossless " if marker == _LOSSLESS else ""
             if bits != 8:
@@ -214,7 +214,7 @@ def _describe_jpeg(data: bytes) -> str:
 
 def _plain_jpeg(data: bytes) -> bytes:
     parts, rest = [data[:2]], 2
-    for marker, start, end in _segments(data):
+    for marker, start, end in segments(data):
         content, rest = data[start:end], end
         if marker == 0xE0 and content.startswith(b"JFIF"):
             parts.append(_JFIF)

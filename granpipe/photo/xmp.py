@@ -7,7 +7,7 @@ them. A packet with a document type is refused: it alone can declare entities.
 import re
 from xml.parsers import expat
 
-from granpipe.photo.gps import MOST_ACCURACY, MOST_DOP, NORTHS, Position
+from granpipe.photo.gps import MOST_ACCURACY, MOST_DOP, NORTHS, Position, best_of
 
 LARGEST = 1_000_000
 """Bytes of a packet."""
@@ -35,14 +35,7 @@ def has_position(packet: bytes) -> bool:
 
 
 def locate_xmp(packet: bytes) -> tuple[str, Position | None]:
-    """Return what a packet of XMP says of the place.
-
-    Returns
-    -------
-    verdict : str
-        A key of `granpipe.photo.gps.VERDICTS`.
-    position : Position or None
-        Set if and only if the verdict is `ok`.
+    """Return the verdict on the position in a packet of XMP, and the position if that is `ok`.
 
     Examples
     --------
@@ -56,8 +49,7 @@ def locate_xmp(packet: bytes) -> tuple[str, Position | None]:
     except (expat.ExpatError, ValueError, LookupError):
         return "unreadable", None
     verdicts = [_position(values, space) for space in _NAMES]
-    found = [one for one in verdicts if one[1]] or [one for one in verdicts if one[0] != "no_gps"]
-    return found[0] if found else ("no_gps", None)
+    return best_of(verdicts)
 
 
 def _position(values: _Properties, space: str) -> tuple[str, Position | None]:
@@ -70,16 +62,15 @@ def _position(values: _Properties, space: str) -> tuple[str, Position | None]:
     if values.get((_EXIF, "GPSStatus"), "").upper() == "V":
         return "void_fix", None
     degrees = [_degrees(text, *_AXES[axis]) for text, axis in zip(texts, _AXES, strict=True)]
-    for one in degrees:
-        if isinstance(one, str):
-            return one, None
-    lat, lon = (float(one) for one in degrees)
+    for verdict in degrees:
+        if isinstance(verdict, str):
+            return verdict, None
+    lat, lon = map(float, degrees)
     if lat == 0 == lon:
         return "null_island", None
     if space == _DJI:
-        return "ok", Position(
-            lat, lon, _number(values.get((_DJI, "AbsoluteAltitude"))), position_from="xmp"
-        )
+        altitude = _number(values.get((_DJI, "AbsoluteAltitude")))
+        return "ok", Position(lat, lon, altitude, position_from="xmp")
     return "ok", Position(lat, lon, _altitude(values), *_beside(values), "xmp")
 
 
