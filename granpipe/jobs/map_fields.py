@@ -6,16 +6,16 @@ from granpipe.dataset.names import class_key
 from granpipe.jobs.map_index import MapIndex
 from granpipe.jobs.run import Say
 from granpipe.jobs.survey_options import Settled
+from granpipe.mapping.feature import Feature
 from granpipe.mapping.overlay import MOST_POSITIONS
 from granpipe.mapping.shape import AREA, Line, Shape
-from granpipe.mapping.sighting import Sighting
 from granpipe.survey.crops import Crops
 from granpipe.survey.fields import Field, Fields, View, views_of
 from granpipe.survey.parcels import Parcel
 
 
 def show_fields(
-    index: MapIndex, sightings: Sequence[Sighting], survey: Settled, say: Say
+    index: MapIndex, features: Sequence[Feature], survey: Settled, say: Say
 ) -> tuple[tuple[Shape, ...], frozenset[str]]:
     """Add to what was kept which fields photographs show.
 
@@ -27,29 +27,30 @@ def show_fields(
         Photographs whose label is surely not what is declared of their field, by source.
     """
     fields = Fields(index.database)
-    fields.find(survey.parcels(), views_of(_views(sightings)))
-    numbers = [number for number, one in enumerate(sightings) if one.capture.position]
-    index.add_fields((numbers[photo], one) for photo, one in list(fields.rows()))
+    parcels = survey.parcels()
+    fields.find(parcels, views_of(_views(features)))
+    numbers = [number for number, feature in enumerate(features) if feature.capture.position]
+    index.add_fields((numbers[photo], feature) for photo, feature in list(fields.rows()))
     crops = Crops(
-        frozenset(class_key(one.photo.label) for one in sightings), survey.names_of_crops()
+        frozenset(class_key(feature.photo.label) for feature in features), survey.names_of_crops()
     )
-    contradicted = frozenset(row["source"] for row in crops.contradictions(_labelled(sightings)))
-    if line := crops.line():
+    contradicted = frozenset(row["source"] for row in crops.contradictions(_labelled(features)))
+    for line in filter(None, (parcels.line(), crops.line())):
         say(line)
     return tuple(_shapes(fields, say)), contradicted
 
 
-def _views(sightings: Sequence[Sighting]) -> Iterator[View]:
-    for one in sightings:
-        if place := one.capture.position:
+def _views(features: Sequence[Feature]) -> Iterator[View]:
+    for feature in features:
+        if place := feature.capture.position:
             looking = place.direction, place.direction_ref
-            yield place.lat, place.lon, place.accuracy, *looking, one.capture.taken_at
+            yield place.lat, place.lon, place.accuracy, *looking, feature.capture.taken_at
 
 
-def _labelled(sightings: Sequence[Sighting]) -> Iterator[tuple[str, str, Field]]:
-    for one in sightings:
-        if one.field:
-            yield one.photo.source, one.photo.label, one.field
+def _labelled(features: Sequence[Feature]) -> Iterator[tuple[str, str, Field]]:
+    for feature in features:
+        if feature.field:
+            yield feature.photo.source, feature.photo.label, feature.field
 
 
 def _shapes(fields: Fields, say: Say) -> Iterator[Shape]:

@@ -33,17 +33,19 @@ def show_fields(run: Run, survey: Settled) -> bool:
     fields = Fields(index)
     names = ("latitude", "longitude", "accuracy", "direction", "direction_ref")
     columns = ", ".join([*(f"positions.{name}" for name in names), "taken_at"])
-    fields.find(survey.parcels(), views_of(index.rows(f"SELECT {columns} {_PLACED}")))
+    parcels = survey.parcels()
+    fields.find(parcels, views_of(index.rows(f"SELECT {columns} {_PLACED}")))
     photos = [name for (name,) in index.rows(f"SELECT name {_PLACED}")]
     rows = (
-        (photos[photo], one.name, one.distance, one.crop, one.sure) for photo, one in fields.rows()
+        (photos[photo], field.name, field.distance, field.crop, field.sure)
+        for photo, field in fields.rows()
     )
     index.load("INSERT INTO fields VALUES (?, ?, ?, ?, ?)", list(rows))
     labels = (label for (label,) in index.rows("SELECT DISTINCT label(name) FROM wanted"))
     crops = Crops(frozenset(map(class_key, labels)), survey.names_of_crops())
     found = [tuple(row.values()) for row in crops.contradictions(_labelled(index))]
     index.load("INSERT INTO conflicts VALUES (?, ?, ?, ?, ?, ?)", found)
-    if line := crops.line():
+    for line in filter(None, (parcels.line(), crops.line())):
         run.say(line)
     is_comparable = bool(crops.known) or survey.has_crop_names
     if is_comparable:

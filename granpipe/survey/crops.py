@@ -78,10 +78,7 @@ class Crops:
     def contradictions(self, photos: Iterable[tuple[str, str, Field]]) -> Iterator[dict[str, Any]]:
         """Yield the rows of conflicts.csv: where a declared crop is surely not the label.
 
-        Parameters
-        ----------
-        photos : iterable of tuple
-            Source, label and field of each photograph that has a field; the label may be empty.
+        Photographs are source, label, which may be empty, and field.
         """
         for source, label, shown in photos:
             self.count += 1

@@ -13,14 +13,7 @@ _PLACES, _TIMES = 5, 4  # to a degree, and to a year, that the model is asked fo
 def declination(lat: float, lon: float, taken_at: str) -> float | None:
     """Return degrees from true north to magnetic north, to the east; None where nobody knows.
 
-    That is without pygeomag or a day, in other years, and near the magnetic poles.
-
-    Parameters
-    ----------
-    lat, lon : float
-        In degrees.
-    taken_at : str
-        Local time as ISO 8601, or empty.
+    That is without pygeomag or a time, in other years, and near the magnetic poles.
     """
     if not taken_at or int(taken_at[:4]) not in _YEARS:
         return None

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from granpipe.dataset.database import Database
+from granpipe.errors import DatasetError
 from granpipe.survey.declination import declination
 from granpipe.survey.nearby import Nearby, in_rows
 from granpipe.survey.parcels import Parcel, ParcelFile
@@ -29,6 +30,7 @@ CREATE TABLE shown (photo INTEGER PRIMARY KEY, parcel INTEGER, distance REAL, su
 """
 _PARCELS_AT_ONCE, _POSITIONS_AT_ONCE = 2_000, 200_000
 _PHOTOS_AT_ONCE, _EDGES_AT_ONCE = 1_000, 300_000
+_MOST_EDGES = 1_000_000  # around one photograph: they take 200 MB
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,13 +87,7 @@ def _looking(
 
 
 class Fields:
-    """The fields of photographs.
-
-    Parameters
-    ----------
-    database : Database
-        Where parcels near photographs are kept.
-    """
+    """The fields of photographs; parcels near these are kept in a database."""
 
     def __init__(self, database: Database) -> None:
         self.database = database
@@ -116,38 +112,39 @@ class Fields:
         for batch in _batches(parcels):
             self._take(batch, nearby)
         for start in range(0, len(exact), _PHOTOS_AT_ONCE):
-            for shown in self._show(some, start, start + _PHOTOS_AT_ONCE):
-                rows = (
-                    (int(exact[photo]), one.parcel, round(one.distance, 1) + 0.0, one.sure)
-                    for photo, one in shown.items()
-                )
-                self.database.load("INSERT INTO shown VALUES (?, ?, ?, ?)", rows)
+            rows = [
+                (int(exact[photo]), field.parcel, round(field.distance, 1) + 0.0, field.sure)
+                for photo, field in self._show(some, start, start + _PHOTOS_AT_ONCE)
+            ]
+            self.database.load("INSERT INTO shown VALUES (?, ?, ?, ?)", rows)
 
     def _take(self, batch: list[Parcel], nearby: Nearby) -> None:
-        photo, place = nearby.pairs(np.array([one.bounds() for one in batch]))
+        photo, place = nearby.pairs(np.array([parcel.bounds() for parcel in batch]))
         for at in np.unique(place).tolist():
-            one = batch[at]
-            values = (one.number, one.name, one.crop, *_packed(one))
+            parcel = batch[at]
+            values = (parcel.number, parcel.name, parcel.crop, *_packed(parcel))
             self.database.execute(
                 "INSERT OR IGNORE INTO parcels VALUES (?, ?, ?, ?, ?, ?, ?)", values
             )
         pairs = zip(photo.tolist(), (batch[at].number for at in place.tolist()), strict=True)
         self.database.load("INSERT OR IGNORE INTO near VALUES (?, ?)", pairs)
 
-    def _show(self, views: Views, start: int, stop: int) -> Iterator[dict[int, Shown]]:
-        """Yield what photographs show, by number; parcels go by their number in the file."""
-        query = "SELECT photo, parcel FROM near WHERE photo >= ? AND photo < ? ORDER BY 1, 2"
-        pairs = np.array(list(self.database.rows(query, (start, stop))), np.int64).reshape(-1, 2)
-        if not len(pairs):
-            return
-        numbers, place = np.unique(pairs[:, 1], return_inverse=True)
-        place = place.ravel()
-        edges = Edges.of([self.parcel(number) for number in numbers.tolist()])
-        for part in _parts(pairs[:, 0], np.diff(edges.first)[place]):
-            shown = show(views, edges, pairs[part, 0], place[part])
-            yield {
-                photo: replace(one, parcel=int(numbers[one.parcel])) for photo, one in shown.items()
-            }
+    def _show(self, views: Views, start: int, stop: int) -> Iterator[tuple[int, Shown]]:
+        """Yield photographs and what they show; parcels go by their number in the file."""
+        query = """SELECT photo, parcel, length(rings) / 16 FROM near
+            JOIN parcels ON number = parcel WHERE photo >= ? AND photo < ? ORDER BY 1, 2"""
+        pairs = np.array(list(self.database.rows(query, (start, stop))), np.int64).reshape(-1, 3)
+        for part in _parts(pairs[:, 0], pairs[:, 2]):
+            photos, parcels, sizes = pairs[part].T
+            if sizes.sum() > _MOST_EDGES:
+                raise DatasetError(
+                    f"parcels around one photograph have over {_MOST_EDGES:,} positions; "
+                    "simplify those of --fields"
+                )
+            numbers, place = np.unique(parcels, return_inverse=True)
+            edges = Edges.of([self.parcel(number) for number in numbers.tolist()])
+            for photo, field in show(views, edges, photos, place.ravel()).items():
+                yield photo, replace(field, parcel=int(numbers[field.parcel]))
 
     def parcel(self, number: int) -> Parcel:
         """Return a parcel that is near a photograph."""
@@ -157,7 +154,7 @@ class Fields:
         rings = np.frombuffer(packed[3], np.float64).reshape(-1, 2)
         ends = [*itertools.accumulate(sizes, initial=0)]
         parts = [rings[start:end] for start, end in itertools.pairwise(ends)]
-        return Parcel(number, name, crop, parts, [bool(one) for one in holes], turns)
+        return Parcel(number, name, crop, parts, [*map(bool, holes)], turns)
 
     def rows(self) -> Iterator[tuple[int, Field]]:
         """Yield each photograph that shows a field, by number."""
@@ -173,18 +170,18 @@ class Fields:
             yield self.parcel(number)
 
 
-def _packed(one: Parcel) -> tuple[bytes, ...]:
-    sizes = [len(ring) for ring in one.rings]
-    numbers = (np.array(some, np.int64) for some in (sizes, one.holes, one.turned().turns))
-    return *(some.tobytes() for some in numbers), np.concatenate(one.rings).tobytes()
+def _packed(parcel: Parcel) -> tuple[bytes, ...]:
+    sizes = [len(ring) for ring in parcel.rings]
+    numbers = (np.array(some, np.int64) for some in (sizes, parcel.holes, parcel.turned().turns))
+    return *(some.tobytes() for some in numbers), np.concatenate(parcel.rings).tobytes()
 
 
 def _batches(parcels: Iterable[Parcel]) -> Iterator[list[Parcel]]:
     batch: list[Parcel] = []
     positions = 0
-    for one in parcels:
-        batch.append(one)
-        positions += sum(map(len, one.rings))
+    for parcel in parcels:
+        batch.append(parcel)
+        positions += sum(map(len, parcel.rings))
         if len(batch) == _PARCELS_AT_ONCE or positions > _POSITIONS_AT_ONCE:
             yield batch
             batch, positions = [], 0

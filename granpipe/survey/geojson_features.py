@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any, NoReturn
 
+from granpipe.survey.rings import OtherSystemError
+
 LARGEST = 16_000_000
 """Characters of a feature."""
 
@@ -40,7 +42,7 @@ def read_features(pieces: Iterable[bytes]) -> Iterator[dict[str, Any]]:
         else:
             value = text.value()
             if key == "crs" and value is not None and not _WGS84.search(json.dumps(value)):
-                raise ValueError("is not in WGS 84; export it with the coordinates EPSG:4326")
+                raise OtherSystemError
             members[str(key)[:20]] = value
         if not text.skip(","):
             text.expect("}")

@@ -5,10 +5,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from granpipe.survey.rings import Bounds
 from granpipe.survey.view import Floats, Numbers
-
-Box = tuple[float, float, float, float]
-"""West, south, east and north in degrees."""
 
 _ROW = 0.01  # degrees of latitude
 _WIDE = 1024.0  # more than the degrees of a row
@@ -84,7 +82,7 @@ class Nearby:
         at = np.arange(sizes.sum()) - np.repeat(np.cumsum(sizes) - sizes, sizes)
         return self.order[at + np.repeat(start, sizes)], np.repeat(box, sizes)
 
-    def boxes(self) -> list[Box]:
+    def boxes(self) -> list[Bounds]:
         """Return some boxes around all photographs and what is near them."""
         side = _TILE
         while True:
@@ -95,7 +93,7 @@ class Nearby:
             side *= 2
         return [box for name in names for box in self._around(np.flatnonzero(tile == name))]
 
-    def _around(self, photos: Numbers) -> Iterator[Box]:
+    def _around(self, photos: Numbers) -> Iterator[Bounds]:
         lat, lon = self.lat[photos], self.lon[photos]
         up = float(self.reach.max()) / _METRES
         south, north = max(-90.0, float(lat.min()) - up), min(90.0, float(lat.max()) + up)

@@ -10,12 +10,19 @@ import pyogrio
 import shapely
 from pyarrow import parquet
 
-from granpipe.survey.rings import CROPS, IDS, MOST_POSITIONS, Floats, checked_ring
+from granpipe.survey.rings import (
+    CROPS,
+    IDS,
+    MOST_POSITIONS,
+    Bounds,
+    OtherSystemError,
+    Rings,
+    checked_ring,
+)
 
-Row = tuple[int, int, dict[str, Any], list[Floats], list[bool]]
-"""A parcel's number, its own one in the file, `id` and `crop`, rings, and which are holes."""
+ParcelRow = tuple[int, dict[str, Any], Any]
+"""A parcel's number, its `id` and `crop`, and its shape."""
 
-_Box = tuple[float, float, float, float]
 _AT_ONCE = 20_000  # rows of GeoParquet
 _WGS84 = ("EPSG:4326", "OGC:CRS84")
 # GDAL reads what a file holds, whatever it is called: also text that names other files and URLs.
@@ -25,10 +32,11 @@ _DAMAGED = (
     *(pyogrio.errors.FeatureError, pyogrio.errors.GeometryError, shapely.errors.ShapelyError),
     *(RuntimeError, AttributeError),  # of pyarrow; and of `geo` that is no object
 )
-_OTHER = "is not in WGS 84; export it with the coordinates EPSG:4326"
 
 
-def read_tables(url: str, wanted: Mapping[str, str], boxes: Sequence[_Box]) -> Iterator[Row]:
+def read_tables(
+    url: str, wanted: Mapping[str, str], boxes: Sequence[Bounds]
+) -> Iterator[ParcelRow]:
     """Yield the parcels of a file that touch boxes, and perhaps others.
 
     Raises
@@ -69,16 +77,16 @@ def _columns(listed: Sequence[str], wanted: Mapping[str, str]) -> dict[str, str]
             raise ValueError(
                 f"has no column {name}, as --{option} says, but {', '.join(listed[:20])}"
             )
-        chosen = name or next((lower[one] for one in usual if one in lower), "")
+        chosen = name or next((lower[column] for column in usual if column in lower), "")
         if chosen:
             found[kind] = chosen
     return found
 
 
-def _by_gdal(url: str, wanted: Mapping[str, str], boxes: Sequence[_Box]) -> Iterator[Row]:
+def _by_gdal(url: str, wanted: Mapping[str, str], boxes: Sequence[Bounds]) -> Iterator[ParcelRow]:
     info = pyogrio.read_info(url)
     if info["crs"] not in _WGS84:
-        raise ValueError(_OTHER)
+        raise OtherSystemError
     columns = _columns([*info["fields"]], wanted)
     seen: set[int] = set()
     for box in boxes:
@@ -90,23 +98,23 @@ def _by_gdal(url: str, wanted: Mapping[str, str], boxes: Sequence[_Box]) -> Iter
             if number not in seen and shapes[at] is not None:
                 seen.add(number)
                 cells = {kind: values[order.index(name)][at] for kind, name in columns.items()}
-                rings, holes = _rings(shapely.from_wkb(shapes[at]))
-                if rings:
-                    yield number, number, cells, rings, holes
+                yield number, cells, shapely.from_wkb(shapes[at])
 
 
-def _of_parquet(url: str, wanted: Mapping[str, str], boxes: Sequence[_Box]) -> Iterator[Row]:
+def _of_parquet(
+    url: str, wanted: Mapping[str, str], boxes: Sequence[Bounds]
+) -> Iterator[ParcelRow]:
     with parquet.ParquetFile(url) as file:
         cells = json.loads((file.schema_arrow.metadata or {}).get(b"geo", b"{}"))
         shape = cells.get("primary_column", "geometry")
         about = cells.get("columns", {}).get(shape, {})
         crs = about.get("crs", "default")
-        name = (crs or {}).get("id", {}) if isinstance(crs, dict) else {}
-        if crs != "default" and f"{name.get('authority')}:{name.get('code')}" not in _WGS84:
-            raise ValueError(_OTHER)
+        code = (crs or {}).get("id", {}) if isinstance(crs, dict) else {}
+        if crs != "default" and f"{code.get('authority')}:{code.get('code')}" not in _WGS84:
+            raise OtherSystemError
         if about.get("encoding", "WKB") != "WKB":
             raise ValueError("has shapes that are not encoded as WKB; export it again")
-        columns = _columns([one for one in file.schema_arrow.names if one != shape], wanted)
+        columns = _columns([name for name in file.schema_arrow.names if name != shape], wanted)
         number = 0
         for batch in file.iter_batches(_AT_ONCE, columns=[shape, *columns.values()]):
             shapes = shapely.from_wkb(batch.column(shape).to_numpy(zero_copy_only=False))
@@ -119,19 +127,25 @@ def _of_parquet(url: str, wanted: Mapping[str, str], boxes: Sequence[_Box]) -> I
                     & ((bounds[:, 1] <= north) & (bounds[:, 3] >= south))
                 )
             for at in np.flatnonzero(near).tolist():
-                cells = {kind: batch.column(one)[at].as_py() for kind, one in columns.items()}
-                rings, holes = _rings(shapes[at])
-                if rings:
-                    yield number + at + 1, number + at + 1, cells, rings, holes
+                cells = {kind: batch.column(name)[at].as_py() for kind, name in columns.items()}
+                yield number + at + 1, cells, shapes[at]
             number += len(shapes)
 
 
-def _rings(shape: Any) -> tuple[list[Floats], list[bool]]:
-    """Return the rings of an area; none of what is none."""
+def rings_of(shape: Any) -> Rings:
+    """Return the rings of a shape.
+
+    Raises
+    ------
+    ValueError
+        They cannot be used.
+    """
+    if shape is not None and shape.geom_type == "GeometryCollection":
+        raise ValueError("is a GeometryCollection; export its areas as a MultiPolygon")
     if shape is None or shape.geom_type not in {"Polygon", "MultiPolygon"}:
         return [], []
     if shapely.get_num_coordinates(shape) > MOST_POSITIONS:
-        raise ValueError(f"a parcel has over {MOST_POSITIONS:,} positions; simplify it")
+        raise ValueError(f"has over {MOST_POSITIONS:,} positions; simplify it")
     rings, holes = [], []
     for part in shapely.get_parts(shape):
         for place, ring in enumerate(shapely.get_rings(part)):

@@ -1,7 +1,7 @@
 """Parcels of a file: which fields there are, and what was declared to grow on them."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,7 +14,10 @@ from granpipe.survey.rings import (
     CROPS,
     IDS,
     MOST_POSITIONS,
+    Bounds,
     Floats,
+    OtherSystemError,
+    Rings,
     checked_ring,
     jumps,
     turn_of,
@@ -22,6 +25,7 @@ from granpipe.survey.rings import (
 )
 
 _LONGEST = 200
+_MOST_NAMED = 3  # parcels that are not used
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -54,8 +58,8 @@ class Parcel:
         pairs = zip(self.rings, self.holes, strict=True)
         return replace(self, turns=[turn_of(ring, is_hole=is_hole) for ring, is_hole in pairs])
 
-    def bounds(self) -> tuple[float, float, float, float]:
-        """Return west, south, east and north; west may be below -180, and east above 180."""
+    def bounds(self) -> Bounds:
+        """Return its box; west may be below -180, and east above 180."""
         west, east = math.inf, -math.inf
         south = min(float(ring[:, 1].min()) for ring in self.rings)
         north = max(float(ring[:, 1].max()) for ring in self.rings)
@@ -78,13 +82,20 @@ class ParcelFile:
         GeoJSON on a disk or s3://; GeoPackage, Shapefile or GeoParquet on a disk.
     name_of, crop_of : str
         What their ids and crops are called in it; empty for the usual names.
+
+    Attributes
+    ----------
+    used, unused : int
+        How many parcels it gave, and how many are not as they must be.
     """
 
     def __init__(self, url: str, name_of: str = "", crop_of: str = "") -> None:
         self.url = url
         self.wanted = {"field-id": name_of, "field-crop": crop_of}
+        self.used = self.unused = 0
+        self._reasons: list[str] = []
 
-    def near(self, boxes: Sequence[tuple[float, float, float, float]]) -> Iterator[Parcel]:
+    def near(self, boxes: Sequence[Bounds]) -> Iterator[Parcel]:
         """Yield the parcels that touch boxes, and perhaps others.
 
         Parameters
@@ -95,13 +106,15 @@ class ParcelFile:
         Raises
         ------
         DatasetError
-            The file cannot be read, is not in WGS 84, or lacks a column.
+            The file cannot be read, is not in WGS 84, lacks a column, or has no usable parcel.
         """
         try:
             if self.url.lower().endswith((".json", ".geojson")):
                 yield from self._of_geojson()
             else:
                 yield from self._of_tables(boxes)
+            if self.unused and not self.used:
+                raise ValueError(f"parcel {self._reasons[0]}")  # noqa: TRY301 - of the file
         except FileNotFoundError as error:
             raise LayoutError(f"{self.url}: no such file of parcels; name one") from error
         except OSError as error:
@@ -110,6 +123,29 @@ class ParcelFile:
             raise DatasetError(f"{self.url}: lists in lists too deep for any parcel") from error
         except (ValueError, LookupError, TypeError, OverflowError) as error:
             raise DatasetError(f"{self.url}: {one_line(error)}") from error
+
+    def line(self) -> str:
+        """Return which parcels are not used and why; nothing where all are."""
+        if not self.unused:
+            return ""
+        more = f", and {self.unused - _MOST_NAMED:,} more" if self.unused > _MOST_NAMED else ""
+        return f"{self.url}: not used: parcel {', '.join(self._reasons)}{more}"
+
+    def _parcels(
+        self, number: int, name: str, crop: str, rings_of: Callable[[Any], Rings], shape: Any
+    ) -> Iterator[Parcel]:
+        """Yield a parcel, if its shape is an area that can be used."""
+        try:
+            rings, holes = rings_of(shape)
+        except OtherSystemError:
+            raise
+        except ValueError as error:
+            self.unused += 1
+            self._reasons += [f"{name} ({one_line(error)})"] if self.unused <= _MOST_NAMED else []
+            return
+        if rings:
+            self.used += 1
+            yield Parcel(number, name, crop, rings, holes)
 
     def _of_geojson(self) -> Iterator[Parcel]:
         store, name = open_file(self.url)
@@ -127,25 +163,27 @@ class ParcelFile:
                 crops = _named(keys, self.wanted["field-crop"], CROPS)
             own = None if self.wanted["field-id"] else feature.get("id")
             title = _text(own) or _first(columns, ids) or str(number)
-            rings, holes = _rings(feature.get("geometry"))
-            if rings:
-                yield Parcel(number, title, _first(columns, crops), rings, holes)
+            crop, shape = _first(columns, crops), feature.get("geometry")
+            yield from self._parcels(number, title, crop, _rings, shape)
         for option, column in self.wanted.items():
             if column and column not in seen:
                 listed = ", ".join(sorted(seen)[:20]) or "nothing"
                 raise ValueError(f"has no property {column}, as --{option} says, but {listed}")
 
-    def _of_tables(self, boxes: Sequence[tuple[float, float, float, float]]) -> Iterator[Parcel]:
+    def _of_tables(self, boxes: Sequence[Bounds]) -> Iterator[Parcel]:
         try:
-            from granpipe.survey.parcel_tables import read_tables  # noqa: PLC0415 - an extra
+            from granpipe.survey.parcel_tables import (  # noqa: PLC0415 - an extra
+                read_tables,
+                rings_of,
+            )
         except ImportError as error:
             raise DatasetError(
                 f"{self.url}: needs an extra: pip install 'granpipe[fields]'; or export it as "
                 "GeoJSON, ending in .geojson"
             ) from error
-        for number, own, columns, rings, holes in read_tables(self.url, self.wanted, boxes):
-            title = _text(columns.get("id")) or str(own)
-            yield Parcel(number, title, _text(columns.get("crop")), rings, holes)
+        for number, columns, shape in read_tables(self.url, self.wanted, boxes):
+            title, crop = _text(columns.get("id")) or str(number), _text(columns.get("crop"))
+            yield from self._parcels(number, title, crop, rings_of, shape)
 
 
 def _named(keys: Sequence[str], wanted: str, usual: Sequence[str]) -> list[str]:
@@ -173,22 +211,24 @@ def _text(value: Any) -> str:
     return " ".join(text.split())[:_LONGEST]
 
 
-def _rings(geometry: Any) -> tuple[list[Floats], list[bool]]:
-    """Return the rings of a geometry of GeoJSON; none of what is no area."""
+def _rings(geometry: Any) -> Rings:
+    """Return the rings of a geometry of GeoJSON."""
     if not isinstance(geometry, dict):
         return [], []
     kind, parts = geometry.get("type"), geometry.get("coordinates")
+    if kind == "GeometryCollection":
+        raise ValueError("is a GeometryCollection; export its areas as a MultiPolygon")
     if kind not in {"Polygon", "MultiPolygon"} or not parts:
         return [], []
     parts = [parts] if kind == "Polygon" else parts
     if not isinstance(parts, list) or not all(isinstance(part, list) for part in parts):
-        raise ValueError("coordinates are no lists of rings")
+        raise ValueError("its coordinates are no lists of rings")
     rings, holes = [], []
     for part in parts:
         for place, ring in enumerate(part):
             rings.append(checked_ring(ring))
             holes.append(place > 0)
     if sum(map(len, rings)) > MOST_POSITIONS:
-        raise ValueError(f"a parcel has over {MOST_POSITIONS:,} positions; simplify it")
+        raise ValueError(f"has over {MOST_POSITIONS:,} positions; simplify it")
     kept = [at for at, ring in enumerate(rings) if len(ring) >= 4]
     return [rings[at] for at in kept], [holes[at] for at in kept]

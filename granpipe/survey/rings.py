@@ -7,12 +7,25 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 
+Bounds = tuple[float, float, float, float]
+"""West, south, east and north in degrees."""
+
+Rings = tuple[list[Floats], list[bool]]
+"""The rings of an area, and which of them are holes; none of what is no area."""
+
 MOST_POSITIONS = 50_000
 """Positions of a parcel."""
 
 IDS = ("id", "field_id", "parcel_id", "fid", "objectid")
 CROPS = ("crop", "crop_name", "ec_hcat_n", "declared_crop", "culture")
 """What columns of names and of crops are called where nobody says so, in lower case."""
+
+
+class OtherSystemError(ValueError):
+    """Coordinates are not in WGS 84, and so those of the whole file."""
+
+    def __init__(self) -> None:
+        super().__init__("is not in WGS 84; export it with the coordinates EPSG:4326")
 
 
 def checked_ring(positions: Any) -> Floats:
@@ -35,10 +48,7 @@ def checked_ring(positions: Any) -> Floats:
     (west, south), (east, north) = ring.min(axis=0).tolist(), ring.max(axis=0).tolist()
     # Some programs write 180.001 for what is across the antimeridian. NaN is in no range.
     if not (-360 <= west <= east <= 360 and -90 <= south <= north <= 90):
-        raise ValueError(
-            "has positions beyond 360 degrees east or 90 north: it is not in WGS 84; export it "
-            "with the coordinates EPSG:4326"
-        )
+        raise OtherSystemError
     return ring if (ring[0] == ring[-1]).all() else np.concatenate([ring, ring[:1]])
 
 

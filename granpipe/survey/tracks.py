@@ -84,21 +84,14 @@ class Tracks:
         start = 0
         for stop in range(1, len(points) + 1):
             if stop == len(points) or points.times[stop] - points.times[stop - 1] > gap:
-                days = (int(points.times[at] // _DAY) for at in (start, stop - 1))
-                first, last = days
+                first, last = (int(points.times[at] // _DAY) for at in (start, stop - 1))
                 run = _Run(points, start, stop)
                 for day in range(first, last + 1):
                     self.runs[day].append(run)
                 start = stop
 
     def locate(self, taken_at: str, utc_offset: str) -> tuple[Position | None, str]:
-        """Return where a photograph was taken, or why tracks do not say so.
-
-        Parameters
-        ----------
-        taken_at, utc_offset : str
-            As `granpipe.photo.times.read_time` returns them.
-        """
+        """Return where a photograph of this time was taken, or why tracks do not say so."""
         seconds = self.clock.seconds(taken_at, utc_offset)
         if isinstance(seconds, str):
             self.unset += seconds == "no offset"
@@ -118,7 +111,7 @@ def _files(place: str) -> Iterator[tuple[Store, str]]:
         yield open_file(place)
         return
     store = open_store(place)
-    names = sorted(one.path for one in store.list() if one.path.lower().endswith(".gpx"))
+    names = sorted(entry.path for entry in store.list() if entry.path.lower().endswith(".gpx"))
     if not names:
         raise LayoutError(f"{place}: is no .gpx file and no folder of them; name one")
     for name in names:
@@ -185,7 +178,7 @@ def _between(
     if angle < 1e-12 or angle > math.pi - 1e-6:
         return (lat, lon) if share < 1 else (to_lat, to_lon)
     parts = math.sin((1 - share) * angle), math.sin(share * angle)
-    x, y, z = (parts[0] * one + parts[1] * other for one, other in zip(start, end, strict=True))
+    x, y, z = (parts[0] * a + parts[1] * b for a, b in zip(start, end, strict=True))
     return math.degrees(math.atan2(z, math.hypot(x, y))), math.degrees(math.atan2(y, x))
 
 
@@ -194,6 +187,6 @@ def _vector(lat: float, lon: float) -> tuple[float, float, float]:
     return math.cos(north) * math.cos(east), math.cos(north) * math.sin(east), math.sin(north)
 
 
-def _metres(one: Position, other: Position) -> float:
-    across = math.dist(_vector(one.lat, one.lon), _vector(other.lat, other.lon))
+def _metres(start: Position, end: Position) -> float:
+    across = math.dist(_vector(start.lat, start.lon), _vector(end.lat, end.lon))
     return 2 * _EARTH * math.asin(min(1.0, across / 2))

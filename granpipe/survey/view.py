@@ -69,13 +69,13 @@ class Edges:
         turns = [turn for parcel in parcels for turn in parcel.turns]
         sizes = [len(ring) - 1 for ring in rings]
         counts = [sum(len(ring) - 1 for ring in parcel.rings) for parcel in parcels]
-        here = np.concatenate([ring[:-1] for ring in rings] or [np.zeros((0, 2))])
-        there = np.concatenate([ring[1:] for ring in rings] or [np.zeros((0, 2))])
-        along = (np.abs(here[:, 0]) == 180) & (np.abs(there[:, 0]) == 180)
-        polar = (np.abs(here[:, 1]) == 90) & (np.abs(there[:, 1]) == 90)
+        starts = np.concatenate([ring[:-1] for ring in rings] or [np.zeros((0, 2))])
+        ends = np.concatenate([ring[1:] for ring in rings] or [np.zeros((0, 2))])
+        along = (np.abs(starts[:, 0]) == 180) & (np.abs(ends[:, 0]) == 180)
+        polar = (np.abs(starts[:, 1]) == 90) & (np.abs(ends[:, 1]) == 90)
         return cls(
-            points(here[:, 1], here[:, 0]),
-            points(there[:, 1], there[:, 0]),
+            points(starts[:, 1], starts[:, 0]),
+            points(ends[:, 1], ends[:, 0]),
             np.repeat(np.array(turns, np.float64), sizes),
             along | polar,
             np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),

@@ -313,7 +313,9 @@ def test_the_map_draws_fields_and_lists_contradictions(granpipe, src, tmp_path):
     file = write(tmp_path / "p.geojson", fields)
     page, table = tmp_path / "map.html", tmp_path / "map.csv"
     done = granpipe("map", src, "-o", page, "-o", table, "--fields", file, "--thumbnails", 0)
-    assert "contradicts: 1 photograph" in done.stdout
+    assert f"contradicts: 1 photograph; see {page}.\n" in done.stdout
+    lone = granpipe("map", src, "-o", table, "--fields", file).stdout
+    assert "contradicts: 1 photograph.\n" in lone
     data = page_data(page)
     assert [[*one[:2], *one[3:]] for one in data["overlay"]] == [
         ["one", 0, "maize", 0],
@@ -507,6 +509,26 @@ def test_features_without_shapes_and_odd_ids_are_taken_as_they_come(granpipe, sr
     assert told(out)["a"][0] == "? b"
 
 
+def test_parcels_that_cannot_be_used_are_named_and_the_others_are_used(
+    granpipe, src, out, tmp_path
+):
+    shoot(src / "maize/a.jpg", 48.0005, 11.0005)
+    good = square("good", 48, 11, 200)
+    words = {"type": "Polygon", "coordinates": [[[11, 48], ["x", 48]]]}
+    both = {"type": "GeometryCollection", "geometries": [good["geometry"]]}
+    odd = [square(name, 48, 11, 200) | {"geometry": words} for name in "abcd"]
+    file = write(tmp_path / "p.geojson", [odd[0], good, good | {"geometry": both, "id": "both"}])
+    said = granpipe("prepare", src, out, *SMALL, "--fields", file).stderr
+    assert said == (
+        f"granpipe: {file}: not used: parcel a (a position is no pair of numbers), "
+        "both (is a GeometryCollection; export its areas as a MultiPolygon)\n"
+    )
+    assert told(out)["a"][0] == "good"
+    write(file, [*odd, good])
+    said = granpipe("map", src, "-o", tmp_path / "map.csv", "--fields", file).stderr
+    assert said.endswith("c (a position is no pair of numbers), and 1 more\n")
+
+
 @pytest.mark.parametrize("command", ["prepare", "map"])
 def test_fields_that_no_photograph_shows_are_told(granpipe, src, tmp_path, command):
     """With latitude before longitude, say."""
@@ -538,3 +560,33 @@ def test_a_country_of_parcels_takes_little_memory(granpipe, src, tmp_path):
     tracemalloc.stop()
     assert [row["field"] for row in rows(tmp_path / "map.csv")] == ["f0", "f50000"]
     assert most < 80_000_000
+
+
+def heavy(name: str, lat: float, positions: int = 49_000) -> dict:
+    """Return a round field of a hundred metres whose edge has very many positions."""
+    angles = np.linspace(0, 2 * np.pi, positions)
+    ring = np.stack([11 + np.cos(angles) / DEGREE * 100, lat + np.sin(angles) / DEGREE * 100], 1)
+    ring[-1] = ring[0]
+    geometry = {"type": "Polygon", "coordinates": [ring.round(9).tolist()]}
+    return {"type": "Feature", "properties": {"id": name}, "geometry": geometry}
+
+
+def test_parcels_of_very_many_positions_take_little_memory(granpipe, src, tmp_path):
+    """Forty photographs, each in such a field of its own."""
+    for number in range(40):
+        shoot(src / f"maize/{number:02}.jpg", 40 + number / 10, 11, number)
+    file = write(tmp_path / "p.geojson", [heavy(f"{n:02}", 40 + n / 10) for n in range(40)])
+    tracemalloc.start()
+    granpipe("map", src, "-o", tmp_path / "map.csv", "--fields", file)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert [row["field"] for row in rows(tmp_path / "map.csv")] == [f"{n:02}" for n in range(40)]
+    assert most < 150_000_000
+
+
+def test_too_many_positions_around_one_photograph_end_in_a_line(granpipe, src, tmp_path):
+    shoot(src / "maize/a.jpg", 40, 11)
+    file = write(tmp_path / "p.geojson", [heavy(f"{n}", 40) for n in range(21)])
+    done = granpipe("map", src, "-o", tmp_path / "map.csv", "--fields", file, code=1)
+    assert done.stderr.count("\n") == 1
+    assert "around one photograph have over 1,000,000 positions" in done.stderr
