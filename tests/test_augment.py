@@ -473,7 +473,8 @@ def test_the_summary_tells_settings_and_counts(granpipe, dataset):
 
 
 def test_the_preview_shows_every_photograph_beside_its_copies(granpipe, dataset, tmp_path):
-    granpipe("augment", dataset, "--copies", 3, "--preview", tmp_path / "sheet.png")
+    done = granpipe("augment", dataset, "--copies", 3, "--preview", tmp_path / "sheet.png")
+    assert done.stdout.endswith(f"Written: {tmp_path}/sheet.png\n")
     granpipe("augment", dataset, "--copies", 5, "--preview", tmp_path / "wider.png")
     with Image.open(tmp_path / "sheet.png") as sheet, Image.open(tmp_path / "wider.png") as wider:
         assert sheet.height == wider.height

@@ -641,7 +641,8 @@ def test_quiet_prints_nothing_even_about_rejects(prepare, src, out):
 
 
 def test_preview_draws_a_sheet_outside_the_dataset(prepare, src, out, tmp_path):
-    prepare(src, out, "--preview", tmp_path / "sheet.png")
+    printed = prepare(src, out, "--preview", tmp_path / "sheet.png").stdout
+    assert f"Written: {out}/labels.csv, {tmp_path}/sheet.png\n" in printed
     sheet = Image.open(BytesIO((tmp_path / "sheet.png").read_bytes()))
     assert sheet.format == "PNG"
     assert sheet.width > 2 * 144
@@ -666,6 +667,13 @@ def test_preview_overwrites_nothing_but_its_own_sheets(prepare, src, out, tmp_pa
 def test_preview_that_is_no_png_is_wrong_usage_before_any_work(prepare, src, out, tmp_path):
     result = prepare(src, out, "--preview", tmp_path / "sheet.jpg", code=2)
     assert_one_line(result, "--preview", ".png")
+    assert not out.exists()
+
+
+def test_preview_that_cannot_be_written_is_refused_before_any_work(prepare, src, out, tmp_path):
+    (tmp_path / "notes.txt").write_text("no folder")
+    result = prepare(src, out, "--preview", tmp_path / "notes.txt/sheet.png", code=1)
+    assert_one_line(result, "notes.txt/sheet.png")
     assert not out.exists()
 
 

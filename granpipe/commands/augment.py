@@ -1,6 +1,5 @@
 """`granpipe augment`."""
 
-from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -18,88 +17,47 @@ if TYPE_CHECKING:
 # ruff: noqa: PLC0415, D301
 
 
-def _light(name: str, what: str) -> Callable[[Any], Any]:
-    """Return an option for a change of the light, which is off by default."""
-    number = options.Number(checks.STRENGTH)
-    shown: Any = {"default": 0.0, "show_default": True, "metavar": "SHARE"}
-    return click.option(f"--{name}", type=number, help=what, **shown)
+_light = partial(options.option, check=checks.STRENGTH, default=0.0)
 
 
 @click.command("augment", cls=options.Command)
 @click.argument("dataset", type=options.PLACE, default="out")
-@click.option(
-    "--copies",
-    type=options.Checked("number", checks.copies),
-    default=5,
-    show_default=True,
-    metavar="N",
-    help="Copies of each photograph; `balance` brings each class to the size of the largest, "
+@options.option(
+    "--copies N",
+    checks.copies,
+    "Copies of each photograph; `balance` brings each class to the size of the largest, "
     "`balance:N` to N.",
+    default=5,
 )
-@click.option(
-    "-o",
-    "--output",
-    type=options.PLACE,
-    metavar="DIR",
-    help="Folder to write.  [default: DATASET/augmented]",
-)
-@click.option(
-    "--seed",
-    type=options.Checked("integer", checks.SEED),
-    default=0,
-    show_default=True,
-    metavar="N",
-    help="Random seed of the copies.",
-)
-@click.option(
+@options.option("-o --output DIR", options.PLACE, "Folder to write.  [default: DATASET/augmented]")
+@options.option("--seed N", options.Checked(checks.SEED), "Random seed of the copies.", default=0)
+@options.option(
     "--split-only",
-    "--side",
-    "side",
-    cls=options.Renamed,
-    type=options.Choice(checks.SIDE),
+    checks.SIDE,
+    "Make copies of the training split only, or of all.",
+    former="--side",
     default="train",
-    show_default=True,
-    help="Make copies of the training split only, or of all.",
 )
-@click.option(
-    "--flip-horizontal",
-    type=options.Number(checks.PROBABILITY),
-    default=0.5,
-    show_default=True,
-    metavar="P",
-    help="Probability of a mirrored copy.",
+@options.option(
+    "--flip-horizontal P", checks.PROBABILITY, "Probability of a mirrored copy.", default=0.5
 )
-@click.option(
-    "--flip-vertical",
-    type=options.Number(checks.PROBABILITY),
-    default=0.0,
-    show_default=True,
-    metavar="P",
-    help="Probability of an upside-down copy.",
+@options.option(
+    "--flip-vertical P", checks.PROBABILITY, "Probability of an upside-down copy.", default=0.0
 )
-@click.option(
-    "--rotate",
-    type=options.Number(checks.DEGREES),
-    default=15.0,
-    show_default=True,
-    metavar="DEGREES",
-    help="Largest rotation, in either direction.",
+@options.option(
+    "--rotate DEGREES", checks.DEGREES, "Largest rotation, in either direction.", default=15.0
 )
-@click.option(
-    "--min-crop",
-    "--crop",
-    "crop",
-    cls=options.Renamed,
-    type=options.Number(checks.SHARE),
+@options.option(
+    "--min-crop SHARE",
+    checks.SHARE,
+    "Smallest crop, as a fraction of the largest that fits.",
+    former="--crop",
     default=0.7,
-    show_default=True,
-    metavar="SHARE",
-    help="Smallest crop, as a fraction of the largest that fits.",
 )
-@_light("brightness", "Change brightness by up to this share.")
-@_light("contrast", "Change contrast by up to this share.")
-@_light("warmth", "Change red against blue by up to this share.")
-@_light("gamma", "Change gamma by a factor of up to 1 plus this.")
+@_light("--brightness SHARE", what="Change brightness by up to this share.")
+@_light("--contrast SHARE", what="Change contrast by up to this share.")
+@_light("--warmth SHARE", what="Change red against blue by up to this share.")
+@_light("--gamma SHARE", what="Change gamma by a factor of up to 1 plus this.")
 @options.shards
 @options.workers
 @options.engine
@@ -132,17 +90,15 @@ def augment_command(
     """
     from granpipe.jobs.augment import augment
 
-    if preview and settings["dry_run"]:
-        raise click.UsageError("--preview needs copies, which --dry-run does not write.")
-    sheet = options.sheet_place(preview) if preview else None
+    sheet = options.sheet_place(preview, dry_run=settings["dry_run"])
     progress = partial(options.progress, quiet=quiet)
     report = augment(dataset, progress=progress, say=options.say, **settings)
+    if sheet:
+        _draw(dataset, report.folder, *sheet)
     if as_json:
         reports.print_json(report)
     elif not quiet:
-        _print(report, verbose=verbose, dry_run=settings["dry_run"])
-    if sheet:
-        _draw(dataset, report.folder, *sheet)
+        _print(report, preview, verbose=verbose, dry_run=settings["dry_run"])
     reports.finish(report.rejected, strict=strict)
 
 
@@ -153,7 +109,7 @@ def _draw(dataset: str, folder: str, store: Any, name: str) -> None:
     store.write(name, draw_copies(open_store(dataset), open_store(folder)))
 
 
-def _print(report: "Report", *, verbose: bool, dry_run: bool) -> None:
+def _print(report: "Report", preview: str | None, *, verbose: bool, dry_run: bool) -> None:
     from granpipe.jobs.augment_run import ADVICE
     from granpipe.stores.urls import join
 
@@ -175,5 +131,7 @@ def _print(report: "Report", *, verbose: bool, dry_run: bool) -> None:
         reports.echo(
             f"Only the training split gets copies; the others have {report.held_out:,} photographs."
         )
+    if preview:
+        reports.echo(f"Written: {printable(preview)}")
     if dry_run:
         reports.print_dry_run(report.unwanted, verbose=verbose)

@@ -101,11 +101,11 @@ def cli(ctx: click.Context) -> None:
 def _report_unknown(command: str) -> None:
     """Print each variable of a command that none of its options reads, with the nearest name."""
     prefix = f"GRANPIPE_{command.upper()}_"
-    known = [str(one.envvar) for one in cli.commands[command].params if one.envvar]
-    for name in sorted(one for one in os.environ if one.startswith(prefix) and one not in known):
+    read = [str(param.envvar) for param in cli.commands[command].params if param.envvar]
+    for name in sorted(name for name in os.environ if name.startswith(prefix) and name not in read):
         from difflib import get_close_matches  # noqa: PLC0415 - hardly ever needed
 
-        near = get_close_matches(name, known, 1, 0.8)
+        near = get_close_matches(name, read, 1, 0.8)
         hint = f"; did you mean {near[0]}?" if near else ""
         reports.echo(f"granpipe: {reports.printable(name)}: no such variable{hint}", err=True)
 

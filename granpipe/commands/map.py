@@ -22,64 +22,46 @@ if TYPE_CHECKING:
 
 @click.command("map", cls=options.Command)
 @click.argument("source", type=options.PLACE)
-@click.option(
-    "-o",
-    "--output",
-    "outputs",
-    type=options.File(".html", ".geojson", ".kml", ".csv"),
+@options.option(
+    "-o --output FILE",
+    options.File(".html", ".geojson", ".kml", ".csv"),
+    ".html, .geojson, .kml or .csv; may be repeated.  [default: map.html]",
+    name="outputs",
     multiple=True,
     default=["map.html"],
-    metavar="FILE",
-    help=".html, .geojson, .kml or .csv; may be repeated.  [default: map.html]",
+    show_default=False,
 )
-@click.option(
-    "--offline",
-    is_flag=True,
-    help="Open the page on outlines, without network requests (extra: offline).",
-)
-@click.option(
-    "--title",
-    type=options.Checked("title", checks.title),
-    metavar="TEXT",
-    help="Title of page and KML.  [default: SOURCE's name]",
-)
-@click.option(
-    "--thumbnails",
-    type=options.Whole(checks.THUMBNAILS),
+@options.flag("--offline", "Open the page on outlines, without network requests (extra: offline).")
+@options.option("--title TEXT", checks.title, "Title of page and KML.  [default: SOURCE's name]")
+@options.option(
+    "--thumbnails PIXELS",
+    checks.THUMBNAILS,
+    "Longer side of the page's pictures; 0 for none.",
     default=96,
-    show_default=True,
-    metavar="PIXELS",
-    help="Longer side of the page's pictures; 0 for none.",
 )
-@click.option(
-    "--base-url",
-    "--links",
-    "links",
-    cls=options.Renamed,
-    type=options.Checked("address", checks.address),
-    metavar="ADDRESS",
-    help="Base URL of SOURCE, as https://host/prefix/. Without it, maps from or on S3 do not link "
+@options.option(
+    "--base-url ADDRESS",
+    checks.address,
+    "Base URL of SOURCE, as https://host/prefix/. Without it, maps from or on S3 do not link "
     "to the photographs.",
+    former="--links",
 )
-@click.option(
-    "--redact",
-    type=options.Whole(checks.DIGITS),
-    metavar="DIGITS",
-    help="For sharing: round positions to so many decimals (2 is about 1 km); no "
+@options.option(
+    "--redact DIGITS",
+    checks.DIGITS,
+    "For sharing: round positions to so many decimals (2 is about 1 km); no "
     "altitudes, directions, links, paths or details.",
 )
-@click.option(
-    "--overlay",
-    type=options.PLACE,
+@options.option(
+    "--overlay FILE",
+    options.PLACE,
+    "GeoJSON or KML to draw over the page's map, such as parcels; may be repeated.",
     multiple=True,
-    metavar="FILE",
-    help="GeoJSON or KML to draw over the page's map, such as parcels; may be repeated.",
 )
-@click.option(
-    "--dataset",
-    type=options.PLACE,
-    metavar="DIR",
-    help="What prepare --split wrote: group and split become columns of .csv and .geojson.",
+@options.option(
+    "--dataset DIR",
+    options.PLACE,
+    "What prepare --split wrote: group and split become columns of .csv and .geojson.",
 )
 @survey
 @options.workers
@@ -108,12 +90,7 @@ def map_command(
     from granpipe.jobs.photomap import map_photos
 
     settings["survey"] = survey_of(settings)
-    if settings["links"] and settings["redact"] is not None:
-        raise click.UsageError("--redact leaves out links; give it or --base-url.")
-    if settings["overlay"] and settings["redact"] is not None:
-        raise click.UsageError("--redact leaves out exact positions; give it or --overlay.")
-    if settings["survey"].fields and settings["redact"] is not None:
-        raise click.UsageError("--redact leaves out exact positions; give it or --fields.")
+    _check_redacted(settings)
     progress = partial(options.progress, quiet=quiet)
     say = None if quiet else options.say
     report = map_photos(source, outputs, progress=progress, say=say, **settings)
@@ -121,7 +98,8 @@ def map_command(
     if as_json:
         reports.print_json(report, found=report.verdicts.total(), written=written)
     elif not quiet:
-        _print(report, verbose=verbose)
+        pages = (name for name in written if name.lower().endswith(".html"))
+        _print(report, next(pages, ""), verbose=verbose)
         if written:
             reports.echo(f"Written: {', '.join(map(printable, written))}")
         else:
@@ -132,15 +110,30 @@ def map_command(
         )
 
 
-def _print(report: "Report", *, verbose: bool) -> None:
+def _check_redacted(settings: dict[str, Any]) -> None:
+    """Raise UsageError where a map for sharing is to have what it leaves out."""
+    exact = "exact positions"
+    asked = {
+        "--base-url": ("links", settings["links"]),
+        "--overlay": (exact, settings["overlay"]),
+        "--fields": (exact, settings["survey"].fields),
+    }
+    for option, (what, value) in asked.items():
+        if value and settings["redact"] is not None:
+            raise click.UsageError(f"--redact leaves out {what}; give it or {option}.")
+
+
+def _print(report: "Report", page: str, *, verbose: bool) -> None:
     from granpipe.photo.gps import VERDICTS
 
     total = report.verdicts.total()
     unmapped = total - report.mapped
-    missing = (one for one in report.sightings if one.capture.position is None)
-    for one in islice(missing, unmapped if verbose else min(unmapped, MOST_LINES)):
-        detail = f" ({one.capture.detail})" if one.capture.detail else ""
-        reports.echo(printable(f"{one.photo.source}: {one.capture.verdict}{detail}"), err=True)
+    missing = (feature for feature in report.features if feature.capture.position is None)
+    for feature in islice(missing, unmapped if verbose else min(unmapped, MOST_LINES)):
+        detail = f" ({feature.capture.detail})" if feature.capture.detail else ""
+        reports.echo(
+            printable(f"{feature.photo.source}: {feature.capture.verdict}{detail}"), err=True
+        )
     reports.print_unlisted(report.unseen)
     if unmapped > MOST_LINES and not verbose:
         reports.echo(f"... and {unmapped - MOST_LINES:,} more not on the map", err=True)
@@ -155,7 +148,7 @@ def _print(report: "Report", *, verbose: bool) -> None:
         f"{counted(report.ignored.total(), 'other file')} ignored."
     )
     reports.print_ignored(report.ignored)
-    print_conflicts(report.conflicts, ", listed on the page")
+    print_conflicts(report.conflicts, page)
     if report.matched is not None:
         reports.echo(
             f"{report.matched:,} of them are in the dataset, {total - report.matched:,} are not; "

@@ -4,7 +4,7 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -26,12 +26,14 @@ BETWEEN_LINES = 60.0
 
 _Param = click.Parameter | None
 _Context = click.Context | None
+Decorator = Callable[[Any], Any]
 
 
 class Command(click.Command):
     """A command that can be ended while it waits for a server, and fails where a pipe is closed."""
 
     def invoke(self, ctx: click.Context) -> Any:
+        ctx.meta[reports.BEGUN] = time.monotonic()
         words = [str(value) for value in ctx.params.values()]
         if "spark" in words or any("://" in word for word in words):
             end_when_deaf()
@@ -41,57 +43,60 @@ class Command(click.Command):
             raise DatasetError(f"a pipe was closed: {error}; run again") from error
 
 
-class Checked(click.ParamType):  # type: ignore[type-arg,unused-ignore]
-    """What a check of `granpipe.checks` takes."""
+class _Checks:
+    """A kind of value that a check of `granpipe.checks` takes or refuses in words."""
 
-    def __init__(self, name: str, check: Callable[[Any], Any]) -> None:
-        self.name = name
-        self.check = check
+    check: Callable[[Any], Any]
 
     def convert(self, value: Any, param: _Param, ctx: _Context) -> Any:
-        return _converted(self, value, param, ctx)
+        try:
+            return self.check(value)
+        except ValueError as error:
+            return self.fail(f"{error}.", param, ctx)  # type: ignore[attr-defined]
 
 
-class Whole(click.IntRange):
+class Checked(_Checks, click.ParamType):  # type: ignore[type-arg,unused-ignore]
+    """What a check takes."""
+
+    name = "value"
+
+    def __init__(self, check: Callable[[Any], Any]) -> None:
+        self.check = check
+
+
+class Whole(_Checks, click.IntRange):
     """A whole number, whose bounds the help shows."""
 
     def __init__(self, check: checks.Whole) -> None:
         super().__init__(check.least, check.most)
         self.check = check
 
-    def convert(self, value: Any, param: _Param, ctx: _Context) -> Any:
-        return _converted(self, value, param, ctx)
 
-
-class Number(click.FloatRange):
+class Number(_Checks, click.FloatRange):
     """A number, whose bounds the help shows."""
 
     def __init__(self, check: checks.Number) -> None:
         super().__init__(check.least, check.most, min_open=check.is_open)
         self.check = check
 
-    def convert(self, value: Any, param: _Param, ctx: _Context) -> Any:
-        return _converted(self, value, param, ctx)
+
+class Choice(_Checks, click.Choice):  # type: ignore[type-arg,unused-ignore]
+    """One of some words, which the help shows."""
+
+    def __init__(self, check: checks.Choice) -> None:
+        super().__init__(check.words)
+        self.check = check
 
 
-def _converted(kind: Any, value: Any, param: _Param, ctx: _Context) -> Any:
-    try:
-        return kind.check(value)
-    except ValueError as error:
-        return kind.fail(f"{error}.", param, ctx)
-
-
-class File(click.ParamType):  # type: ignore[type-arg,unused-ignore]
+class File(Checked):
     """A file to write, by its suffix, in a folder or a bucket."""
 
-    name = "file"
-
     def __init__(self, *suffixes: str) -> None:
+        super().__init__(checks.place)
         self.suffixes = suffixes
-        self.check = checks.place
 
     def convert(self, value: Any, param: _Param, ctx: _Context) -> str:
-        text: str = _converted(self, value, param, ctx)
+        text: str = super().convert(value, param, ctx)
         if os.path.splitext(os.path.basename(text))[1].lower() not in self.suffixes:  # noqa: PTH119, PTH122
             self.fail(f"{text!r} does not end in {', '.join(self.suffixes)}.", param, ctx)
         return text
@@ -100,26 +105,17 @@ class File(click.ParamType):  # type: ignore[type-arg,unused-ignore]
         return [CompletionItem(incomplete, type="file")]
 
 
-class Place(Checked):
+class FolderOrUrl(Checked):
     """A folder, or s3://bucket/prefix."""
 
     def shell_complete(self, ctx: click.Context, param: Any, incomplete: str) -> list[Any]:
         return [CompletionItem(incomplete, type="dir")]
 
 
-PLACE = Place("folder", checks.place)
+PLACE = FolderOrUrl(checks.place)
 """A folder, or s3://bucket/prefix."""
 
-
-class Choice(click.Choice):  # type: ignore[type-arg,unused-ignore]
-    """One of some words, which the help shows."""
-
-    def __init__(self, check: checks.Choice) -> None:
-        super().__init__(check.words)
-        self.check = check
-
-    def convert(self, value: Any, param: _Param, ctx: _Context) -> Any:
-        return _converted(self, value, param, ctx)
+_KINDS: dict[type, Any] = {checks.Whole: Whole, checks.Number: Number, checks.Choice: Choice}
 
 
 class Renamed(click.Option):
@@ -163,66 +159,81 @@ class Sections(Command):
                 formatter.write_dl(rows)
 
 
-workers = click.option(
-    "-j",
-    "--workers",
-    type=Whole(checks.WORKERS),
-    metavar="N",
-    help="Number of processes.  [default: one for each core]",
+def option(
+    usage: str, check: Any, what: str, *, former: str = "", name: str = "", **more: Any
+) -> Decorator:
+    """Return an option with a value.
+
+    Parameters
+    ----------
+    usage : str
+        Its names, and what stands for its value in the help; for the words of a choice nothing.
+    check : callable or click.ParamType
+        What the value may be; a check of `granpipe.checks`.
+    what : str
+        Its line in the help.
+    former : str
+        A name that still works, and gives the argument its own.
+    name : str
+        Of the argument, where it is another.
+    **more
+        Of `click.option`; a default is shown.
+    """
+    words = usage.split()
+    metavar = None if words[-1].startswith("-") else words.pop()
+    kind = check if isinstance(check, click.ParamType) else _KINDS.get(type(check), Checked)(check)
+    words += [former, former.lstrip("-")] if former else [name] if name else []
+    settings = {"show_default": "default" in more, "cls": Renamed if former else None} | more
+    return click.option(*words, type=kind, metavar=metavar, help=what, **settings)
+
+
+def flag(names: str, what: str) -> Decorator:
+    """Return an option without a value."""
+    return click.option(*names.split(), is_flag=True, help=what)
+
+
+def together(*options: Decorator) -> Decorator:
+    """Return what gives a command several options, in their order."""
+
+    def decorate(command: Any) -> Any:
+        for decorator in reversed(options):
+            command = decorator(command)
+        return command
+
+    return decorate
+
+
+workers = option(
+    "-j --workers N", checks.WORKERS, "Number of processes.  [default: one for each core]"
 )
-as_json = click.option(
-    "--json", "as_json", is_flag=True, help="Print the report as one JSON object."
-)
-dry_run = click.option("--dry-run", is_flag=True, help="Print what would be done; write nothing.")
-verbose = click.option("-v", "--verbose", is_flag=True, help="List every reject.")
-engine = click.option(
+as_json = flag("--json as_json", "Print the report as one JSON object.")
+dry_run = flag("--dry-run", "Print what would be done; write nothing.")
+verbose = flag("-v --verbose", "List every reject.")
+engine = option(
     "--engine",
-    type=Choice(checks.ENGINE),
+    checks.ENGINE,
+    "Processes of this machine, or Apache Spark (extra: spark).",
     default="local",
-    show_default=True,
-    help="Processes of this machine, or Apache Spark (extra: spark).",
 )
-verify = click.option(
-    "--verify", is_flag=True, help="Re-read every file instead of trusting size and time."
-)
-strict = click.option("--strict", is_flag=True, help="Exit with 1 when anything is rejected.")
-quiet = click.option("-q", "--quiet", is_flag=True, help="Print errors only.")
-
-preview = click.option(
-    "--preview", type=File(".png"), metavar="FILE", help="Draw a contact sheet into this .png file."
-)
-
-_SHARDS = (
-    click.option(
-        "--shards",
-        type=PLACE,
-        metavar="DIR",
-        help="Also write the arrays to DIR as WebDataset tar files.",
-    ),
-    click.option(
-        "--shard-size",
-        type=Whole(checks.SHARD_SIZE),
+verify = flag("--verify", "Re-read every file instead of trusting size and time.")
+strict = flag("--strict", "Exit with 1 when anything is rejected.")
+quiet = flag("-q --quiet", "Print errors only.")
+preview = option("--preview FILE", File(".png"), "Draw a contact sheet into this .png file.")
+shards = together(
+    option("--shards DIR", PLACE, "Also write the arrays to DIR as WebDataset tar files."),
+    option(
+        "--shard-size N",
+        checks.SHARD_SIZE,
+        "Approximate number of samples in a shard.",
         default=1000,
-        show_default=True,
-        metavar="N",
-        help="Approximate number of samples in a shard.",
     ),
-    click.option(
-        "--shard-format",
-        type=Checked("format", checks.shard_format),
+    option(
+        "--shard-format FORMAT",
+        checks.shard_format,
+        "npy, png (lossless), or jpeg:95 with its quality.",
         default="npy",
-        show_default=True,
-        metavar="FORMAT",
-        help="npy, png (lossless), or jpeg:95 with its quality.",
     ),
 )
-
-
-def shards(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command the options of shards."""
-    for option in reversed(_SHARDS):
-        command = option(command)
-    return command
 
 
 def progress(
@@ -263,7 +274,7 @@ def _logged(results: Iterator[Any], total: int) -> Iterator[Any]:
 
 
 def say(line: str) -> None:
-    """Tell whom the run waits for, above the bar where there is one."""
+    """Print a line on what a run does or waits for, above the bar if it has one."""
     text = f"granpipe: {reports.printable(line)}"
     bars = getattr(sys.modules.get("tqdm"), "tqdm", None)
     if bars and bars._instances:
@@ -272,12 +283,33 @@ def say(line: str) -> None:
         reports.echo(text, err=True)
 
 
-def sheet_place(url: str) -> "tuple[Store, str]":
-    """Return where a contact sheet goes; DatasetError where something else is there."""
+def sheet_place(
+    preview: str | None, source: str = "", *, dry_run: bool
+) -> "tuple[Store, str] | None":
+    """Return where a contact sheet goes, which may be nowhere.
+
+    Raises
+    ------
+    click.UsageError
+        Nothing is drawn of a dry run, and nothing among the photographs of a source.
+    DatasetError
+        Something else is there, or it cannot be written.
+    """
     from granpipe.dataset.contact_sheet import MARK, MARK_PLACE
     from granpipe.stores.files import check_free
-    from granpipe.stores.urls import open_file
+    from granpipe.stores.urls import open_file, open_store
 
-    store, name = open_file(url)
+    if preview is None:
+        return None
+    if dry_run:
+        raise click.UsageError("--preview shows what --dry-run does not write.")
+    store, name = open_file(preview)
+    if source and store.is_within(open_store(source)):
+        raise click.UsageError("--preview may not write among the photographs.")
     check_free(store, name, MARK, MARK_PLACE)
     return store, name
+
+
+def listed(values: Sequence[str]) -> list[str] | None:
+    """Return what an option that may be repeated names; nothing for `none`, None without it."""
+    return [value for value in values if value != "none"] if values else None

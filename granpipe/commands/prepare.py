@@ -26,26 +26,16 @@ _IN_TABLE = {
 }
 """What to do about it where a table has the labels."""
 
+_TABLES = ("rejected", "conflicts", "shortcuts", "leaks")
+
 _SECTIONS = {
     "Everyday": (),
     "Split": ("split", "fix_leaks", "folds", "hold_out", "together", "seed"),
     "Positions": SURVEY,
     "Scale": (
-        "workers",
-        "engine",
-        "max_pixels",
-        "max_memory",
-        "force",
-        "verify",
-        "allow_deletions",
-        "allow_empty",
-        "merge_classes",
-        "reindex_labels",
-        "shards",
-        "shard_size",
-        "shard_format",
-        "dry_run",
-        "strict",
+        *("workers", "engine", "max_pixels", "max_memory", "force", "verify", "allow_deletions"),
+        *("allow_empty", "merge_classes", "reindex_labels", "shards", "shard_size", "shard_format"),
+        *("dry_run", "strict"),
     ),
 }
 
@@ -53,113 +43,80 @@ _SECTIONS = {
 @click.command("prepare", cls=options.Sections, sections=_SECTIONS)
 @click.argument("source", type=options.PLACE)
 @click.argument("output", type=options.PLACE)
-@click.option(
-    "--size",
-    type=options.Whole(checks.SIZE),
-    metavar="PIXELS",
-    help="Side of the arrays.  [default: as before, or 224]",
+@options.option("--size PIXELS", checks.SIZE, "Side of the arrays.  [default: as before, or 224]")
+@options.option(
+    "--fill COLOUR",
+    checks.colour,
+    "Padding colour: grey level 0 to 255, or #rrggbb.  [default: as before, or 0]",
 )
-@click.option(
-    "--fill",
-    type=options.Checked("colour", checks.colour),
-    help="Padding colour: grey level 0 to 255, or #rrggbb.  [default: as before, or 0]",
+@options.option(
+    "--max-pixels N", checks.PIXELS, "Reject larger photographs undecoded.  [default: 200 million]"
 )
-@click.option(
-    "--max-pixels",
-    type=options.Whole(checks.PIXELS),
-    metavar="N",
-    help="Reject larger photographs undecoded.  [default: 200 million]",
+@options.option(
+    "--max-memory MB", checks.MEGABYTES, "Reject what takes more memory to decode.  [default: 700]"
 )
-@click.option(
-    "--max-memory",
-    type=options.Whole(checks.MEGABYTES),
-    metavar="MB",
-    help="Reject what takes more memory to decode.  [default: 700]",
-)
-@click.option(
-    "--split",
-    type=options.Checked("shares", rules.shares),
-    metavar="SHARES",
-    help="Split into training, validation and test by percentage: 80/10/10, or 70/30 without "
+@options.option(
+    "--split SHARES",
+    rules.shares,
+    "Split into training, validation and test by percentage: 80/10/10, or 70/30 without "
     "validation; `given` keeps the splits of SOURCE/<split>/<class>/ or of --labels; none.  "
     "[default: as before]",
 )
-@click.option(
-    "--fix-leaks",
-    is_flag=True,
-    help="With --split given: move groups that are in several splits to the earliest.",
+@options.flag(
+    "--fix-leaks", "With --split given: move groups that are in several splits to the earliest."
 )
 @click.option(
     "--alike/--no-alike",
     default=None,
     help="Write alike.csv, the near-duplicates, without a split, too.",
 )
-@click.option(
-    "--drop",
-    type=options.Checked("flags", checks.flags),
-    metavar="FLAGS",
-    help="Reject photographs with these flags: blurred, dark, overexposed, blank, tiny, "
+@options.option(
+    "--drop FLAGS",
+    checks.flags,
+    "Reject photographs with these flags: blurred, dark, overexposed, blank, tiny, "
     "orientation, imprecise; alike for all but the sharpest of those that look alike; none.",
 )
-@click.option(
-    "--folds",
-    type=options.Whole(checks.FOLDS),
-    metavar="K",
-    help="Distribute what is not for testing over K folds; 0 for none.",
+@options.option(
+    "--folds K", checks.FOLDS, "Distribute what is not for testing over K folds; 0 for none."
 )
-@click.option(
-    "--hold-out",
-    type=options.Checked("rule", rules.hold_out),
-    multiple=True,
-    metavar="RULE",
-    help="Put groups into test by after:DATE, before:DATE, country:FR, camera:MODEL or "
+@options.option(
+    "--hold-out RULE",
+    rules.hold_out,
+    "Put groups into test by after:DATE, before:DATE, country:FR, camera:MODEL or "
     "folder:NAME/*; may be repeated; none.",
+    multiple=True,
 )
-@click.option(
-    "--labels",
-    type=options.PLACE,
-    metavar="TABLE",
-    help="Take classes from a table's columns source and label, or TABLE:photo,crop; none for "
-    "folders.",
+@options.option(
+    "--labels TABLE",
+    options.PLACE,
+    "Take classes from a table's columns source and label, or TABLE:photo,crop; none for folders.",
 )
-@click.option(
-    "--keep-together",
-    "--together",
-    "together",
-    cls=options.Renamed,
-    type=options.Checked("rules", rules.together),
-    metavar="RULES",
-    help="Which photographs are never separated: place:METRES, field, burst, likeness, folder.  "
+@options.option(
+    "--keep-together RULES",
+    rules.together,
+    "Which photographs are never separated: place:METRES, field, burst, likeness, folder.  "
     "[default: place:200,burst,likeness]",
+    former="--together",
 )
-@click.option(
-    "--seed",
-    type=options.Checked("integer", checks.SEED),
-    metavar="N",
-    help="Random seed of the split.  [default: 0]",
-)
+@options.option("--seed N", options.Checked(checks.SEED), "Random seed of the split.  [default: 0]")
 @survey
 @options.workers
 @options.engine
-@click.option("--force", is_flag=True, help="Decode everything again, also what is up to date.")
+@options.flag("--force", "Decode everything again, also what is up to date.")
 @options.verify
-@click.option(
-    "--allow-deletions", is_flag=True, help="Permit deleting more than half of over 20 arrays."
-)
-@click.option(
+@options.flag("--allow-deletions", "Permit deleting more than half of over 20 arrays.")
+@options.flag(
     "--merge-classes",
-    is_flag=True,
-    help="Folders that differ only in case, blanks or Unicode's form are one class.",
+    "Folders that differ only in case, blanks or Unicode's form are one class.",
 )
-@click.option(
+@options.flag(
     "--reindex-labels",
-    is_flag=True,
-    help="Number the classes again, in sorted order. By default they keep their label_index.",
+    "Number the classes again, in sorted order. By default they keep their label_index.",
 )
 @options.shards
 @options.dry_run
 @options.preview
-@click.option("--allow-empty", is_flag=True, help="Permit a split without photographs.")
+@options.flag("--allow-empty", "Permit a split without photographs.")
 @options.strict
 @options.as_json
 @options.verbose
@@ -191,33 +148,35 @@ def prepare_command(
     """
     from granpipe.jobs.prepare import prepare
 
-    if preview and settings["dry_run"]:
-        raise click.UsageError("--preview needs arrays, which --dry-run does not write.")
-    sheet = _sheet_place(preview, source) if preview else None
-    held = settings.pop("hold_out")
+    dry_run = settings["dry_run"]
+    sheet = options.sheet_place(preview, source, dry_run=dry_run)
     settings["survey"] = survey_of(settings)
-    settings["hold_out"] = [rule for rule in held if rule != "none"] if held else None
+    settings["hold_out"] = options.listed(settings["hold_out"])
     progress = partial(options.progress, quiet=quiet)
-    report = prepare(
-        source,
-        output,
-        progress=progress,
-        say=options.say,
-        **settings,
-    )
+    report = prepare(source, output, progress=progress, say=options.say, **settings)
+    if sheet:
+        _draw(output, *sheet)
     if as_json:
         reports.print_json(report, found=report.found)
     elif not quiet:
-        _print(report, output, settings["dry_run"], verbose=verbose)
+        _print(report, output, preview, verbose=verbose, dry_run=dry_run)
+    _print_changes(report, output, err=quiet or as_json)
+    _check(report, source, output, strict=strict)
+
+
+def _print_changes(report: "Report", output: str, *, err: bool) -> None:
+    """Print what a user must know of, also where the report itself is not printed."""
     if report.sides and (line := report.sides.shortage()):
         options.say(line)
     if report.reindexed:
-        reports.echo(reports.reindexed(report.reindexed), err=quiet or as_json)
+        reports.echo(reports.reindexed(report.reindexed), err=err)
     if report.stale:
         line = f"The augmented set is stale now: run granpipe augment {printable(output)}"
-        reports.echo(line, err=quiet or as_json)
-    if sheet:
-        _draw(output, *sheet)
+        reports.echo(line, err=err)
+
+
+def _check(report: "Report", source: str, output: str, *, strict: bool) -> None:
+    """Raise DatasetError where a run has not done what was asked for."""
     if report.unseen:
         what = "folders or photographs" if len(report.unseen) > 1 else "folder or photograph"
         raise DatasetError(
@@ -235,7 +194,7 @@ def prepare_command(
 def _remedy(report: "Report", source: str, output: str) -> str:
     from granpipe.stores.urls import join
 
-    if report.labels_from or any(one.reason != "no_label" for one in report.rejected):
+    if report.labels_from or any(rejection.reason != "no_label" for rejection in report.rejected):
         return f"see {join(output, 'rejected.csv')}"
     if report.sides and not report.sides.plan.shares:
         folders = join(source, "train/corn")
@@ -247,14 +206,6 @@ def _remedy(report: "Report", source: str, output: str) -> str:
     )
 
 
-def _sheet_place(preview: str, source: str) -> Any:
-    from granpipe.stores.urls import open_file, open_store
-
-    if open_file(preview)[0].is_within(open_store(source)):
-        raise click.UsageError("--preview may not write among the photographs.")
-    return options.sheet_place(preview)
-
-
 def _draw(output: str, store: Any, name: str) -> None:
     from granpipe.dataset.contact_sheet import draw_dataset
     from granpipe.stores.urls import open_store
@@ -262,15 +213,13 @@ def _draw(output: str, store: Any, name: str) -> None:
     store.write(name, draw_dataset(open_store(output)))
 
 
-def _print(report: "Report", output: str, dry_run: bool, *, verbose: bool) -> None:
-    from granpipe.dataset.tables import REASONS
+def _print(
+    report: "Report", output: str, preview: str | None, *, verbose: bool, dry_run: bool
+) -> None:
     from granpipe.stores.urls import join
 
-    where = "" if dry_run else f", all in {join(output, 'rejected.csv')}"
-    advice = REASONS | (_IN_TABLE if report.labels_from else {})
-    reports.print_rejections(report.rejected, advice, where, report.unseen, verbose=verbose)
-    known = {f"{one.source}: {one.detail}" for one in report.rejected}
-    reports.print_unlisted(line for line in report.unseen if line not in known)
+    written = {name: "" if dry_run else join(output, f"{name}.csv") for name in _TABLES}
+    _print_rejected(report, written["rejected"], verbose=verbose)
     rejected = {label or "(no class)": count for label, count in report.rejected_by.items()}
     reports.print_classes(report.prepared, Counter(rejected))
     reports.echo(
@@ -281,17 +230,35 @@ def _print(report: "Report", output: str, dry_run: bool, *, verbose: bool) -> No
     )
     reports.print_ignored(report.ignored)
     reports.print_flags(report.flags)
-    conflicts = f"; see {printable(join(output, 'conflicts.csv'))}"
-    print_conflicts(report.conflicts, "" if dry_run else conflicts)
+    print_conflicts(report.conflicts, written["conflicts"])
     if report.sides:
         reports.print_sides(report.sides, join(output, "alike.csv"))
-        reports.print_shortcuts(report.sides, "" if dry_run else join(output, "shortcuts.csv"))
-        reports.print_leaks(report.sides, "" if dry_run else join(output, "leaks.csv"))
+        reports.print_shortcuts(report.sides, written["shortcuts"])
+        reports.print_leaks(report.sides, written["leaks"])
     reports.print_missing(report.prepared)
-    if report.shards:
-        reports.echo(printable(str(report.shards)))
-    elif report.prepared and not dry_run:
-        reports.echo(f"Written: {printable(join(output, 'labels.csv'))}")
-        reports.echo(f"Next: granpipe augment {printable(output)}")
     if dry_run:
         reports.print_dry_run(report.unwanted, verbose=verbose)
+    else:
+        _print_written(report, output, preview)
+
+
+def _print_rejected(report: "Report", table: str, *, verbose: bool) -> None:
+    from granpipe.dataset.tables import REASONS
+
+    where = f", all in {table}" if table else ""
+    advice = REASONS | (_IN_TABLE if report.labels_from else {})
+    reports.print_rejections(report.rejected, advice, where, report.unseen, verbose=verbose)
+    printed = {f"{rejection.source}: {rejection.detail}" for rejection in report.rejected}
+    reports.print_unlisted(line for line in report.unseen if line not in printed)
+
+
+def _print_written(report: "Report", output: str, preview: str | None) -> None:
+    from granpipe.stores.urls import join
+
+    if report.shards:
+        reports.echo(printable(str(report.shards)))
+    files = [join(output, "labels.csv")] if report.prepared and not report.shards else []
+    if files := [*files, *([preview] if preview else [])]:
+        reports.echo(f"Written: {', '.join(map(printable, files))}")
+    if report.prepared and not report.shards:
+        reports.echo(f"Next: granpipe augment {printable(output)}")

@@ -5,9 +5,11 @@ import json
 import os
 import sys
 import textwrap
+import time
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass
+from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -23,12 +25,15 @@ SIDES = ("train", "validation", "test")
 _MOST_ENDINGS = 6
 _COLUMNS = 80
 # What a report keeps for the ledger, or of each photograph.
-_TOO_LONG = {"note", "past", "plan", "key", "sightings"}
+_TOO_LONG = {"note", "past", "plan", "key", "features"}
 _ALLOW = "allow reading it, or check its disk, then run again"
 _MISSING_IN_PANDAS = frozenset(
     "#NA -1.#IND -1.#QNAN -NaN -nan 1.#IND 1.#QNAN <NA> NA NULL NaN None nan null".split(" ")  # noqa: SIM905
 )
 """What `pandas.read_csv` takes for a missing value by default."""
+
+BEGUN = "granpipe.begun"
+"""Where a command's context keeps when it began."""
 
 MOST_LINES = 20
 """Photographs that are named one by one; the others are counted."""
@@ -80,29 +85,35 @@ def print_json(report: Any, **more: Any) -> None:
     ----------
     report : dataclass
     **more
-        What the object has beside its fields.
+        What the object has beside its fields, and what is known of the command.
     """
-    echo(json.dumps({**_plain(report), **more}, ensure_ascii=False))
+    context = click.get_current_context()
+    about = {
+        "command": context.info_name,
+        "dry_run": context.params["dry_run"],
+        "seconds": round(time.monotonic() - context.meta[BEGUN], 1),
+    }
+    echo(json.dumps({**about, **_plain(report), **more}, ensure_ascii=False))
 
 
 def _plain(value: Any) -> Any:
     if is_dataclass(value):
-        pairs = ((one.name, getattr(value, one.name)) for one in fields(value))
+        pairs = ((field.name, getattr(value, field.name)) for field in fields(value))
         return {
-            name: Counter(one.reason for one in inner) if name == "rejected" else _plain(inner)
+            name: Counter(map(attrgetter("reason"), inner)) if name == "rejected" else _plain(inner)
             for name, inner in pairs
             if name not in _TOO_LONG
         }
     if isinstance(value, Mapping):
         plain: dict[Any, Any] = {}
-        for key, one in value.items():
+        for key, content in value.items():
             *outer, last = key if isinstance(key, tuple) else (key,)
             inner = plain
             for name in outer:
                 inner = inner.setdefault(name, {})
-            inner[last] = _plain(one)
+            inner[last] = _plain(content)
         return plain
-    return [_plain(one) for one in value] if isinstance(value, list | tuple) else value
+    return [_plain(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def silence(stream: TextIO | None) -> None:
@@ -211,26 +222,32 @@ def print_sides(sides: "Sides", alike: str) -> None:
     if sides.folds:
         parts = ", ".join(f"{fold}: {sides.folds[fold]:,}" for fold in sorted(sides.folds, key=int))
         echo(f"Folds, by photographs outside test: {parts}.")
+    for note in _notes(sides, alike):
+        _say(note)
+
+
+def _notes(sides: "Sides", alike: str) -> Iterator[str]:
+    """Yield what to look at in a split."""
     if sides.not_held:
-        _say(
+        yield (
             f"Trained on before, and so not held out: {counted(sides.not_held, 'photograph')}; "
             "--split none, and then --split again, holds all out."
         )
     if sides.conflicts:
-        _say(
+        yield (
             "Alike under two classes, of which one may be wrong: "
             f"{counted(sides.conflicts, 'pair')}; see {printable(alike)}."
         )
     if sides.unknown:
         each = "; it forms its own group" if sides.unknown == 1 else "; each forms a group"
         what = f"{counted(sides.unknown, 'photograph')} without position, time or near-duplicate"
-        _say(f"{what}{each}.")
+        yield f"{what}{each}."
     if sides.scarce:
         labels = ", ".join(map(printable, sides.scarce[:MOST_LINES]))
-        _say(f"Too few groups to be in every split: {labels}. Add other fields.")
+        yield f"Too few groups to be in every split: {labels}. Add other fields."
     photographs = sides.counts.total()
-    if plan.shares and 3 * sides.largest > photographs and sides.groups > 1:
-        _say(
+    if sides.plan.shares and 3 * sides.largest > photographs and sides.groups > 1:
+        yield (
             f"One group holds {sides.largest} of {photographs} photographs: put fields into "
             "folders, <class>/<field>/, for --keep-together folder,burst,likeness, or use fewer "
             "metres."

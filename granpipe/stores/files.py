@@ -12,7 +12,7 @@ from granpipe.stores.urls import join
 
 
 def check_free(store: Store, name: str, signature: bytes, start: int = 0) -> None:
-    """Raise DatasetError unless a file of this name may be written.
+    """Raise DatasetError unless a file of this name may be written; no work is done in vain then.
 
     Parameters
     ----------
@@ -23,6 +23,7 @@ def check_free(store: Store, name: str, signature: bytes, start: int = 0) -> Non
     start : int
         Where it holds that; by default at its beginning.
     """
+    _check_writable(store, name)
     place = join(store.url, name)
     try:
         head = store.head(name, start + len(signature))
@@ -36,11 +37,8 @@ def check_free(store: Store, name: str, signature: bytes, start: int = 0) -> Non
         raise DatasetError(f"{place}: is not a file that granpipe wrote; delete it or name another")
 
 
-def check_writable(store: Store, name: str) -> None:
-    """Raise DatasetError where this user may not write a file, so that no work is done for it.
-
-    A bucket is not asked: it answers to a write alone.
-    """
+def _check_writable(store: Store, name: str) -> None:
+    """Raise DatasetError where this user may not write. A bucket answers to a write alone."""
     if not isinstance(store, Folder):
         return
     folder = Path(os.fsdecode(store.locate(name))).resolve().parent
@@ -58,19 +56,9 @@ def cannot_write(place: str, why: str) -> str:
 
 
 def read_into(store: Store, path: str, parts: Sequence[bytearray | memoryview]) -> int:
-    """Read a file's first bytes into memory that is there already.
+    """Fill memory with a file's first bytes, part by part, and return how many were read.
 
-    Parameters
-    ----------
-    store, path : Store, str
-    parts : sequence
-        Filled one after another.
-
-    Returns
-    -------
-    int
-        How many bytes were read: as many as the parts hold, or fewer where the file, or one call
-        of the system, has no more.
+    They are fewer than the parts hold where the file, or one call of the system, has no more.
     """
     if isinstance(store, Folder) and hasattr(os, "readv"):  # which Windows has not
         number = os.open(store.locate(path), os.O_RDONLY | os.O_NONBLOCK)

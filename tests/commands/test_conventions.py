@@ -159,7 +159,10 @@ def test_a_report_is_one_json_object_on_demand(granpipe, src, out):
     assert report["prepared"] == {"corn": 3}
     assert report["rejected"] == {"unreadable": 1}
     assert sum(report["sides"]["counts"]["corn"].values()) == 3
+    assert (report["command"], report["dry_run"]) == ("prepare", False)
+    assert 0 < report["seconds"] < 60
     copies = json.loads(granpipe("augment", out, "--json", "--copies", 2).stdout)
+    assert copies["command"] == "augment"
     assert copies["written"] == {"corn": 2 * report["sides"]["counts"]["corn"]["train"]}
     assert copies["rejected"] == {}
 
@@ -203,7 +206,8 @@ def test_a_dry_run_of_map_writes_nothing_and_its_report_is_one_json_object(
     words = ("map", src, "-o", "a.csv", "-o", "b.html")
     dry = granpipe(*words, "--dry-run").stdout
     assert dry.endswith("3 not; 0 other files ignored.\nNothing was written: this was a dry run.\n")
-    assert json.loads(granpipe(*words, "--dry-run", "--json").stdout)["written"] == []
+    planned = json.loads(granpipe(*words, "--dry-run", "--json").stdout)
+    assert (planned["command"], planned["dry_run"], planned["written"]) == ("map", True, [])
     assert sorted(path.name for path in tmp_path.iterdir()) == ["src"]
     report = json.loads(granpipe(*words, "--json").stdout)
     assert report["written"] == ["a.csv", "b.html"]
