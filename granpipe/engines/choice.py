@@ -11,21 +11,14 @@ ENGINES = ENGINE.words
 
 
 def choose(name: str, workers: int | None, say: Callable[[str], None]) -> Engine:
-    """Return the engine of a name.
+    """Return the engine of a name, which says lines on what goes on.
 
-    Parameters
-    ----------
-    name : str
-        One of `ENGINES`.
-    workers : int, optional
-        Number of processes, of this machine or of each task of Spark's; by default, one a core.
-    say : callable
-        Called with a line on what goes on.
+    Workers are processes of this machine, or of each task of Spark's; by default, one a core.
 
     Raises
     ------
     DatasetError
-        The extra that the engine needs is missing, there is no such engine, or no such number.
+        The extra that the engine needs is missing, or an argument is not what it may be.
     """
     workers = None if workers is None else checked("workers", workers, WORKERS)
     if checked("engine", name, ENGINE) == "local":

@@ -75,14 +75,7 @@ class Heartbeat:
 
 @contextmanager
 def watched(heartbeat: Heartbeat | None, stop: Callable[[], object]) -> Iterator[None]:
-    """Look whether a driver is alive while a block lasts, if it gives signs of life at all.
-
-    Parameters
-    ----------
-    heartbeat : Heartbeat or None
-    stop : callable
-        Called, from another thread, when the driver is found to be dead.
-    """
+    """Call `stop`, from another thread, when a driver dies that gives signs of life at all."""
     if heartbeat is None:
         yield
         return

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeAlias, TypeVar
 
 from granpipe.engines.worker import CHECK_EVERY, Answer, overlaps, serve_as_fork
 from granpipe.errors import DatasetError
@@ -36,7 +36,6 @@ _CHUNKS_LEFT = 4  # for each worker, at least, of what is left
 _MOST_STARTS = 3
 # Idle BLAS threads cost a worker's time.
 _ENVIRONMENT = {"OPENBLAS_NUM_THREADS": "1"}
-_NO_ANSWER = (EOFError, OSError, pickle.UnpicklingError)
 _COMMAND = [
     *(sys.executable, "-P", "-c"),
     "import sys; sys.path[:] = sys.argv[1:];"
@@ -51,6 +50,9 @@ class WorkerCrashed:
     cause: str
 
 
+_Results: TypeAlias = list[Result | WorkerCrashed]
+
+
 def run(
     function: Callable[[Item], Result],
     items: Sequence[Item],
@@ -58,11 +60,6 @@ def run(
     time_limit: float = TIME_LIMIT,
 ) -> Generator[Result | WorkerCrashed, None, None]:
     """Yield `function(item)` for every item, as `granpipe.engines.protocol.Engine` has it.
-
-    Parameters
-    ----------
-    time_limit : float
-        Seconds that one item may take.
 
     Raises
     ------
@@ -105,7 +102,7 @@ class Pool(Generic[Item, Result]):
 
     def run(self, items: Sequence[Item]) -> Iterator[Result | WorkerCrashed]:
         """Yield the result of every item, in order; take all before the next call."""
-        pending: deque[Future[list[Result | WorkerCrashed]]] = deque()
+        pending: deque[Future[_Results[Result]]] = deque()
         for chunk in self._chunks(items):
             pending.append(self.threads.submit(self._run_chunk, chunk))
             if len(pending) > 3 * len(self.workers):
@@ -134,19 +131,17 @@ class Pool(Generic[Item, Result]):
         for worker in self.workers:
             worker.end()
 
-    def _results(
-        self, future: Future[list[Result | WorkerCrashed]]
-    ) -> list[Result | WorkerCrashed]:
+    def _results(self, future: Future[_Results[Result]]) -> _Results[Result]:
         while not wait([future], timeout=CHECK_EVERY).done:
             for worker in self.workers:
                 worker.check_time()
         return future.result()
 
-    def _run_chunk(self, chunk: Sequence[Item]) -> list[Result | WorkerCrashed]:
+    def _run_chunk(self, chunk: Sequence[Item]) -> _Results[Result]:
         worker = self.idle.get()
         try:
             worker = self._live(worker)
-            results: list[Result | WorkerCrashed] = worker.run(chunk, self.time_limit)
+            results: _Results[Result] = worker.run(chunk, self.time_limit)
             while len(results) < len(chunk) and not self.closed:
                 worker = self._live(worker)
                 alone = worker.run([chunk[len(results)]], self.time_limit)

@@ -77,12 +77,12 @@ class _Wave:
         failures = 0
         while True:
             self.jobs.wait(self.job)
-            known = len(self.outcomes)
+            before = len(self.outcomes)
             cause = self._take()
             left = [number for number in range(len(self.chunks)) if number not in self.outcomes]
             if not left:
                 return [self.outcomes[number] for number in range(len(self.chunks))]
-            failures = 0 if len(self.outcomes) > known else failures + 1
+            failures = 0 if len(self.outcomes) > before else failures + 1
             if cause and failures > _MOST_OWN:
                 raise DatasetError(f"Spark: {cause}")
             if failures > (_MOST_OWN if self.job.is_own_error else _MOST_FAILURES):

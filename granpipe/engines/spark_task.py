@@ -76,23 +76,10 @@ def trouble(data: bytes) -> str:
 
 
 def work(data: bytes, number: int, cores: int, attempt: int) -> bytes:
-    """Work on one chunk of an order; return what came of it, pickled.
+    """Work on the chunk of this number, of a pickled order, by a task of so many cores.
 
-    Parameters
-    ----------
-    data : bytes
-        The order, pickled.
-    number : int
-        Which of its chunks is meant.
-    cores : int
-        Of this task.
-    attempt : int
-        How often Spark has tried this task before.
-
-    Returns
-    -------
-    bytes
-        A list of results, `Died` or `Failed`.
+    What comes of it is pickled: a list of results, `Failed`, or `Died` if Spark has tried the task
+    more often before than it may.
     """
     be_patient()
     order: Order = pickle.loads(data)  # noqa: S301 - of Spark's own closure

@@ -168,10 +168,10 @@ class Bucket:
                 return _version(done)
         # A request that was sent twice, as its first answer was lost, finds its own work.
         try:
-            there, version = self.read(path)
+            present, version = self.read(path)
         except FileNotFoundError:
             return None
-        return version if there == data else None
+        return version if present == data else None
 
     @contextmanager
     def writer(self, path: str) -> Iterator[IO[bytes]]:
@@ -244,7 +244,7 @@ class Bucket:
         return False
 
     def is_within(self, other: Store) -> bool:
-        """Tell whether the prefix is the other's, or below it."""
+        """Return whether the prefix is the other's, or below it."""
         return (
             isinstance(other, Bucket)
             and self.bucket == other.bucket

@@ -213,12 +213,12 @@ class Folder:
         return disk.ignores_case(self.root)
 
     def is_within(self, other: Store) -> bool:
-        """Tell whether the folder is the other or below it, wherever links lead."""
+        """Return whether the folder is the other or below it, wherever links lead."""
         if not isinstance(other, Folder):
             return False
         # Path.resolve raises on a loop of links before Python 3.13; realpath never does.
-        one, two = (Path(os.path.realpath(folder.root)) for folder in (self, other))
-        return one.is_relative_to(two)
+        inner, outer = (Path(os.path.realpath(folder.root)) for folder in (self, other))
+        return inner.is_relative_to(outer)
 
     def free(self) -> int | None:
         """Return the bytes that are free on the disk."""

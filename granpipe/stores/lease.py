@@ -40,7 +40,7 @@ class Lease:
     folder : str
         Where in it the lock is.
     say : callable
-        Told, in a line, for whom this run waits.
+        Called with a line on the run that this one waits for.
     is_brief : bool
         Others learn that it will be given back soon.
     """
@@ -137,9 +137,9 @@ class Lease:
         return ""
 
     def _was_ours(self, data: bytes) -> bool:
-        """Tell whether an earlier run of this process could not give its lease back."""
-        known = owner_of(data)
-        is_ours = bool(known and (known.place, known.pid) == (self.owner.place, self.owner.pid))
+        """Return whether an earlier run of this process could not give its lease back."""
+        owner = owner_of(data)
+        is_ours = bool(owner and (owner.place, owner.pid) == (self.owner.place, self.owner.pid))
         return is_ours and json.loads(data).get("lease") not in _HELD
 
     def _age(self) -> float:

@@ -35,11 +35,11 @@ class Owner:
         return f"process {self.pid} on {self.host} (since {self.since})"
 
     def is_gone(self) -> bool:
-        """Tell whether it is certain that the process has ended."""
+        """Return whether it is certain that the process has ended."""
         return self.place == _place() and self.started != _started(self.pid)
 
     def is_here(self) -> bool:
-        """Tell whether it is certain that the process is alive."""
+        """Return whether it is certain that the process is alive."""
         return self.place == _place() and bool(self.started) and not self.is_gone()
 
     def to_json(self, **extra: object) -> bytes:

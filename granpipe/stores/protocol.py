@@ -130,10 +130,10 @@ class Store(Protocol):
         """Return whether it is known that there is no such folder."""
 
     def ignores_case(self) -> bool:
-        """Tell whether names that differ in letter case alone are one file here."""
+        """Return whether names that differ in letter case alone are one file here."""
 
     def is_within(self, other: "Store") -> bool:
-        """Tell whether this is the other store, or a part of it."""
+        """Return whether this is the other store, or a part of it."""
 
     def free(self) -> int | None:
         """Return how many bytes can still be written here; None where nobody knows."""

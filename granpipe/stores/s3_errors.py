@@ -34,12 +34,7 @@ class BadKeyError(Exception):
 def answering(url: str, path: str) -> Iterator[None]:
     """Turn what obstore raises into OSErrors of one object, and DatasetErrors of them all.
 
-    Parameters
-    ----------
-    url : str
-        The bucket and its prefix.
-    path : str
-        The object or folder asked for, below it; empty for all of it.
+    The path is that of the object or folder below the bucket's prefix; empty for all of it.
     """
     from obstore.exceptions import BaseError, NotFoundError  # noqa: PLC0415 - the extra s3
 

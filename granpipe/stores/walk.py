@@ -8,16 +8,9 @@ from granpipe.stores.protocol import IS_FILE, Entry
 
 
 def walk(locate: Callable[[str], bytes], folder: str, *, deep: bool) -> Iterator[Entry]:
-    """Yield the files below a folder. Links to folders are followed last, each folder once.
+    """Yield the files below a folder, as `Store.list` does, for which paths are located.
 
-    Parameters
-    ----------
-    locate : callable
-        Returns a path as the system wants it.
-    folder : str
-        Relative to the store; a missing one is empty.
-    deep : bool
-        List the folders in it, too.
+    Links to folders are followed last, each folder once.
     """
     folders, links = [folder], list[str]()
     entered: set[tuple[int, int]] = set()
@@ -50,9 +43,9 @@ def _enter(place: bytes, entered: set[tuple[int, int]]) -> bool:
     identity = (status.st_dev, status.st_ino)
     if not status.st_ino:
         return True  # a file system without such numbers
-    known = identity in entered
+    is_new = identity not in entered
     entered.add(identity)
-    return not known
+    return is_new
 
 
 def _join(folder: str, name: str) -> str:
