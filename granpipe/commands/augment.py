@@ -7,6 +7,8 @@ import click
 
 from granpipe import checks
 from granpipe.commands import options, reports
+from granpipe.commands.json_report import print_json
+from granpipe.commands.kinds import PLACE, Checked
 from granpipe.commands.reports import counted, printable
 
 if TYPE_CHECKING:
@@ -21,7 +23,7 @@ _light = partial(options.option, check=checks.STRENGTH, default=0.0)
 
 
 @click.command("augment", cls=options.Command)
-@click.argument("dataset", type=options.PLACE, default="out")
+@click.argument("dataset", type=PLACE, default="out")
 @options.option(
     "--copies N",
     checks.copies,
@@ -29,8 +31,8 @@ _light = partial(options.option, check=checks.STRENGTH, default=0.0)
     "`balance:N` to N.",
     default=5,
 )
-@options.option("-o --output DIR", options.PLACE, "Folder to write.  [default: DATASET/augmented]")
-@options.option("--seed N", options.Checked(checks.SEED), "Random seed of the copies.", default=0)
+@options.option("-o --output DIR", PLACE, "Folder to write.  [default: DATASET/augmented]")
+@options.option("--seed N", Checked(checks.SEED), "Random seed of the copies.", default=0)
 @options.option(
     "--split-only",
     checks.SIDE,
@@ -96,7 +98,7 @@ def augment_command(
     if sheet:
         _draw(dataset, report.folder, *sheet)
     if as_json:
-        reports.print_json(report)
+        print_json(report)
     elif not quiet:
         _print(report, preview, verbose=verbose, dry_run=settings["dry_run"])
     reports.finish(report.rejected, strict=strict)

@@ -8,6 +8,8 @@ import click
 
 from granpipe import checks
 from granpipe.commands import options, reports
+from granpipe.commands.json_report import print_json
+from granpipe.commands.kinds import PLACE, File
 from granpipe.commands.reports import MOST_LINES, counted, printable
 from granpipe.commands.survey import print_conflicts, survey, survey_of
 from granpipe.errors import DatasetError
@@ -21,10 +23,10 @@ if TYPE_CHECKING:
 
 
 @click.command("map", cls=options.Command)
-@click.argument("source", type=options.PLACE)
+@click.argument("source", type=PLACE)
 @options.option(
     "-o --output FILE",
-    options.File(".html", ".geojson", ".kml", ".csv"),
+    File(".html", ".geojson", ".kml", ".csv"),
     ".html, .geojson, .kml or .csv; may be repeated.  [default: map.html]",
     name="outputs",
     multiple=True,
@@ -54,13 +56,13 @@ if TYPE_CHECKING:
 )
 @options.option(
     "--overlay FILE",
-    options.PLACE,
+    PLACE,
     "GeoJSON or KML to draw over the page's map, such as parcels; may be repeated.",
     multiple=True,
 )
 @options.option(
     "--dataset DIR",
-    options.PLACE,
+    PLACE,
     "What prepare --split wrote: group and split become columns of .csv and .geojson.",
 )
 @survey
@@ -96,7 +98,7 @@ def map_command(
     report = map_photos(source, outputs, progress=progress, say=say, **settings)
     written = [] if settings["dry_run"] else list(outputs)
     if as_json:
-        reports.print_json(report, found=report.verdicts.total(), written=written)
+        print_json(report, found=report.verdicts.total(), written=written)
     elif not quiet:
         pages = (name for name in written if name.lower().endswith(".html"))
         _print(report, next(pages, ""), verbose=verbose)

@@ -1,6 +1,5 @@
 """Options and kinds of arguments that commands share."""
 
-import os
 import sys
 import threading
 import time
@@ -8,11 +7,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
-from click.shell_completion import CompletionItem
 
 from granpipe import checks
 from granpipe.commands import reports
 from granpipe.commands.ending import end_when_deaf
+from granpipe.commands.json_report import BEGUN
+from granpipe.commands.kinds import PLACE, File, Renamed, kind_of
 from granpipe.errors import DatasetError
 
 if TYPE_CHECKING:
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 BETWEEN_LINES = 60.0
 """Seconds between two lines of a log on how far a run on Spark is."""
 
-_Param = click.Parameter | None
-_Context = click.Context | None
 Decorator = Callable[[Any], Any]
 
 
@@ -33,7 +31,7 @@ class Command(click.Command):
     """A command that can be ended while it waits for a server, and fails where a pipe is closed."""
 
     def invoke(self, ctx: click.Context) -> Any:
-        ctx.meta[reports.BEGUN] = time.monotonic()
+        ctx.meta[BEGUN] = time.monotonic()
         words = [str(value) for value in ctx.params.values()]
         if "spark" in words or any("://" in word for word in words):
             end_when_deaf()
@@ -41,96 +39,6 @@ class Command(click.Command):
             return super().invoke(ctx)
         except BrokenPipeError as error:
             raise DatasetError(f"a pipe was closed: {error}; run again") from error
-
-
-class _Checks:
-    """A kind of value that a check of `granpipe.checks` takes or refuses in words."""
-
-    check: Callable[[Any], Any]
-
-    def convert(self, value: Any, param: _Param, ctx: _Context) -> Any:
-        try:
-            return self.check(value)
-        except ValueError as error:
-            return self.fail(f"{error}.", param, ctx)  # type: ignore[attr-defined]
-
-
-class Checked(_Checks, click.ParamType):  # type: ignore[type-arg,unused-ignore]
-    """What a check takes."""
-
-    name = "value"
-
-    def __init__(self, check: Callable[[Any], Any]) -> None:
-        self.check = check
-
-
-class Whole(_Checks, click.IntRange):
-    """A whole number, whose bounds the help shows."""
-
-    def __init__(self, check: checks.Whole) -> None:
-        super().__init__(check.least, check.most)
-        self.check = check
-
-
-class Number(_Checks, click.FloatRange):
-    """A number, whose bounds the help shows."""
-
-    def __init__(self, check: checks.Number) -> None:
-        super().__init__(check.least, check.most, min_open=check.is_open)
-        self.check = check
-
-
-class Choice(_Checks, click.Choice):  # type: ignore[type-arg,unused-ignore]
-    """One of some words, which the help shows."""
-
-    def __init__(self, check: checks.Choice) -> None:
-        super().__init__(check.words)
-        self.check = check
-
-
-class File(Checked):
-    """A file to write, by its suffix, in a folder or a bucket."""
-
-    def __init__(self, *suffixes: str) -> None:
-        super().__init__(checks.place)
-        self.suffixes = suffixes
-
-    def convert(self, value: Any, param: _Param, ctx: _Context) -> str:
-        text: str = super().convert(value, param, ctx)
-        if os.path.splitext(os.path.basename(text))[1].lower() not in self.suffixes:  # noqa: PTH119, PTH122
-            self.fail(f"{text!r} does not end in {', '.join(self.suffixes)}.", param, ctx)
-        return text
-
-    def shell_complete(self, ctx: click.Context, param: Any, incomplete: str) -> list[Any]:
-        return [CompletionItem(incomplete, type="file")]
-
-
-class FolderOrUrl(Checked):
-    """A folder, or s3://bucket/prefix."""
-
-    def shell_complete(self, ctx: click.Context, param: Any, incomplete: str) -> list[Any]:
-        return [CompletionItem(incomplete, type="dir")]
-
-
-PLACE = FolderOrUrl(checks.place)
-"""A folder, or s3://bucket/prefix."""
-
-_KINDS: dict[type, Any] = {checks.Whole: Whole, checks.Number: Number, checks.Choice: Choice}
-
-
-class Renamed(click.Option):
-    """An option whose former names, which follow the first, still work and are not shown."""
-
-    def get_error_hint(self, ctx: _Context) -> str:
-        return f"'{self.opts[0]}'"
-
-    def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
-        names = self.opts
-        self.opts = names[:1]
-        try:
-            return super().get_help_record(ctx)
-        finally:
-            self.opts = names
 
 
 class Sections(Command):
@@ -181,10 +89,9 @@ def option(
     """
     words = usage.split()
     metavar = None if words[-1].startswith("-") else words.pop()
-    kind = check if isinstance(check, click.ParamType) else _KINDS.get(type(check), Checked)(check)
     words += [former, former.lstrip("-")] if former else [name] if name else []
     settings = {"show_default": "default" in more, "cls": Renamed if former else None} | more
-    return click.option(*words, type=kind, metavar=metavar, help=what, **settings)
+    return click.option(*words, type=kind_of(check), metavar=metavar, help=what, **settings)
 
 
 def flag(names: str, what: str) -> Decorator:

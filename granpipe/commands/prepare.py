@@ -8,6 +8,8 @@ import click
 
 from granpipe import checks
 from granpipe.commands import options, reports, rules
+from granpipe.commands.json_report import print_json
+from granpipe.commands.kinds import PLACE, Checked
 from granpipe.commands.reports import counted, printable
 from granpipe.commands.survey import NAMES as SURVEY
 from granpipe.commands.survey import print_conflicts, survey, survey_of
@@ -41,8 +43,8 @@ _SECTIONS = {
 
 
 @click.command("prepare", cls=options.Sections, sections=_SECTIONS)
-@click.argument("source", type=options.PLACE)
-@click.argument("output", type=options.PLACE)
+@click.argument("source", type=PLACE)
+@click.argument("output", type=PLACE)
 @options.option("--size PIXELS", checks.SIZE, "Side of the arrays.  [default: as before, or 224]")
 @options.option(
     "--fill COLOUR",
@@ -88,7 +90,7 @@ _SECTIONS = {
 )
 @options.option(
     "--labels TABLE",
-    options.PLACE,
+    PLACE,
     "Take classes from a table's columns source and label, or TABLE:photo,crop; none for folders.",
 )
 @options.option(
@@ -98,7 +100,7 @@ _SECTIONS = {
     "[default: place:200,burst,likeness]",
     former="--together",
 )
-@options.option("--seed N", options.Checked(checks.SEED), "Random seed of the split.  [default: 0]")
+@options.option("--seed N", Checked(checks.SEED), "Random seed of the split.  [default: 0]")
 @survey
 @options.workers
 @options.engine
@@ -157,7 +159,7 @@ def prepare_command(
     if sheet:
         _draw(output, *sheet)
     if as_json:
-        reports.print_json(report, found=report.found)
+        print_json(report, found=report.found)
     elif not quiet:
         _print(report, output, preview, verbose=verbose, dry_run=dry_run)
     _print_changes(report, output, err=quiet or as_json)

@@ -1,17 +1,13 @@
 """What commands print of what they did."""
 
 import errno
-import json
 import os
 import sys
 import textwrap
-import time
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import fields, is_dataclass
-from operator import attrgetter
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, TextIO
 
 import click
 
@@ -24,16 +20,11 @@ if TYPE_CHECKING:
 SIDES = ("train", "validation", "test")
 _MOST_ENDINGS = 6
 _COLUMNS = 80
-# What a report keeps for the ledger, or of each photograph.
-_TOO_LONG = {"note", "past", "plan", "key", "features"}
 _ALLOW = "allow reading it, or check its disk, then run again"
 _MISSING_IN_PANDAS = frozenset(
     "#NA -1.#IND -1.#QNAN -NaN -nan 1.#IND 1.#QNAN <NA> NA NULL NaN None nan null".split(" ")  # noqa: SIM905
 )
 """What `pandas.read_csv` takes for a missing value by default."""
-
-BEGUN = "granpipe.begun"
-"""Where a command's context keeps when it began."""
 
 MOST_LINES = 20
 """Photographs that are named one by one; the others are counted."""
@@ -76,44 +67,6 @@ def echo(text: str, *, err: bool = False) -> None:
 def _say(text: str) -> None:
     """Print a sentence in lines of at most 80 columns; no name or option is cut in two."""
     echo(textwrap.fill(text, _COLUMNS, break_long_words=False, break_on_hyphens=False))
-
-
-def print_json(report: Any, **more: Any) -> None:
-    """Print a report as one JSON object: of what is long, as rejects, how many there are.
-
-    Parameters
-    ----------
-    report : dataclass
-    **more
-        What the object has beside its fields, and what is known of the command.
-    """
-    context = click.get_current_context()
-    about = {
-        "command": context.info_name,
-        "dry_run": context.params["dry_run"],
-        "seconds": round(time.monotonic() - context.meta[BEGUN], 1),
-    }
-    echo(json.dumps({**about, **_plain(report), **more}, ensure_ascii=False))
-
-
-def _plain(value: Any) -> Any:
-    if is_dataclass(value):
-        pairs = ((field.name, getattr(value, field.name)) for field in fields(value))
-        return {
-            name: Counter(map(attrgetter("reason"), inner)) if name == "rejected" else _plain(inner)
-            for name, inner in pairs
-            if name not in _TOO_LONG
-        }
-    if isinstance(value, Mapping):
-        plain: dict[Any, Any] = {}
-        for key, content in value.items():
-            *outer, last = key if isinstance(key, tuple) else (key,)
-            inner = plain
-            for name in outer:
-                inner = inner.setdefault(name, {})
-            inner[last] = _plain(content)
-        return plain
-    return [_plain(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def silence(stream: TextIO | None) -> None:

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from granpipe import checks
 from granpipe.commands import options, reports
+from granpipe.commands.kinds import PLACE
 
 if TYPE_CHECKING:
     from granpipe.jobs.survey_options import Survey
@@ -37,7 +38,7 @@ def _shift(text: str) -> str:
 survey = options.together(
     options.option(
         "--track GPX",
-        options.PLACE,
+        PLACE,
         "A .gpx file or a folder of them, to place photographs that have no position; may be "
         "repeated.",
         multiple=True,
@@ -59,7 +60,7 @@ survey = options.together(
     ),
     options.option(
         "--fields FILE",
-        options.PLACE,
+        PLACE,
         "Parcels, to tell which field a photograph shows: .geojson; with the extra fields "
         ".gpkg, .shp or .parquet.",
     ),
@@ -75,7 +76,7 @@ survey = options.together(
     ),
     options.option(
         "--crop-names TABLE",
-        options.PLACE,
+        PLACE,
         "Which labels a declared crop may have: columns field_crop and label.",
     ),
 )
