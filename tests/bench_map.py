@@ -8,7 +8,7 @@ import folium
 from folium.plugins import FastMarkerCluster
 
 from granpipe.dataset.names import Photo
-from granpipe.mapping.feature import Feature, Options
+from granpipe.mapping.feature import Feature, MapOptions
 from granpipe.mapping.writers import WRITERS
 from granpipe.photo.exif import Capture
 from granpipe.photo.gps import Position
@@ -85,7 +85,7 @@ def compare_pages(count: int, bench: Bench, *, with_markers: bool) -> None:
 
 
 def by_granpipe(features: Sequence[Feature], _: Path) -> str:
-    return "".join(WRITERS[".html"].write(features, Options("img", "./img/")))
+    return "".join(WRITERS[".html"].write(features, MapOptions("img", "./img/")))
 
 
 def by_cluster(features: Sequence[Feature], _: Path) -> str:

@@ -16,7 +16,7 @@ import pytest
 from granpipe.dataset.names import Photo
 from granpipe.jobs.photomap import map_photos
 from granpipe.mapping import leaflet
-from granpipe.mapping.feature import Feature, Options
+from granpipe.mapping.feature import Feature, MapOptions
 from granpipe.mapping.writers import WRITERS
 from granpipe.photo.exif import Capture
 from granpipe.photo.gps import Position
@@ -162,7 +162,7 @@ def write_page(folder: Path, features: list[Feature], **options: Any) -> Path:
     """Write the page of photographs that need no files."""
     settings = {"links": "./img/", "offline": True} | options
     in_order = sorted(features, key=lambda one: one.photo.source)
-    text = "".join(WRITERS[".html"].write(in_order, Options("img", **settings)))
+    text = "".join(WRITERS[".html"].write(in_order, MapOptions("img", **settings)))
     (folder / "map.html").write_text(text, "utf-8")
     return folder / "map.html"
 

@@ -24,7 +24,7 @@ from granpipe.dataset.names import Photo
 from granpipe.jobs import map_index, photomap
 from granpipe.mapping import page
 from granpipe.mapping.extent import extent
-from granpipe.mapping.feature import Feature, Options
+from granpipe.mapping.feature import Feature, MapOptions
 from granpipe.mapping.leaflet import carried_leaflet
 from granpipe.mapping.writers import WRITERS
 from granpipe.photo.exif import Capture
@@ -278,7 +278,7 @@ def test_the_csv_has_a_row_for_every_photograph_sorted_by_source(granpipe, field
     (field / "notes.txt").write_text("rain")
     output = granpipe("map", field, "-o", tmp_path / "map.csv").stdout
     table = rows(tmp_path / "map.csv")
-    assert (tmp_path / "map.csv").read_text().splitlines()[0] == ",".join(Options("").columns)
+    assert (tmp_path / "map.csv").read_text().splitlines()[0] == ",".join(MapOptions("").columns)
     assert b"\r" not in (tmp_path / "map.csv").read_bytes()
     assert [row["source"] for row in table] == [
         *("corn/a.jpg", "corn/b.jpg", "wheat/c.jpg", "wheat/d.png")
@@ -870,7 +870,7 @@ def feature(rng: random.Random) -> Feature:
 def test_ten_thousand_photographs_make_a_page_of_a_megabyte(tmp_path, offline):
     rng = random.Random(1)
     features = sorted((feature(rng) for _ in range(10_000)), key=lambda one: one.photo.source)
-    options = Options("img", "./img/", offline=offline)
+    options = MapOptions("img", "./img/", offline=offline)
     carried = sum(len(part.tag) for part in carried_leaflet())
     assert 150_000 < carried < 170_000  # is not counted
     assert sum(map(len, WRITERS[".html"].write(features, options))) - carried <= 1_000_000

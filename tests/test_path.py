@@ -9,7 +9,7 @@ from types import FrameType
 import numpy as np
 from PIL import Image
 
-from granpipe.jobs.prepare_photo import Job, PreparePhoto, Settings
+from granpipe.jobs.prepare_photo import ArraySettings, PhotoJob, PreparePhoto
 from granpipe.stores.folder import Folder
 
 from conftest import ROOT, picture, save
@@ -73,8 +73,8 @@ def is_photo(value: object) -> bool:
 def test_the_way_of_a_photograph_is_the_one_in_the_readme(tmp_path):
     save(tmp_path / "img/corn/a.jpg", picture(640, 480))
     source, output = Folder(str(tmp_path / "img")), Folder(str(tmp_path / "out"))
-    task = PreparePhoto(source, output, Settings(224, (0, 0, 0), 10**8))
-    job = Job(next(iter(source.list())))
+    task = PreparePhoto(source, output, ArraySettings(224, (0, 0, 0), 10**8))
+    job = PhotoJob(next(iter(source.list())))
     trace = Trace()
     sys.setprofile(trace)
     try:  # as granpipe.engines.worker does it

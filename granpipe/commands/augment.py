@@ -12,7 +12,7 @@ from granpipe.commands.kinds import PLACE, Checked
 from granpipe.commands.reports import counted, printable
 
 if TYPE_CHECKING:
-    from granpipe.jobs.augment import Report
+    from granpipe.jobs.augment import AugmentReport
 
 # The commands import what they need when they run: `granpipe --help` is to answer at once.
 # Click takes a line of \b for an order not to wrap the next paragraph.
@@ -111,7 +111,7 @@ def _draw(dataset: str, folder: str, store: Any, name: str) -> None:
     store.write(name, draw_copies(open_store(dataset), open_store(folder)))
 
 
-def _print(report: "Report", preview: str | None, *, verbose: bool, dry_run: bool) -> None:
+def _print(report: "AugmentReport", preview: str | None, *, verbose: bool, dry_run: bool) -> None:
     from granpipe.jobs.augment_run import ADVICE
     from granpipe.stores.urls import join
 

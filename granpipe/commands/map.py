@@ -15,7 +15,7 @@ from granpipe.commands.survey import print_conflicts, survey, survey_of
 from granpipe.errors import DatasetError
 
 if TYPE_CHECKING:
-    from granpipe.jobs.map_report import Report
+    from granpipe.jobs.map_report import MapReport
 
 # The commands import what they need when they run: `granpipe --help` is to answer at once.
 # Click takes a line of \b for an order not to wrap the next paragraph.
@@ -125,7 +125,7 @@ def _check_redacted(settings: dict[str, Any]) -> None:
             raise click.UsageError(f"--redact leaves out {what}; give it or {option}.")
 
 
-def _print(report: "Report", page: str, *, verbose: bool) -> None:
+def _print(report: "MapReport", page: str, *, verbose: bool) -> None:
     from granpipe.photo.gps import VERDICTS
 
     total = report.verdicts.total()

@@ -16,7 +16,7 @@ from granpipe.commands.survey import print_conflicts, survey, survey_of
 from granpipe.errors import DatasetError
 
 if TYPE_CHECKING:
-    from granpipe.jobs.prepare import Report
+    from granpipe.jobs.prepare import PrepareReport
 
 # The commands import what they need when they run: `granpipe --help` is to answer at once.
 # Click takes a line of \b for an order not to wrap the next paragraph.
@@ -166,7 +166,7 @@ def prepare_command(
     _check(report, source, output, strict=strict)
 
 
-def _print_changes(report: "Report", output: str, *, err: bool) -> None:
+def _print_changes(report: "PrepareReport", output: str, *, err: bool) -> None:
     """Print what a user must know of, also where the report itself is not printed."""
     if report.sides and (line := report.sides.shortage()):
         options.say(line)
@@ -177,7 +177,7 @@ def _print_changes(report: "Report", output: str, *, err: bool) -> None:
         reports.echo(line, err=err)
 
 
-def _check(report: "Report", source: str, output: str, *, strict: bool) -> None:
+def _check(report: "PrepareReport", source: str, output: str, *, strict: bool) -> None:
     """Raise DatasetError where a run has not done what was asked for."""
     if report.unseen:
         what = "folders or photographs" if len(report.unseen) > 1 else "folder or photograph"
@@ -193,7 +193,7 @@ def _check(report: "Report", source: str, output: str, *, strict: bool) -> None:
     reports.finish(report.rejected, strict=strict)
 
 
-def _remedy(report: "Report", source: str, output: str) -> str:
+def _remedy(report: "PrepareReport", source: str, output: str) -> str:
     from granpipe.stores.urls import join
 
     if report.labels_from or any(rejection.reason != "no_label" for rejection in report.rejected):
@@ -216,7 +216,7 @@ def _draw(output: str, store: Any, name: str) -> None:
 
 
 def _print(
-    report: "Report", output: str, preview: str | None, *, verbose: bool, dry_run: bool
+    report: "PrepareReport", output: str, preview: str | None, *, verbose: bool, dry_run: bool
 ) -> None:
     from granpipe.stores.urls import join
 
@@ -244,7 +244,7 @@ def _print(
         _print_written(report, output, preview)
 
 
-def _print_rejected(report: "Report", table: str, *, verbose: bool) -> None:
+def _print_rejected(report: "PrepareReport", table: str, *, verbose: bool) -> None:
     from granpipe.dataset.tables import REASONS
 
     where = f", all in {table}" if table else ""
@@ -254,7 +254,7 @@ def _print_rejected(report: "Report", table: str, *, verbose: bool) -> None:
     reports.print_unlisted(line for line in report.unseen if line not in printed)
 
 
-def _print_written(report: "Report", output: str, preview: str | None) -> None:
+def _print_written(report: "PrepareReport", output: str, preview: str | None) -> None:
     from granpipe.stores.urls import join
 
     if report.shards:

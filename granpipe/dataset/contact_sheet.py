@@ -26,14 +26,14 @@ _PAPER, _INK, _FRAME = "#ffffff", "#222222", "#bbbbbb"
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class SheetRow:
     """A row of a contact sheet: a title, and square arrays in colour with captions."""
 
     title: str
     tiles: list[tuple[str, Pixels]]
 
 
-def contact_sheet(rows: Sequence[Row]) -> bytes:
+def contact_sheet(rows: Sequence[SheetRow]) -> bytes:
     """Draw rows of captioned arrays, and return the picture as a PNG file."""
     columns = max((len(row.tiles) for row in rows), default=1)
     size = (_GAP + columns * (_TILE + _GAP), _GAP + max(len(rows), 1) * _ROW)
@@ -84,7 +84,7 @@ def draw_dataset(dataset: Store) -> bytes:
     """
     return contact_sheet(
         [
-            Row(
+            SheetRow(
                 f"{label}: {len(rows)}",
                 [
                     (_name(row["source"]), load_array(dataset, row))
@@ -116,7 +116,7 @@ def draw_copies(dataset: Store, augmented: Store) -> bytes:
     ]
     return contact_sheet(
         [
-            Row(
+            SheetRow(
                 row["source"],
                 [
                     ("as prepared", load_array(dataset, row)),

@@ -24,7 +24,7 @@ on what is left out, and on tracks and the like."""
 OWN = ".granpipe"
 """The folder in each dataset that holds granpipe's own files."""
 
-DESK = f"{OWN}/engine"
+ENGINE_FOLDER = f"{OWN}/engine"
 """Where engines keep what passes between machines, while a run lasts."""
 
 _RESERVED = {AUGMENTED, LABELS, REJECTED, SUMMARY, ALIKE, LEAKS, SHORTCUTS, CONFLICTS}

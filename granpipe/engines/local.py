@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from granpipe.engines import processes
-from granpipe.engines.protocol import Place
+from granpipe.engines.protocol import WorkFolder
 from granpipe.stores.protocol import Store
 from granpipe.stores.urls import open_store
 
@@ -22,7 +22,7 @@ class Local:
         return open_store(url)
 
     def run(
-        self, function: Callable[[Any], Any], items: Sequence[Any], place: Place | None
+        self, function: Callable[[Any], Any], items: Sequence[Any], place: WorkFolder | None
     ) -> Generator[Any, None, None]:
         """Yield every result; nothing is written."""
         return processes.run(function, items, self.workers)

@@ -13,7 +13,7 @@ Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class WorkFolder:
     """A folder of a store where an engine may write while the run lasts."""
 
     store: Store
@@ -27,7 +27,7 @@ class Engine(Protocol):
         """Return a store by the name under which all that work here see it."""
 
     def run(
-        self, function: Callable[[Item], Result], items: Sequence[Item], place: Place | None
+        self, function: Callable[[Item], Result], items: Sequence[Item], place: WorkFolder | None
     ) -> Generator[Result | WorkerCrashed, None, None]:
         """Yield `function(item)` for every item, in the order of the items.
 
@@ -41,6 +41,6 @@ class Engine(Protocol):
             one of `granpipe.engines.worker.Steps`. It may be called for one item more than once.
         items : sequence
             What to work on; each item must pickle.
-        place : Place or None
+        place : WorkFolder or None
             Where the engine may write; None where nothing may be written.
         """

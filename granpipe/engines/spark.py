@@ -10,9 +10,9 @@ from typing import Any
 from uuid import uuid4
 
 from granpipe.engines.heartbeat import Heartbeat
-from granpipe.engines.protocol import Place
+from granpipe.engines.protocol import WorkFolder
 from granpipe.engines.spark_chunks import in_chunks
-from granpipe.engines.spark_jobs import Jobs, line_of
+from granpipe.engines.spark_jobs import SparkJobs, line_of
 from granpipe.engines.spark_session import check_extra, start_session
 from granpipe.engines.spark_task import Order
 from granpipe.errors import DatasetError
@@ -49,7 +49,7 @@ class Spark:
         return Folder(os.path.abspath(store.root)) if isinstance(store, Folder) else store  # noqa: PTH100
 
     def run(
-        self, function: Callable[[Any], Any], items: Sequence[Any], place: Place | None
+        self, function: Callable[[Any], Any], items: Sequence[Any], place: WorkFolder | None
     ) -> Generator[Any, None, None]:
         """Yield every result; the place has signs of life of this driver meanwhile."""
         if items:  # at once: a bar that is there already would tell of a start as of work
@@ -57,7 +57,7 @@ class Spark:
         return self._run(function, items, place)
 
     def _run(
-        self, function: Callable[[Any], Any], items: Sequence[Any], place: Place | None
+        self, function: Callable[[Any], Any], items: Sequence[Any], place: WorkFolder | None
     ) -> Generator[Any, None, None]:
         if not items:
             return
@@ -68,11 +68,11 @@ class Spark:
                 stack.enter_context(heartbeat.beating())
             sample = _sample(function, items)
             order = Order(function, self.workers, heartbeat, sample, self._copies())
-            jobs = stack.enter_context(Jobs(self.session, self.say))
+            jobs = stack.enter_context(SparkJobs(self.session, self.say))
             self._probe(jobs, order)
             yield from in_chunks(jobs, order, items, self.cores)
 
-    def _probe(self, jobs: Jobs, order: Order) -> None:
+    def _probe(self, jobs: SparkJobs, order: Order) -> None:
         """Look whether executors have what it takes, before they do any work."""
         if type(order.function) in self.probed:
             return

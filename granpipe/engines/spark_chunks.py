@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import Any
 
 from granpipe.engines.processes import WorkerCrashed
-from granpipe.engines.spark_jobs import Jobs, line_of
+from granpipe.engines.spark_jobs import SparkJobs, line_of
 from granpipe.engines.spark_task import Died, Failed, Order
 from granpipe.errors import DatasetError
 
@@ -32,7 +32,7 @@ _DEATH = re.compile(
 CRASHED = WorkerCrashed("took its container down twice")
 
 
-def in_chunks(jobs: Jobs, order: Order, items: Sequence[Any], cores: int) -> Iterator[Any]:
+def in_chunks(jobs: SparkJobs, order: Order, items: Sequence[Any], cores: int) -> Iterator[Any]:
     """Yield the results of all items, in their order, from jobs of a chunk for each core."""
     size = max(1, -(-len(items) // (_CHUNKS_A_CORE * cores)))
     size = min(size, _LARGEST_CHUNK, max(1, _MOST_IN_A_JOB // cores))
@@ -50,7 +50,7 @@ def in_chunks(jobs: Jobs, order: Order, items: Sequence[Any], cores: int) -> Ite
 class _Wave:
     """Some chunks that one job works on, and another one what is left when that has failed."""
 
-    def __init__(self, jobs: Jobs, order: Order, chunks: Sequence[Sequence[Any]]) -> None:
+    def __init__(self, jobs: SparkJobs, order: Order, chunks: Sequence[Sequence[Any]]) -> None:
         self.jobs = jobs
         self.chunks = chunks
         self.order = replace(order, chunks=[pickle.dumps(list(chunk)) for chunk in chunks])

@@ -36,7 +36,7 @@ _MEANINGS = {
 }
 
 
-class Jobs:
+class SparkJobs:
     """The jobs of one run, which end with it."""
 
     def __init__(self, session: Any, say: Callable[[str], None]) -> None:
@@ -44,9 +44,9 @@ class Jobs:
         self.tag = f"granpipe-{uuid4().hex}"
         self._say = say
         self._fed = 0.0  # when a task was last seen at work
-        self._all: list[Job] = []
+        self._all: list[SparkJob] = []
 
-    def __enter__(self) -> "Jobs":
+    def __enter__(self) -> "SparkJobs":
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -56,24 +56,24 @@ class Jobs:
             for job in self._all:
                 job.thread.join(max(0.0, deadline - time.monotonic()))
 
-    def probe(self, order: Order) -> "Job":
+    def probe(self, order: Order) -> "SparkJob":
         """Have all executors tell what they lack for an order, or an empty text."""
         task = task_of(pickle.dumps(order), None, versions())
-        return self._start(Job(self, task, (), self.session.range(0, _MOST_EXECUTORS)))
+        return self._start(SparkJob(self, task, (), self.session.range(0, _MOST_EXECUTORS)))
 
-    def start(self, order: Order, numbers: Sequence[int]) -> "Job":
+    def start(self, order: Order, numbers: Sequence[int]) -> "SparkJob":
         """Have these of an order's chunks done."""
         task = task_of(pickle.dumps(order), numbers, versions())
         places = self.session.range(0, len(numbers), 1, len(numbers))
-        return self._start(Job(self, task, numbers, places))
+        return self._start(SparkJob(self, task, numbers, places))
 
-    def _start(self, job: "Job") -> "Job":
+    def _start(self, job: "SparkJob") -> "SparkJob":
         self._all = [job for job in self._all if job.thread.is_alive()]
         self._all.append(job)
         job.thread.start()
         return job
 
-    def wait(self, job: "Job") -> None:
+    def wait(self, job: "SparkJob") -> None:
         """Wait until a job has ended, and say so where no executor works on any."""
         self._fed = max(self._fed, time.monotonic())
         while job.thread.is_alive():
@@ -94,7 +94,7 @@ class Jobs:
         return False
 
 
-class Job:
+class SparkJob:
     """A job that runs in a thread of its own.
 
     Attributes
@@ -107,13 +107,13 @@ class Job:
         What it failed of.
     """
 
-    def __init__(self, jobs: Jobs, task: Any, numbers: Sequence[int], places: Any) -> None:
+    def __init__(self, jobs: SparkJobs, task: Any, numbers: Sequence[int], places: Any) -> None:
         self.numbers = numbers
         self.rows: list[Any] = []
         self.error: Exception | None = None
         self.thread = threading.Thread(target=self._run, args=(jobs, task, places), daemon=True)
 
-    def _run(self, jobs: Jobs, task: Any, places: Any) -> None:
+    def _run(self, jobs: SparkJobs, task: Any, places: Any) -> None:
         try:
             jobs.session.addTag(jobs.tag)
             self.rows = places.mapInArrow(task, _SCHEMA).collect()

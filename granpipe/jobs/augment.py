@@ -28,7 +28,7 @@ _LARGEST_SIZE = 4096
 
 
 @dataclass(slots=True, repr=False)
-class Report:
+class AugmentReport:
     """What `augment` did.
 
     Attributes
@@ -89,7 +89,7 @@ def augment(
     shard_format: str = "npy",
     progress: Follow = None,
     say: Say | None = None,
-) -> Report:
+) -> AugmentReport:
     """Make copies of every photograph of a dataset.
 
     Parameters
@@ -132,7 +132,7 @@ def augment(
 
     Returns
     -------
-    Report
+    AugmentReport
 
     Raises
     ------
@@ -158,7 +158,7 @@ def augment(
     if wished and not dry_run:
         check_target(wished, "augment", say)
 
-    def work(run: Run) -> Report:
+    def work(run: Run) -> AugmentReport:
         task = CopyPhoto(source, target, int(summary["settings"]["size"]), seed, ranges)
         steps = AugmentRun(run, task, copies, side)
         steps.labels.read(summary)
@@ -168,7 +168,7 @@ def augment(
         else:
             steps.make(workplace, follow)
         _check_same(source, summary)
-        report = Report(
+        report = AugmentReport(
             run.store.url,
             steps.counts(),
             steps.rejections(),

@@ -33,7 +33,7 @@ from granpipe.engines.processes import WorkerCrashed
 from granpipe.engines.protocol import Engine
 from granpipe.errors import DatasetError, PhotoError
 from granpipe.jobs.command_line import command_line
-from granpipe.jobs.copy_photo import FIRST, PARAMETER_COLUMNS, Copied, CopyPhoto, Job, copy_name
+from granpipe.jobs.copy_photo import FIRST, PARAMETER_COLUMNS, Copied, CopyJob, CopyPhoto, copy_name
 from granpipe.jobs.following import log_rejection
 from granpipe.jobs.labels_rows import LabelsRows
 from granpipe.jobs.run import Progress, Run
@@ -161,7 +161,7 @@ class AugmentRun:
             f"UPDATE copies SET is_made = 1 WHERE (photo, copy) IN ({_NOT_AS_RECORDED})"
         )
 
-    def _job(self, row: Row) -> Job:
+    def _job(self, row: Row) -> CopyJob:
         _, first, photo, source, made_from, most, *box = row
         numbers = range(first, min(first + _COPIES_A_JOB, most + 1))
         columns = ", ".join(f"records.{column}" for column in CopyRecord.columns())
@@ -173,9 +173,9 @@ class AugmentRun:
         for copy, version, *values in self.index.rows(query, names):
             record = CopyRecord.from_values(values) if values[0] is not None else None
             copies.append((copy, record, (record and version) or ""))
-        return Job(photo, source, Box(*box), copies, made_from)
+        return CopyJob(photo, source, Box(*box), copies, made_from)
 
-    def _take(self, job: Job, result: list[Copied] | PhotoError | WorkerCrashed) -> None:
+    def _take(self, job: CopyJob, result: list[Copied] | PhotoError | WorkerCrashed) -> None:
         if isinstance(result, WorkerCrashed):
             self._reject(job, PhotoError("crashed", f"the worker {result.cause}"))
         elif isinstance(result, PhotoError):
@@ -188,7 +188,7 @@ class AugmentRun:
                 if copied.record != record:
                     self.run.add(name, copied.record, is_written=not copied.is_kept)
 
-    def _reject(self, job: Job, error: PhotoError) -> None:
+    def _reject(self, job: CopyJob, error: PhotoError) -> None:
         log_rejection(job.source, error)
         values = (error.reason, error.detail, job.number)
         self.index.execute("UPDATE photos SET reason = ?, detail = ? WHERE number = ?", values)

@@ -77,7 +77,7 @@ _NOT_COUNTED = dict.fromkeys(SUMS, 0)
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
+class CopyJob:
     """Some copies of one photograph to make.
 
     Attributes
@@ -132,25 +132,25 @@ class CopyPhoto:
     def ahead(self) -> int:
         return max(self.dataset.ahead, self.output.ahead)
 
-    def __call__(self, job: Job) -> list[Copied] | PhotoError:
+    def __call__(self, job: CopyJob) -> list[Copied] | PhotoError:
         """Return what was made of each copy, or why there is none."""
         return self.keep(job, self.work(job, self.fetch(job)))
 
-    def sample(self, job: Job) -> tuple[Store, str]:
+    def sample(self, job: CopyJob) -> tuple[Store, str]:
         """Return a file that whoever works on this must be able to read."""
         return self.dataset, array_path(job.source)
 
-    def weight(self, job: Job) -> int:
+    def weight(self, job: CopyJob) -> int:
         return 3 * self.size**2
 
-    def fetch(self, job: Job) -> _Fetched:
+    def fetch(self, job: CopyJob) -> _Fetched:
         try:
             return self.dataset.read(array_path(job.source))[0]
         except OSError as error:
             why = error.strerror or str(error)
             return PhotoError("unreadable", f"its array cannot be read: {why}")
 
-    def work(self, job: Job, fetched: _Fetched) -> _Made:
+    def work(self, job: CopyJob, fetched: _Fetched) -> _Made:
         if isinstance(fetched, PhotoError):
             return fetched
         try:
@@ -158,7 +158,7 @@ class CopyPhoto:
         except PhotoError as error:
             return error
 
-    def _make(self, job: Job, data: bytes) -> _Made:
+    def _make(self, job: CopyJob, data: bytes) -> _Made:
         array = parse_array(data, self.size)
         digest = hashlib.sha256(data).hexdigest()
         if job.made_from not in {"", digest}:
@@ -198,7 +198,7 @@ class CopyPhoto:
             return False
         return hashlib.sha256(data).hexdigest() == record.array_sha256
 
-    def keep(self, job: Job, made: _Made) -> list[Copied] | PhotoError:
+    def keep(self, job: CopyJob, made: _Made) -> list[Copied] | PhotoError:
         if isinstance(made, PhotoError):
             return made
         copied = []

@@ -4,7 +4,7 @@ from collections import Counter
 
 from granpipe import checks
 from granpipe.dataset.names import SETTINGS
-from granpipe.jobs.prepare_photo import Settings
+from granpipe.jobs.prepare_photo import ArraySettings
 from granpipe.jobs.run import Run
 from granpipe.photo.letterbox import Colour
 from granpipe.photo.memory import MAX_MEMORY
@@ -16,7 +16,7 @@ _PARTS = ("the version of granpipe", "the version of Pillow", "the size", "the f
 
 def settings_of(
     run: Run, size: int | None, fill: Colour | None, max_pixels: int | None, max_memory: int | None
-) -> Settings:
+) -> ArraySettings:
     """Return the settings of a run.
 
     Parameters
@@ -24,7 +24,7 @@ def settings_of(
     run : Run
         Its ledger notes those of before.
     size, fill : int, tuple of int
-        As `Settings` has them; None for those of before, or else the defaults.
+        As `ArraySettings` has them; None for those of before, or else the defaults.
     max_pixels, max_memory : int
         None for the defaults: what they reject is reported each time.
     """
@@ -34,7 +34,7 @@ def settings_of(
         side, padding = checks.SIZE(noted["size"]), (red, green, blue)
     except (KeyError, TypeError, ValueError):  # there is none, or it is damaged
         pass
-    return Settings(
+    return ArraySettings(
         side if size is None else size,
         padding if fill is None else fill,
         MAX_PIXELS if max_pixels is None else max_pixels,
@@ -42,7 +42,7 @@ def settings_of(
     )
 
 
-def tell_why(run: Run, settings: Settings) -> None:
+def tell_why(run: Run, settings: ArraySettings) -> None:
     """Say why arrays that are there are made again, where settings or versions have changed."""
     query = """SELECT recipe, count(*) FROM records JOIN photos USING (name)
         WHERE recipe <> ? GROUP BY recipe"""

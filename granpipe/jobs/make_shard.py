@@ -21,7 +21,7 @@ _SECONDS_A_SAMPLE = 1.0  # where a bucket is far away
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
+class ShardJob:
     """A shard to make.
 
     Attributes
@@ -62,7 +62,7 @@ class MakeShard:
     def ahead(self) -> int:
         return max(self.dataset.ahead, self.output.ahead)
 
-    def __call__(self, job: Job) -> ShardRecord:
+    def __call__(self, job: ShardJob) -> ShardRecord:
         """Return the record of a shard that was written.
 
         Raises
@@ -72,17 +72,17 @@ class MakeShard:
         """
         return self.work(job, None)
 
-    def sample(self, job: Job) -> tuple[Store, str]:
+    def sample(self, job: ShardJob) -> tuple[Store, str]:
         """Return a file that whoever works on this must be able to read."""
         return self.dataset, unpack(job.packed)[0].path
 
-    def weight(self, job: Job) -> int:
+    def weight(self, job: ShardJob) -> int:
         return len(job.packed)
 
-    def fetch(self, job: Job) -> None:
+    def fetch(self, job: ShardJob) -> None:
         """Leave all to `work`, which reads array by array: a shard may be larger than memory."""
 
-    def work(self, job: Job, fetched: None) -> ShardRecord:
+    def work(self, job: ShardJob, fetched: None) -> ShardRecord:
         if self.refusal:
             raise DatasetError(self.refusal)
         samples, path = unpack(job.packed), job.name + ShardRecord.suffix
@@ -96,7 +96,7 @@ class MakeShard:
         version = self.output.version(path)
         return ShardRecord(job.key, len(samples), writer.size, digest, version)
 
-    def keep(self, job: Job, made: ShardRecord) -> ShardRecord:
+    def keep(self, job: ShardJob, made: ShardRecord) -> ShardRecord:
         return made
 
     def _arrays(self, samples: Sequence[Sample]) -> Iterator[bytes]:

@@ -11,7 +11,7 @@ from granpipe.dataset.sidecars import Beside
 from granpipe.dataset.sources import Search
 from granpipe.dataset.tables import rows_of
 from granpipe.errors import DatasetError
-from granpipe.jobs.see_photo import Job
+from granpipe.jobs.see_photo import MapJob
 from granpipe.mapping.feature import SIDE_COLUMNS, Feature
 from granpipe.mapping.nearest import nearest_training
 from granpipe.photo.exif import Capture
@@ -78,7 +78,7 @@ class MapIndex:
             )
         self.sides = int(self.database.value("SELECT count(*) FROM sides"))
 
-    def jobs(self, side: int) -> Sequence[Job]:
+    def jobs(self, side: int) -> Sequence[MapJob]:
         """Return a job for each photograph, in the order of names.
 
         Parameters
@@ -90,11 +90,11 @@ class MapIndex:
         has_beside = bool(self.beside)
         step = -(-count * side**2 // (2 * THUMBNAIL_BYTES))
 
-        def job(row: Row) -> Job:
+        def job(row: Row) -> MapJob:
             number, name, *others = row
             photo = Entry(_text(name), *others)
             beside = self.beside.of(photo.path) if has_beside else ()
-            return Job(photo, 0 if step and number % step else side, beside)
+            return MapJob(photo, 0 if step and number % step else side, beside)
 
         return Items(self.database, "SELECT * FROM photos", count, job)
 

@@ -8,7 +8,7 @@ from granpipe.mapping.feature import Feature
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Report:
+class MapReport:
     """What `map_photos` found.
 
     Attributes

@@ -24,12 +24,12 @@ from granpipe.jobs.map_links import (
     suffix_of,
     title_of,
 )
-from granpipe.jobs.map_report import Report
+from granpipe.jobs.map_report import MapReport
 from granpipe.jobs.map_tracks import on_track
 from granpipe.jobs.run import Say
-from granpipe.jobs.see_photo import Job, SeePhoto
+from granpipe.jobs.see_photo import MapJob, SeePhoto
 from granpipe.jobs.survey_options import Settled, Survey, tell_unset
-from granpipe.mapping.feature import Feature, Options
+from granpipe.mapping.feature import Feature, MapOptions
 from granpipe.mapping.leaflet import has_leaflet, leaflet_folder
 from granpipe.mapping.overlay import read_overlays
 from granpipe.mapping.shape import Shape
@@ -59,7 +59,7 @@ def map_photos(
     dry_run: bool = False,
     progress: Follow = None,
     say: Say | None = None,
-) -> Report:
+) -> MapReport:
     """Write where the photographs of a folder or bucket were taken.
 
     Parameters
@@ -102,7 +102,7 @@ def map_photos(
 
     Returns
     -------
-    Report
+    MapReport
 
     Raises
     ------
@@ -155,7 +155,7 @@ def map_photos(
     parcels, contradicted = _fields(index, features, settled, say)
     if redact is None and index.sides:
         index.measure(features)
-    options = Options(
+    options = MapOptions(
         title or title_of(photos),
         offline=offline,
         redact=redact,
@@ -167,13 +167,13 @@ def map_photos(
     if not dry_run:
         _write(files, photos, features, options, links)
     unseen = [f"{folder}: {why}" for folder, why in search.unlisted]
-    report = Report(
+    report = MapReport(
         features, verdicts, verdicts["ok"], search.ignored, unseen, conflicts=len(contradicted)
     )
     return report if index.sides is None else _with_sides(report, index.sides, index.matched)
 
 
-def _with_sides(report: Report, sides: int, matched: int) -> Report:
+def _with_sides(report: MapReport, sides: int, matched: int) -> MapReport:
     """Return a report that counts the photographs of a dataset, too."""
     return replace(report, matched=matched, elsewhere=sides - matched)
 
@@ -213,7 +213,7 @@ def _write(
     files: Sequence[tuple[Store, str]],
     photos: Store,
     features: Sequence[Feature],
-    options: Options,
+    options: MapOptions,
     links: str | None,
 ) -> None:
     tables = [(store, name) for store, name in files if suffix_of(name) != ".html"]
@@ -234,7 +234,7 @@ def _listed(paths: _Path | Sequence[_Path]) -> list[_Path]:
     return [paths] if isinstance(paths, str | os.PathLike) else list(paths)
 
 
-def _feature(job: Job, result: tuple[Capture, str] | WorkerCrashed, beside: Beside) -> Feature:
+def _feature(job: MapJob, result: tuple[Capture, str] | WorkerCrashed, beside: Beside) -> Feature:
     if isinstance(result, WorkerCrashed):
         result = Capture("unreadable", f"its decoder {result.cause}"), ""
     elif job.beside and _asks_others(result[0]):

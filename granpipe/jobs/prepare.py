@@ -17,7 +17,7 @@ from granpipe.errors import DatasetError
 from granpipe.jobs.deletions import check_deletions
 from granpipe.jobs.following import Follow, log_line, progress_of, say_of
 from granpipe.jobs.kept_settings import settings_of
-from granpipe.jobs.prepare_options import Options
+from granpipe.jobs.prepare_options import PrepareOptions
 from granpipe.jobs.prepare_run import PrepareRun
 from granpipe.jobs.prepare_tables import rejections
 from granpipe.jobs.run import Run, Say, run_again
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(slots=True, repr=False)
-class Report:
+class PrepareReport:
     """What `prepare` did, or would do.
 
     Attributes
@@ -126,7 +126,7 @@ def prepare(
     survey: Survey | None = None,
     progress: Follow = None,
     say: Say | None = None,
-) -> Report:
+) -> PrepareReport:
     """Letterbox every photograph of SOURCE/<label>/ into an array below OUTPUT.
 
     Parameters
@@ -205,7 +205,7 @@ def prepare(
 
     Returns
     -------
-    Report
+    PrepareReport
 
     Raises
     ------
@@ -237,7 +237,7 @@ def prepare(
     if dataset.is_within(photos):
         raise DatasetError(f"{output}: lies in {source}; choose an output outside the photographs")
     wished = shards_wish(workplace, shards, shard_size, shard_format, photos, dataset)
-    options = Options(
+    options = PrepareOptions(
         *(workplace, force, verify, allow_deletions, dry_run, reindex_labels, wish, merge_classes),
         _checked("labels", labels, checks.place),
         alike,
@@ -248,7 +248,7 @@ def prepare(
     if wished and not dry_run:
         check_target(wished, "prepare", say)
 
-    def work(run: Run) -> Report:
+    def work(run: Run) -> PrepareReport:
         settings = settings_of(run, *shape)
         steps = PrepareRun(run, photos, settings, options, follow)
         search = Search(photos, steps.photos.is_known, take_beside=steps.photos.beside.take)
@@ -261,7 +261,7 @@ def prepare(
         steps.deal()
         if split is not None and not allow_empty:
             steps.check_empty()
-        report = Report(
+        report = PrepareReport(
             steps.photos.counts(),
             list(rejections(run.index)),
             steps.photos.rejected(),

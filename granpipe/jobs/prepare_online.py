@@ -7,7 +7,7 @@ from typing import Any
 from granpipe.dataset.ledger import Ledger
 from granpipe.dataset.names import (
     AUGMENTED,
-    DESK,
+    ENGINE_FOLDER,
     OWN,
     SETTINGS,
     SUMMARY,
@@ -17,9 +17,9 @@ from granpipe.dataset.names import (
 )
 from granpipe.dataset.record import WITHOUT_ARRAY, Record
 from granpipe.engines.processes import WorkerCrashed
-from granpipe.engines.protocol import Engine, Place
+from granpipe.engines.protocol import Engine, WorkFolder
 from granpipe.errors import DatasetError, PhotoError, UnseenError
-from granpipe.jobs.prepare_photo import Job, Outcome, PreparePhoto, Settings
+from granpipe.jobs.prepare_photo import ArraySettings, Outcome, PhotoJob, PreparePhoto
 from granpipe.jobs.survey import Prepared, Survey
 from granpipe.photo.memory import MAX_MEMORY
 from granpipe.photo.opening import MAX_PIXELS
@@ -71,7 +71,7 @@ class OnlinePreparer:
             done: dict[str, Prepared | None] = {
                 photo.path: self._judge(ledger, photo.path, settings) for photo in photos
             }
-            jobs = [Job(photo) for photo in photos if not done[photo.path]]
+            jobs = [PhotoJob(photo) for photo in photos if not done[photo.path]]
             task = PreparePhoto(self.source, lock.store, settings, hashes=hashes, is_change=False)
             try:
                 for made in self._work(ledger, lock, task, jobs):
@@ -98,7 +98,7 @@ class OnlinePreparer:
             raise DatasetError(f"{self.output.url}: its ledger is damaged; run granpipe prepare")
         return self._last
 
-    def _judge(self, ledger: Ledger, source: str, settings: Settings) -> Prepared | None:
+    def _judge(self, ledger: Ledger, source: str, settings: ArraySettings) -> Prepared | None:
         """Return what is to be said without decoding anything; None for what is to be prepared."""
         try:
             self.survey.check(source)
@@ -168,12 +168,12 @@ class OnlinePreparer:
         return self._foreign[label]
 
     def _work(
-        self, ledger: Ledger, lock: Held, task: PreparePhoto, jobs: Sequence[Job]
+        self, ledger: Ledger, lock: Held, task: PreparePhoto, jobs: Sequence[PhotoJob]
     ) -> Iterator[Prepared]:
         if not jobs:
             return
         ledger.plan_names([job.photo.path for job in jobs])
-        with closing(self.engine.run(task, jobs, Place(lock.store, DESK))) as results:
+        with closing(self.engine.run(task, jobs, WorkFolder(lock.store, ENGINE_FOLDER))) as results:
             for job, result in zip(jobs, results, strict=True):
                 lock.watch()
                 if isinstance(result, UnseenError):
@@ -202,11 +202,13 @@ def _taken(ledger: Ledger, source: str, result: Outcome | PhotoError | WorkerCra
     return Prepared(source, result.record)
 
 
-def _settings_of(ledger: Ledger) -> tuple[Settings, bool]:
+def _settings_of(ledger: Ledger) -> tuple[ArraySettings, bool]:
     """Return how the dataset is prepared, else the defaults; and whether records have hashes."""
     noted: dict[str, Any] | None = ledger.noted(SETTINGS)
     if not noted:
-        return Settings(224, (0, 0, 0), MAX_PIXELS, MAX_MEMORY), False
+        return ArraySettings(224, (0, 0, 0), MAX_PIXELS, MAX_MEMORY), False
     red, green, blue = noted["fill"]
-    settings = Settings(noted["size"], (red, green, blue), noted["max_pixels"], noted["max_memory"])
+    settings = ArraySettings(
+        noted["size"], (red, green, blue), noted["max_pixels"], noted["max_memory"]
+    )
     return settings, noted["hashes"]

@@ -8,7 +8,7 @@ from granpipe.jobs.survey_options import Survey
 
 
 @dataclass(frozen=True, slots=True)
-class Options:
+class PrepareOptions:
     """How a run goes about it; see `granpipe.jobs.prepare.prepare`."""
 
     engine: Engine

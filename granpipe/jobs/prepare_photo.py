@@ -31,7 +31,7 @@ _MANY_PIXELS = 50_000_000  # whose decoding takes two seconds here; more have mo
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class ArraySettings:
     """What decides on an array's bytes beside the photograph, and on whether there is one.
 
     Attributes
@@ -72,7 +72,7 @@ def _recipe(size: int, fill: Colour) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
+class PhotoJob:
     """A photograph to prepare.
 
     Attributes
@@ -93,7 +93,7 @@ class Job:
     is_trusted: bool = False
 
     def __reduce__(self) -> tuple[Any, ...]:  # a third of the time that a dataclass takes
-        return Job, (self.photo, self.record, self.array_version, self.is_trusted)
+        return PhotoJob, (self.photo, self.record, self.array_version, self.is_trusted)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +119,7 @@ class PreparePhoto:
     ----------
     source, output : Store
         The photographs; the dataset, held by this run.
-    settings : Settings
+    settings : ArraySettings
     writes : bool
         False for a dry run, which decodes and writes nothing.
     refusal : str
@@ -132,7 +132,7 @@ class PreparePhoto:
 
     source: Store
     output: Store
-    settings: Settings
+    settings: ArraySettings
     writes: bool = True
     refusal: str = ""
     hashes: bool = False
@@ -142,24 +142,24 @@ class PreparePhoto:
     def ahead(self) -> int:
         return max(self.source.ahead, self.output.ahead)
 
-    def __call__(self, job: Job) -> Outcome | PhotoError:
+    def __call__(self, job: PhotoJob) -> Outcome | PhotoError:
         """Return what was made of the photograph, or why it is rejected."""
         return self.keep(job, self.work(job, self.fetch(job)))
 
-    def sample(self, job: Job) -> tuple[Store, str]:
+    def sample(self, job: PhotoJob) -> tuple[Store, str]:
         """Return a file that whoever works on this must be able to read."""
         return self.source, job.photo.path
 
-    def weight(self, job: Job) -> int:
+    def weight(self, job: PhotoJob) -> int:
         return job.photo.size
 
-    def fetch(self, job: Job) -> _Fetched:
+    def fetch(self, job: PhotoJob) -> _Fetched:
         try:
             return read_photo(self.source, job.photo, self.settings.max_pixels)
         except PhotoError as error:
             return error
 
-    def work(self, job: Job, fetched: _Fetched) -> _Made:
+    def work(self, job: PhotoJob, fetched: _Fetched) -> _Made:
         if isinstance(fetched, PhotoError):
             return fetched
         data, version = fetched
@@ -175,7 +175,7 @@ class PreparePhoto:
             return error
         return fields | {"sha256": sha256, "version": version}, file
 
-    def _still_holds(self, job: Job, record: Record) -> bool:
+    def _still_holds(self, job: PhotoJob, record: Record) -> bool:
         """Return whether a record of the same bytes is true of the array, too."""
         if not self.settings.allows(record):
             return False
@@ -232,7 +232,7 @@ class PreparePhoto:
         }
         return fields | sums(picture), file
 
-    def keep(self, job: Job, made: _Made) -> Outcome | PhotoError:
+    def keep(self, job: PhotoJob, made: _Made) -> Outcome | PhotoError:
         if isinstance(made, Outcome | PhotoError):
             return made
         fields, file = made

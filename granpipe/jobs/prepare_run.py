@@ -30,8 +30,8 @@ from granpipe.jobs.given import Given
 from granpipe.jobs.kept_settings import tell_why
 from granpipe.jobs.locate import Locator
 from granpipe.jobs.photo_index import PhotoIndex
-from granpipe.jobs.prepare_options import Options
-from granpipe.jobs.prepare_photo import Job, Outcome, PreparePhoto, Settings
+from granpipe.jobs.prepare_options import PrepareOptions
+from granpipe.jobs.prepare_photo import ArraySettings, Outcome, PhotoJob, PreparePhoto
 from granpipe.jobs.prepare_tables import PrepareTables
 from granpipe.jobs.run import Progress, Run
 from granpipe.jobs.screening import Screening
@@ -60,7 +60,12 @@ class PrepareRun:
     """One run of `prepare`."""
 
     def __init__(
-        self, run: Run, source: Store, settings: Settings, options: Options, progress: Progress
+        self,
+        run: Run,
+        source: Store,
+        settings: ArraySettings,
+        options: PrepareOptions,
+        progress: Progress,
     ) -> None:
         self.run = run
         run.verifies = options.verify
@@ -147,12 +152,12 @@ class PrepareRun:
         else:
             self.run.plan("SELECT name FROM todo", SETTINGS)
 
-    def _new_job(self, row: Row) -> Job:
+    def _new_job(self, row: Row) -> PhotoJob:
         """Return the job of a photograph that is decoded whatever is recorded."""
         name, size, version, problem, array_version, recipe, *_ = row
-        return Job(Entry(name, size, version, problem), None, (recipe and array_version) or "")
+        return PhotoJob(Entry(name, size, version, problem), None, (recipe and array_version) or "")
 
-    def _job(self, row: Row) -> Job:
+    def _job(self, row: Row) -> PhotoJob:
         job, values = self._new_job(row), row[5:]
         if self.options.force or values[0] != self.settings.recipe:
             return job
@@ -161,7 +166,7 @@ class PrepareRun:
         has_array = is_there or record.array_sha256 == WITHOUT_ARRAY
         return replace(job, record=record, is_trusted=has_array and not self.options.verify)
 
-    def _take(self, job: Job, result: Outcome | PhotoError | WorkerCrashed) -> None:
+    def _take(self, job: PhotoJob, result: Outcome | PhotoError | WorkerCrashed) -> None:
         name = job.photo.path
         if isinstance(result, Outcome):
             self.photos.admit(name, is_kept=result.is_kept)
@@ -175,7 +180,7 @@ class PrepareRun:
         else:
             self.photos.reject(name, result)
 
-    def _stands(self, job: Job) -> bool:
+    def _stands(self, job: PhotoJob) -> bool:
         """Return whether a photograph's array is there as recorded."""
         record = self.index.record(job.photo.path)
         if not record or record.array_sha256 == WITHOUT_ARRAY or self.options.force:

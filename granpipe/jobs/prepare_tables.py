@@ -34,7 +34,7 @@ from granpipe.dataset.tables import (
     summary_lines,
 )
 from granpipe.jobs.command_line import command_line
-from granpipe.jobs.prepare_photo import Settings
+from granpipe.jobs.prepare_photo import ArraySettings
 from granpipe.jobs.split_summary import Sides
 
 _PHOTOS = "FROM wanted JOIN records USING (name)"
@@ -50,7 +50,7 @@ class PrepareTables:
     ----------
     index : Index
         Its tables wanted, outcomes and records, and with splits `split` and `alike`.
-    settings : Settings
+    settings : ArraySettings
     side_settings : mapping
         How splits were asked for; empty without splits.
     sides : Sides or None
@@ -71,7 +71,7 @@ class PrepareTables:
     """
 
     index: Index
-    settings: Settings
+    settings: ArraySettings
     side_settings: Mapping[str, Any]
     sides: Sides | None
     ignored: int

@@ -15,7 +15,7 @@ from granpipe.dataset.ledger import Ledger, MovedError
 from granpipe.dataset.names import (
     ALIKE,
     CONFLICTS,
-    DESK,
+    ENGINE_FOLDER,
     LABELS,
     LEAKS,
     REJECTED,
@@ -29,7 +29,7 @@ from granpipe.dataset.recovery import recover
 from granpipe.dataset.waiting import acquire
 from granpipe.engines.heartbeat import clear
 from granpipe.engines.processes import WorkerCrashed
-from granpipe.engines.protocol import Engine, Item, Place, Result
+from granpipe.engines.protocol import Engine, Item, Result, WorkFolder
 from granpipe.errors import DatasetError
 from granpipe.stores.files import cannot_write, check_free
 from granpipe.stores.protocol import Held, Store
@@ -200,7 +200,7 @@ class Run:
         if self.ledger.has_moved():
             raise MovedError
         self.store = self.ledger.store = self.lock.store
-        clear(self.store, DESK)  # of a run that was killed
+        clear(self.store, ENGINE_FOLDER)  # of a run that was killed
         return True
 
     def work(
@@ -212,7 +212,7 @@ class Run:
         take: Callable[[Item, Result | WorkerCrashed], None],
     ) -> None:
         """Do a task for every item, and hand each item with its result to `take`, in order."""
-        place = Place(self.store, DESK) if self.lock else None
+        place = WorkFolder(self.store, ENGINE_FOLDER) if self.lock else None
         # Closed at once when an error or Ctrl-C ends the loop, so that no worker writes on.
         with closing(engine.run(task, items, place)) as results:
             for item, result in zip(items, progress(results, len(items)), strict=True):

@@ -19,7 +19,7 @@ _HEAD = 1 << 17  # an EXIF block has 64 KB at most, and a colour profile may be 
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
+class MapJob:
     """A photograph to look at.
 
     Attributes
@@ -37,7 +37,7 @@ class Job:
     beside: tuple[str, ...] = ()
 
     def __reduce__(self) -> tuple[Any, ...]:  # a third of the time that a dataclass takes
-        return Job, (self.photo, self.thumbnail, self.beside)
+        return MapJob, (self.photo, self.thumbnail, self.beside)
 
 
 _Fetched = bytes | PhotoError
@@ -61,33 +61,33 @@ class SeePhoto:
     def ahead(self) -> int:
         return self.source.ahead
 
-    def __call__(self, job: Job) -> tuple[Capture, str]:
+    def __call__(self, job: MapJob) -> tuple[Capture, str]:
         """Return what the photograph's EXIF says, and its thumbnail, which may be empty."""
         return self.work(job, self.fetch(job))
 
-    def sample(self, job: Job) -> tuple[Store, str]:
+    def sample(self, job: MapJob) -> tuple[Store, str]:
         """Return a file that whoever works on this must be able to read."""
         return self.source, job.photo.path
 
-    def weight(self, job: Job) -> int:
+    def weight(self, job: MapJob) -> int:
         return _HEAD
 
-    def fetch(self, job: Job) -> _Fetched:
+    def fetch(self, job: MapJob) -> _Fetched:
         try:
             return read_head(self.source, job.photo, _HEAD)
         except PhotoError as error:
             return error
 
-    def work(self, job: Job, fetched: _Fetched) -> tuple[Capture, str]:
+    def work(self, job: MapJob, fetched: _Fetched) -> tuple[Capture, str]:
         try:
             return self._look(job, fetched)
         except PhotoError as error:
             return Capture("unreadable", error.detail), ""
 
-    def keep(self, job: Job, made: tuple[Capture, str]) -> tuple[Capture, str]:
+    def keep(self, job: MapJob, made: tuple[Capture, str]) -> tuple[Capture, str]:
         return made
 
-    def _look(self, job: Job, fetched: _Fetched) -> tuple[Capture, str]:
+    def _look(self, job: MapJob, fetched: _Fetched) -> tuple[Capture, str]:
         if isinstance(fetched, PhotoError):
             raise fetched
         if len(fetched) < job.photo.size and not _tells_all(fetched):
@@ -101,7 +101,7 @@ class SeePhoto:
             image = open_photo(self._whole(job))
         return capture, _thumbnail(image, job.thumbnail)
 
-    def _completed(self, job: Job, capture: Capture) -> Capture:
+    def _completed(self, job: MapJob, capture: Capture) -> Capture:
         """Return what is known of a photograph, with its place by a sidecar where it has none."""
         if capture.position or not job.beside:
             return capture
@@ -111,7 +111,7 @@ class SeePhoto:
         detail = "; ".join(filter(None, [capture.detail, sidecar.detail]))
         return replace(capture, detail=detail)
 
-    def _whole(self, job: Job) -> bytes:
+    def _whole(self, job: MapJob) -> bytes:
         return read_photo(self.source, job.photo, MAX_PIXELS)[0]
 
 

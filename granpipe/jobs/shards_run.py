@@ -24,7 +24,7 @@ from granpipe.dataset.tables import summary_lines
 from granpipe.engines.processes import WorkerCrashed
 from granpipe.engines.protocol import Engine
 from granpipe.errors import DatasetError
-from granpipe.jobs.make_shard import Job, MakeShard, pack
+from granpipe.jobs.make_shard import MakeShard, ShardJob, pack
 from granpipe.jobs.run import Progress, Run
 from granpipe.jobs.settle import settle
 from granpipe.jobs.shards_options import Samples, ShardsReport, ShardsWish
@@ -140,14 +140,14 @@ class ShardsRun:
                 f"{free / 1e6:,.1f} MB are free; take --shard-format png or another disk"
             )
 
-    def _job(self, row: Row) -> Job:
+    def _job(self, row: Row) -> ShardJob:
         _, name, key = row
         columns = "key, path, label, cells, array_sha256"
         query = f"SELECT {columns} FROM samples WHERE shard = ? {_IN_ORDER}"
         samples = [Sample(*values) for values in self.index.rows(query, (name,))]
-        return Job(name, key, pack(samples))
+        return ShardJob(name, key, pack(samples))
 
-    def _take(self, job: Job, result: ShardRecord | WorkerCrashed) -> None:
+    def _take(self, job: ShardJob, result: ShardRecord | WorkerCrashed) -> None:
         if isinstance(result, WorkerCrashed):
             raise DatasetError(
                 f"{self.run.store.url}/{self.index.path_of(job.name)}: the worker {result.cause}; "

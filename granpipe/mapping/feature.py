@@ -52,7 +52,7 @@ class Feature:
 
 
 @dataclass(frozen=True, slots=True)
-class Options:
+class MapOptions:
     """What the files need to know beside the photographs.
 
     Attributes
@@ -99,7 +99,7 @@ class Options:
     def path_of(self, source: str) -> str:
         """Return where a program that reads the file finds a photograph; empty where it cannot.
 
-        >>> Options("img", folder="./img/").path_of("a b.jpg")
+        >>> MapOptions("img", folder="./img/").path_of("a b.jpg")
         './img/a b.jpg'
         """
         return self.link_to(source) if self.folder is None else shown(self.folder + source)
@@ -107,7 +107,7 @@ class Options:
     def link_to(self, source: str) -> str:
         """Return a photograph's address, percent-encoded; empty where there are no links.
 
-        >>> Options("img", links="https://host/").link_to("a b.jpg")
+        >>> MapOptions("img", links="https://host/").link_to("a b.jpg")
         'https://host/a%20b.jpg'
         """
         encoded = quote(source.encode("utf-8", "surrogateescape"))
@@ -117,7 +117,7 @@ class Options:
 Features = Sequence[Feature]
 
 
-def fields_of(feature: Feature, options: Options) -> dict[str, Any]:
+def fields_of(feature: Feature, options: MapOptions) -> dict[str, Any]:
     """Return a photograph's cells, by column; what is not known is None."""
     capture, place, field = feature.capture, feature.capture.position, feature.field
     source, label = feature.photo.source, feature.photo.label

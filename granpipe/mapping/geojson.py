@@ -4,14 +4,14 @@ import json
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from granpipe.mapping.feature import Feature, Options, fields_of
+from granpipe.mapping.feature import Feature, MapOptions, fields_of
 from granpipe.photo.gps import Position
 
 SIGNATURE = '{"type": "FeatureCollection", "generator": "granpipe", '
 """What every such file begins with."""
 
 
-def write_geojson(features: Iterable[Feature], options: Options) -> Iterator[str]:
+def write_geojson(features: Iterable[Feature], options: MapOptions) -> Iterator[str]:
     """Yield the file's text."""
     yield f'{SIGNATURE}"features": [\n'
     comma = ""

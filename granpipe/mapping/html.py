@@ -8,7 +8,7 @@ from typing import Any
 
 from granpipe.mapping.colours import COLOURS
 from granpipe.mapping.extent import extent
-from granpipe.mapping.feature import Features, Options
+from granpipe.mapping.feature import Features, MapOptions
 from granpipe.mapping.land import outlines
 from granpipe.mapping.overlay import written
 from granpipe.mapping.page import SIGNATURE, front_coded, render_page
@@ -21,7 +21,7 @@ _SIDES = ("train", "validation", "test")
 _NORTHS = {"true": 1, "magnetic": 2}
 
 
-def write_html(features: Features, options: Options) -> Iterator[str]:
+def write_html(features: Features, options: MapOptions) -> Iterator[str]:
     """Yield the page's text."""
     names = _Names(features)
     window = extent(names.lats, names.lons)

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 
 from granpipe.dataset.names import shown
 from granpipe.mapping.colours import COLOURS
-from granpipe.mapping.feature import Feature, Features, Options, fields_of
+from granpipe.mapping.feature import Feature, Features, MapOptions, fields_of
 from granpipe.photo.gps import Position
 
 SIGNATURE = (
@@ -28,14 +28,14 @@ _DESCRIBED = (
 _NO_XML = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
-def write_kml(features: Features, options: Options) -> Iterator[str]:
+def write_kml(features: Features, options: MapOptions) -> Iterator[str]:
     """Yield the file's text."""
     yield SIGNATURE
     for line in _lines(features, options):
         yield f"{line}\n"
 
 
-def _lines(features: Features, options: Options) -> Iterator[str]:
+def _lines(features: Features, options: MapOptions) -> Iterator[str]:
     folders = sorted(_by_label(features).items())
     yield "<Document>"
     yield f"<name>{_text(options.title)}</name>"
@@ -68,14 +68,16 @@ def _style(number: int) -> str:
     )
 
 
-def _schema(options: Options) -> str:
+def _schema(options: MapOptions) -> str:
     """Return the columns with their types, which hold also where all values are unknown."""
     kinds = [(name, "double" if name in _NUMBERS else "string") for name in options.columns]
     fields = "".join(f'<SimpleField type="{kind}" name="{name}"/>' for name, kind in kinds)
     return f'<Schema name="photographs" id="photographs">{fields}</Schema>'
 
 
-def _folder(number: int, label: str, members: Iterable[Feature], options: Options) -> Iterator[str]:
+def _folder(
+    number: int, label: str, members: Iterable[Feature], options: MapOptions
+) -> Iterator[str]:
     yield f"<Folder><name>{_text(label or '(no class)')}</name>"
     for feature in members:
         if feature.capture.position:
@@ -83,7 +85,7 @@ def _folder(number: int, label: str, members: Iterable[Feature], options: Option
     yield "</Folder>"
 
 
-def _placemark(feature: Feature, place: Position, style: int, options: Options) -> str:
+def _placemark(feature: Feature, place: Position, style: int, options: MapOptions) -> str:
     when = feature.capture.taken_at + feature.capture.utc_offset
     moment = f"<TimeStamp><when>{when}</when></TimeStamp>" if when else ""
     cells = fields_of(feature, options)
@@ -102,7 +104,7 @@ def _placemark(feature: Feature, place: Position, style: int, options: Options) 
     )
 
 
-def _description(feature: Feature, cells: dict[str, object], options: Options) -> str:
+def _description(feature: Feature, cells: dict[str, object], options: MapOptions) -> str:
     """Return what a reader sees, as HTML: names are text in it."""
     texts = [
         feature.photo.source,

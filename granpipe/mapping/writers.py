@@ -4,14 +4,14 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from granpipe.mapping import geojson, html, kml, table
-from granpipe.mapping.feature import Features, Options
+from granpipe.mapping.feature import Features, MapOptions
 
 
 @dataclass(frozen=True, slots=True)
 class Writer:
     """How the text of a kind of file is written, and what every such file of ours begins with."""
 
-    write: Callable[[Features, Options], Iterator[str]]
+    write: Callable[[Features, MapOptions], Iterator[str]]
     signature: str
 
 

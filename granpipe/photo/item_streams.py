@@ -10,7 +10,7 @@ from dataclasses import replace
 from itertools import islice
 
 from granpipe.photo import av1, hevc
-from granpipe.photo.meta_box import HEVC, Box, Meta
+from granpipe.photo.meta_box import HEVC, IsoBox, Meta
 from granpipe.photo.streams import StreamHeader
 
 _AV1 = b"av01"
@@ -46,7 +46,7 @@ def wrong_sides(data: bytes, meta: Meta) -> str:
     The parts of a grid and the transparency of the picture are looked at, too. What cannot be read
     is left to decoders to judge.
     """
-    headers: dict[tuple[bytes | None, Box | int], StreamHeader | None] = {}
+    headers: dict[tuple[bytes | None, IsoBox | int], StreamHeader | None] = {}
     for item in islice(_parts(data, meta), _MOST_PARTS):
         said = _said(data, meta, item)
         source = meta.kinds.get(item), meta.property_of(item, b"hvcC") or item
@@ -81,7 +81,7 @@ def _parts(data: bytes, meta: Meta) -> Iterator[int]:
         yield from meta.related(b"dimg", item)
 
 
-def _is_alpha(data: bytes, box: Box | None) -> bool:
+def _is_alpha(data: bytes, box: IsoBox | None) -> bool:
     return box is not None and data[box.start + 4 : box.end].startswith(_ALPHA)
 
 

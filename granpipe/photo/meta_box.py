@@ -24,7 +24,7 @@ class DamagedError(Exception):
     """A box ends outside its file, or holds less than it must."""
 
 
-class Box(NamedTuple):
+class IsoBox(NamedTuple):
     """A box: its kind, where its contents begin and end, and where its kind is written."""
 
     kind: bytes
@@ -46,7 +46,7 @@ class Meta:
     extents : dict
         Of each item how its places are meant (14496-12, section 8.11.3.3), and where each of its
         pieces begins and how many bytes it has.
-    properties : list of Box
+    properties : list of IsoBox
         All properties, in order.
     owned : dict
         Numbers of the properties of each item, from 0.
@@ -65,7 +65,7 @@ class Meta:
     kinds: dict[int, bytes] = field(default_factory=dict)
     places: dict[int, int] = field(default_factory=dict)
     extents: dict[int, tuple[int, list[tuple[int, int]]]] = field(default_factory=dict)
-    properties: list[Box] = field(default_factory=list)
+    properties: list[IsoBox] = field(default_factory=list)
     owned: dict[int, list[int]] = field(default_factory=dict)
     marks: list[tuple[int, int]] = field(default_factory=list)
     references: list[tuple[bytes, int, int]] = field(default_factory=list)
@@ -83,7 +83,7 @@ class Meta:
             found += data[base + start : base + start + min(length or left, left)]
         return found
 
-    def property_of(self, item: int, kind: bytes) -> Box | None:
+    def property_of(self, item: int, kind: bytes) -> IsoBox | None:
         """Return the last property of a kind that an item has."""
         owned = (self.properties[number] for number in self.owned.get(item, ()))
         return next((box for box in reversed(list(owned)) if box.kind == kind), None)
@@ -111,7 +111,7 @@ def read_meta(data: bytes) -> Meta:
     return meta
 
 
-def boxes(data: bytes, start: int, end: int) -> Iterator[Box]:
+def boxes(data: bytes, start: int, end: int) -> Iterator[IsoBox]:
     """Yield each box between two places.
 
     Raises
@@ -128,7 +128,7 @@ def boxes(data: bytes, start: int, end: int) -> Iterator[Box]:
         stop = start + size if size else end
         if stop < start + head or stop > end:
             raise DamagedError
-        yield Box(data[place : place + 4], start + head, stop, place)
+        yield IsoBox(data[place : place + 4], start + head, stop, place)
         start = stop
 
 

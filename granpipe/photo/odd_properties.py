@@ -8,7 +8,7 @@ that readers must know are marked so, as its decoder wants it.
 import struct
 from collections.abc import Collection, Iterator
 
-from granpipe.photo.meta_box import Box, Meta
+from granpipe.photo.meta_box import IsoBox, Meta
 
 # Bytes that a property has at least (23008-12, section 6.5; 14496-12, section 12.1).
 _LEAST = {b"irot": 1, b"imir": 1, b"pasp": 8, b"pixi": 5, b"auxC": 5, b"clli": 4, b"mdcv": 24}
@@ -83,12 +83,12 @@ def read_code_points(colours: bytes) -> tuple[int, int, int, int] | None:
     return (*points, rest >> 7) if is_named else None
 
 
-def _sort(data: bytes, box: Box) -> str:
+def _sort(data: bytes, box: IsoBox) -> str:
     """Return what a property says the colours by: a profile or code points."""
     return "points" if data[box.start : box.start + 4] == b"nclx" else "profile"
 
 
-def _is_odd(data: bytes, box: Box) -> bool:
+def _is_odd(data: bytes, box: IsoBox) -> bool:
     """Return whether a property is damaged, or names colours that decoders do not know."""
     size = box.end - box.start
     if box.kind == b"colr":
@@ -101,7 +101,7 @@ def _is_odd(data: bytes, box: Box) -> bool:
     return size < _LEAST.get(box.kind, 0)
 
 
-def _has_impossible_matrix(data: bytes, meta: Meta, colours: Box) -> bool:
+def _has_impossible_matrix(data: bytes, meta: Meta, colours: IsoBox) -> bool:
     """Return whether red, green and blue are to be in channels that share their pixels.
 
     H.273 has that matrix, 0, for channels of the same sides alone (section 8.3).
@@ -117,7 +117,7 @@ def _has_impossible_matrix(data: bytes, meta: Meta, colours: Box) -> bool:
     return False
 
 
-def _cleared(data: bytes, box: Box) -> Iterator[tuple[int, bytes]]:
+def _cleared(data: bytes, box: IsoBox) -> Iterator[tuple[int, bytes]]:
     """Yield what clears bits that a decoder may want to be 0."""
     place, bits = box.start, _USED_BITS.get(box.kind, 0xFF)
     if box.kind == b"colr" and data[place : place + 4] == b"nclx":

@@ -11,7 +11,7 @@ from itertools import chain
 from flask import Request, Response
 
 from granpipe.dataset.names import Photo
-from granpipe.mapping.feature import Feature, Options
+from granpipe.mapping.feature import Feature, MapOptions
 from granpipe.mapping.geojson import write_geojson
 from granpipe.mapping.html import write_html
 from granpipe.mapping.leaflet import has_leaflet
@@ -92,7 +92,7 @@ class MapView:
             raise RefusedError(503, "many are reading positions; ask again later", "busy")
         try:
             seen = (feature_of(known) for known in self._positions.within(window, label))
-            texts = write_geojson(seen, Options(_TITLE))
+            texts = write_geojson(seen, MapOptions(_TITLE))
             # What fails at once is reported; after that, the answer can only be cut.
             begun = chain([next(texts), next(texts)], texts)
         except BaseException:
@@ -127,7 +127,7 @@ class MapView:
         stamp = self._positions.stamp()
         if not self._page or stamp != self._stamp:
             seen = [feature_of(known) for known in self._positions.all()]
-            texts = write_html(seen, Options(_TITLE, offline=has_leaflet()))
+            texts = write_html(seen, MapOptions(_TITLE, offline=has_leaflet()))
             self._page = [*_packed(_pieces(text.encode() for text in texts))]
             self._stamp = stamp
             took = self._clock() - began

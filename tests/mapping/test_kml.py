@@ -5,7 +5,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from granpipe.dataset.names import Photo
-from granpipe.mapping.feature import Feature, Options
+from granpipe.mapping.feature import Feature, MapOptions
 from granpipe.mapping.kml import write_kml
 from granpipe.photo.exif import Capture
 from granpipe.photo.gps import Position
@@ -35,7 +35,7 @@ FEATURES = [
 
 
 def read(features=FEATURES, **options) -> ET.Element:
-    return ET.fromstring("".join(write_kml(features, Options("img", **options))).encode())
+    return ET.fromstring("".join(write_kml(features, MapOptions("img", **options))).encode())
 
 
 def texts(root: ET.Element, path: str) -> list[str]:
@@ -116,7 +116,7 @@ def test_the_balloon_has_the_picture_where_there_are_links(links, pictures):
 
 def test_gdal_reads_folders_as_layers_with_typed_columns(tmp_path):
     pyogrio = pytest.importorskip("pyogrio", reason="pyogrio (GDAL) is not installed")
-    (tmp_path / "fields.kml").write_text("".join(write_kml(FEATURES, Options("img"))), "utf-8")
+    (tmp_path / "fields.kml").write_text("".join(write_kml(FEATURES, MapOptions("img"))), "utf-8")
     layers = [name for name, _ in pyogrio.list_layers(tmp_path / "fields.kml")]
     assert layers[:2] == ["(no class)", "corn"]
     corn = pyogrio.read_info(tmp_path / "fields.kml", layer="corn")
