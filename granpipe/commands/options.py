@@ -144,11 +144,7 @@ shards = together(
 
 
 def progress(
-    results: Iterator[Any],
-    total: int,
-    *,
-    quiet: bool,
-    unit: str = "photographs",
+    results: Iterator[Any], total: int, *, quiet: bool, unit: str = "photographs"
 ) -> Iterator[Any]:
     """Show a bar on a terminal; elsewhere, as in a log file, a line a minute."""
     if quiet or sys.stderr is None:

@@ -22,10 +22,7 @@ if TYPE_CHECKING:
 # Click takes a line of \b for an order not to wrap the next paragraph.
 # ruff: noqa: PLC0415, D301
 
-_IN_TABLE = {
-    "no_label": "give it a row with its class",
-    "label_conflict": "leave one of them",
-}
+_IN_TABLE = {"no_label": "give it a row with its class", "label_conflict": "leave one of them"}
 """What to do about it where a table has the labels."""
 
 _TABLES = ("rejected", "conflicts", "shortcuts", "leaks")
@@ -108,8 +105,7 @@ _SECTIONS = {
 @options.verify
 @options.flag("--allow-deletions", "Permit deleting more than half of over 20 arrays.")
 @options.flag(
-    "--merge-classes",
-    "Folders that differ only in case, blanks or Unicode's form are one class.",
+    "--merge-classes", "Folders that differ only in case, blanks or Unicode's form are one class."
 )
 @options.flag(
     "--reindex-labels",

@@ -85,10 +85,7 @@ class Pool(Generic[Item, Result]):
     """Processes that wait for items; see `run`, which ends them when its items are done."""
 
     def __init__(
-        self,
-        function: Callable[[Item], Result],
-        workers: int,
-        time_limit: float = TIME_LIMIT,
+        self, function: Callable[[Item], Result], workers: int, time_limit: float = TIME_LIMIT
     ) -> None:
         self.overlaps = overlaps(function)
         self.time_limit = time_limit

@@ -7,15 +7,7 @@ from typing import TYPE_CHECKING, Any
 from granpipe.dataset.classes import former_indices, kept_classes
 from granpipe.dataset.database import Items, Row
 from granpipe.dataset.label_table import LabelTable
-from granpipe.dataset.names import (
-    CLASSES,
-    LABELS,
-    LABELS_FROM,
-    SETTINGS,
-    SIDES,
-    STATE,
-    SURVEY,
-)
+from granpipe.dataset.names import CLASSES, LABELS, LABELS_FROM, SETTINGS, SIDES, STATE, SURVEY
 from granpipe.dataset.record import WITHOUT_ARRAY, Record
 from granpipe.dataset.sources import Search
 from granpipe.dataset.tables import PREPARED_COLUMNS, read_summary

@@ -125,10 +125,7 @@ def letterbox(
 
 
 def fit(
-    image: Image.Image,
-    size: int,
-    fill: Colour = (0, 0, 0),
-    max_memory: int = MAX_MEMORY,
+    image: Image.Image, size: int, fill: Colour = (0, 0, 0), max_memory: int = MAX_MEMORY
 ) -> tuple[Image.Image, tuple[int, int]]:
     """Scale a photograph, turned upright and as sRGB, to what fits into a square.
 

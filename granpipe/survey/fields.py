@@ -12,14 +12,7 @@ from granpipe.errors import DatasetError
 from granpipe.survey.declination import declination
 from granpipe.survey.nearby import Nearby, in_rows
 from granpipe.survey.parcels import Parcel, ParcelFile
-from granpipe.survey.showing import (
-    DOUBT,
-    UNKNOWN_ACCURACY,
-    WORST_ACCURACY,
-    Shown,
-    Views,
-    show,
-)
+from granpipe.survey.showing import DOUBT, UNKNOWN_ACCURACY, WORST_ACCURACY, Shown, Views, show
 from granpipe.survey.view import Edges, Numbers
 
 _SCHEMA = """
