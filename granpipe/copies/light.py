@@ -50,15 +50,7 @@ def light_table(
 
 
 def relight(pixels: Pixels, table: NDArray[np.uint8]) -> None:
-    """Replace levels by those of a table.
-
-    Parameters
-    ----------
-    pixels : ndarray of shape (height, width, 3), uint8
-        Written.
-    table : ndarray of shape (3, 256), uint8
-        As `light_table` returns it.
-    """
+    """Replace the levels of pixels, of shape (height, width, 3), by those of a `light_table`."""
     for channel, levels in enumerate(table):
         # "clip" spares a look at whether each level is in the table.
         pixels[..., channel] = levels.take(pixels[..., channel], mode="clip")

@@ -24,12 +24,7 @@ _AT_ONCE = 12_000
 
 
 class Sampler:
-    """A picture to draw from.
-
-    Parameters
-    ----------
-    picture : ndarray of shape (height, width, 3), uint8
-    """
+    """A picture of shape (height, width, 3), uint8, to draw from."""
 
     def __init__(self, picture: Pixels) -> None:
         self.height, self.width, _ = picture.shape

@@ -139,18 +139,10 @@ def largest_scale(width: float, height: float, angle: float) -> float:
 
 
 def draw_parameters(rng: np.random.Generator, box: Box, ranges: Ranges) -> Parameters:
-    """Draw the parameters of one copy.
+    """Draw the parameters of one copy of the photograph in a box.
 
     Always takes ten numbers from the generator, in the same order, whether a range uses them or
     not: another --rotate changes no flip, and --brightness changes no angle.
-
-    Parameters
-    ----------
-    rng : numpy.random.Generator
-    box : Box
-        Where the photograph is in its canvas.
-    ranges : Ranges
-        What they are drawn from.
     """
     mirror, upend, turn, area, right, down, *light = rng.random(10).tolist()
     angle = ranges.rotate * (2 * turn - 1)
@@ -245,16 +237,8 @@ class Copier:
 def sampling_matrix(box: Box, parameters: Parameters) -> Matrix:
     """Return where each point of the content box is drawn from, before the flips.
 
-    Parameters
-    ----------
-    box : Box
-    parameters : Parameters
-
-    Returns
-    -------
-    tuple of six float
-        a, b, c, d, e, f: the point (x, y) shows what stood at (a x + b y + c, d x + e y + f).
-        Both are in pixels from the content box's corner; centres of pixels end in .5.
+    Of the result a, b, c, d, e, f the point (x, y) shows what stood at (a x + b y + c,
+    d x + e y + f). Both are in pixels from the box's corner; centres of pixels end in .5.
     """
     cos, sin = _cos_sin(parameters.angle)
     scale_x = (parameters.crop_right - parameters.crop_left) / box.width

@@ -38,13 +38,7 @@ class Heartbeat:
         self.store.write(self.path, f"{self.run} {number}".encode())
 
     def read(self) -> bytes:
-        """Return the latest sign of life.
-
-        Raises
-        ------
-        FileNotFoundError
-            There is none of this run.
-        """
+        """Return the latest sign of life; raise FileNotFoundError without one of this run."""
         data, _ = self.store.read(self.path)
         if not data.startswith(self.run.encode()):
             raise FileNotFoundError(2, "is not of this run")

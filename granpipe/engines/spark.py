@@ -23,14 +23,9 @@ from granpipe.stores.urls import open_store
 
 
 class Spark:
-    """Executors of Spark; an `Engine`.
+    """Executors of Spark; an `Engine`, which says lines on what goes on.
 
-    Parameters
-    ----------
-    workers : int, optional
-        Processes of each task; by default, as many as it has cores.
-    say : callable
-        Called with a line on what goes on.
+    Workers are the processes of each task; by default, as many as it has cores.
     """
 
     def __init__(self, workers: int | None, say: Callable[[str], None]) -> None:

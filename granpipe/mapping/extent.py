@@ -34,17 +34,7 @@ class Extent:
 
 
 def extent(lats: Sequence[float], lons: Sequence[float]) -> Extent | None:
-    """Return the smallest window that holds all positions but far outliers.
-
-    Parameters
-    ----------
-    lats, lons : sequence of float
-        Decimal degrees.
-
-    Returns
-    -------
-    Extent or None
-        None without positions.
+    """Return the smallest window that holds all positions but far outliers; None without any.
 
     Examples
     --------

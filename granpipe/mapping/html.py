@@ -53,13 +53,7 @@ def write_html(features: Features, options: MapOptions) -> Iterator[str]:
 class _Names:
     """Names that many photographs share, each with its number in the page.
 
-    Attributes
-    ----------
-    labels, zones, cameras, sides, groups : dict
-    totals : dict
-        Photographs of each label.
-    lats, lons : array of float
-        Of all positions, in the order of the photographs.
+    Beside them are the photographs of each label, and all positions, in their order.
     """
 
     def __init__(self, features: Features) -> None:

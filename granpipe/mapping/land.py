@@ -38,11 +38,6 @@ def atlas() -> dict[str, NDArray[Any]]:
 def outlines(lats: Sequence[float], lons: Sequence[float]) -> dict[str, Any]:
     """Return the outlines of the world, with more detail near some positions.
 
-    Parameters
-    ----------
-    lats, lons : sequence of float
-        Decimal degrees.
-
     Returns
     -------
     dict

@@ -24,13 +24,7 @@ class Part:
 
 
 def leaflet_folder() -> Path:
-    """Return where XStatic-Leaflet keeps Leaflet's files.
-
-    Raises
-    ------
-    DatasetError
-        It is not installed.
-    """
+    """Return where XStatic-Leaflet keeps Leaflet's files; raise DatasetError without it."""
     try:
         carrier = metadata.distribution("XStatic-Leaflet")
     except metadata.PackageNotFoundError:

@@ -42,12 +42,7 @@ def levels_of(grey: Image.Image) -> Grey:
 
 
 def hashes(picture: Grey) -> Hashes:
-    """Return what a picture looks like: whole, in its windows, and inside of its frame.
-
-    Parameters
-    ----------
-    picture : ndarray of shape (height, width), uint8
-        Its luminance.
+    """Return what a picture looks like by its luminance, of shape (height, width).
 
     Returns
     -------
@@ -67,19 +62,9 @@ def hashes(picture: Grey) -> Hashes:
 
 
 def turns(whole: Hashes) -> list[Hashes]:
-    """Return the hashes of pictures as they would be turned and mirrored in all eight ways.
+    """Return whole pictures' hashes as they are, and turned and mirrored in all other ways.
 
     Mirroring changes the sign of every odd frequency, and a diagonal swaps rows with columns.
-
-    Parameters
-    ----------
-    whole : ndarray of shape (n, 32), uint8
-        Hashes of whole pictures.
-
-    Returns
-    -------
-    list of ndarray
-        The first is `whole` itself.
     """
     bits = np.unpackbits(whole, axis=1)
     swapped = np.argsort(_ORDER)[_COLUMNS * _FREQUENCIES + _ROWS][_ORDER]

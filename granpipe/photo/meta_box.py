@@ -112,13 +112,7 @@ def read_meta(data: bytes) -> Meta:
 
 
 def boxes(data: bytes, start: int, end: int) -> Iterator[IsoBox]:
-    """Yield each box between two places.
-
-    Raises
-    ------
-    DamagedError
-        One of them ends outside.
-    """
+    """Yield each box between two places; raise DamagedError where one ends outside."""
     for _ in range(_MOST_BOXES):
         if start + 8 > end:
             return
@@ -133,13 +127,7 @@ def boxes(data: bytes, start: int, end: int) -> Iterator[IsoBox]:
 
 
 def number(data: bytes, start: int, size: int) -> int:
-    """Return a number of so many bytes, the highest one first.
-
-    Raises
-    ------
-    DamagedError
-        The file ends before it.
-    """
+    """Return a number of so many bytes, the highest first; raise DamagedError at the end."""
     if start + size > len(data):
         raise DamagedError
     return int.from_bytes(data[start : start + size], "big")

@@ -104,18 +104,9 @@ def coded_colours(primaries: int, transfer: int, matrix: int = 0) -> Colours | N
 
 @lru_cache(maxsize=16)
 def make_profile(colours: Colours, *, is_grey: bool = False) -> bytes | None:
-    """Return an ICC profile (ICC.1:2010) of named colours.
+    """Return an ICC profile (ICC.1:2010) of named colours, or of their curve for a grey picture.
 
-    Parameters
-    ----------
-    colours : Colours
-    is_grey : bool
-        For pictures of one channel, which have a curve alone.
-
-    Returns
-    -------
-    bytes or None
-        None where no light has such chromaticities.
+    None means that no light has such chromaticities.
     """
     tags = {b"wtpt": _xyz(_D50)}
     curve = _curve(colours.gamma)

@@ -42,18 +42,8 @@ def flags(
 ) -> str:
     """Return the words from `FLAGS` that hold, separated by blanks; all but `imprecise`.
 
-    Parameters
-    ----------
-    grey : PIL.Image.Image
-        Luminance of the content of its array, of mode L.
-    steepness : float
-        What `sharpness` returns of it.
-    width, height : int
-        Sides of the photograph itself, in pixels.
-    size : int
-        Side of the array.
-    is_contradicted : bool
-        `granpipe.photo.details.Details.is_contradicted`.
+    They are judged by the luminance of what is in the array, of mode L, by its `sharpness`, by the
+    sides of the photograph itself and that of the array, in pixels, and by `is_contradicted`.
     """
     # How many pixels are below each level, so that any range takes one subtraction.
     below = list(accumulate(grey.histogram(), initial=0))

@@ -190,13 +190,7 @@ def order_of(block: bytes) -> str:
 
 
 def _plain_tags(block: bytes, order: str) -> Tags:
-    """Return the tags that are asked for of a block in which all is in order.
-
-    Raises
-    ------
-    OddBlockError
-        A camera would not write it so.
-    """
+    """Return the tags of a block as cameras write it; OddBlockError for another."""
     if len(block) > _LARGEST:
         raise OddBlockError
     image, following = read_table(block, order, block[4:8], _IMAGE)
@@ -221,10 +215,7 @@ def read_table(
 ) -> tuple[dict[int, int], bytes]:
     """Return where the wanted entries of a table are, by number, and the pointer to the next.
 
-    Raises
-    ------
-    OddBlockError, struct.error
-        The table is not whole, or has an entry twice.
+    OddBlockError or struct.error mean that the table is not whole, or has an entry twice.
     """
     (start,) = struct.unpack(f"{order}I", pointer)
     (count,) = struct.unpack_from(f"{order}H", block, start)

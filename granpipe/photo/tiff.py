@@ -100,13 +100,7 @@ def _words(tags: dict[int, list[int]]) -> str:
 
 
 def _read_tags(data: bytes) -> dict[int, list[int]]:
-    """Return those tags of the first table that say what the pixels are.
-
-    Raises
-    ------
-    struct.error, KeyError, OverflowError
-        The table, or a value in it, is not whole.
-    """
+    """Return the tags of the first table that say what pixels are; raise as `entries` does."""
     tags: dict[int, list[int]] = {}
     for number, kind, size, place in entries(data):
         if number in _ASKED and kind in _LETTERS:
@@ -198,12 +192,9 @@ def unread_coding(image: Image.Image) -> str:
 
 
 def check_strips(image: Image.Image) -> None:
-    """See that a TIFF's strips or tiles cover the whole picture, each part once.
+    """Raise PhotoError where strips or tiles do not cover the whole picture, each part once.
 
-    Raises
-    ------
-    PhotoError
-        `truncated` where they do not, `unsupported` where Pillow would misread them.
+    That is `truncated`, and `unsupported` where Pillow would misread them.
     """
     tiles = [tile for tile in image.tile if tile[1]]  # type: ignore[attr-defined]
     if not tiles:

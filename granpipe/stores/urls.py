@@ -57,13 +57,7 @@ def _bucket(url: str) -> Store:
 
 
 def open_file(url: str | os.PathLike[str]) -> tuple[Store, str]:
-    """Return the store of a file, and its path there.
-
-    Raises
-    ------
-    DatasetError
-        As `open_store` does.
-    """
+    """Return the store of a file, and its path there; raise as `open_store` does."""
     text = os.fspath(url)
     if _SCHEME.match(text):
         folder, _, name = text.rpartition("/")

@@ -62,13 +62,7 @@ def _fixed(text: str) -> tzinfo | None:
 
 
 def parse_zone(text: str) -> tzinfo:
-    """Return what a text such as +02:00 or Europe/Berlin means.
-
-    Raises
-    ------
-    OptionError
-        It is neither.
-    """
+    """Return what a text such as +02:00 or Europe/Berlin means; raise OptionError for others."""
     if zone := _fixed(text):
         return zone
     from zoneinfo import ZoneInfo, ZoneInfoNotFoundError  # noqa: PLC0415 - few need it
@@ -84,12 +78,7 @@ def parse_zone(text: str) -> tzinfo:
 
 
 def parse_shift(text: str) -> float:
-    """Return the seconds of a text such as -37s, +1h, 1h2m3s or 90.
-
-    Raises
-    ------
-    OptionError
-        It says no such time.
+    """Return the seconds of a text such as -37s, +1h, 1h2m3s or 90; raise OptionError for others.
 
     Examples
     --------

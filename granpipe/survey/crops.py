@@ -22,10 +22,7 @@ _LARGEST = 1_000_000
 def read_crop_names(url: str) -> dict[str, set[str]]:
     """Return which labels declared crops may have, by a table; all as `class_key` makes them.
 
-    Raises
-    ------
-    DatasetError
-        There is no such table, or it lacks a column.
+    DatasetError means that there is no such table, or that it lacks a column.
     """
     store, name = open_file(url)
     try:

@@ -89,10 +89,7 @@ class Fields:
     def find(self, file: ParcelFile, views: Views) -> None:
         """Find the field of each photograph; its number is its place among them.
 
-        Raises
-        ------
-        DatasetError
-            The file cannot be used.
+        DatasetError means that the file cannot be used.
         """
         exact = np.flatnonzero(views.accuracy <= WORST_ACCURACY)
         if not len(exact):

@@ -41,12 +41,9 @@ class Nearby:
         self.keys = _keys(lat, lon)[self.order]
 
     def pairs(self, bounds: Floats) -> tuple[Numbers, Numbers]:
-        """Return photographs and the boxes that they are near.
+        """Return photographs and the boxes that they are near, of shape (m, 4).
 
-        Parameters
-        ----------
-        bounds : ndarray of shape (m, 4)
-            Boxes; west may be below -180, and east above 180.
+        West may be below -180, and east above 180.
         """
         up = float(self.reach.max()) / _METRES
         south, north = bounds[:, 1] - up, bounds[:, 3] + up

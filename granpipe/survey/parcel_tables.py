@@ -133,13 +133,7 @@ def _of_parquet(
 
 
 def rings_of(shape: Any) -> Rings:
-    """Return the rings of a shape.
-
-    Raises
-    ------
-    ValueError
-        They cannot be used.
-    """
+    """Return the rings of a shape; raise ValueError where they cannot be used."""
     if shape is not None and shape.geom_type == "GeometryCollection":
         raise ValueError("is a GeometryCollection; export its areas as a MultiPolygon")
     if shape is None or shape.geom_type not in {"Polygon", "MultiPolygon"}:

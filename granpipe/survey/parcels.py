@@ -98,15 +98,8 @@ class ParcelFile:
     def near(self, boxes: Sequence[Bounds]) -> Iterator[Parcel]:
         """Yield the parcels that touch boxes, and perhaps others.
 
-        Parameters
-        ----------
-        boxes : sequence of tuple
-            West, south, east and north in degrees.
-
-        Raises
-        ------
-        DatasetError
-            The file cannot be read, is not in WGS 84, lacks a column, or has no usable parcel.
+        DatasetError means that the file cannot be read, is not in WGS 84, lacks a column, or has no
+        usable parcel.
         """
         try:
             if self.url.lower().endswith((".json", ".geojson")):

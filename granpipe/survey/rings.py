@@ -29,13 +29,7 @@ class OtherSystemError(ValueError):
 
 
 def checked_ring(positions: Any) -> Floats:
-    """Return a ring, closed.
-
-    Raises
-    ------
-    ValueError
-        It has other than pairs of degrees.
-    """
+    """Return a ring, closed; raise ValueError for other than pairs of degrees."""
     try:
         ring = np.array(positions, np.float64)
     except (TypeError, ValueError) as error:

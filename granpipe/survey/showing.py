@@ -66,13 +66,7 @@ class Shown:
 def show(views: Views, edges: Edges, photo: Numbers, parcel: Numbers) -> dict[int, Shown]:
     """Return the fields that photographs show, by the photograph's number.
 
-    Parameters
-    ----------
-    views : Views
-    edges : Edges
-        Of parcels.
-    photo, parcel : ndarray of shape (m,)
-        Pairs of a photograph and a parcel that may be near it, sorted.
+    Photographs and parcels are pairs that may be near each other, sorted, of shape (m,).
     """
     if not len(photo):
         return {}
