@@ -23,6 +23,11 @@ from granpipe.errors import DatasetError, PhotoError
 pytestmark = pytest.mark.slow
 
 
+@pytest.fixture
+def forks() -> None:
+    """Let workers here be of the kind that they are."""
+
+
 def die(item: object) -> None:
     if item == "abort":
         os.abort()
@@ -176,7 +181,7 @@ def test_what_a_worker_died_of_once_is_done_by_the_next(before, tmp_path):
 
 
 def test_every_item_may_cost_a_worker_its_life():
-    assert values(run(work, ["exit"] * 12, 2)) == [WorkerCrashed("left with 3")] * 12
+    assert values(run(work, ["exit"] * 5, 2)) == [WorkerCrashed("left with 3")] * 5
 
 
 @pytest.mark.parametrize("harm", ["hang", pytest.param("hang in C", marks=on_linux)])
