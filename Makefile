@@ -11,15 +11,23 @@ PYTHON ?= python3
 override SRC := $(patsubst ~/%,$(HOME)/%,$(SRC))
 override OUT := $(patsubst ~/%,$(HOME)/%,$(OUT))
 
-# What `make test` leaves to `make test-all`; pyproject.toml says what the marks mean.
-LEFT := servers or spark or browser or slow
+# What `make test` leaves to `make test-left`; pyproject.toml says what the marks mean.
+LEFT := servers or spark or browser or slow or extras
 
 BIN := .venv/bin
 ifeq ($(OS),Windows_NT)
 BIN := .venv/Scripts
 endif
 
-.PHONY: all prepare augment map test test-all lint fuzz bench serve clean help
+# Where Python may not keep what it has compiled, it compiles all tests in each process.
+unexport PYTHONDONTWRITEBYTECODE
+
+# Test processes take whole files, in the order of tests/conftest.py.
+PYTEST := $(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
+
+INSTALL := $(BIN)/python -m pip install --quiet --editable
+
+.PHONY: all prepare augment map test test-left test-all lint fuzz bench serve clean help
 .DEFAULT_GOAL := help
 
 all: prepare augment map  ## prepare, augment and map the photographs of SRC
@@ -35,11 +43,13 @@ map: .venv/installed  ## map of SRC
 	@echo 'map.html opens on outlines. On satellite images: $(BIN)/granpipe map "$(SRC)" -o map.html'
 
 test: .venv/installed-dev  ## run the tests that need neither servers nor a browser nor patience
-	$(BIN)/python -m pytest -n auto --dist loadfile --hypothesis-profile few -m "not ($(LEFT))"
+	$(PYTEST) --hypothesis-profile few -m "not ($(LEFT))"
 
-test-all: .venv/installed-dev  ## run all tests; those of Spark need Java, those of the page Chromium
-	$(BIN)/python -m pip install --quiet --editable '.[dev,heic,offline,s3,service,spark,fields]' polars webdataset datasets
-	$(BIN)/python -m pytest -n auto --dist loadfile
+test-left: .venv/installed-all  ## run the tests that `make test` leaves, and draw more examples
+	$(PYTEST) -m "$(LEFT) or hypothesis"
+
+test-all: .venv/installed-all  ## run all tests; those of Spark need Java, those of the page Chromium
+	$(PYTEST)
 
 lint: .venv/installed-dev  ## check style and types
 	$(BIN)/ruff check .
@@ -74,18 +84,26 @@ help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
 	@echo "Variables: SRC=$(SRC) OUT=$(OUT) COPIES=$(COPIES) SEED=$(SEED) PYTHON=$(PYTHON)"
 
-.venv/installed: pyproject.toml
+.venv/made: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 	echo "granpipe needs Python 3.11 or newer, and $(PYTHON) is $$($(PYTHON) --version 2>&1):" \
 	"make $(MAKECMDGOALS) PYTHON=python3.11" >&2; exit 1; }
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --editable '.[heic,offline]'
 	@touch $@
 
-.venv/installed-service: .venv/installed
-	$(BIN)/python -m pip install --quiet --editable '.[heic,offline,s3,service]'
+# Each has what those above it have, so that they need not be installed after it.
+.venv/installed: .venv/made
+	$(INSTALL) '.[heic,offline]'
 	@touch $@
 
-.venv/installed-dev: .venv/installed
-	$(BIN)/python -m pip install --quiet --editable '.[dev,heic,offline,s3,service]'
-	@touch $@
+.venv/installed-service: .venv/made
+	$(INSTALL) '.[heic,offline,s3,service]'
+	@touch .venv/installed $@
+
+.venv/installed-dev: .venv/made
+	$(INSTALL) '.[dev,heic,offline,s3,service]'
+	@touch .venv/installed .venv/installed-service $@
+
+.venv/installed-all: .venv/made
+	$(INSTALL) '.[dev,heic,offline,s3,service,spark,fields]' polars webdataset datasets
+	@touch .venv/installed .venv/installed-service .venv/installed-dev $@

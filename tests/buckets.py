@@ -174,10 +174,15 @@ class Gateway:
         return Lake(name, self.endpoint)
 
 
+def gateway_program() -> Path:
+    """Return the program of Versity's gateway."""
+    return go_program("github.com/versity/versitygw/cmd/versitygw", VERSITY)
+
+
 def start_gateway(folder: Path) -> Gateway:
     """Start Versity's gateway, and wait until it answers; skip where it cannot be had."""
     pytest.importorskip("obstore", reason="the extra s3 is not installed")
-    program = go_program("github.com/versity/versitygw/cmd/versitygw", VERSITY)
+    program = gateway_program()
     (port,) = _free_ports(1)
     folders = [folder / "buckets", folder / "metadata"]
     for each in folders:

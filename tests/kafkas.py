@@ -49,6 +49,11 @@ _SECURE = {
 }
 
 
+def kafka_jars() -> Path:
+    """Return the folder with the jars of Kafka."""
+    return jars(ROOT / "tests/java/kafka/pom.xml", PROFILE)
+
+
 @dataclass
 class Broker:
     """A broker, its folder and its ports, which stay the same when it is started again.
@@ -78,7 +83,7 @@ class Broker:
         return self.folder / "log"
 
     def _java(self, *words: str) -> list[str]:
-        path = f"{jars(ROOT / 'tests/java/kafka/pom.xml', PROFILE)}/*"
+        path = f"{kafka_jars()}/*"
         quiet = "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn"
         return [*_JAVA, quiet, "-cp", path, *words]
 

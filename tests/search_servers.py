@@ -25,6 +25,11 @@ KEY = base64.b64encode(b"granpipe-tests:s3cret-key").decode()
 USER, PASSWORD = "granpipe", "s3cret/pass:word@"
 
 
+def search_jars(profile: str) -> Path:
+    """Return the folder with the jars of a server."""
+    return jars(JAVA / "pom.xml", profile)
+
+
 @dataclass
 class SearchServer:
     """A server of one node, its folder and its ports, which stay when it is started again."""
@@ -78,7 +83,7 @@ def search_programs(tmp_path_factory) -> Iterator[Callable[[str], SearchServer]]
 
     def running(profile: str) -> SearchServer:
         if profile not in programs:
-            files = jars(JAVA / "pom.xml", profile)
+            files = search_jars(profile)
             folder = tmp_path_factory.mktemp(profile)
             (folder / "config").mkdir()
             programs[profile] = SearchServer(profile, folder, files, free_ports(2))

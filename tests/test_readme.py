@@ -176,6 +176,7 @@ def test_the_python_of_the_readme_runs(workshop):
     assert scope["labels"].tolist() == sorted(5 * [0, 1, 2, 3, 4])
 
 
+@pytest.mark.extras
 @pytest.mark.parametrize("package", ["webdataset", "datasets"])
 # webdataset leaves files open.
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
@@ -193,7 +194,12 @@ def test_shards_are_read_as_the_readme_says(workshop, monkeypatch, package):
     assert int(scope["label"]) in range(5)
 
 
-@pytest.mark.parametrize("package", ["granpipe", "torch", "keras", "jax", "pandas"])
+READERS = [
+    pytest.param(name, marks=pytest.mark.extras) for name in ("torch", "keras", "jax", "pandas")
+]
+
+
+@pytest.mark.parametrize("package", ["granpipe", *READERS])
 def test_what_the_readme_feeds_a_trainer_runs(workshop, monkeypatch, package):
     if package == "keras" and not importlib.util.find_spec("tensorflow"):
         monkeypatch.setenv("KERAS_BACKEND", "jax")
@@ -233,6 +239,7 @@ def test_one_photograph_of_the_readme_is_the_array_on_the_disk(workshop, monkeyp
     assert np.array_equal(scope["array"], np.load("out/corn/DSC_0093.JPG.npy"))
 
 
+@pytest.mark.extras
 def test_the_folder_of_the_readme_has_the_classes_and_indices_of_the_table(workshop):
     pytest.importorskip("torchvision", reason="torchvision is not installed")
     subprocess.run("granpipe prepare img/ out/ -q && granpipe augment -q", shell=True, check=True)

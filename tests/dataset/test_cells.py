@@ -101,11 +101,12 @@ def _numpy(text: str) -> Any:
         return np.str_(text)
 
 
-READERS = [
-    *(by_csv, by_pandas, by_pandas_as_text, by_pandas_as_readme_says, by_pandas_nullable),
+EXTRAS = [
+    *(by_pandas, by_pandas_as_text, by_pandas_as_readme_says, by_pandas_nullable),
     *(by_pandas_tuples, by_pandas_with_a_row_missing, by_pyarrow, by_pyarrow_scalars),
-    *(by_polars, by_polars_frames, by_numpy),
+    *(by_polars, by_polars_frames),
 ]
+READERS = [by_csv, by_numpy, *(pytest.param(read, marks=pytest.mark.extras) for read in EXTRAS)]
 
 
 @pytest.mark.parametrize("read", READERS, ids=lambda read: read.__name__)

@@ -30,6 +30,7 @@ print(next(task([batch])).column(1)[0].as_py().decode())
 """
 
 
+@pytest.mark.extras
 @pytest.mark.parametrize(
     ("module", "told"),
     [

@@ -114,6 +114,7 @@ def test_the_balloon_has_the_picture_where_there_are_links(links, pictures):
     assert description.count('<img src="./img/a%20b%3F.jpg"') == pictures
 
 
+@pytest.mark.extras
 def test_gdal_reads_folders_as_layers_with_typed_columns(tmp_path):
     pyogrio = pytest.importorskip("pyogrio", reason="pyogrio (GDAL) is not installed")
     (tmp_path / "fields.kml").write_text("".join(write_kml(FEATURES, MapOptions("img"))), "utf-8")
