@@ -53,8 +53,8 @@ def bench_workers(photos: Sequence[Path], folder: Path, broker: Broker, count: i
         until(lambda: not events_waiting(topics.variables), "the workers", 900, every=0.2)
         took = time.perf_counter() - began
         lines = "".join(worker.log.read_text() for worker in workers).splitlines()
-        told = [line.split("photographs=")[1].split()[0] for line in lines if " batch " in line]
-        twice = sum(map(int, told)) - len(photos) - POSTS
+        counts = [line.split("photographs=")[1].split()[0] for line in lines if " batch " in line]
+        twice = sum(map(int, counts)) - len(photos) - POSTS
         print(
             f"  {count} workers: {len(photos) / took:,.0f} events/s, {twice} done twice", end=", "
         )

@@ -51,10 +51,10 @@ def bench_spark(photos: Path, folder: Path) -> None:
             environment = cluster.driver(spark__cores__max=cores)
             outs = [lake.url(f"{name}/{number}") for number in range(3)]
             command = [sys.executable, "-c", DRIVER, engine, lake.url("img"), *outs]
-            told = time_runs(command, environment, cluster, server)
-            first, *others = (seconds for seconds, _ in told)
+            runs = time_runs(command, environment, cluster, server)
+            first, *others = (seconds for seconds, _ in runs)
             taken[name] = min(others)
-            cpu = dict(told)[taken[name]]
+            cpu = dict(runs)[taken[name]]
             print(f"  {name:<44}{first - taken[name]:>8.1f}{taken[name]:>9.1f}", end="")
             print(f"{cpu['workers']:>20.1f}{cpu['driver']:>8.1f}{cpu['server']:>8.1f}", flush=True)
         local, two, one = taken.values()
@@ -72,14 +72,14 @@ def time_runs(
     """Return for each run its seconds, and the CPU seconds that it took of whom."""
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
     with subprocess.Popen(command, env=environment, text=True, **pipes) as driver:
-        told, before = [], cpu_seconds(cluster, server)
+        runs, before = [], cpu_seconds(cluster, server)
         for line in driver.stdout:
             now = cpu_seconds(cluster, server)
-            told.append((float(line), now - before))
+            runs.append((float(line), now - before))
             before = now
             print(file=driver.stdin, flush=True)
     assert driver.returncode == 0
-    return told
+    return runs
 
 
 def cpu_seconds(cluster: Any, server: Any) -> Counter[str]:

@@ -118,9 +118,9 @@ def forks(monkeypatch) -> None:
 
 @pytest.fixture
 def granpipe():
-    """Run granpipe in this process; expects exit code 0 unless told otherwise, None for any.
+    """Run granpipe in this process; expects exit code 0 by default, None for any.
 
-    It has one worker unless told otherwise, which starts sooner than two.
+    It has one worker by default, which starts sooner than two.
     """
 
     def run(*args: object, code: int | None = 0) -> Result:

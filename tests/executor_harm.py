@@ -17,7 +17,7 @@ NOT_THERE = "/not-there/"
 """What executors do not find, wherever it stands in a path."""
 
 
-def told(name):
+def harm_named(name):
     path = Path(__file__).with_name(name)
     return path.read_text() if path.exists() else ""
 
@@ -35,7 +35,7 @@ def decode_harmfully():
     Pool.__init__.__defaults__ = (8.0,)
 
     def harmful_load(self):
-        time.sleep(float(told("slow") or 0))
+        time.sleep(float(harm_named("slow") or 0))
         if self.size == (13, 13):
             resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
             os.abort()
@@ -80,7 +80,7 @@ def lack():
     here, gethostname, version = sys.modules["granpipe"], socket.gethostname, metadata.version
 
     def hide():  # each task asks for its host first
-        sys.modules["granpipe"] = None if told("lacks") == "granpipe" else here
+        sys.modules["granpipe"] = None if harm_named("lacks") == "granpipe" else here
         return gethostname()
 
     def hide_folder(event, words):
@@ -88,7 +88,7 @@ def lack():
             raise FileNotFoundError(2, "No such file or directory", words[0])
 
     socket.gethostname = hide
-    metadata.version = lambda name: "9.9" if told("lacks") == f"{name} 9.9" else version(name)
+    metadata.version = lambda name: "9.9" if harm_named("lacks") == f"{name} 9.9" else version(name)
     sys.addaudithook(hide_folder)
 
 

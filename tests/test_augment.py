@@ -556,13 +556,13 @@ def test_a_damaged_row_costs_its_photograph_only(granpipe, dataset, old, new, re
 def test_a_dataset_that_is_not_there_or_not_ours_is_one_clear_line(granpipe, tmp_path):
     (tmp_path / "other").mkdir()
     save(tmp_path / "photos/corn/a.jpg")
-    for folder, code, told in (
+    for folder, code, said in (
         ("missing", 2, "no such folder"),
         ("other", 1, "holds no finished dataset; run granpipe prepare"),
         ("photos", 2, f"run granpipe prepare {tmp_path}/photos {tmp_path}/photos-arrays and then "),
     ):
         result = granpipe("augment", tmp_path / folder, code=code)
-        assert told in result.stderr
+        assert said in result.stderr
         assert result.stderr.count("\n") == 1
     assert not (tmp_path / "missing").exists()
 
@@ -577,8 +577,8 @@ def test_a_damaged_table_is_one_clear_line(granpipe, dataset, text):
 
 def test_a_dataset_without_photographs_is_one_clear_line(granpipe, tmp_path):
     save(tmp_path / "img/no-class.jpg")
-    told = granpipe("prepare", tmp_path / "img", tmp_path / "out", code=1).stderr
-    assert told.endswith(
+    stderr = granpipe("prepare", tmp_path / "img", tmp_path / "out", code=1).stderr
+    assert stderr.endswith(
         f"granpipe: nothing was prepared: put each class into a folder of its own (mkdir "
         f"{tmp_path}/img/corn), or use --labels TABLE; if {tmp_path}/img is itself a class, name "
         "the folder above it\n"

@@ -289,9 +289,9 @@ def test_rules_are_kept_until_others_are_named(granpipe, seasons, tmp_path):
 def test_what_holds_nothing_and_what_deals_anew_is_said(granpipe, seasons, tmp_path):
     words = ("prepare", seasons, tmp_path / "out", "--split", "80/20", "--allow-empty", *SMALL)
     assert "anew" not in granpipe(*words).stderr
-    told = granpipe(*words, "--hold-out", "camera:Pixle 8").stderr
-    assert "--hold-out camera:Pixle 8 holds no photograph out" in told
-    assert "splits all groups again" in told
+    stderr = granpipe(*words, "--hold-out", "camera:Pixle 8").stderr
+    assert "--hold-out camera:Pixle 8 holds no photograph out" in stderr
+    assert "splits all groups again" in stderr
     assert "anew" not in granpipe(*words).stderr
     assert "splits all groups again" in granpipe(*words, "--seed", 1).stderr
 

@@ -203,8 +203,8 @@ def test_from_given_to_dealt_and_back(granpipe, src, out):
 def test_a_folder_that_is_no_split_is_told_before_anything_is_decoded(granpipe, src, out):
     clean(src)
     save(src / "extra/a/0.png")
-    told = granpipe("prepare", src, out, *GIVEN, code=2).stderr
-    assert "extra is none" in told
+    stderr = granpipe("prepare", src, out, *GIVEN, code=2).stderr
+    assert "extra is none" in stderr
     assert not out.exists() or not list(out.glob("*"))
 
 
@@ -282,9 +282,9 @@ def test_tables_as_people_write_them(granpipe, src, out, table, text, encoding):
 def test_columns_of_other_names_are_named_behind_the_table(granpipe, src, out, table):
     flat(src, "ab")
     path = table("photo_id,crop,label\na,corn,x\nb,rye,y\n")
-    told = granpipe("prepare", src, out, "--labels", path, code=2).stderr
-    assert "has no column source" in told
-    assert "survey.csv:photo,crop" in told
+    stderr = granpipe("prepare", src, out, "--labels", path, code=2).stderr
+    assert "has no column source" in stderr
+    assert "survey.csv:photo,crop" in stderr
     granpipe("prepare", src, out, *SMALL, "--labels", f"{path}:photo_id,crop")
     assert labels(out) == {"a.png": "corn", "b.png": "rye"}
 
@@ -411,8 +411,8 @@ def test_a_split_of_which_nothing_is_left_is_told(granpipe, src, out):
     clean(src)
     for path in (src / "testing").rglob("*.jpg"):
         path.write_bytes(b"no picture")
-    told = granpipe("prepare", src, out, *GIVEN, *SMALL).stderr
-    assert "split given: no photograph is left in test" in told
+    stderr = granpipe("prepare", src, out, *GIVEN, *SMALL).stderr
+    assert "split given: no photograph is left in test" in stderr
 
 
 def test_what_exif_says_counts_before_the_table(granpipe, src, out, table):
@@ -444,8 +444,8 @@ def test_a_table_that_makes_no_sense_is_one_clear_line(granpipe, src, out, table
 def test_a_table_that_is_no_text_is_one_clear_line(granpipe, src, out, tmp_path):
     flat(src, "a")
     (tmp_path / "t.csv").write_bytes(b"source,label\n\xff\xfe\x00a.png,corn\n")
-    told = granpipe("prepare", src, out, "--labels", tmp_path / "t.csv", code=2).stderr
-    assert "is not UTF-8" in told
+    stderr = granpipe("prepare", src, out, "--labels", tmp_path / "t.csv", code=2).stderr
+    assert "is not UTF-8" in stderr
     assert (
         "no such table"
         in granpipe("prepare", src, out, "--labels", tmp_path / "x.csv", code=2).stderr

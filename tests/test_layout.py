@@ -208,14 +208,14 @@ def test_merged_folders_keep_the_index_of_their_class(granpipe, tmp_path):
 def test_classes_that_stand_deeper_are_told_of(granpipe, tmp_path, way):
     for seed, label in enumerate(["corn", "wheat"]):
         save(tmp_path / "img" / way / f"{label}/{seed}.png", picture(seed=seed))
-    told = granpipe("prepare", tmp_path / "img", tmp_path / "out").stderr
-    assert f"name {tmp_path}/img/{way}\n" in told
+    stderr = granpipe("prepare", tmp_path / "img", tmp_path / "out").stderr
+    assert f"name {tmp_path}/img/{way}\n" in stderr
 
 
 def test_one_class_of_folders_is_told_of(granpipe, tmp_path):
     for seed, name in enumerate(["corn/a", "wheat/b"]):
         save(tmp_path / "img/crops" / f"{name}.png", picture(seed=seed))
-    told = granpipe("prepare", tmp_path / "img", tmp_path / "out").stderr
-    assert "one class, crops; if its folders are the classes ('corn', 'wheat'), name " in told
+    stderr = granpipe("prepare", tmp_path / "img", tmp_path / "out").stderr
+    assert "one class, crops; if its folders are the classes ('corn', 'wheat'), name " in stderr
     save(tmp_path / "img/crops/c.png", picture(seed=3))
     assert "one class" not in granpipe("prepare", tmp_path / "img", tmp_path / "out").stderr

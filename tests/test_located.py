@@ -85,11 +85,11 @@ def test_an_imprecise_position_is_flagged_and_joins_no_group_by_place(granpipe, 
         place(src / f"corn/{number}.jpg", number, number, 20)
     split = ("--split", "60/20/20", "--keep-together")
     granpipe("prepare", src, out, *SMALL, *split, "place:200")
-    told = table(out)
-    groups = [told[f"corn/{number}.jpg"]["group"] for number in range(4)]
+    found = table(out)
+    groups = [found[f"corn/{number}.jpg"]["group"] for number in range(4)]
     assert groups[0] == groups[1]
     assert len(set(groups)) == 3
-    flags = [told[f"corn/{number}.jpg"]["flags"].split() for number in range(4)]
+    flags = [found[f"corn/{number}.jpg"]["flags"].split() for number in range(4)]
     assert ["imprecise" in words for words in flags] == [False, False, True, True]
     granpipe("prepare", src, out, *SMALL, *split, "place:500")
     assert len({row["group"] for row in rows(out / "labels.csv")}) == 9
@@ -164,8 +164,8 @@ def takeout(lat: float, lon: float = 7.5, name: str = "geoData", **more) -> str:
 )
 def test_takeout_says_where_a_photograph_was_taken(granpipe, src, out, photo, sidecar):
     unplaced(src / "corn" / photo)
-    told = takeout(48.25, title=photo.replace("(1)", "").replace("(12)", ""))
-    (src / "corn" / sidecar).write_text(told)
+    takeout_json = takeout(48.25, title=photo.replace("(1)", "").replace("(12)", ""))
+    (src / "corn" / sidecar).write_text(takeout_json)
     (src / "corn/notes.json").write_text(takeout(1))
     printed = granpipe("prepare", src, out, *SMALL).output
     row = table(out)[f"corn/{photo}"]
@@ -184,9 +184,9 @@ def test_a_cut_name_is_that_of_the_photograph_in_the_title(granpipe, src, out):
         unplaced(src / "corn" / name, number)
     (src / f"corn/{LONG[:46]}.json").write_text(takeout(48.25, title=LONG))
     granpipe("prepare", src, out, *SMALL)
-    told = table(out)
-    assert told[f"corn/{LONG}"]["latitude"] == "48.25"
-    assert told[f"corn/{other}"]["latitude"] == ""
+    found = table(out)
+    assert found[f"corn/{LONG}"]["latitude"] == "48.25"
+    assert found[f"corn/{other}"]["latitude"] == ""
 
 
 @pytest.mark.parametrize("sidecar", ["a.xmp", "a.jpg.xmp"])
@@ -213,8 +213,8 @@ def test_the_photograph_comes_before_its_sidecar_and_a_sidecar_before_the_table(
     )
     (tmp_path / "labels.csv").write_text(text)
     granpipe("prepare", src, out, *SMALL, "--labels", tmp_path / "labels.csv")
-    told = {Path(name).stem: row for name, row in table(out).items()}
-    assert {name: (row["latitude"], row["position_from"]) for name, row in told.items()} == {
+    found = {Path(name).stem: row for name, row in table(out).items()}
+    assert {name: (row["latitude"], row["position_from"]) for name, row in found.items()} == {
         "own": ("10.0", "exif"),
         "told": ("40.0", "sidecar"),
         "void": ("50.0", "table"),

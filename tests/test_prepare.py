@@ -438,8 +438,8 @@ def test_a_dry_run_writes_nothing_and_says_what_the_run_then_does(prepare, src, 
     dry = prepare(src, out, "--dry-run")
     assert stamps(out) == before
     wet = prepare(src, out)
-    told = "Would delete: wheat/c.jpg.npy\nNothing was written: this was a dry run.\n"
-    assert dry.stdout.replace(told, written) == wet.stdout
+    planned = "Would delete: wheat/c.jpg.npy\nNothing was written: this was a dry run.\n"
+    assert dry.stdout.replace(planned, written) == wet.stdout
     assert "1 array deleted" in wet.stdout
 
 

@@ -113,7 +113,7 @@ def test_the_first_training_set_has_originals_and_copies_as_float32(workshop):
 
 def test_a_night_on_s3_ends_as_the_readme_says(workshop, lake, monkeypatch):
     text = section("On a schedule, from S3")
-    line, told = cron_line(text, lake)
+    line, folders = cron_line(text, lake)
     lake.upload(workshop / "fields", "raw/fields")
 
     def night(code: int) -> None:
@@ -141,7 +141,7 @@ def test_a_night_on_s3_ends_as_the_readme_says(workshop, lake, monkeypatch):
     line += " --allow-deletions"
     night(0)
     assert len([key for key in lake.objects("lake/out") if key.endswith(".npy")]) == 5
-    assert told == "s3://raw/fields s3://lake/out"
+    assert folders == "s3://raw/fields s3://lake/out"
 
 
 def cron_line(text: str, lake) -> tuple[str, str]:

@@ -82,9 +82,9 @@ def test_what_is_flagged_is_left_out(granpipe, src, out):
 
 
 def test_of_those_that_look_alike_the_sharpest_of_a_class_stays(granpipe, src, out):
-    told = granpipe("prepare", src, out, *SMALL, "--drop", "alike").stderr
+    stderr = granpipe("prepare", src, out, *SMALL, "--drop", "alike").stderr
     assert rejects(out) == {"corn/0 soft.png": "flagged"}
-    assert "looks like corn/0.png, which is sharper" in told
+    assert "looks like corn/0.png, which is sharper" in stderr
 
 
 def test_what_is_left_out_is_not_decoded_again_and_comes_back_when_wanted(granpipe, src, out):
@@ -117,8 +117,8 @@ def test_dropping_most_of_a_dataset_wants_a_word(granpipe, src, out):
     for number in range(30):
         save(src / f"corn/b{number}.png", Image.new("RGB", (40 + number, 30), "#446633"))
     granpipe("prepare", src, out, *SMALL)
-    told = granpipe("prepare", src, out, *SMALL, "--drop", "blank", code=1).stderr
-    assert "--allow-deletions" in told
+    stderr = granpipe("prepare", src, out, *SMALL, "--drop", "blank", code=1).stderr
+    assert "--allow-deletions" in stderr
     assert len(rows(out / "labels.csv")) == 38
     granpipe("prepare", src, out, *SMALL, "--drop", "blank", "--allow-deletions")
     assert len(rows(out / "labels.csv")) == 7

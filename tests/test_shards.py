@@ -332,8 +332,8 @@ def test_an_array_that_was_altered_ends_the_run_in_a_line(prepare, tmp_path):
         file.write(data)
     os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
     prepare()  # the shards are up to date, and nobody has noticed
-    told = prepare("--shard-format", "png", code=1).stderr
-    assert f"{path}: is not as granpipe wrote it; run again with --verify" in told
+    stderr = prepare("--shard-format", "png", code=1).stderr
+    assert f"{path}: is not as granpipe wrote it; run again with --verify" in stderr
     prepare("--shard-format", "png", "--verify")
 
 

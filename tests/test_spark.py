@@ -176,16 +176,16 @@ def test_what_a_task_writes_late_is_found_and_made_again(driver, cluster, lake, 
 
 
 @pytest.mark.parametrize(
-    ("lacks", "told"),
+    ("lacks", "line"),
     [
         ("granpipe", r"Spark: executors on \S+ have no granpipe; install it there, ship it, .+"),
         ("pillow 9.9", r"Spark: executors on \S+ have pillow 9.9, this machine \S+; make both one"),
     ],
 )
-def test_what_executors_lack_is_one_line(driver, cluster, lake, corn, lacks, told):
+def test_what_executors_lack_is_one_line(driver, cluster, lake, corn, lacks, line):
     cluster.lack(lacks)
     printed, said = driver("prepare", lake.url("img"), lake.url("lack"), *SPARK, code=1)
-    assert re.fullmatch(f"granpipe: {told}\n", said), said
+    assert re.fullmatch(f"granpipe: {line}\n", said), said
     assert not printed
     assert not arrays(lake, "lack")
 
@@ -357,8 +357,8 @@ def test_executors_that_are_taken_away_change_nothing_and_a_log_tells_how_far(
     before = cluster.executors()
     _, said = driver("prepare", lake.url("img"), lake.url("dynamic"), *SPARK)
     assert lake.tree("dynamic") == corn
-    told = re.findall(r"granpipe: (\d+) of 80, \d+ a second, (?:\d+ min left|none yet)\n", said)
-    assert len(told) > 3, said
+    logged = re.findall(r"granpipe: (\d+) of 80, \d+ a second, (?:\d+ min left|none yet)\n", said)
+    assert len(logged) > 3, said
     until(lambda: not cluster.pids("CoarseGrained"), "the end of executors that are idle", 30)
     driver("map", lake.url("img"), "-o", lake.url("dynamic/m.csv"), *SPARK)
     assert len(cluster.executors() - before) > 2

@@ -123,8 +123,8 @@ def test_a_split_without_photographs_ends_with_1_and_says_what_would_do(prepare,
 def test_where_classes_have_too_few_groups_that_is_the_reason(prepare, tmp_path, out):
     for number in range(10):
         save(tmp_path / f"src/crop {number // 2}/{number}.png", textured(number))
-    told = prepare(tmp_path / "src", out, "--split", "80/10/10", code=1).stderr
-    assert "; some classes have fewer groups than there are splits; --allow-empty permits" in told
+    stderr = prepare(tmp_path / "src", out, "--split", "80/10/10", code=1).stderr
+    assert "; some classes have fewer groups than there are splits; --allow-empty permits" in stderr
 
 
 def test_an_empty_split_that_is_allowed_is_told_of_in_each_run(prepare, tmp_path, out):
@@ -132,8 +132,8 @@ def test_an_empty_split_that_is_allowed_is_told_of_in_each_run(prepare, tmp_path
         place(tmp_path / f"src/corn/{number:02}.jpg", number, 46 + 60 * number / 111_195, 10)
     prepare(tmp_path / "src", out, "--split", "80/20", "--allow-empty")
     before = tree(out)
-    told = prepare(tmp_path / "src", out).stderr
-    assert "--split none, and then --split 80/20 --keep-together place:60,burst" in told
+    stderr = prepare(tmp_path / "src", out).stderr
+    assert "--split none, and then --split 80/20 --keep-together place:60,burst" in stderr
     assert tree(out) == before
     prepare(tmp_path / "src", out, "--split", "none")
     dealt = ("--split", "80/20", "--keep-together", "place:60,burst,likeness")
@@ -145,9 +145,9 @@ def test_a_share_that_is_missed_is_a_line(prepare, tmp_path, out):
     for number in range(30):
         lat = 46 + 90 * number / 111_195 if number < 24 else 50 + number
         place(tmp_path / f"src/corn/{number:02}.jpg", number, lat, 10)
-    told = prepare(tmp_path / "src", out, "--split", "50/50").stderr
-    assert "split 50/50: train has 80 %, test has 20 %: the largest group has 24 of 30" in told
-    assert "; --keep-together place:90,burst,likeness would do" in told
+    stderr = prepare(tmp_path / "src", out, "--split", "50/50").stderr
+    assert "split 50/50: train has 80 %, test has 20 %: the largest group has 24 of 30" in stderr
+    assert "; --keep-together place:90,burst,likeness would do" in stderr
     assert "; --split none, and then --split 50/50 --keep" in prepare(tmp_path / "src", out).stderr
 
 
@@ -583,8 +583,10 @@ def test_map_tells_sides_and_counts_what_does_not_match(granpipe, prepare, src, 
     for row in rows(tmp_path / "m.csv"):
         assert (row["group"], row["split"]) == expected.get(row["source"], ("", ""))
     for feature in json.loads((tmp_path / "m.geojson").read_text())["features"]:
-        told = feature["properties"]
-        assert (told["group"], told["split"]) == expected.get(told["source"], (None, None))
+        properties = feature["properties"]
+        assert (properties["group"], properties["split"]) == expected.get(
+            properties["source"], (None, None)
+        )
 
 
 def test_map_without_a_dataset_has_no_side_columns(granpipe, src, tmp_path):

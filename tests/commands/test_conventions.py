@@ -34,10 +34,10 @@ def test_a_dataset_keeps_its_size_and_fill_until_others_are_named(granpipe, src,
 
 def test_a_run_says_why_it_makes_arrays_again(granpipe, src, out):
     granpipe("prepare", src, out, "--size", 20)
-    told = granpipe("prepare", src, out, "--size", 24).stderr
-    assert told == f"granpipe: {out}: makes 3 arrays again, since the size is now 24 (was 20)\n"
-    told = granpipe("prepare", src, out, "--fill", "#ffffff", "--size", 16).stderr
-    assert "the size is now 16 (was 24) and the fill is now #ffffff (was #000000)" in told
+    stderr = granpipe("prepare", src, out, "--size", 24).stderr
+    assert stderr == f"granpipe: {out}: makes 3 arrays again, since the size is now 24 (was 20)\n"
+    stderr = granpipe("prepare", src, out, "--fill", "#ffffff", "--size", 16).stderr
+    assert "the size is now 16 (was 24) and the fill is now #ffffff (was #000000)" in stderr
 
 
 def test_limits_are_those_of_a_run(granpipe, src, out):
@@ -57,9 +57,9 @@ def test_every_reject_is_listed_on_demand(granpipe, src, out):
     for number in range(25):
         (src / f"corn/broken{number}.jpg").write_bytes(b"no picture")
     assert "... and 5 more" in granpipe("prepare", src, out).stderr
-    told = granpipe("prepare", src, out, "-v").stderr
-    assert len(told.splitlines()) == 25
-    assert "more" not in told
+    stderr = granpipe("prepare", src, out, "-v").stderr
+    assert len(stderr.splitlines()) == 25
+    assert "more" not in stderr
 
 
 def test_options_may_be_set_by_variables(granpipe, src, out, monkeypatch):
@@ -117,8 +117,8 @@ def test_what_is_not_there_what_is_empty_and_what_is_closed_are_three_messages(
     (tmp_path / "empty").mkdir()
     assert "has no photographs" in granpipe("prepare", tmp_path / "empty", out, code=1).stderr
     (tmp_path / "empty/notes.md").write_text("no picture")
-    told = granpipe("map", tmp_path / "empty", "-o", tmp_path / "m.html", code=1).stderr
-    assert "has no photographs among its 1 file (.md 1)" in told
+    stderr = granpipe("map", tmp_path / "empty", "-o", tmp_path / "m.html", code=1).stderr
+    assert "has no photographs among its 1 file (.md 1)" in stderr
 
 
 @pytest.mark.parametrize("command", ["prepare", "map"])
@@ -192,8 +192,8 @@ def test_a_dry_run_lists_what_would_be_deleted(granpipe, src, out):
     report = json.loads(granpipe("prepare", src, out, "--dry-run", "--json").stdout)
     assert report["unwanted"] == ["corn/1.jpg.npy"]
     granpipe("augment", out, "--copies", 2)
-    told = granpipe("augment", out, "--copies", 1, "--dry-run").stdout
-    assert [line for line in told.splitlines() if line.startswith("Would")] == [
+    stdout = granpipe("augment", out, "--copies", 1, "--dry-run").stdout
+    assert [line for line in stdout.splitlines() if line.startswith("Would")] == [
         *(f"Would delete: corn/{number}.jpg.2.npy" for number in range(3)),
     ]
     assert {path: data for path, data in tree(out).items() if "augmented" not in path} == before
@@ -287,12 +287,12 @@ def test_dataset_json_tells_the_command_that_makes_it(granpipe, src, out, tmp_pa
     words = ("--size", 20, "--fill", "#0a0b0c", "--drop", "blank", "--split", "50/50", "--folds", 2)
     granpipe("prepare", src, out, *words, "--hold-out", "after:2030-01-01", "--allow-empty")
     granpipe("augment", out, "--copies", "balance:4", "--rotate", 5, "--warmth", 0.1)
-    told = [
+    commands = [
         json.loads((out / name / "dataset.json").read_text())["command"]
         for name in ("", "augmented")
     ]
     fresh = str(tmp_path / "fresh")
-    for line in told:
+    for line in commands:
         operands = (
             line.replace("SOURCE", str(src)).replace("OUTPUT", fresh).replace("DATASET", fresh)
         )

@@ -32,20 +32,20 @@ print(next(task([batch])).column(1)[0].as_py().decode())
 
 @pytest.mark.extras
 @pytest.mark.parametrize(
-    ("module", "told"),
+    ("module", "line"),
     [
         ("raise ImportError('none')", "have no granpipe; install it there, ship it, or set "),
         ("__version__ = '0.0.1'", "have granpipe 0.0.1, this machine "),
     ],
 )
-def test_executors_without_granpipe_or_with_another_are_told_of(tmp_path, module, told):
+def test_executors_without_granpipe_or_with_another_are_told_of(tmp_path, module, line):
     pytest.importorskip("pyspark", reason="the extra spark is not installed")
     (tmp_path / "granpipe").mkdir()
     (tmp_path / "granpipe/__init__.py").write_text(module)
     sent = subprocess.run([sys.executable, "-c", SENDS], capture_output=True, check=True).stdout
     command = [sys.executable, "-c", f"import sys; sys.path.insert(0, {str(tmp_path)!r})\n{RUNS}"]
     said = subprocess.run(command, input=sent, capture_output=True, check=True).stdout.decode()
-    assert told in said
+    assert line in said
     assert said.count("\n") == 1
 
 

@@ -595,8 +595,8 @@ def real_photographs(folder):
 
 def compare_with_exiftool(*folders) -> int:
     captures = dict(pair for folder in folders for pair in real_photographs(folder))
-    told = exiftool(*captures)
-    for found, said in zip(captures.values(), told, strict=True):
+    read = exiftool(*captures)
+    for found, said in zip(captures.values(), read, strict=True):
         if found.position:
             assert_agrees(found, said)
         else:  # ExifTool does not judge

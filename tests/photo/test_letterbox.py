@@ -149,9 +149,9 @@ def test_the_picture_told_beside_the_array_is_what_stands_in_its_box(mode):
     image = picture(60, 45)
     if mode.endswith("A"):
         image.putalpha(picture(60, 45, 1).convert("L"))
-    array, box, _, told = letterbox(image.convert(mode), 50, (200, 100, 50))
-    assert told.mode == "RGB"
-    assert np.array_equal(told, array[box.top : box.bottom, box.left : box.right])
+    array, box, _, content = letterbox(image.convert(mode), 50, (200, 100, 50))
+    assert content.mode == "RGB"
+    assert np.array_equal(content, array[box.top : box.bottom, box.left : box.right])
 
 
 @pytest.mark.parametrize(

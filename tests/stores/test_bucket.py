@@ -81,9 +81,9 @@ def test_an_object_and_a_folder_of_one_name_are_two_things(bucket):
 def test_a_server_whose_folders_are_a_disks_says_that_a_name_is_taken(gateway_lake):
     bucket = Bucket(gateway_lake.name)
     bucket.write("corn/a", b"x")
-    with pytest.raises(DatasetError, match=f"{gateway_lake.url()}/corn/a/b: ") as told:
+    with pytest.raises(DatasetError, match=f"{gateway_lake.url()}/corn/a/b: ") as raised:
         bucket.write("corn/a/b", b"y")
-    assert "\n" not in str(told.value)
+    assert "\n" not in str(raised.value)
     assert paths(bucket) == ["corn/a"]
 
 

@@ -201,10 +201,10 @@ def test_a_role_gives_its_keys(aws, environment, monkeypatch, way, asked):
 def test_a_role_that_gives_no_keys_is_one_line(aws, environment, monkeypatch, way):
     way(aws, environment, monkeypatch)
     aws.status = 403
-    with pytest.raises(DatasetError, match="^s3://lake/a: ") as told:
+    with pytest.raises(DatasetError, match="^s3://lake/a: ") as raised:
         Bucket("lake").read("a")
-    assert "\n" not in str(told.value) and "p0d" not in str(told.value)
-    assert "w3b" not in str(told.value)
+    assert "\n" not in str(raised.value) and "p0d" not in str(raised.value)
+    assert "w3b" not in str(raised.value)
     assert aws.who == []
 
 
@@ -214,9 +214,9 @@ def test_a_role_that_gives_no_keys_is_one_line(aws, environment, monkeypatch, wa
 def test_a_process_that_gives_no_keys_is_one_line(aws, environment, monkeypatch, process):
     pytest.importorskip("boto3")
     (environment / "config").write_text(f"[default]\ncredential_process = {process}\n")
-    with pytest.raises(DatasetError, match="^AWS_PROFILE: default gives no keys") as told:
+    with pytest.raises(DatasetError, match="^AWS_PROFILE: default gives no keys") as raised:
         Bucket("lake").read("a")
-    assert "\n" not in str(told.value)
+    assert "\n" not in str(raised.value)
     assert aws.who == []
 
 

@@ -66,7 +66,7 @@ def write(path: Path, features: list[dict], **more) -> Path:
     return path
 
 
-def told(out: Path) -> dict[str, list[str]]:
+def fields_of(out: Path) -> dict[str, list[str]]:
     """Return what labels.csv says of the fields, by the name of the photograph."""
     return {
         Path(row["source"]).stem: [row[name] for name in COLUMNS]
@@ -137,7 +137,7 @@ def test_contradictions_that_are_planted_are_found_and_none_is_invented(
     assert not (tmp_path / "two/conflicts.csv").exists()
     granpipe("prepare", src, out, *SMALL, "--fields", "none")
     assert not (out / "conflicts.csv").exists()
-    assert set(told(out)["001"]) == {""}
+    assert set(fields_of(out)["001"]) == {""}
 
 
 def test_a_field_is_told_by_the_way_a_photograph_looks(granpipe, src, out, tmp_path):
@@ -157,7 +157,7 @@ def test_a_field_is_told_by_the_way_a_photograph_looks(granpipe, src, out, tmp_p
     shoot(src / "maize/far.jpg", 48.01, 11, 8)
     file = write(tmp_path / "p.geojson", fields)
     granpipe("prepare", src, out, *SMALL, "--fields", file)
-    found = told(out)
+    found = fields_of(out)
     assert found["in"] == ["west", "-50.0", "maize", "yes"]
     assert found["west"] == ["west", "10.0", "maize", "yes"]
     assert found["east"] == ["east", "10.0", "maize", "yes"]
@@ -207,8 +207,8 @@ def test_a_magnetic_direction_is_doubted(granpipe, src, out, tmp_path):
         looks = {"direction": eb.rational(75), "accuracy": eb.rational(1), "north": eb.text(north)}
         shoot(src / f"maize/{name}.jpg", lat, lon, len(name), **looks)
     granpipe("prepare", src, out, *SMALL, "--fields", write(tmp_path / "p.geojson", fields))
-    assert told(out)["true"][::3] == ["north", "yes"]
-    assert told(out)["magnetic"][0] == "north"
+    assert fields_of(out)["true"][::3] == ["north", "yes"]
+    assert fields_of(out)["magnetic"][0] == "north"
 
 
 def test_holes_parts_and_the_antimeridian_are_no_edges_of_the_world(granpipe, src, out, tmp_path):
@@ -242,7 +242,7 @@ def test_holes_parts_and_the_antimeridian_are_no_edges_of_the_world(granpipe, sr
     for number, (name, place) in enumerate(places.items()):
         shoot(src / f"maize/{name}.jpg", *place, number, accuracy=eb.rational(5))
     granpipe("prepare", src, out, *SMALL, "--fields", write(tmp_path / "p.geojson", features))
-    found = told(out)
+    found = fields_of(out)
     assert {name: one[0] for name, one in found.items()} == {
         **{"a_cut": "cut", "b_crossing": "crossing", "c_beyond": "beyond", "d_hole": ""},
         **{"e_ring": "holed", "f_pole": "pole"},
@@ -276,10 +276,10 @@ def test_fields_that_change_change_the_tables_and_decode_nothing(granpipe, src, 
     shoot(src / "maize/a.jpg", 48.0005, 11.0005)
     file = write(tmp_path / "p.geojson", [square("one", 48, 11, 200)])
     granpipe("prepare", src, out, *SMALL, "--fields", file)
-    assert told(out)["a"][0] == "one"
+    assert fields_of(out)["a"][0] == "one"
     write(file, [square("two", 48, 11, 200, "Wheat")])
     assert "(1 unchanged)" in granpipe("prepare", src, out, *SMALL).output
-    assert told(out)["a"] == ["two", "-37.2", "Wheat", "yes"]
+    assert fields_of(out)["a"] == ["two", "-37.2", "Wheat", "yes"]
     settings = json.loads((out / "dataset.json").read_text())["settings"]
     assert settings["fields"] == "p.geojson"
 
@@ -502,11 +502,11 @@ def test_features_without_shapes_and_odd_ids_are_taken_as_they_come(granpipe, sr
     ]
     file = write(tmp_path / "p.geojson", odd)
     granpipe("prepare", src, out, *SMALL, "--fields", file)
-    assert told(out)["a"] == ["4", "-37.2", "", "yes"]
+    assert fields_of(out)["a"] == ["4", "-37.2", "", "yes"]
     granpipe("prepare", src, out, *SMALL, "--field-id", "nr")
-    assert told(out)["a"][0] == "7"
+    assert fields_of(out)["a"][0] == "7"
     granpipe("prepare", src, out, *SMALL, "--field-id", "half")
-    assert told(out)["a"][0] == "? b"
+    assert fields_of(out)["a"][0] == "? b"
 
 
 def test_parcels_that_cannot_be_used_are_named_and_the_others_are_used(
@@ -523,7 +523,7 @@ def test_parcels_that_cannot_be_used_are_named_and_the_others_are_used(
         f"granpipe: {file}: not used: parcel a (a position is no pair of numbers), "
         "both (is a GeometryCollection; export its areas as a MultiPolygon)\n"
     )
-    assert told(out)["a"][0] == "good"
+    assert fields_of(out)["a"][0] == "good"
     write(file, [*odd, good])
     said = granpipe("map", src, "-o", tmp_path / "map.csv", "--fields", file).stderr
     assert said.endswith("c (a position is no pair of numbers), and 1 more\n")

@@ -64,7 +64,7 @@ def walk(tmp_path) -> Path:
     return path
 
 
-def told(out: Path) -> dict[str, tuple[str, str, str]]:
+def positions(out: Path) -> dict[str, tuple[str, str, str]]:
     """Return latitude, longitude and where they are from, by the name of the photograph."""
     return {
         Path(row["source"]).stem: (row["latitude"], row["longitude"], row["position_from"])
@@ -83,7 +83,7 @@ def test_a_track_says_where_photographs_were_taken(granpipe, src, out, walk):
     place(src / "corn/own.jpg", 7, 10, 20)
     printed = granpipe("prepare", src, out, *SMALL, "--track", walk).stderr
     nothing = ("", "", "")
-    assert told(out) == {
+    assert positions(out) == {
         "half": ("48.0", "11.001", "track"),
         "gap": nothing,
         "north": ("48.002", "11.002", "track"),
@@ -98,10 +98,10 @@ def test_a_track_says_where_photographs_were_taken(granpipe, src, out, walk):
     assert "no track can place them: 1; say --clock +02:00" in printed
     again = granpipe("prepare", src, out, *SMALL, "--clock", "+02:00", "--gap", 500)
     assert "(7 unchanged)" in again.output
-    assert told(out)["clock"] == ("48.0", "11.0005", "track")
-    assert told(out)["gap"] == ("48.0005", "11.002", "track")
+    assert positions(out)["clock"] == ("48.0", "11.0005", "track")
+    assert positions(out)["gap"] == ("48.0005", "11.002", "track")
     granpipe("prepare", src, out, *SMALL, "--clock", "Europe/Berlin", "--clock-shift", "-37s")
-    assert told(out)["half"] == ("48.0", "11.00026", "track")
+    assert positions(out)["half"] == ("48.0", "11.00026", "track")
     settings = json.loads((out / "dataset.json").read_text())["settings"]
     assert settings["track"] == ["walk.gpx"]
     assert [settings[name] for name in ("clock", "clock_shift", "gap")] == [
@@ -111,7 +111,7 @@ def test_a_track_says_where_photographs_were_taken(granpipe, src, out, walk):
     granpipe("prepare", src, out, *SMALL)  # as before, without the options
     assert tree(out) == before
     granpipe("prepare", src, out, *SMALL, "--track", "none")
-    assert told(out)["half"] == nothing
+    assert positions(out)["half"] == nothing
 
 
 def test_the_map_takes_tracks_and_says_what_was_tried(granpipe, src, walk, tmp_path):
@@ -143,7 +143,7 @@ def test_folders_of_tracks_and_both_versions_are_read(granpipe, src, out, tmp_pa
         shoot(src / f"corn/{number}.jpg", seconds(60) + day, "+00:00", number)
     (folder / "notes.txt").write_text("no track")
     granpipe("prepare", src, out, *SMALL, "--track", tmp_path / "tracks")
-    assert [one[0] for one in told(out).values()] == ["48.0", "49.0", "50.0"]
+    assert [one[0] for one in positions(out).values()] == ["48.0", "49.0", "50.0"]
 
 
 def test_two_tracks_that_disagree_say_nothing(granpipe, src, out, tmp_path):
@@ -153,9 +153,9 @@ def test_two_tracks_that_disagree_say_nothing(granpipe, src, out, tmp_path):
     shoot(src / "corn/a.jpg", seconds(30), "+00:00")
     tracks = [("--track", tmp_path / f"{number}.gpx") for number in range(3)]
     granpipe("prepare", src, out, *SMALL, *tracks[0], *tracks[1])
-    assert told(out)["a"] == ("48.0", "11.0", "track")
+    assert positions(out)["a"] == ("48.0", "11.0", "track")
     granpipe("prepare", src, out, *SMALL, *tracks[0], *tracks[2])
-    assert told(out)["a"] == ("", "", "")
+    assert positions(out)["a"] == ("", "", "")
 
 
 def test_the_way_is_the_shorter_one_across_the_antimeridian_and_the_pole(
@@ -168,8 +168,8 @@ def test_the_way_is_the_shorter_one_across_the_antimeridian_and_the_pole(
     shoot(src / "corn/date_line.jpg", seconds(75), "+00:00", 1)
     shoot(src / "corn/pole.jpg", seconds(1_050), "+00:00", 2)
     granpipe("prepare", src, out, *SMALL, "--track", track)
-    assert told(out)["date_line"] == ("-17.0", "-179.9995", "track")
-    assert told(out)["pole"][0] == "90.0"
+    assert positions(out)["date_line"] == ("-17.0", "-179.9995", "track")
+    assert positions(out)["pole"][0] == "90.0"
 
 
 def test_an_hour_that_clocks_have_twice_or_never_places_nothing(granpipe, src, out, tmp_path):
@@ -180,7 +180,7 @@ def test_an_hour_that_clocks_have_twice_or_never_places_nothing(granpipe, src, o
         shoot(src / f"corn/{hour}.jpg", datetime(2024, 10, 27, hour, 30), "", hour)
     shoot(src / "corn/own.jpg", datetime(2024, 10, 27, 2, 30), "+01:00", 4)
     granpipe("prepare", src, out, *SMALL, "--track", track, "--clock", "Europe/Berlin")
-    assert {name: one[1] for name, one in told(out).items()} == {
+    assert {name: one[1] for name, one in positions(out).items()} == {
         "1": "11.003",
         "2": "",
         "3": "11.021",
@@ -197,7 +197,7 @@ def test_the_computers_zone_means_nothing(granpipe, src, out, walk, monkeypatch)
     finally:
         monkeypatch.undo()
         time.tzset()
-    assert told(out)["a"][1] == "11.001"
+    assert positions(out)["a"][1] == "11.001"
 
 
 POINT = [(48.0, 11.0, "2024-06-27T13:00:00Z")]
