@@ -38,6 +38,11 @@ def checked(name: str, value: Any, check: Callable[[Any], Value]) -> Value:
         raise OptionError(f"{name}: {error}") from error
 
 
+def checked_if_given(name: str, value: Any, check: Callable[[Any], Value]) -> Value | None:
+    """Return what an argument means, as `checked` does; None where it is not given."""
+    return None if value is None else checked(name, value, check)
+
+
 @dataclass(frozen=True, slots=True)
 class Whole:
     """A whole number between two others, which it may be; None for no bound."""
@@ -196,6 +201,11 @@ def title(value: Any) -> str:
     if not isinstance(value, str) or not value.strip() or len(value) > LONGEST_TITLE:
         raise ValueError(f"{_shown(value)} is not a title of 1 to {LONGEST_TITLE} characters")
     return value.strip()
+
+
+def memory(value: Any) -> int:
+    """Return how many bytes so many megabytes are."""
+    return MEGABYTE * MEGABYTES(value)
 
 
 def _is_single(value: Any) -> bool:

@@ -15,7 +15,8 @@ from PIL import Image
 
 from granpipe import DatasetError, PhotoError, load_array, read_table
 from granpipe.copies.transform import make_copy
-from granpipe.jobs.augment_run import AUGMENTED_COLUMNS, AugmentRun
+from granpipe.jobs.augment_run import AugmentRun
+from granpipe.jobs.augment_tables import AUGMENTED_COLUMNS
 from granpipe.jobs.copy_photo import parameters_of
 from granpipe.jobs.prepare import prepare
 

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageCms
 
 from granpipe.dataset.names import Photo
-from granpipe.jobs import map_index, photomap
+from granpipe.jobs import map_index, map_run
 from granpipe.mapping import page
 from granpipe.mapping.extent import extent
 from granpipe.mapping.feature import Feature, MapOptions
@@ -493,7 +493,7 @@ def test_a_photograph_that_may_not_be_read_is_a_verdict(granpipe, field, tmp_pat
     assert verdicts(tmp_path / "map.csv")["corn/a.jpg"] == "unreadable"
 
 
-class Deadly(photomap.SeePhoto):
+class Deadly(map_run.SeePhoto):
     """A task that one photograph kills."""
 
     def __call__(self, job):
@@ -505,7 +505,7 @@ class Deadly(photomap.SeePhoto):
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL")
 def test_a_worker_that_dies_costs_its_photograph_only(granpipe, field, tmp_path, monkeypatch):
-    monkeypatch.setattr(photomap, "SeePhoto", Deadly)
+    monkeypatch.setattr(map_run, "SeePhoto", Deadly)
     granpipe("map", field, "-o", tmp_path / "map.csv")
     table = {row["source"]: row for row in rows(tmp_path / "map.csv")}
     assert table["corn/b.jpg"]["verdict"] == "unreadable"

@@ -12,7 +12,7 @@ from granpipe.commands.kinds import PLACE, Checked
 from granpipe.commands.reports import counted, printable
 
 if TYPE_CHECKING:
-    from granpipe.jobs.augment import AugmentReport
+    from granpipe.jobs.augment_run import AugmentReport
 
 # The commands import what they need when they run: `granpipe --help` is to answer at once.
 # Click takes a line of \b for an order not to wrap the next paragraph.

@@ -15,7 +15,7 @@ from granpipe.commands.survey import print_conflicts, survey, survey_of
 from granpipe.errors import DatasetError
 
 if TYPE_CHECKING:
-    from granpipe.jobs.map_report import MapReport
+    from granpipe.jobs.map_run import MapReport
 
 # The commands import what they need when they run: `granpipe --help` is to answer at once.
 # Click takes a line of \b for an order not to wrap the next paragraph.

@@ -16,7 +16,7 @@ from granpipe.commands.survey import print_conflicts, survey, survey_of
 from granpipe.errors import DatasetError
 
 if TYPE_CHECKING:
-    from granpipe.jobs.prepare import PrepareReport
+    from granpipe.jobs.prepare_report import PrepareReport
 
 # The commands import what they need when they run: `granpipe --help` is to answer at once.
 # Click takes a line of \b for an order not to wrap the next paragraph.

@@ -10,6 +10,7 @@ LABELS, REJECTED, SUMMARY, AUGMENTED = "labels.csv", "rejected.csv", "dataset.js
 ALIKE, LEAKS, SHORTCUTS = "alike.csv", "leaks.csv", "shortcuts.csv"
 CONFLICTS = "conflicts.csv"
 SHARDS = "shards.json"
+TABLES = (LABELS, REJECTED, ALIKE, LEAKS, SHORTCUTS, CONFLICTS, SUMMARY, SHARDS)
 COMMANDS = ("prepare", "augment", "prepare --shards", "augment --shards")
 """Who keeps a ledger."""
 

@@ -14,7 +14,6 @@ from tempfile import SpooledTemporaryFile
 from typing import Any
 
 from granpipe.dataset.names import SUMMARY
-from granpipe.dataset.sides import SIDES
 from granpipe.errors import DatasetError, LayoutError
 from granpipe.stores.protocol import Store
 from granpipe.stores.urls import join, open_file
@@ -94,22 +93,6 @@ def inert(value: object) -> object:
 def summary_lines(summary: Callable[[], Mapping[str, Any]]) -> Iterator[str]:
     """Yield the text of dataset.json; what it says is asked for when the text is."""
     yield json.dumps(summary(), indent=2, ensure_ascii=False) + "\n"
-
-
-def split_counts(
-    counts: Mapping[tuple[str, str], int], labels: Iterable[str]
-) -> dict[str, dict[str, int]]:
-    """Return what dataset.json says of the splits: how many arrays of each class each has.
-
-    Parameters
-    ----------
-    counts : mapping
-        By split and label.
-    labels : iterable of str
-        All classes, in the order of their indices.
-    """
-    classes = list(labels)
-    return {split: {label: counts.get((split, label), 0) for label in classes} for split in SIDES}
 
 
 class Draft:

@@ -16,6 +16,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple, NoReturn, Protocol
 
+from granpipe.stores.protocol import Store
+
 CHECK_EVERY = 0.5
 """Seconds between two checks whether the other side is still alive."""
 
@@ -54,9 +56,18 @@ class Steps(Protocol):
     and run in threads; `work` needs the processor.
     """
 
+    __slots__ = ()
+
+    def __call__(self, item: Any) -> Any:
+        """Return the result of an item."""
+        return self.keep(item, self.work(item, self.fetch(item)))
+
     @property
     def ahead(self) -> int:
         """How many items may be fetched ahead, and be kept behind; 0 for one after another."""
+
+    def sample(self, item: Any) -> tuple[Store, str]:
+        """Return a file that whoever works on an item must be able to read."""
 
     def weight(self, item: Any) -> int:
         """Return how many bytes `fetch` returns, about."""
@@ -69,6 +80,7 @@ class Steps(Protocol):
 
     def keep(self, item: Any, made: Any) -> Any:
         """Return the result."""
+        return made
 
 
 def overlaps(function: Callable[[Any], Any]) -> bool:

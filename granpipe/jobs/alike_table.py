@@ -14,13 +14,7 @@ Pair = tuple[str, str, int]
 
 
 def read_alike(store: Store) -> Iterator[Pair]:
-    """Yield the pairs of alike.csv.
-
-    Raises
-    ------
-    DatasetError, FileNotFoundError, ValueError
-        The table is damaged or not there.
-    """
+    """Yield the pairs of alike.csv, whose errors are those of `each_row`, and ValueError."""
     for row in each_row(store, ALIKE, ALIKE_COLUMNS):
         yield row["source"], row["other"], int(row["distance"])
 

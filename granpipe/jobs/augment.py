@@ -1,67 +1,27 @@
 """A prepared dataset -> flipped, rotated and cropped copies of every photograph."""
 
 import os
-from collections import Counter
-from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
 from granpipe import checks
-from granpipe.checks import checked
+from granpipe.checks import checked, checked_if_given
 from granpipe.copies.transform import Ranges
 from granpipe.dataset.ledger_file import state_of
 from granpipe.dataset.names import AUGMENTED, OWN, SUMMARY
-from granpipe.dataset.tables import Rejection, read_summary
+from granpipe.dataset.tables import read_summary
 from granpipe.engines.choice import choose
 from granpipe.errors import BusyError, DatasetError, LayoutError, OptionError
-from granpipe.jobs.augment_run import AugmentRun
+from granpipe.jobs.augment_run import AugmentReport, AugmentRun
 from granpipe.jobs.copy_photo import CopyPhoto
 from granpipe.jobs.following import Follow, log_line, progress_of, say_of
 from granpipe.jobs.run import Run, Say, run_again
-from granpipe.jobs.shards import check_target, write_shards
-from granpipe.jobs.shards_options import SHARD_SIZE, ShardsReport, shards_wish
+from granpipe.jobs.shards import SHARD_SIZE, Sharding
 from granpipe.photo.kinds import is_photo
 from granpipe.stores.protocol import Store
 from granpipe.stores.urls import join
 
 _LARGEST_SIZE = 4096
-
-
-@dataclass(slots=True, repr=False)
-class AugmentReport:
-    """What `augment` did.
-
-    Attributes
-    ----------
-    folder : str
-        Where the set is.
-    written : Counter
-        Copies in the set, by label.
-    rejected : list of Rejection
-        Photographs of the dataset that have none.
-    kept, deleted : int
-        Copies that were there already; arrays of an earlier set that are gone.
-    held_out : int
-        Photographs of validation and test, which have none.
-    shards : ShardsReport or None
-        Which shards were written, where they were asked for.
-    unwanted : list of str
-        Of a dry run: the arrays that a run would delete.
-    """
-
-    folder: str
-    written: Counter[str] = field(default_factory=Counter)
-    rejected: list[Rejection] = field(default_factory=list)
-    kept: int = 0
-    deleted: int = 0
-    held_out: int = 0
-    shards: ShardsReport | None = None
-    unwanted: list[str] = field(default_factory=list)
-
-    def __repr__(self) -> str:
-        counted = f"{self.written.total()} copies in {self.folder} ({self.kept} up to date already)"
-        counted += f", {len(self.rejected)} photographs rejected, {self.deleted} arrays deleted"
-        return f"<augment: {counted}, {self.held_out} photographs held out>"
 
 
 def augment(
@@ -150,46 +110,42 @@ def augment(
     follow, say = progress_of(progress), say_of(say)
     workplace = choose(engine, workers, say)
     source = workplace.open(place)
-    there = join(place, AUGMENTED) if output is None else checked("output", output, checks.place)
-    target = workplace.open(there)
-    wished = shards_wish(workplace, shards, shard_size, shard_format, source, target)
+    folder = checked_if_given("output", output, checks.place) or join(place, AUGMENTED)
+    target = workplace.open(folder)
+    words = {"shards": shards, "shard_size": shard_size, "shard_format": shard_format}
+    sharding = Sharding.of(workplace, "augment", source, target, **words)
     summary = _check_dataset(source)
-
-    if wished and not dry_run:
-        check_target(wished, "augment", say)
+    task = CopyPhoto(source, target, int(summary["settings"]["size"]), seed, ranges)
+    if sharding and not dry_run:
+        sharding.check(say)
 
     def work(run: Run) -> AugmentReport:
-        task = CopyPhoto(source, target, int(summary["settings"]["size"]), seed, ranges)
         steps = AugmentRun(run, task, copies, side)
-        steps.labels.read(summary)
-        steps.plan(verify=verify)
+        steps.plan(summary, verify=verify)
         if dry_run:
             steps.foresee()
         else:
             steps.make(workplace, follow)
         _check_same(source, summary)
-        report = AugmentReport(
-            run.store.url,
-            steps.counts(),
-            steps.rejections(),
-            steps.kept(),
-            run.count_unwanted(),
-            steps.labels.held_out,
-        )
+        report = steps.report()
         if dry_run:
             report.unwanted = run.unwanted_paths()
             return report
-        steps.finish(summary)
-        if read_summary(source) != summary:  # prepare was faster than the tables were written
-            run.store.delete(SUMMARY)
-            _check_same(source, summary)
-        if wished:
-            about = steps.samples(), "augment", workplace
-            report.shards = write_shards(wished, *about, follow, say, verify=verify)
+        _finish(steps, source, summary)
+        if sharding:
+            report.shards = sharding.write(steps.samples(), follow, say, verify=verify)
         log_line(repr(report))
         return report
 
     return run_again(target, "augment", say, work)
+
+
+def _finish(steps: AugmentRun, source: Store, summary: dict[str, Any]) -> None:
+    """Write the tables; DatasetError where prepare was faster than they were written."""
+    steps.finish(summary)
+    if read_summary(source) != summary:
+        steps.run.store.delete(SUMMARY)
+        _check_same(source, summary)
 
 
 def _ranges(ranges: Ranges | None, given: dict[str, float | None]) -> Ranges:
@@ -218,7 +174,7 @@ def _no_dataset(place: Store) -> DatasetError:
     """Return what to do where prepare has not written a dataset, or not to its end."""
     if place.is_missing():
         return LayoutError(f"{place.url}: no such folder; name the folder that prepare wrote")
-    if not state_of(place) and any(is_photo(one.path) for one in islice(place.list(), 1000)):
+    if not state_of(place) and any(is_photo(file.path) for file in islice(place.list(), 1000)):
         out = f"{place.url.rstrip('/')}-arrays"
         return LayoutError(
             f"{place.url}: holds photographs, not a dataset; run granpipe prepare {place.url} "

@@ -1,44 +1,27 @@
 """The steps of `augment`: plan, make the copies, and bring the tables in line."""
 
-import hashlib
-import json
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, replace
+from collections.abc import Mapping
+from contextlib import closing
+from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from typing import Any
 
-import PIL
-
-from granpipe import __version__
 from granpipe.dataset.database import Items, Row
-from granpipe.dataset.moments import SUMS, statistics
-from granpipe.dataset.names import (
-    LABELS,
-    REJECTED,
-    STATE,
-    SUMMARY,
-    array_path,
-)
+from granpipe.dataset.ledger import Ledger
+from granpipe.dataset.names import STATE
 from granpipe.dataset.record import CopyRecord
-from granpipe.dataset.tables import (
-    PREPARED_COLUMNS,
-    REJECTED_COLUMNS,
-    SUMMARY_FORM,
-    Rejection,
-    csv_lines,
-    split_counts,
-    summary_lines,
-)
+from granpipe.dataset.tables import Rejection
 from granpipe.engines.processes import WorkerCrashed
 from granpipe.engines.protocol import Engine
 from granpipe.errors import DatasetError, PhotoError
-from granpipe.jobs.command_line import command_line
-from granpipe.jobs.copy_photo import FIRST, PARAMETER_COLUMNS, Copied, CopyJob, CopyPhoto, copy_name
+from granpipe.jobs.augment_tables import AUGMENTED_COLUMNS, AugmentTables, copy_rows
+from granpipe.jobs.copy_photo import Copied, CopyJob, CopyPhoto, copy_name
 from granpipe.jobs.following import log_rejection
 from granpipe.jobs.labels_rows import LabelsRows
 from granpipe.jobs.run import Progress, Run
 from granpipe.jobs.settle import settle
-from granpipe.jobs.shards_options import Samples, samples_of
+from granpipe.jobs.shards_run import Samples, ShardsReport
 from granpipe.photo.letterbox import Box
 
 ADVICE = {
@@ -48,9 +31,6 @@ ADVICE = {
     "bad_name": "rename the photograph, or write elsewhere",
 }
 """Every reason for which a photograph has no copies, with what to do about it."""
-
-AUGMENTED_COLUMNS = [*PREPARED_COLUMNS, "copy", "seed", *PARAMETER_COLUMNS]
-"""Header of an augmented labels.csv."""
 
 _COPIES_A_JOB = 10
 _SCHEMA = """
@@ -69,6 +49,43 @@ SELECT photo, copy FROM copies JOIN photos ON photos.number = photo
 """
 
 
+@dataclass(slots=True, repr=False)
+class AugmentReport:
+    """What `augment` did.
+
+    Attributes
+    ----------
+    folder : str
+        Where the set is.
+    written : Counter
+        Copies in the set, by label.
+    rejected : list of Rejection
+        Photographs of the dataset that have none.
+    kept, deleted : int
+        Copies that were there already; arrays of an earlier set that are gone.
+    held_out : int
+        Photographs of validation and test, which have none.
+    shards : ShardsReport or None
+        Which shards were written, where they were asked for.
+    unwanted : list of str
+        Of a dry run: the arrays that a run would delete.
+    """
+
+    folder: str
+    written: Counter[str] = field(default_factory=Counter)
+    rejected: list[Rejection] = field(default_factory=list)
+    kept: int = 0
+    deleted: int = 0
+    held_out: int = 0
+    shards: ShardsReport | None = None
+    unwanted: list[str] = field(default_factory=list)
+
+    def __repr__(self) -> str:
+        counted = f"{self.written.total()} copies in {self.folder} ({self.kept} up to date already)"
+        counted += f", {len(self.rejected)} photographs rejected, {self.deleted} arrays deleted"
+        return f"<augment: {counted}, {self.held_out} photographs held out>"
+
+
 class AugmentRun:
     """One run of `augment`."""
 
@@ -80,8 +97,12 @@ class AugmentRun:
         self.task = task
         self.copies = copies
 
-    def plan(self, *, verify: bool) -> None:
-        """Learn which copies are not there as recorded; with `verify`, read all arrays."""
+    def plan(self, summary: Mapping[str, Any], *, verify: bool) -> None:
+        """Learn which copies are not there as recorded; with `verify`, read all arrays.
+
+        `summary` is the dataset.json of the photographs.
+        """
+        self.labels.read(summary)
         self.run.verifies = verify
         self.index.create("CREATE TABLE numbers (copy INTEGER PRIMARY KEY);")
         most = self.index.value("SELECT ifnull(max(copies), 0) FROM photos")
@@ -107,11 +128,11 @@ class AugmentRun:
     def _recall(self, *, verify: bool) -> None:
         """Take from prepare's ledger which bytes arrays have, and which are there untouched."""
         try:
-            prepared = Run(self.task.dataset, "prepare", lambda line: None)
+            prepared = Ledger(self.task.dataset, "prepare")
         except DatasetError:  # a copy of it without its ledger: then the arrays are believed
             return
-        try:
-            prepared.look("SELECT name FROM records")
+        with closing(prepared):
+            Run(prepared, self.run.say).look("SELECT name FROM records")
             records = """SELECT array_sha256, ifnull(listed.version = array_version, 0), name
                 FROM records LEFT JOIN listed ON path = fold(name || '.npy')
                 WHERE array_version <> ''"""
@@ -120,10 +141,12 @@ class AugmentRun:
                 "UPDATE photos SET made_from = ?, is_trusted = ? WHERE source = ?",
                 prepared.index.rows(records),
             )
-        finally:
-            prepared.close()
         if verify:
             self.index.execute("UPDATE photos SET is_trusted = 0")
+        self._add_keys()
+
+    def _add_keys(self) -> None:
+        """Say what decides on the copies of each photograph whose array is there untouched."""
         query = """SELECT number, source, made_from, left, top, right, bottom FROM photos
             WHERE is_trusted AND reason = ''"""
         keys = (
@@ -136,12 +159,9 @@ class AugmentRun:
         """Make the copies that are not there, and see that all are there as recorded."""
 
         def work(copies: str) -> None:
-            self.index.execute("DELETE FROM todo")
             first = f"(copy - 1) / {_COPIES_A_JOB} * {_COPIES_A_JOB} + 1"
-            count = self.index.execute(
-                f"""INSERT INTO todo SELECT row_number() OVER (ORDER BY photo, first) - 1, *
-                FROM (SELECT DISTINCT photo, {first} AS first FROM ({copies}))"""
-            )
+            jobs = f"SELECT DISTINCT photo, {first} AS first FROM ({copies})"
+            count = self.run.choose(jobs, "photo, first")
             if not count:
                 return
             self.run.plan(
@@ -193,6 +213,11 @@ class AugmentRun:
         values = (error.reason, error.detail, job.number)
         self.index.execute("UPDATE photos SET reason = ?, detail = ? WHERE number = ?", values)
 
+    def report(self) -> AugmentReport:
+        """Return what is made, before anything is deleted."""
+        counted = self.counts(), self.rejections(), self.kept(), self.run.count_unwanted()
+        return AugmentReport(self.run.store.url, *counted, self.labels.held_out)
+
     def counts(self) -> Counter[str]:
         """Return how many copies there are of each label."""
         query = "SELECT label, sum(copies) FROM photos WHERE reason = '' GROUP BY label"
@@ -209,88 +234,27 @@ class AugmentRun:
         return [Rejection(*row) for row in self.index.rows(query)]
 
     def finish(self, prepared: Mapping[str, Any]) -> None:
-        """Bring tables and arrays in line.
-
-        Parameters
-        ----------
-        prepared : mapping
-            The dataset.json of the photographs.
-        """
-        rejected = [asdict(one) for one in self.rejections()]
-        arrays_made_from, classes = str(prepared.get("arrays_sha256")), self._classes(prepared)
-        tables = {
-            LABELS: csv_lines(AUGMENTED_COLUMNS, self.rows()),
-            REJECTED: csv_lines(REJECTED_COLUMNS, rejected),
-            SUMMARY: summary_lines(lambda: self._summary(arrays_made_from, classes)),
-        }
-        made_from = [self.labels.made_from, arrays_made_from, classes]
-        about = [self._settings(), *made_from, rejected, SUMMARY_FORM]
-        state = hashlib.sha256(json.dumps(about).encode()).hexdigest()
-        settle(self.run, tables, {STATE: state})
+        """Bring tables and arrays in line; `prepared` is the dataset.json of the photographs."""
+        ranges = asdict(self.task.ranges)
+        split = {"side": self.labels.side} if self.labels.has_sides else {}
+        tables = AugmentTables(
+            self.index,
+            {"copies": self.copies, "seed": self.task.seed, **ranges, **split},
+            self.rejections(),
+            self._classes(prepared),
+            self.labels.has_sides,
+            self.labels.made_from,
+            str(prepared.get("arrays_sha256")),
+        )
+        settle(self.run, tables.tables(), {STATE: tables.digest()})
 
     def samples(self) -> Samples:
         """Return what shards are made of, once all is finished."""
-        return samples_of(self.run.store, self.rows, AUGMENTED_COLUMNS, self.task.size)
+        rows = partial(copy_rows, self.index)
+        return Samples(self.run.store, rows, AUGMENTED_COLUMNS, self.task.size)
 
     def _classes(self, prepared: Mapping[str, Any]) -> list[str]:
         """Return all classes of the dataset in the order of their indices."""
         classes = prepared.get("classes")
         known = list(classes) if isinstance(classes, dict) else []
         return known + sorted(self.counts().keys() - set(known))
-
-    def _settings(self) -> dict[str, Any]:
-        ranges = asdict(self.task.ranges)
-        side = {"side": self.labels.side} if self.labels.has_sides else {}
-        return {"copies": self.copies, "seed": self.task.seed, **ranges, **side}
-
-    def _copies(self, columns: str) -> Iterator[Row]:
-        """Yield columns of every copy, in the order of photographs and copies."""
-        return self.index.rows(
-            f"""SELECT {columns} FROM copies JOIN photos ON photos.number = photo
-            JOIN records USING (name) WHERE reason = '' ORDER BY photo, copy"""
-        )
-
-    def rows(self) -> Iterator[dict[str, Any]]:
-        """Yield the rows of labels.csv, and all that is recorded of each copy."""
-        names = CopyRecord.columns()
-        columns = ", ".join(f"records.{name}" for name in names)
-        for name, copy, cells, *values in self._copies(f"name, copy, cells, {columns}"):
-            row: dict[str, Any] = json.loads(cells)
-            row |= dict(zip(names, values, strict=True))
-            yield row | {"path": array_path(name), "copy": copy}
-
-    def _summary(self, arrays_made_from: str, classes: list[str]) -> dict[str, Any]:
-        counts, digest = self.counts(), hashlib.sha256()
-        for array, name in self._copies("array_sha256, name"):
-            digest.update(f"{array}  {array_path(name)}\n".encode())
-        return {
-            "granpipe": __version__,
-            "pillow": PIL.__version__,
-            "command": command_line("augment DATASET", self._settings()),
-            "settings": self._settings(),
-            "classes": {label: counts[label] for label in classes},
-            "splits": self._splits(classes),
-            "copies": counts.total(),
-            "rejected": len(self.rejections()),
-            **self._statistics(),
-            "made_from": self.labels.made_from,
-            "arrays_made_from": arrays_made_from,
-            "arrays_sha256": digest.hexdigest(),
-        }
-
-    def _splits(self, classes: list[str]) -> dict[str, dict[str, int]]:
-        """Return how many copies of each class there are in each split, where there are splits."""
-        query = """SELECT split, label, sum(copies) FROM photos WHERE reason = ''
-            GROUP BY split, label"""
-        counts = {(split, label): count for split, label, count in self.index.rows(query)}
-        return split_counts(counts, classes) if self.labels.has_sides else {}
-
-    def _statistics(self) -> dict[str, Any]:
-        split = "train" if self.labels.has_sides else ""
-        sums = ", ".join(f"sum({name})" for name in SUMS)
-        query = f"""SELECT count(*), sum((right - left) * (bottom - top)), {sums}
-            FROM copies JOIN photos ON photos.number = photo JOIN records USING (name)
-            WHERE reason = '' AND split = ? AND copy = ?"""
-        row = next(self.index.rows(query, (split, FIRST)))
-        count, pixels, *totals = (value or 0 for value in row)
-        return statistics(split, count, pixels, totals)

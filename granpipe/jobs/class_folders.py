@@ -19,20 +19,10 @@ def settle_classes(
 ) -> None:
     """Learn which classes there are, from the index's table `photos`.
 
-    Folders that are one name to a reader get one label: the first in the order of names, in NFC
-    and without blanks around it.
-
-    Parameters
-    ----------
-    index : Index
-    url : str
-        SOURCE, for messages.
-    split : str or None
-        As was asked for; with `none`, folders that are called like splits are classes.
-    merges : bool
-        Folders of one name may be one class.
-    say : callable
-        Called where there is but one class, and its folders look like classes.
+    Folders that are one name to a reader get one label, if that may be (`merges`): the first in the
+    order of names, in NFC and without blanks around it. With `split` none, folders that are called
+    like splits are classes. `say` is called where there is but one class, and its folders look like
+    classes.
 
     Raises
     ------
@@ -85,7 +75,8 @@ def _tell_nested(index: Index, url: str, say: Callable[[str], None]) -> None:
     """Say where all photographs are in folders below one folder, which are called otherwise."""
     first, last = next(index.rows("SELECT min(name), max(name) FROM photos"))
     pairs = zip(first.split("/")[:-1], last.split("/")[:-1], strict=False)
-    shared = "/".join(one for one, _ in takewhile(lambda pair: pair[0] == pair[1], pairs)) + "/"
+    same = takewhile(lambda pair: pair[0] == pair[1], pairs)
+    shared = "/".join(folder for folder, _ in same) + "/"
     query = """SELECT DISTINCT substr(rest, 1, instr(rest, '/') - 1)
         FROM (SELECT substr(name, ?) AS rest FROM photos)"""
     below = sorted(name for (name,) in index.rows(query, (len(shared) + 1,)))

@@ -37,13 +37,8 @@ def most_copies(copies: int | str, photographs: int) -> int:
 def deal_copies(index: Index, copies: int | str) -> None:
     """Say in the index's table `photos` how many copies each photograph has.
 
-    Parameters
-    ----------
-    index : Index
-        Its table has `label`, `family`, the photographs that are spread over evenly, and `reason`.
-    copies : int or str
-        Of each photograph; or `balance`, which brings every class to the photographs of the
-        largest, originals and copies together; or `balance:N`, to N.
+    `balance` brings every class to as many as the largest has photographs, originals and copies
+    together, and `balance:N` to N. They are spread evenly over the photographs of a `family`.
     """
     if isinstance(copies, int):
         index.execute("UPDATE photos SET copies = ? WHERE reason = ''", (copies,))

@@ -19,6 +19,7 @@ from granpipe.dataset.cells import has_column, number_in, truth_in, whole_in
 from granpipe.dataset.moments import SUMS, sums
 from granpipe.dataset.names import array_path
 from granpipe.dataset.record import CopyRecord
+from granpipe.engines.worker import Steps
 from granpipe.errors import DatasetError, PhotoError
 from granpipe.photo.letterbox import Box, content
 from granpipe.stores.protocol import Store
@@ -78,28 +79,14 @@ _NOT_COUNTED = dict.fromkeys(SUMS, 0)
 
 @dataclass(frozen=True, slots=True)
 class CopyJob:
-    """Some copies of one photograph to make.
+    """Some copies of one photograph to make."""
 
-    Attributes
-    ----------
-    number : int
-        Which row of labels.csv is the photograph's.
-    source : str
-        The photograph's name.
-    box : Box
-        Where it is in its array.
-    copies : list of tuple
-        For each copy its number, its record or None, and the version in which its array is
-        there.
-    made_from : str
-        SHA-256 that prepare recorded of the photograph's array; empty where nobody knows.
-    """
-
-    number: int
+    number: int  # which row of labels.csv is the photograph's
     source: str
-    box: Box
+    box: Box  # where the photograph is in its array
+    # of each its number, its record or None, and the version in which its array is there
     copies: list[tuple[int, CopyRecord | None, str]]
-    made_from: str = ""
+    made_from: str = ""  # SHA-256 that prepare recorded of the array; empty where nobody knows
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,8 +105,8 @@ _Made = list[Copied | tuple[dict[str, Any], bytearray]] | PhotoError
 
 
 @dataclass(frozen=True, slots=True)
-class CopyPhoto:
-    """Make some copies of one photograph; runs in a worker, in `granpipe.engines.worker.Steps`."""
+class CopyPhoto(Steps):
+    """Make some copies of one photograph, in a worker: a list of `Copied`, or a `PhotoError`."""
 
     dataset: Store
     output: Store
@@ -132,12 +119,7 @@ class CopyPhoto:
     def ahead(self) -> int:
         return max(self.dataset.ahead, self.output.ahead)
 
-    def __call__(self, job: CopyJob) -> list[Copied] | PhotoError:
-        """Return what was made of each copy, or why there is none."""
-        return self.keep(job, self.work(job, self.fetch(job)))
-
     def sample(self, job: CopyJob) -> tuple[Store, str]:
-        """Return a file that whoever works on this must be able to read."""
         return self.dataset, array_path(job.source)
 
     def weight(self, job: CopyJob) -> int:
@@ -202,13 +184,13 @@ class CopyPhoto:
         if isinstance(made, PhotoError):
             return made
         copied = []
-        for (copy, *_), one in zip(job.copies, made, strict=True):
-            if isinstance(one, Copied):
-                copied.append(one)
+        for (copy, *_), result in zip(job.copies, made, strict=True):
+            if isinstance(result, Copied):
+                copied.append(result)
                 continue
             if self.refusal:
                 raise DatasetError(self.refusal)
-            columns, file = one
+            columns, file = result
             digest = hashlib.sha256(file).hexdigest()
             begin_change(self.output)  # type: ignore[arg-type]
             version = self.output.write(array_path(copy_name(job.source, copy)), file)

@@ -7,14 +7,9 @@ _FEW = 20
 
 
 def check_planned(run: Run, *, allow: bool) -> None:
-    """Stop before anything is decoded where too many arrays would go.
+    """Stop before anything is decoded where too many arrays would go, unless they may.
 
-    Parameters
-    ----------
-    run : Run
-        Its index has the tables photos and wanted.
-    allow : bool
-        They may.
+    The index has the tables photos and wanted.
     """
     gone = """SELECT count(*) FROM ours JOIN listed ON path = fold(name || '.npy')
         WHERE fold(name) NOT IN (SELECT fold(name) FROM photos)
@@ -29,7 +24,7 @@ def check_deletions(run: Run, *, allow: bool) -> None:
     gone = run.unwanted()
     moved = """SELECT 1 FROM records WHERE name = ?
         AND sha256 IN (SELECT sha256 FROM wanted JOIN records USING (name))"""
-    has_moved = sum(bool(run.index.value(moved, (one,))) for one in gone)
+    has_moved = sum(bool(run.index.value(moved, (name,))) for name in gone)
     _check(run, len(gone) - has_moved, allow=allow)
 
 

@@ -21,19 +21,13 @@ _Clue = tuple[int, str]
 
 
 def find_rows(index: Index) -> list[Row]:
-    """Return the rows of shortcuts.csv.
-
-    Parameters
-    ----------
-    index : Index
-        Its tables `wanted` and `records`, and `split` with the group of each photograph.
-    """
+    """Return the rows of shortcuts.csv, by the groups that the index's table `split` has."""
     photos = Circumstances.of(_photos(index))
     findings = find_shortcuts(photos.label, photos.group, photos.facts())
-    clues = {one.feature: clue for one in findings if (clue := _clue(photos, one))}
+    clues = {found.feature: clue for found in findings if (clue := _clue(photos, found))}
     wanted = {(feature, number) for feature, (number, _) in clues.items()}
     texts = texts_of(_photos(index), wanted) if wanted else {}
-    return [_row(one, photos.classes, clues, texts) for one in findings]
+    return [_row(finding, photos.classes, clues, texts) for finding in findings]
 
 
 def _photos(index: Index) -> Iterator[Row]:
@@ -71,8 +65,9 @@ def _row(
     if feature in clues:
         number, shares = clues[feature]
         clue = f"{texts[feature, number]}: {shares}"
-    names = ["/".join(classes[one] for one in some) for some in (finding.given_away, finding.apart)]
-    figures = [_figure(one) for one in (finding.right, finding.chance, finding.p)]
+    some = finding.given_away, finding.apart
+    names = ["/".join(classes[label] for label in labels) for labels in some]
+    figures = map(_figure, (finding.right, finding.chance, finding.p))
     counts = finding.photographs, finding.groups, finding.classes
     cells = (feature, finding.sort, finding.verdict, *counts, *figures, *names, clue)
     return tuple(map(inert, cells))

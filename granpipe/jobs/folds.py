@@ -18,14 +18,7 @@ _PHOTOS = """FROM wanted JOIN records USING (name) JOIN positions USING (name)
 def find_held(index: Index, rules: Sequence[HoldOut], depth: int, say: Say) -> None:
     """Fill the index's table `held` with the photographs that rules hold out.
 
-    Parameters
-    ----------
-    index : Index
-    rules : sequence of HoldOut
-    depth : int
-        Folders that a photograph's class takes.
-    say : callable
-        Called with the rules that hold nothing.
+    `depth` is how many folders a photograph's class takes; `say` hears of rules that hold nothing.
     """
     if not rules:
         return
@@ -39,7 +32,8 @@ def find_held(index: Index, rules: Sequence[HoldOut], depth: int, say: Say) -> N
     while some := list(islice(rows, _AT_ONCE)):
         countries = _countries([row[3:] for row in some]) if by_country else [set()] * len(some)
         for (name, taken_at, camera, *_), country in zip(some, countries, strict=True):
-            holding = [one for one in rules if one.holds(name, taken_at, camera, country, depth)]
+            about = name, taken_at, camera, country, depth
+            holding = [rule for rule in rules if rule.holds(*about)]
             idle -= set(holding)
             held += [(name,)] * bool(holding)
     index.load("INSERT INTO held VALUES (?)", held)
@@ -51,22 +45,15 @@ def _countries(positions: Sequence[Sequence[float | None]]) -> list[set[str]]:
     from granpipe.mapping.country import countries_of, country_names  # noqa: PLC0415 - few need it
 
     names = country_names()
-    degrees = [[math.nan if one is None else one for one in place] for place in positions]
+    degrees = [[math.nan if number is None else number for number in place] for place in positions]
     found = countries_of([lat for lat, _ in degrees], [lon for _, lon in degrees])
     return [names[country] if country >= 0 else set() for country in found.tolist()]
 
 
 def deal_folds(index: Index, count: int, seed: int) -> None:
-    """Deal the groups outside the test split to folds, in the index's table `split`.
+    """Deal the groups outside the test split to so many folds, in the index's table `split`.
 
     A photograph keeps the fold that the table `former_folds` says.
-
-    Parameters
-    ----------
-    index : Index
-    count : int
-        Folds.
-    seed : int
     """
     query = """SELECT name, label(name), grp, coalesce(former_folds.fold, '') FROM split
         LEFT JOIN former_folds USING (name) WHERE split <> 'test'"""

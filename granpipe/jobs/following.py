@@ -21,13 +21,7 @@ _LOG.addHandler(logging.NullHandler())
 
 
 def progress_of(follow: Follow) -> Progress:
-    """Return what wraps results.
-
-    Raises
-    ------
-    OptionError
-        It is no such thing.
-    """
+    """Return what wraps results; OptionError where it is no such thing."""
     if follow is None:
         return lambda results, total: results
     if follow == "bar":

@@ -2,12 +2,14 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
+from typing import Self
 from unicodedata import normalize
 
 from granpipe.dataset.database import Row
 from granpipe.dataset.index import Index
 from granpipe.dataset.label_table import LabelRow, LabelTable
-from granpipe.dataset.names import folded, shown
+from granpipe.dataset.ledger import Ledger
+from granpipe.dataset.names import LABELS_FROM, folded, shown
 from granpipe.dataset.split_words import split_word
 from granpipe.errors import LayoutError, PhotoError
 from granpipe.jobs.photo_index import PhotoIndex
@@ -35,18 +37,16 @@ _MOST_NAMED = 3
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """Where labels and splits are from, where a photograph's first folder is not its label.
+    """Where labels and splits are from, where a photograph's first folder is not its label."""
 
-    Attributes
-    ----------
-    table : LabelTable or None
-        Labels are its.
-    by_split : bool
-        Splits are those of the table, or else of the first folders.
-    """
+    table: LabelTable | None = None  # labels are its
+    by_split: bool = False  # splits are those of the table, or else of the first folders
 
-    table: LabelTable | None = None
-    by_split: bool = False
+    @classmethod
+    def of(cls, ledger: Ledger, labels: str | None, *, by_split: bool) -> Self:
+        """Return where labels are from, by what is asked for; None for as before."""
+        text = ledger.noted(LABELS_FROM) if labels is None else labels
+        return cls(None if text in {None, "none"} else LabelTable(text), by_split)
 
     def __bool__(self) -> bool:
         return bool(self.table or self.by_split)
@@ -56,20 +56,18 @@ class Given:
         """In how many folders a photograph must be to have a label."""
         return 0 if self.table else 1 + self.by_split
 
+    @property
+    def title(self) -> str:
+        """What the table is called; empty without one."""
+        return self.table.title if self.table else ""
+
     def load(self, photos: PhotoIndex, url: str) -> None:
         """Fill the index's table `given`, and reject photographs without a label.
-
-        Parameters
-        ----------
-        photos : PhotoIndex
-            Of all photographs that were found.
-        url : str
-            SOURCE, for messages.
 
         Raises
         ------
         LayoutError
-            The table cannot be used, or photographs have no split.
+            The table cannot be used, or photographs of SOURCE, at `url`, have no split.
         """
         index = photos.index
         if self.table:
@@ -173,11 +171,11 @@ def _bare(path: str) -> str:
 def _reject(photos: PhotoIndex) -> None:
     """Reject what the table has no label for, and rows without a photograph."""
     index = photos.index
-    for photo, one, other in list(index.rows(_TWO_ROWS)):
+    for photo, first, last in list(index.rows(_TWO_ROWS)):
         query = "SELECT label, grp, split FROM rows WHERE number = ?"
-        says = [next(index.rows(query, (number,))) for number in (one, other)]
+        says = [next(index.rows(query, (number,))) for number in (first, last)]
         texts = [" ".join(filter(None, values)) or "nothing" for values in says]
-        why = f"rows {one} and {other} of the table say {texts[0]} and {texts[1]}"
+        why = f"rows {first} and {last} of the table say {texts[0]} and {texts[1]}"
         _drop(photos, photo, PhotoError("label_conflict", why))
     index.execute(f"DELETE FROM rows WHERE photo IN (SELECT photo FROM ({_TWO_ROWS}))")
     unlabelled = """SELECT name, min(number) FROM photos JOIN rows ON photo = name AND found = 1

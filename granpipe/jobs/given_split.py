@@ -20,13 +20,7 @@ _AT_ONCE = 10_000
 def take_given(index: Index, grouping: Grouping, *, fix_leaks: bool) -> None:
     """Fill the index's tables `split`, `alike` and `leaks` by what `given` says.
 
-    Parameters
-    ----------
-    index : Index
-    grouping : Grouping
-        Of all photographs.
-    fix_leaks : bool
-        Move each group that is in several splits to the earliest of them.
+    `fix_leaks` moves each group that is in several splits to the earliest of them.
     """
     groups = grouping.groups()
     index.load(
@@ -53,7 +47,9 @@ def _leaks(index: Index, grouping: Grouping) -> Iterator[Row]:
     for start in range(0, len(pairs), _AT_ONCE):
         some = slice(start, start + _AT_ONCE)
         columns = (pairs.first[some], pairs.second[some], rules[some], pairs.weight[some])
-        for first, second, number, weight in zip(*(one.tolist() for one in columns), strict=True):
+        for first, second, number, weight in zip(
+            *(column.tolist() for column in columns), strict=True
+        ):
             rule = LEAK_RULES[number]
             distance = None if rule in WITHOUT_DISTANCE else weight
             yield photos.sources[first], photos.sources[second], rule, distance

@@ -27,16 +27,7 @@ CREATE TABLE photos (number INTEGER PRIMARY KEY, source TEXT, label TEXT, cells 
 
 
 class LabelsRows:
-    """The table `photos` of an augment run.
-
-    Parameters
-    ----------
-    run : Run
-    task : CopyPhoto
-    copies : int or str
-        Copies of each photograph; see `granpipe.jobs.copy_counts`.
-    side : str
-        `train`, or `all`, for a dataset with sides.
+    """The table `photos` of an augment run, with so many copies; see `granpipe.jobs.copy_counts`.
 
     Attributes
     ----------
@@ -44,7 +35,7 @@ class LabelsRows:
         SHA-256 of labels.csv as prepare writes it.
     has_sides : bool
     held_out : int
-        Photographs of validation and test.
+        Photographs of validation and test, which have no copies unless `side` is `all`.
     """
 
     def __init__(self, run: Run, task: CopyPhoto, copies: int | str, side: str) -> None:
@@ -60,40 +51,17 @@ class LabelsRows:
         self.made_from = ""
 
     def read(self, summary: Mapping[str, Any]) -> None:
-        """Read labels.csv, in whatever order its rows are.
-
-        Parameters
-        ----------
-        summary : mapping
-            dataset.json, which promises so many rows.
+        """Read labels.csv, in whatever order its rows are; dataset.json promises so many.
 
         Raises
         ------
         DatasetError
             The table is not as prepare wrote it, or no photograph is to have copies.
         """
-        place, count = join(self.task.dataset.url, LABELS), summary.get("prepared")
         settings = summary["settings"]
         # Then the first folder is no label.
         self.is_given = "labels" in settings or str(settings.get("split")).startswith("given")
-        self.index.load(
-            "INSERT INTO cells VALUES (?, ?, ?)",
-            (
-                (number, row.get("source") or "", json.dumps(row))
-                for number, row in enumerate(rows_of(self.task.dataset, LABELS))
-            ),
-        )
-        first = next(self._rows(), None)
-        if not first:
-            raise DatasetError(f"{place}: holds no photographs; see rejected.csv beside it")
-        if missing := [column for column in PREPARED_COLUMNS if column not in first]:
-            raise DatasetError(f"{place}: has no column {missing[0]}; run granpipe prepare again")
-        found = self.index.value("SELECT count(*) FROM cells")
-        if count is not None and count != found:
-            raise DatasetError(
-                f"{place}: has {found} rows, dataset.json promises {count}; run granpipe prepare "
-                "again"
-            )
+        found = self._load(summary.get("prepared"))
         digest = hashlib.sha256()
         for line in csv_lines(PREPARED_COLUMNS, self._rows()):
             digest.update(line.encode())
@@ -107,6 +75,27 @@ class LabelsRows:
             raise DatasetError(
                 "the training split is empty; use --split-only all for copies of all"
             )
+
+    def _load(self, promised: object) -> int:
+        """Load the rows into the table `cells`; return how many they are."""
+        rows = (
+            (number, row.get("source") or "", json.dumps(row))
+            for number, row in enumerate(rows_of(self.task.dataset, LABELS))
+        )
+        self.index.load("INSERT INTO cells VALUES (?, ?, ?)", rows)
+        place = join(self.task.dataset.url, LABELS)
+        first = next(self._rows(), None)
+        if not first:
+            raise DatasetError(f"{place}: holds no photographs; see rejected.csv beside it")
+        if missing := [column for column in PREPARED_COLUMNS if column not in first]:
+            raise DatasetError(f"{place}: has no column {missing[0]}; run granpipe prepare again")
+        found = self.index.value("SELECT count(*) FROM cells")
+        if promised is not None and promised != found:
+            raise DatasetError(
+                f"{place}: has {found} rows, dataset.json promises {promised}; run granpipe "
+                "prepare again"
+            )
+        return int(found)
 
     def _rows(self) -> Iterator[dict[str, str]]:
         """Yield the rows of labels.csv in the order of their sources."""

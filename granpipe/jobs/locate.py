@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 from granpipe.dataset.database import Items, Row
 from granpipe.dataset.index import Index
-from granpipe.dataset.sidecars import Beside, Told
+from granpipe.dataset.sidecars import Beside, Told, fetch_sidecars, read_sidecars
 from granpipe.engines.processes import WorkerCrashed
 from granpipe.engines.protocol import Engine
-from granpipe.jobs.read_beside import Asked, ReadBeside
+from granpipe.engines.worker import Steps
 from granpipe.jobs.run import Progress, Run
 from granpipe.jobs.survey_options import Settled, tell_unset
 from granpipe.photo.gps import Position
@@ -28,24 +28,16 @@ _FROM_TABLE = f"""INSERT INTO located
     WHERE given.latitude IS NOT NULL AND photo IN ({_WITHOUT})"""
 
 
+_Asked = tuple[str, tuple[str, ...]]  # a photograph, and the paths of its sidecars
+
+
 @dataclass(slots=True)
 class Locator:
-    """Finds positions for a run.
-
-    Attributes
-    ----------
-    run : Run
-    source : Store
-        The photographs.
-    beside : Beside
-        What may be sidecars.
-    survey : Settled
-        Tracks.
-    """
+    """Finds positions for a run, by sidecars, tracks and the table of labels."""
 
     run: Run
     source: Store
-    beside: Beside
+    beside: Beside  # what may be sidecars
     survey: Settled
 
     def locate(self, engine: Engine, progress: Progress) -> None:
@@ -61,7 +53,7 @@ class Locator:
             return
         problems: list[str] = []
 
-        def take(item: Asked, found: Told | WorkerCrashed) -> None:
+        def take(item: _Asked, found: Told | WorkerCrashed) -> None:
             if isinstance(found, WorkerCrashed):
                 problems.append(f"{item[1][0]}: its reader {found.cause}")
                 return
@@ -69,7 +61,7 @@ class Locator:
             if found.position:
                 keep_position(index, item[0], found.position)
 
-        def make(row: Row) -> Asked:
+        def make(row: Row) -> _Asked:
             return row[0], tuple(json.loads(row[1]))
 
         items = Items(index, "SELECT name, paths FROM asked", count, make)
@@ -109,3 +101,26 @@ def keep_position(index: Index, name: str, position: Position) -> None:
     """Take a position into the table `located`."""
     values = (name, position.lat, position.lon, position.altitude, position.position_from)
     index.execute("INSERT OR IGNORE INTO located VALUES (?, ?, ?, ?, ?)", values)
+
+
+@dataclass(frozen=True, slots=True)
+class ReadBeside(Steps):
+    """Read the sidecars of one photograph, in a worker: what is `Told`."""
+
+    source: Store
+
+    @property
+    def ahead(self) -> int:
+        return self.source.ahead
+
+    def sample(self, item: _Asked) -> tuple[Store, str]:
+        return self.source, item[1][0]
+
+    def weight(self, item: _Asked) -> int:
+        return 1 << 12
+
+    def fetch(self, item: _Asked) -> list[tuple[str, bytes | str]]:
+        return fetch_sidecars(self.source, item[1])
+
+    def work(self, item: _Asked, fetched: list[tuple[str, bytes | str]]) -> Told:
+        return read_sidecars(item[0], fetched)

@@ -12,7 +12,7 @@ from granpipe.dataset.arrays import begin_change
 from granpipe.dataset.names import SHARDS
 from granpipe.dataset.record import ShardRecord
 from granpipe.dataset.shards import Form, Sample, ShardWriter
-from granpipe.engines.worker import extend_deadline
+from granpipe.engines.worker import Steps, extend_deadline
 from granpipe.errors import DatasetError
 from granpipe.stores.protocol import Store
 from granpipe.stores.urls import join
@@ -22,21 +22,11 @@ _SECONDS_A_SAMPLE = 1.0  # where a bucket is far away
 
 @dataclass(frozen=True, slots=True)
 class ShardJob:
-    """A shard to make.
-
-    Attributes
-    ----------
-    name : str
-        Its path without .tar.
-    key : str
-        See `granpipe.dataset.record.ShardRecord`.
-    packed : bytes
-        Its samples as `pack` packs them: rows are long, and many jobs wait.
-    """
+    """A shard to make: its path without .tar."""
 
     name: str
-    key: str
-    packed: bytes
+    key: str  # see `granpipe.dataset.record.ShardRecord`
+    packed: bytes  # its samples as `pack` packs them: rows are long, and many jobs wait
 
 
 def pack(samples: Sequence[Sample]) -> bytes:
@@ -50,8 +40,8 @@ def unpack(packed: bytes) -> list[Sample]:
 
 
 @dataclass(frozen=True, slots=True)
-class MakeShard:
-    """Write a shard; runs in a worker, in `granpipe.engines.worker.Steps`."""
+class MakeShard(Steps):
+    """Write a shard, in a worker; DatasetError where an array is not as recorded."""
 
     dataset: Store
     output: Store
@@ -62,18 +52,7 @@ class MakeShard:
     def ahead(self) -> int:
         return max(self.dataset.ahead, self.output.ahead)
 
-    def __call__(self, job: ShardJob) -> ShardRecord:
-        """Return the record of a shard that was written.
-
-        Raises
-        ------
-        DatasetError
-            An array is not as recorded.
-        """
-        return self.work(job, None)
-
     def sample(self, job: ShardJob) -> tuple[Store, str]:
-        """Return a file that whoever works on this must be able to read."""
         return self.dataset, unpack(job.packed)[0].path
 
     def weight(self, job: ShardJob) -> int:
@@ -95,9 +74,6 @@ class MakeShard:
             digest = writer.close()
         version = self.output.version(path)
         return ShardRecord(job.key, len(samples), writer.size, digest, version)
-
-    def keep(self, job: ShardJob, made: ShardRecord) -> ShardRecord:
-        return made
 
     def _arrays(self, samples: Sequence[Sample]) -> Iterator[bytes]:
         """Yield the bytes of each sample's array, in their order; of a bucket, some ahead."""

@@ -19,21 +19,15 @@ def show_fields(
 ) -> tuple[tuple[Shape, ...], frozenset[str]]:
     """Add to what was kept which fields photographs show.
 
-    Returns
-    -------
-    shapes : tuple of Shape
-        The fields that are shown.
-    contradicted : frozenset of str
-        Photographs whose label is surely not what is declared of their field, by source.
+    Return those fields, and the sources of labels that the crop declared of one surely contradicts.
     """
     fields = Fields(index.database)
     parcels = survey.parcels()
     fields.find(parcels, views_of(_views(features)))
     numbers = [number for number, feature in enumerate(features) if feature.capture.position]
     index.add_fields((numbers[photo], feature) for photo, feature in list(fields.rows()))
-    crops = Crops(
-        frozenset(class_key(feature.photo.label) for feature in features), survey.names_of_crops()
-    )
+    labels = frozenset(class_key(feature.photo.label) for feature in features)
+    crops = Crops(labels, survey.names_of_crops())
     contradicted = frozenset(row["source"] for row in crops.contradictions(_labelled(features)))
     for line in filter(None, (parcels.line(), crops.line())):
         say(line)

@@ -59,13 +59,7 @@ class MapIndex:
         self.database.execute(query)
 
     def load_sides(self, dataset: Store) -> None:
-        """Take in group and split of every photograph of a dataset.
-
-        Raises
-        ------
-        DatasetError
-            It has no split.
-        """
+        """Take in group and split of every photograph of a dataset; DatasetError if it has none."""
         rows = (
             (_bytes(row["source"]), row["group"] or "", row["split"] or "", _given(row))
             for row in rows_of(dataset, LABELS)
@@ -81,10 +75,7 @@ class MapIndex:
     def jobs(self, side: int) -> Sequence[MapJob]:
         """Return a job for each photograph, in the order of names.
 
-        Parameters
-        ----------
-        side : int
-            Of their thumbnails, in pixels; within the budget, not all may have one. 0 for none.
+        `side` is of their thumbnails, in pixels, 0 for none; for the budget, not all may have one.
         """
         count = self.database.value("SELECT count(*) FROM photos")
         has_beside = bool(self.beside)
@@ -126,9 +117,8 @@ class MapIndex:
             side = next(self.database.rows(query, (_bytes(feature.photo.source),)), None)
             self.matched += side is not None
             group, split, given = side or ("", "", "")
-            feature = replace(
-                feature, photo=Photo(feature.photo.source, given), group=group, split=split
-            )
+            photo = Photo(feature.photo.source, given)
+            feature = replace(feature, photo=photo, group=group, split=split)
         return _packed(feature)
 
 

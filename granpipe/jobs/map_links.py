@@ -52,13 +52,7 @@ def exports_of(output: Store, others: Iterable[tuple[Store, str]]) -> tuple[str,
 
 
 def check_output(output: str | os.PathLike[str]) -> tuple[Store, str]:
-    """Return the store and name of a map's file.
-
-    Raises
-    ------
-    DatasetError
-        No map can be written under this name.
-    """
+    """Return the store and name of a map's file; DatasetError where none can be written there."""
     if suffix_of(os.fspath(output)) not in WRITERS:
         raise DatasetError(f"{output}: end the name in {', '.join(WRITERS)}")
     store, name = open_file(output)

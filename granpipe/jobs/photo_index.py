@@ -1,7 +1,9 @@
 """What a run of `prepare` knows of photographs: which there are, and what came of each."""
 
 from collections import Counter
+from dataclasses import replace
 
+from granpipe.dataset.arrays import array_digest
 from granpipe.dataset.database import Row
 from granpipe.dataset.names import array_path, check_name, is_utf8, shown_bytes
 from granpipe.dataset.record import WITHOUT_ARRAY, Record
@@ -67,11 +69,7 @@ class PhotoIndex:
     def load(self, search: Search, depth: int = 1) -> None:
         """Take in every photograph that is found; reject those that cannot have an array.
 
-        Parameters
-        ----------
-        search : Search
-        depth : int
-            In how many folders a photograph must be to have a label.
+        `depth` is in how many folders a photograph must be to have a label.
         """
         photos = filter(None, (self._row(photo, depth) for photo in search))
         self.index.load("INSERT OR REPLACE INTO photos VALUES (?, ?, ?, ?)", photos)
@@ -107,16 +105,10 @@ class PhotoIndex:
     def keep_unseen(self, folder: str, cause: str, recipe: str) -> None:
         """Leave alone what is in the dataset from a folder that could not be listed.
 
-        Parameters
-        ----------
-        folder, cause : str
-        recipe : str
-            How arrays are made now.
-
         Raises
         ------
         DatasetError
-            What came from it is not known, or would be lost.
+            What came from it is not known, or would be lost: `recipe` says how arrays are made now.
         """
         query = """SELECT name FROM (SELECT name FROM ours UNION SELECT name FROM replaceable)
             WHERE name > ? AND name < ?"""
@@ -135,7 +127,7 @@ class PhotoIndex:
                 )
             elif record.array_sha256 == WITHOUT_ARRAY:
                 self.index.execute("INSERT OR IGNORE INTO duplicates VALUES (?)", (name,))
-            elif self.has_array(name, record):
+            elif self._has_array(name, record):
                 self.admit(name, is_kept=True)
 
     def _version(self, name: str) -> str:
@@ -143,11 +135,17 @@ class PhotoIndex:
         query = "SELECT version FROM listed WHERE path = fold(? || '.npy')"
         return self.index.value(query, (name,)) or ""
 
-    def has_array(self, name: str, record: Record) -> bool:
-        """Return whether the array of a record is there as recorded."""
+    def stands(self, name: str, recipe: str) -> bool:
+        """Return whether a photograph has an array by a recipe, and it is there as recorded."""
+        record: Record | None = self.index.record(name)
+        if not record or record.array_sha256 == WITHOUT_ARRAY or record.recipe != recipe:
+            return False
+        return self._has_array(name, record)
+
+    def _has_array(self, name: str, record: Record) -> bool:
         if record.array_version and self._version(name) == record.array_version:
             return True
-        return self.run.has_bytes(name, record.array_sha256)
+        return array_digest(self.run.store, array_path(name)) == record.array_sha256
 
     def admit(self, name: str, *, is_kept: bool) -> None:
         """Take a photograph for prepared."""
@@ -160,6 +158,14 @@ class PhotoIndex:
         values = (name.encode("utf-8", "surrogateescape"), error.reason, error.detail)
         query = "INSERT OR REPLACE INTO outcomes VALUES (CAST(? AS TEXT), ?, ?, 0)"
         self.index.execute(query, values)
+
+    def leave_out(self, name: str, error: PhotoError) -> None:
+        """Reject a photograph whose record stays, so that it is not decoded again."""
+        self.reject(name, error)
+        self.index.execute("INSERT OR IGNORE INTO duplicates VALUES (?)", (name,))
+        record: Record = self.index.record(name)
+        if record.array_sha256 != WITHOUT_ARRAY:
+            self.run.add(name, replace(record, array_sha256=WITHOUT_ARRAY), is_written=False)
 
     def counts(self) -> Counter[str]:
         """Return how many photographs of each label have an array."""

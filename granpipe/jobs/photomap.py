@@ -1,21 +1,14 @@
 """Photographs -> where they were taken, as HTML, GeoJSON, KML and CSV."""
 
 import os
-from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import closing
+from collections.abc import Sequence
 from dataclasses import replace
 
 from granpipe import checks
-from granpipe.checks import checked
-from granpipe.dataset.names import Photo
-from granpipe.dataset.sidecars import Beside
-from granpipe.dataset.sources import Search
+from granpipe.checks import checked, checked_if_given
 from granpipe.engines.choice import choose
-from granpipe.engines.processes import WorkerCrashed
 from granpipe.errors import OptionError
 from granpipe.jobs.following import Follow, progress_of, say_of
-from granpipe.jobs.map_index import MapIndex
 from granpipe.jobs.map_links import (
     check_output,
     exports_of,
@@ -24,18 +17,13 @@ from granpipe.jobs.map_links import (
     suffix_of,
     title_of,
 )
-from granpipe.jobs.map_report import MapReport
-from granpipe.jobs.map_tracks import on_track
+from granpipe.jobs.map_run import MapReport, MapRun
 from granpipe.jobs.run import Say
-from granpipe.jobs.see_photo import MapJob, SeePhoto
-from granpipe.jobs.survey_options import Settled, Survey, tell_unset
+from granpipe.jobs.survey_options import Survey
 from granpipe.mapping.feature import Feature, MapOptions
 from granpipe.mapping.leaflet import has_leaflet, leaflet_folder
 from granpipe.mapping.overlay import read_overlays
-from granpipe.mapping.shape import Shape
 from granpipe.mapping.writers import WRITERS
-from granpipe.photo.exif import Capture
-from granpipe.photo.gps import Position
 from granpipe.stores.protocol import Store
 from granpipe.stores.urls import open_store
 
@@ -112,13 +100,12 @@ def map_photos(
         There are no photographs, an output cannot be written, or Leaflet's files are missing.
     """
     thumbnails = checked("thumbnails", thumbnails, checks.THUMBNAILS)
-    title = None if title is None else checked("title", title, checks.title)
-    redact = None if redact is None else checked("redact", redact, checks.DIGITS)
-    links = None if links is None else checked("links", links, checks.address)
-    layers = _listed(overlay)
+    title = checked_if_given("title", title, checks.title)
+    redact = checked_if_given("redact", redact, checks.DIGITS)
+    links = checked_if_given("links", links, checks.address)
+    named, layers = _listed(outputs), _listed(overlay)
     if redact is not None:
         _check_redacted(links, layers, survey.fields if survey else None)
-    named = _listed(outputs)
     if not named:
         raise OptionError("outputs: name a file")
     follow, say = progress_of(progress), say_of(say)
@@ -129,53 +116,23 @@ def map_photos(
     if has_page:
         _check_leaflet(say, offline=offline)
     shapes = read_overlays(checked("overlay", layer, checks.place) for layer in layers)
-    settled = (survey or Survey()).settled()
-    tracks = settled.tracks()
-    index = MapIndex()
-    search = Search(photos, take_beside=index.beside.take, has_classes=False)
+    steps = MapRun(photos, (survey or Survey()).settled(), redact, say)
     if dataset is not None:
-        index.load_sides(open_store(dataset))
-    index.load(search)
-    jobs = index.jobs(thumbnails if has_page and not dry_run else 0)
-    verdicts: Counter[str] = Counter()
-
-    def seen() -> Iterator[Feature]:
-        look = SeePhoto(photos, keeps_all=tracks is not None)
-        with closing(workplace.run(look, jobs, None)) as results:
-            for job, result in zip(jobs, follow(results, len(jobs)), strict=True):
-                seen = _feature(job, result, index.beside)
-                feature = on_track(seen, tracks) if tracks else seen
-                verdicts[feature.capture.verdict] += 1
-                yield feature if redact is None else _redacted(feature, redact)
-
-    features = index.keep(seen())
-    search.ignored -= index.beside.used()
-    if tracks and (line := tell_unset(tracks)):
-        say(line)
-    parcels, contradicted = _fields(index, features, settled, say)
-    if redact is None and index.sides:
-        index.measure(features)
+        steps.index.load_sides(open_store(dataset))
+    steps.read(workplace, follow, thumbnails if has_page and not dry_run else 0)
+    steps.show_fields()
     options = MapOptions(
         title or title_of(photos),
         offline=offline,
         redact=redact,
-        has_sides=index.sides is not None,
+        has_sides=steps.index.sides is not None,
         thumbnails=thumbnails,
-        overlay=(*shapes, *parcels),
-        contradicted=contradicted,
+        overlay=(*shapes, *steps.fields),
+        contradicted=steps.contradicted,
     )
     if not dry_run:
-        _write(files, photos, features, options, links)
-    unseen = [f"{folder}: {why}" for folder, why in search.unlisted]
-    report = MapReport(
-        features, verdicts, verdicts["ok"], search.ignored, unseen, conflicts=len(contradicted)
-    )
-    return report if index.sides is None else _with_sides(report, index.sides, index.matched)
-
-
-def _with_sides(report: MapReport, sides: int, matched: int) -> MapReport:
-    """Return a report that counts the photographs of a dataset, too."""
-    return replace(report, matched=matched, elsewhere=sides - matched)
+        _write(files, photos, steps.features, options, links)
+    return steps.report()
 
 
 def _check_redacted(links: str | None, layers: Sequence[_Path], fields: _Path | None) -> None:
@@ -187,17 +144,6 @@ def _check_redacted(links: str | None, layers: Sequence[_Path], fields: _Path | 
             raise OptionError(
                 f"redact leaves out exact positions, as {name} shows; give it or {name}"
             )
-
-
-def _fields(
-    index: MapIndex, features: Sequence[Feature], survey: Settled, say: Say
-) -> tuple[tuple[Shape, ...], frozenset[str]]:
-    """Return the fields that photographs show, and the sources of labels that they contradict."""
-    if not survey.fields:
-        return (), frozenset()
-    from granpipe.jobs.map_fields import show_fields  # noqa: PLC0415 - few need it
-
-    return show_fields(index, features, survey, say)
 
 
 def _check_leaflet(say: Say, *, offline: bool) -> None:
@@ -232,31 +178,3 @@ def _write(
 
 def _listed(paths: _Path | Sequence[_Path]) -> list[_Path]:
     return [paths] if isinstance(paths, str | os.PathLike) else list(paths)
-
-
-def _feature(job: MapJob, result: tuple[Capture, str] | WorkerCrashed, beside: Beside) -> Feature:
-    if isinstance(result, WorkerCrashed):
-        result = Capture("unreadable", f"its decoder {result.cause}"), ""
-    elif job.beside and _asks_others(result[0]):
-        beside.use(job.beside)
-    return Feature(Photo(job.photo.path), *result)
-
-
-def _asks_others(capture: Capture) -> bool:
-    """Return whether a photograph's own file does not say where it was taken."""
-    return capture.position is None or capture.position.position_from not in {"exif", "xmp"}
-
-
-def _redacted(feature: Feature, digits: int) -> Feature:
-    position = feature.capture.position
-    rounded = position and Position(
-        *(_rounded(position.lat, digits), _rounded(position.lon, digits)),
-        position_from=position.position_from,
-    )
-    # A detail may quote coordinates that were not understood.
-    capture = replace(feature.capture, position=rounded, detail="")
-    return replace(feature, capture=capture, nearest_training=None)
-
-
-def _rounded(degrees: float, digits: int) -> float:
-    return round(degrees, digits) + 0.0  # never -0.0, which would give the hemisphere away

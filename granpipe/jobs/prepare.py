@@ -1,97 +1,21 @@
 """Photographs in class folders -> arrays and tables that a network is trained on."""
 
 import os
-from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
 
 from granpipe import checks
-from granpipe.checks import Value, checked
-from granpipe.dataset.classes import changed_indices
+from granpipe.checks import checked, checked_if_given
 from granpipe.dataset.hold_out import parse_hold_out
-from granpipe.dataset.sources import Search
-from granpipe.dataset.tables import Rejection
 from granpipe.engines.choice import choose
 from granpipe.errors import DatasetError
-from granpipe.jobs.deletions import check_deletions
 from granpipe.jobs.following import Follow, log_line, progress_of, say_of
-from granpipe.jobs.kept_settings import settings_of
 from granpipe.jobs.prepare_options import PrepareOptions
+from granpipe.jobs.prepare_report import PrepareReport
 from granpipe.jobs.prepare_run import PrepareRun
-from granpipe.jobs.prepare_tables import rejections
 from granpipe.jobs.run import Run, Say, run_again
-from granpipe.jobs.shards import check_target, write_shards
-from granpipe.jobs.shards_options import SHARD_SIZE, ShardsReport, shards_wish
-from granpipe.jobs.split_plan import Wish
+from granpipe.jobs.shards import SHARD_SIZE, Sharding
 from granpipe.jobs.survey_options import Survey
 from granpipe.photo.letterbox import Colour
-
-if TYPE_CHECKING:
-    from granpipe.jobs.split_summary import Sides
-
-
-@dataclass(slots=True, repr=False)
-class PrepareReport:
-    """What `prepare` did, or would do.
-
-    Attributes
-    ----------
-    prepared : Counter
-        Photographs with an array, by label.
-    rejected : list of Rejection
-        In the order of their sources.
-    rejected_by : Counter
-        How many they are, by label; empty for those without one.
-    labels_from : str
-        The table that labels are from; empty where they are from folders.
-    kept, deleted : int
-        Photographs that were not decoded again, arrays deleted.
-    ignored : Counter
-        Files that are no photographs, by their ending.
-    unseen : list of str
-        Folders that could not be listed and photographs that could not be read, with the cause;
-        what was prepared from them before was left as it was.
-    stale : bool
-        The augmented set beside the arrays was made from others, and its dataset.json is gone.
-    flags : Counter
-        Photographs with each flag; of a dry run, those that are up to date.
-    sides : Sides or None
-        Groups and splits, where the dataset has them.
-    reindexed : list of tuple
-        Each class that has another label_index than before, with the former and the new one.
-    shards : ShardsReport or None
-        Which shards were written, where they were asked for.
-    unwanted : list of str
-        Of a dry run: the arrays that a run would delete.
-    conflicts : int
-        Photographs whose label is surely not what is declared of their field.
-    """
-
-    prepared: Counter[str] = field(default_factory=Counter)
-    rejected: list[Rejection] = field(default_factory=list)
-    rejected_by: Counter[str] = field(default_factory=Counter)
-    labels_from: str = ""
-    kept: int = 0
-    deleted: int = 0
-    ignored: Counter[str] = field(default_factory=Counter)
-    unseen: list[str] = field(default_factory=list)
-    stale: bool = False
-    flags: Counter[str] = field(default_factory=Counter)
-    sides: "Sides | None" = None
-    reindexed: list[tuple[str, int, int]] = field(default_factory=list)
-    shards: ShardsReport | None = None
-    unwanted: list[str] = field(default_factory=list)
-    conflicts: int = 0
-
-    @property
-    def found(self) -> int:
-        return self.prepared.total() + len(self.rejected)
-
-    def __repr__(self) -> str:
-        counted = f"{self.found} photographs found, {self.prepared.total()} prepared ({self.kept} "
-        counted += f"up to date already), {len(self.rejected)} rejected"
-        return f"<prepare: {counted}, {self.deleted} arrays deleted{', stale copies' * self.stale}>"
 
 
 def prepare(
@@ -214,82 +138,63 @@ def prepare(
     DatasetError
         The run cannot go on; what was done so far is taken up by the next run.
     """
-    shape = (
-        _checked("size", size, checks.SIZE),
-        _checked("fill", fill, checks.colour),
-        _checked("max_pixels", max_pixels, checks.PIXELS),
-        None
-        if max_memory is None
-        else checks.MEGABYTE * checked("max_memory", max_memory, checks.MEGABYTES),
-    )
-    wish = Wish(
-        _checked("split", split, checks.text),
-        _checked("together", together, checks.text),
-        _checked("seed", seed, checks.SEED),
-        fix_leaks,
-        _checked("folds", folds, checks.FOLDS),
-        None if hold_out is None else tuple(str(parse_hold_out(rule)) for rule in hold_out),
-    )
     follow, say = progress_of(progress), say_of(say)
-    workplace = choose(engine, workers, say)
-    photos = workplace.open(checked("source", source, checks.place))
-    dataset = workplace.open(checked("output", output, checks.place))
-    if dataset.is_within(photos):
-        raise DatasetError(f"{output}: lies in {source}; choose an output outside the photographs")
-    wished = shards_wish(workplace, shards, shard_size, shard_format, photos, dataset)
     options = PrepareOptions(
-        *(workplace, force, verify, allow_deletions, dry_run, reindex_labels, wish, merge_classes),
-        _checked("labels", labels, checks.place),
+        choose(engine, workers, say),
+        checked_if_given("size", size, checks.SIZE),
+        checked_if_given("fill", fill, checks.colour),
+        checked_if_given("max_pixels", max_pixels, checks.PIXELS),
+        checked_if_given("max_memory", max_memory, checks.memory),
+        checked_if_given("split", split, checks.text),
+        checked_if_given("together", together, checks.text),
+        checked_if_given("seed", seed, checks.SEED),
+        checked_if_given("folds", folds, checks.FOLDS),
+        None if hold_out is None else tuple(str(parse_hold_out(rule)) for rule in hold_out),
+        checked_if_given("labels", labels, checks.place),
         alike,
         None if drop is None else checked("drop", ",".join(drop), checks.flags),
         survey or Survey(),
+        fix_leaks=fix_leaks,
+        force=force,
+        verify=verify,
+        allow_deletions=allow_deletions,
+        allow_empty=allow_empty,
+        merge_classes=merge_classes,
+        reindex_labels=reindex_labels,
+        dry_run=dry_run,
     )
-
-    if wished and not dry_run:
-        check_target(wished, "prepare", say)
+    photos = options.engine.open(checked("source", source, checks.place))
+    dataset = options.engine.open(checked("output", output, checks.place))
+    if dataset.is_within(photos):
+        raise DatasetError(f"{output}: lies in {source}; choose an output outside the photographs")
+    words = {"shards": shards, "shard_size": shard_size, "shard_format": shard_format}
+    sharding = Sharding.of(options.engine, "prepare", photos, dataset, **words)
+    if sharding and not dry_run:
+        sharding.check(say)
 
     def work(run: Run) -> PrepareReport:
-        settings = settings_of(run, *shape)
-        steps = PrepareRun(run, photos, settings, options, follow)
-        search = Search(photos, steps.photos.is_known, take_beside=steps.photos.beside.take)
-        steps.plan(search)
-        steps.decode()
-        steps.leave_out()
-        check_deletions(run, allow=allow_deletions)
-        steps.locate()
-        search.ignored -= steps.photos.beside.used()
-        steps.deal()
-        if split is not None and not allow_empty:
-            steps.check_empty()
-        report = PrepareReport(
-            steps.photos.counts(),
-            list(rejections(run.index)),
-            steps.photos.rejected(),
-            steps.given.table.title if steps.given.table else "",
-            kept=steps.photos.kept(),
-            deleted=run.count_unwanted(),
-            ignored=search.ignored,
-            unseen=[*(f"{folder}: {why}" for folder, why in search.unlisted), *steps.unseen],
-            flags=steps.photos.flags(),
-            sides=steps.sides,
-            conflicts=run.index.value("SELECT count(*) FROM conflicts"),
-            reindexed=changed_indices(steps.former_indices, steps.classes()),
-        )
-        if dry_run:
-            report.stale = steps.has_stale_copies()
-            report.unwanted = run.unwanted_paths()
-        else:
-            steps.finish(search.ignored.total())
-            report.stale = steps.stale
-            if wished:
-                about = steps.samples(), "prepare", workplace
-                report.shards = write_shards(wished, *about, follow, say, verify=verify)
+        steps = PrepareRun(run, photos, options, follow)
+        report = _prepare(steps)
+        if sharding and not dry_run:
+            report.shards = sharding.write(steps.samples(), follow, say, verify=verify)
         log_line(repr(report))
         return report
 
     return run_again(dataset, "prepare", say, work)
 
 
-def _checked(name: str, value: Any, check: Callable[[Any], Value]) -> Value | None:
-    """Return what an argument means that need not be given."""
-    return None if value is None else checked(name, value, check)
+def _prepare(steps: PrepareRun) -> PrepareReport:
+    """Do the steps of a run, and return what came of them."""
+    steps.plan()
+    steps.decode()
+    steps.leave_out()
+    steps.locate()
+    steps.deal()
+    report = steps.report()
+    if steps.options.dry_run:
+        steps.foresee()
+        report.unwanted = steps.run.unwanted_paths()
+    else:
+        steps.finish()
+    report.stale = steps.copies.are_stale
+    return report

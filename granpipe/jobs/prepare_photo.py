@@ -14,10 +14,10 @@ from granpipe.dataset.names import AUGMENTED, SUMMARY, array_path
 from granpipe.dataset.record import WITHOUT_ARRAY, Record
 from granpipe.dataset.sources import read_photo
 from granpipe.engines.processes import TIME_LIMIT
-from granpipe.engines.worker import extend_deadline
+from granpipe.engines.worker import Steps, extend_deadline
 from granpipe.errors import DatasetError, PhotoError
 from granpipe.photo.details import details_of
-from granpipe.photo.exif import read_capture
+from granpipe.photo.exif import Capture, read_capture
 from granpipe.photo.letterbox import Colour, letterbox
 from granpipe.photo.likeness import hashes, levels_of
 from granpipe.photo.memory import MAX_MEMORY
@@ -32,22 +32,12 @@ _MANY_PIXELS = 50_000_000  # whose decoding takes two seconds here; more have mo
 
 @dataclass(frozen=True, slots=True)
 class ArraySettings:
-    """What decides on an array's bytes beside the photograph, and on whether there is one.
+    """What decides on an array's bytes beside the photograph, and on whether there is one."""
 
-    Attributes
-    ----------
-    size : int
-        Side of the arrays, in pixels.
-    fill : tuple of int
-        Red, green and blue of the padding, 0 to 255.
-    max_pixels, max_memory : int
-        Pixels of the largest photograph that is decoded; bytes that decoding one may take.
-    """
-
-    size: int
-    fill: Colour
-    max_pixels: int
-    max_memory: int = MAX_MEMORY
+    size: int  # side of the arrays, in pixels
+    fill: Colour  # red, green and blue of the padding, 0 to 255
+    max_pixels: int  # of the largest photograph that is decoded
+    max_memory: int = MAX_MEMORY  # bytes that decoding one may take
 
     @property
     def recipe(self) -> str:
@@ -56,8 +46,12 @@ class ArraySettings:
 
     def note(self, *, hashes: bool) -> dict[str, Any]:
         """Return what the ledger keeps of the settings, for the online worker."""
+        return self.shown() | {"hashes": hashes}
+
+    def shown(self) -> dict[str, Any]:
+        """Return what dataset.json says of them."""
         limits = {"max_pixels": self.max_pixels, "max_memory": self.max_memory}
-        return {"size": self.size, "fill": list(self.fill), "hashes": hashes, **limits}
+        return {"size": self.size, "fill": list(self.fill), **limits}
 
     def allows(self, record: Record) -> bool:
         """Return whether a recorded photograph is not too large for these settings."""
@@ -73,24 +67,12 @@ def _recipe(size: int, fill: Colour) -> str:
 
 @dataclass(frozen=True, slots=True)
 class PhotoJob:
-    """A photograph to prepare.
-
-    Attributes
-    ----------
-    photo : Entry
-        Its file.
-    record : Record or None
-        What is recorded of it under the same settings.
-    array_version : str
-        The version in which its array is there; empty where it does not.
-    is_trusted : bool
-        That is the version recorded, and the array need not be read.
-    """
+    """A photograph to prepare."""
 
     photo: Entry
-    record: Record | None = None
-    array_version: str = ""
-    is_trusted: bool = False
+    record: Record | None = None  # what is recorded of it under the same settings
+    array_version: str = ""  # in which its array is there; empty where it is not
+    is_trusted: bool = False  # that is the version recorded, and the array need not be read
 
     def __reduce__(self) -> tuple[Any, ...]:  # a third of the time that a dataclass takes
         return PhotoJob, (self.photo, self.record, self.array_version, self.is_trusted)
@@ -112,42 +94,24 @@ _Made = tuple[dict[str, Any], bytearray] | Outcome | PhotoError
 
 
 @dataclass(frozen=True, slots=True)
-class PreparePhoto:
-    """Prepare one photograph; runs in a worker, in `granpipe.engines.worker.Steps`.
-
-    Attributes
-    ----------
-    source, output : Store
-        The photographs; the dataset, held by this run.
-    settings : ArraySettings
-    writes : bool
-        False for a dry run, which decodes and writes nothing.
-    refusal : str
-        Why nothing can be written; the first array that must be ends the run with it.
-    hashes : bool
-        Records have perceptual hashes.
-    is_change : bool
-        Arrays are written that tables list, so that dataset.json goes before the first of them.
-    """
+class PreparePhoto(Steps):
+    """Prepare one photograph, in a worker: an `Outcome`, or a `PhotoError`."""
 
     source: Store
-    output: Store
+    output: Store  # held by this run
     settings: ArraySettings
-    writes: bool = True
+    writes: bool = True  # not in a dry run, which decodes and writes nothing
+    # why nothing can be written: the first array that must be ends the run with it
     refusal: str = ""
-    hashes: bool = False
+    hashes: bool = False  # records have perceptual hashes
+    # arrays are written that tables list, so dataset.json goes before the first of them
     is_change: bool = True
 
     @property
     def ahead(self) -> int:
         return max(self.source.ahead, self.output.ahead)
 
-    def __call__(self, job: PhotoJob) -> Outcome | PhotoError:
-        """Return what was made of the photograph, or why it is rejected."""
-        return self.keep(job, self.work(job, self.fetch(job)))
-
     def sample(self, job: PhotoJob) -> tuple[Store, str]:
-        """Return a file that whoever works on this must be able to read."""
         return self.source, job.photo.path
 
     def weight(self, job: PhotoJob) -> int:
@@ -195,9 +159,10 @@ class PreparePhoto:
         _, box, (width, height), picture = letterbox(
             image, settings.size, settings.fill, settings.max_memory, canvas
         )
-        position, grey = capture.position, picture.convert("L")
-        details, levels = details_of(image), levels_of(grey)
-        contradicted, steepness = details.is_contradicted, sharpness(levels)
+        grey, details = picture.convert("L"), details_of(image)
+        levels = levels_of(grey)
+        steepness, contradicted = sharpness(levels), details.is_contradicted
+        looks = grey, steepness, width, height, settings.size
         fields = {
             "recipe": settings.recipe,
             "max_memory": settings.max_memory,
@@ -207,22 +172,7 @@ class PreparePhoto:
             "top": box.top,
             "right": box.right,
             "bottom": box.bottom,
-            "latitude": position and position.lat,
-            "longitude": position and position.lon,
-            "altitude": position and position.altitude,
-            "accuracy": position and position.accuracy,
-            "dop": position and position.dop,
-            "position_from": position.position_from if position else "",
-            "direction": position and position.direction,
-            "direction_ref": position.direction_ref if position else "",
-            "taken_at": capture.taken_at,
-            "utc_offset": capture.utc_offset,
-            "camera": f"{capture.make} {capture.model}".strip(),
-            "utc_offset_from": capture.utc_offset_from,
-            "flags": flags(
-                *(grey, steepness, width, height, settings.size),
-                is_contradicted=contradicted,
-            ),
+            "flags": flags(*looks, is_contradicted=contradicted),
             "phash": hashes(levels).tobytes() if self.hashes else None,
             "file_size": len(data),
             "quantization": quantization_of(image),
@@ -230,7 +180,7 @@ class PreparePhoto:
             "sharpness": steepness,
             "border": border_of(canvas[box.top : box.bottom, box.left : box.right]),
         }
-        return fields | sums(picture), file
+        return fields | _captured(capture) | sums(picture), file
 
     def keep(self, job: PhotoJob, made: _Made) -> Outcome | PhotoError:
         if isinstance(made, Outcome | PhotoError):
@@ -245,3 +195,22 @@ class PreparePhoto:
                 begin_change(self.output, f"{AUGMENTED}/{SUMMARY}")  # type: ignore[arg-type]
             version = self.output.write(array_path(job.photo.path), file)
         return Outcome(Record(**fields, array_sha256=digest, array_version=version), is_kept=False)
+
+
+def _captured(capture: Capture) -> dict[str, Any]:
+    """Return what is to be recorded of what a photograph's EXIF says."""
+    position = capture.position
+    return {
+        "latitude": position and position.lat,
+        "longitude": position and position.lon,
+        "altitude": position and position.altitude,
+        "accuracy": position and position.accuracy,
+        "dop": position and position.dop,
+        "position_from": position.position_from if position else "",
+        "direction": position and position.direction,
+        "direction_ref": position.direction_ref if position else "",
+        "taken_at": capture.taken_at,
+        "utc_offset": capture.utc_offset,
+        "camera": f"{capture.make} {capture.model}".strip(),
+        "utc_offset_from": capture.utc_offset_from,
+    }

@@ -1,13 +1,13 @@
 """The steps of `prepare`: plan, decode, leave out, deal, and bring the tables in line."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from granpipe.dataset.classes import former_indices, kept_classes
+from granpipe.dataset.classes import changed_indices, former_indices, kept_classes
 from granpipe.dataset.database import Items, Row
-from granpipe.dataset.label_table import LabelTable
-from granpipe.dataset.names import CLASSES, LABELS, LABELS_FROM, SETTINGS, SIDES, STATE, SURVEY
+from granpipe.dataset.names import CLASSES, LABELS_FROM, SETTINGS, STATE, SURVEY
 from granpipe.dataset.record import WITHOUT_ARRAY, Record
 from granpipe.dataset.sources import Search
 from granpipe.dataset.tables import PREPARED_COLUMNS, read_summary
@@ -16,21 +16,21 @@ from granpipe.engines.processes import WorkerCrashed
 from granpipe.errors import DatasetError, OptionError, PhotoError, UnseenError
 from granpipe.jobs.class_folders import settle_classes
 from granpipe.jobs.complete_hashes import LACKING, complete_hashes
-from granpipe.jobs.deletions import check_planned
+from granpipe.jobs.deletions import check_deletions, check_planned
 from granpipe.jobs.duplicates import reject_duplicates
 from granpipe.jobs.given import Given
-from granpipe.jobs.kept_settings import tell_why
 from granpipe.jobs.locate import Locator
 from granpipe.jobs.photo_index import PhotoIndex
-from granpipe.jobs.prepare_options import PrepareOptions
-from granpipe.jobs.prepare_photo import ArraySettings, Outcome, PhotoJob, PreparePhoto
-from granpipe.jobs.prepare_tables import PrepareTables
+from granpipe.jobs.prepare_options import PrepareOptions, settings_of, tell_why
+from granpipe.jobs.prepare_photo import Outcome, PhotoJob, PreparePhoto
+from granpipe.jobs.prepare_report import PrepareReport
+from granpipe.jobs.prepare_tables import PrepareTables, rejections
 from granpipe.jobs.run import Progress, Run
 from granpipe.jobs.screening import Screening
 from granpipe.jobs.settle import settle
-from granpipe.jobs.shards_options import Samples, samples_of
-from granpipe.jobs.split_plan import check_no_sides, plan_sides
-from granpipe.jobs.stale_copies import end_stale_copies, former_copies, has_stale_copies
+from granpipe.jobs.shards_run import Samples
+from granpipe.jobs.split_plan import plan_sides
+from granpipe.jobs.stale_copies import FormerCopies
 from granpipe.stores.protocol import Entry, Store
 
 if TYPE_CHECKING:
@@ -52,57 +52,45 @@ class PrepareRun:
     """One run of `prepare`."""
 
     def __init__(
-        self,
-        run: Run,
-        source: Store,
-        settings: ArraySettings,
-        options: PrepareOptions,
-        progress: Progress,
+        self, run: Run, source: Store, options: PrepareOptions, progress: Progress
     ) -> None:
         self.run = run
         run.verifies = options.verify
         self.index = run.index
         self.source = source
-        self.settings = settings
+        self.settings = settings_of(run.ledger, options)
+        self.recipe = "" if options.force else self.settings.recipe  # of arrays that may stay
         self.options = options
         self.progress = progress
-        self.side_plan = plan_sides(options.sides, run.ledger.noted(SIDES) or [])
-        if options.sides.split is None and not self.side_plan and not run.ledger.is_whole:
-            check_no_sides(run.store)
-        self.given = Given(self._table(), self.side_plan is not None and not self.side_plan.shares)
+        self.side_plan = plan_sides(run.ledger, options)
+        is_given = self.side_plan is not None and not self.side_plan.shares
+        self.given = Given.of(run.ledger, options.labels, by_split=is_given)
         together = self.side_plan.together if self.side_plan else Together()
         self.photos = PhotoIndex(run, together.metres)
+        self.search = Search(source, self.photos.is_known, take_beside=self.photos.beside.take)
         splits = self.side_plan is not None and "likeness" in self.side_plan.together.rules
         self.screening = Screening.of(run.ledger, options.alike, options.drop, is_split=splits)
         self.hashes = self.screening.needs_hashes
         self.survey = options.survey.settled(run.ledger.noted(SURVEY))
         self.sides: Sides | None = None
         self.unseen: list[str] = []
-        self.stale = self.has_conflicts = False
-        self.copies = former_copies(run.store)
+        self.has_conflicts = False
+        self.copies = FormerCopies(run)
         self.former = read_summary(run.store) or {}  # before this run takes it away
         self.former_indices = former_indices(run.ledger, self.former)
         if not options.dry_run:
-            run.ledger.note(SETTINGS, settings.note(hashes=self.hashes))
+            run.ledger.note(SETTINGS, self.settings.note(hashes=self.hashes))
 
-    def _table(self) -> LabelTable | None:
-        """Return the table that labels are from, by what is asked for or as before."""
-        text = self.options.labels
-        if text is None:
-            text = self.run.ledger.noted(LABELS_FROM) or "none"
-        return None if text == "none" else LabelTable(text)
-
-    def plan(self, search: Search) -> None:
+    def plan(self) -> None:
         """Learn which photographs there are, and stop where too many arrays would go."""
-        self.photos.load(search, self.given.depth)
+        self.photos.load(self.search, self.given.depth)
         if self.given:
-            self.given.load(self.photos, search.store.url)
-        wishes = self.options.sides.split, self.options.merge_classes
-        settle_classes(self.index, search.store.url, *wishes, self.run.say)
+            self.given.load(self.photos, self.source.url)
+        wishes = self.options.split, self.options.merge_classes
+        settle_classes(self.index, self.source.url, *wishes, self.run.say)
         self.run.look("SELECT name FROM photos")
-        recipe = "" if self.options.force else self.settings.recipe
-        for folder, cause in search.unlisted:
-            self.photos.keep_unseen(folder, cause, recipe)
+        for folder, cause in self.search.unlisted:
+            self.photos.keep_unseen(folder, cause, self.recipe)
         check_planned(self.run, allow=self.options.allow_deletions)
 
     def decode(self) -> None:
@@ -117,9 +105,7 @@ class PrepareRun:
 
     def _work(self, names: str, *, with_records: bool = True) -> None:
         """Prepare the photographs of a query, in their order."""
-        self.index.execute("DELETE FROM todo")
-        chosen = f"SELECT row_number() OVER (ORDER BY name) - 1, name FROM ({names})"
-        count = self.index.execute(f"INSERT INTO todo {chosen}")
+        count = self.run.choose(names)
         if not count:
             return
         self._plan()
@@ -151,7 +137,7 @@ class PrepareRun:
 
     def _job(self, row: Row) -> PhotoJob:
         job, values = self._new_job(row), row[5:]
-        if self.options.force or values[0] != self.settings.recipe:
+        if values[0] != self.recipe:
             return job
         record = Record.from_values(values)
         is_there = bool(record.array_version) and row[4] == record.array_version
@@ -166,20 +152,11 @@ class PrepareRun:
                 self.run.add(name, result.record, is_written=not result.is_kept)
         elif isinstance(result, WorkerCrashed):
             self.photos.reject(name, PhotoError("crashed", f"its decoder {result.cause}"))
-        elif isinstance(result, UnseenError) and self._stands(job):
+        elif isinstance(result, UnseenError) and self.photos.stands(name, self.recipe):
             self.photos.admit(name, is_kept=True)
             self.unseen.append(f"{name}: {result.detail}")
         else:
             self.photos.reject(name, result)
-
-    def _stands(self, job: PhotoJob) -> bool:
-        """Return whether a photograph's array is there as recorded."""
-        record = self.index.record(job.photo.path)
-        if not record or record.array_sha256 == WITHOUT_ARRAY or self.options.force:
-            return False
-        return record.recipe == self.settings.recipe and self.photos.has_array(
-            job.photo.path, record
-        )
 
     # Duplicates, and what is not wanted
 
@@ -187,10 +164,11 @@ class PrepareRun:
         """Reject duplicates and what is to be dropped, and see that all others have their arrays.
 
         Those are the arrays that the ledger records, and hashes where photographs are compared.
+        Stop where too many arrays would be deleted.
         """
-        reject_duplicates(self.run, self.photos, by_split=self.given.by_split)
+        reject_duplicates(self.photos, by_split=self.given.by_split)
         self._complete()
-        self.screening.leave_out(self.run, self.photos)
+        self.screening.leave_out(self.photos)
         # A duplicate whose other half has gone since the last run needs its array again.
         self._work(
             """SELECT name FROM wanted JOIN records USING (name) JOIN photos USING (name)
@@ -198,10 +176,9 @@ class PrepareRun:
             with_records=False,
         )
         if not self.options.dry_run:
-            self.run.verify(self._make_again)
-
-    def _make_again(self) -> None:
-        self._work("SELECT name FROM mismatched JOIN photos USING (name)")
+            mismatched = "SELECT name FROM mismatched JOIN photos USING (name)"
+            self.run.verify(partial(self._work, mismatched))
+        check_deletions(self.run, allow=self.options.allow_deletions)
 
     def _complete(self) -> None:
         """Add hashes that records lack; an array that is not as recorded is made again."""
@@ -216,6 +193,7 @@ class PrepareRun:
         """Find where photographs were taken whose own file does not say so."""
         locator = Locator(self.run, self.source, self.photos.beside, self.survey)
         locator.locate(self.options.engine, self.progress)
+        self.search.ignored -= self.photos.beside.used()
         if self.survey.fields:
             from granpipe.jobs.show_fields import show_fields  # noqa: PLC0415 - few need it
 
@@ -234,8 +212,10 @@ class PrepareRun:
             self.sides = settle_sides(
                 *(self.run, self.side_plan, self.given.depth, self.settings.recipe, rows)
             )
+        if self.options.split is not None and not self.options.allow_empty:
+            self._check_empty()
 
-    def check_empty(self) -> None:
+    def _check_empty(self) -> None:
         """Stop where a split has no photographs, before any is known to have had another."""
         shares = self.sides and self.sides.plan.shares
         if self.sides and shares and shares.empty(self.sides.split_counts):
@@ -245,12 +225,35 @@ class PrepareRun:
         """Return all classes in the order of their indices."""
         labels = self.photos.counts().keys()
         # A class that is merged goes on under the label of all.
-        former = {self.index.labels.get(one, one): at for one, at in self.former_indices.items()}
+        merged = self.index.labels
+        former = {merged.get(label, label): at for label, at in self.former_indices.items()}
         return kept_classes({} if self.options.reindex_labels else former, labels)
 
-    def finish(self, ignored: int) -> None:
+    def report(self) -> PrepareReport:
+        """Return what is prepared and what is rejected, before anything is deleted."""
+        unlisted = [f"{folder}: {why}" for folder, why in self.search.unlisted]
+        return PrepareReport(
+            self.photos.counts(),
+            list(rejections(self.index)),
+            self.photos.rejected(),
+            self.given.title,
+            self.photos.kept(),
+            self.run.count_unwanted(),
+            self.search.ignored,
+            [*unlisted, *self.unseen],
+            flags=self.photos.flags(),
+            sides=self.sides,
+            reindexed=changed_indices(self.former_indices, self.classes()),
+            conflicts=self.index.value("SELECT count(*) FROM conflicts"),
+        )
+
+    def foresee(self) -> None:
+        """Learn what a run would do to copies."""
+        self.copies.foresee(self._tables().labels())
+
+    def finish(self) -> None:
         """Bring tables and arrays in line."""
-        tables = self._tables(ignored)
+        tables = self._tables()
         self._note_classes(tables.classes)
         notes: dict[str, Any] = {
             STATE: tables.digest(),
@@ -264,7 +267,7 @@ class PrepareRun:
             notes[SURVEY] = survey
         if self.given.table:
             notes[LABELS_FROM] = self.given.table.place
-        settle(self.run, tables.tables(), notes, _KEPT, self._end_stale_copies)
+        settle(self.run, tables.tables(), notes, _KEPT, self.copies.end_if_stale)
 
     def _note_classes(self, classes: Sequence[str]) -> None:
         """Note the indices of classes before a table shows them, so that a kill changes none."""
@@ -274,20 +277,20 @@ class PrepareRun:
 
     def samples(self) -> Samples:
         """Return what shards are made of, once all is finished."""
-        return samples_of(self.run.store, self._tables().rows, PREPARED_COLUMNS, self.settings.size)
+        return Samples(self.run.store, self._tables().rows, PREPARED_COLUMNS, self.settings.size)
 
-    def _tables(self, ignored: int = 0) -> PrepareTables:
-        plan = self.side_plan.settings if self.side_plan else {}
-        title = self.given.table.title if self.given.table else ""
+    def _tables(self) -> PrepareTables:
         return PrepareTables(
-            *(self.index, self.settings, plan, self.sides, ignored, self.classes(), title),
-            *(self.screening.drop, self.screening.finds_alike, self.survey.settings()),
-            has_conflicts=self.has_conflicts,
+            *(self.index, self._settings(), self.sides, self.search.ignored.total()),
+            *(self.classes(), self.screening.finds_alike, self.has_conflicts),
         )
 
-    def _end_stale_copies(self, digests: Mapping[str, str]) -> None:
-        self.stale = end_stale_copies(self.run, self.copies, digests[LABELS])
-
-    def has_stale_copies(self) -> bool:
-        """Return whether the run would leave an augmented set stale; of a dry run."""
-        return has_stale_copies(self.run, self.copies, self._tables().labels)
+    def _settings(self) -> dict[str, Any]:
+        """Return what dataset.json says of what decides on the dataset."""
+        settings = self.settings.shown()
+        if self.given.table:
+            settings["labels"] = self.given.title
+        if self.screening.drop:
+            settings["drop"] = list(self.screening.drop)
+        plan = self.side_plan.settings if self.side_plan else {}
+        return settings | self.survey.settings() | plan

@@ -2,16 +2,12 @@
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
 
-import PIL
-
-from granpipe import __version__
 from granpipe.dataset.database import Row
 from granpipe.dataset.index import Index
-from granpipe.dataset.moments import SUMS, statistics
 from granpipe.dataset.names import (
     ALIKE,
     CONFLICTS,
@@ -30,63 +26,36 @@ from granpipe.dataset.tables import (
     SUMMARY_FORM,
     Rejection,
     csv_lines,
-    split_counts,
     summary_lines,
 )
-from granpipe.jobs.command_line import command_line
-from granpipe.jobs.prepare_photo import ArraySettings
 from granpipe.jobs.split_summary import Sides
+from granpipe.jobs.summary_parts import arrays_digest, made_by, split_counts, statistics_of
 
 _PHOTOS = "FROM wanted JOIN records USING (name)"
+ARRAYS = f"{_PHOTOS} ORDER BY name"
+"""Where a query finds all arrays, in order."""
+
 _FIELD = ("field", "field_distance", "field_crop", "field_sure")
 _TABLE = dict.fromkeys(("latitude", "longitude", "altitude", "position_from", "flags"), "positions")
 
 
 @dataclass(frozen=True, slots=True)
 class PrepareTables:
-    """The tables of one run of `prepare`.
-
-    Attributes
-    ----------
-    index : Index
-        Its tables wanted, outcomes and records, and with splits `split` and `alike`.
-    settings : ArraySettings
-    side_settings : mapping
-        How splits were asked for; empty without splits.
-    sides : Sides or None
-    ignored : int
-        Files that are no photographs.
-    classes : sequence of str
-        All classes, in the order of their indices.
-    labels_from : str
-        The table that has the labels; empty where folders have.
-    drop : sequence of str
-        Which flags are left out.
-    has_alike : bool
-        Near-duplicates are listed, also without a split.
-    survey : mapping
-        What is beside photographs; empty where nothing is.
-    has_conflicts : bool
-        Labels were compared with what is declared of fields.
-    """
+    """The tables of one run of `prepare`, by the tables of its index."""
 
     index: Index
-    settings: ArraySettings
-    side_settings: Mapping[str, Any]
+    settings: dict[str, Any]  # as dataset.json says them
     sides: Sides | None
-    ignored: int
-    classes: Sequence[str]
-    labels_from: str = ""
-    drop: Sequence[str] = ()
-    has_alike: bool = False
-    survey: Mapping[str, Any] = field(default_factory=dict)
-    has_conflicts: bool = False
+    ignored: int  # files that are no photographs
+    classes: Sequence[str]  # all, in the order of their indices
+    has_alike: bool  # near-duplicates are listed, also without a split
+    has_conflicts: bool  # labels were compared with what is declared of fields
 
     def tables(self) -> dict[str, Iterator[str]]:
         """Return the lines of each table by its name; dataset.json last."""
         tables = {
             LABELS: self.labels(),
-            REJECTED: csv_lines(REJECTED_COLUMNS, map(asdict, self._rejections())),
+            REJECTED: csv_lines(REJECTED_COLUMNS, map(asdict, rejections(self.index))),
         }
         if self.sides or self.has_alike:
             tables[ALIKE] = csv_lines(ALIKE_COLUMNS, alike_rows(self.index))
@@ -114,17 +83,14 @@ class PrepareTables:
             *self.classes,
             SUMMARY_FORM,
         ]
-        about = json.dumps([self._settings(), *beside])
+        about = json.dumps([self.settings, *beside])
         digest = hashlib.sha256(about.encode())
         for table in ("given", "located", "radius", "fields", "conflicts"):
             for row in self.index.rows(f"SELECT * FROM {table} ORDER BY 1"):
                 digest.update(json.dumps(row).encode())
-        for rejection in self._rejections():
+        for rejection in rejections(self.index):
             digest.update(json.dumps(asdict(rejection)).encode())
         return digest.hexdigest()
-
-    def _rejections(self) -> Iterator[Rejection]:
-        return rejections(self.index)
 
     def _labels(self) -> dict[str, int]:
         """Return how many photographs each class has, in the order of the indices."""
@@ -163,10 +129,7 @@ class PrepareTables:
     def _summary(self) -> dict[str, Any]:
         prepared, rejected = self._counts()
         return {
-            "granpipe": __version__,
-            "pillow": PIL.__version__,
-            "command": command_line("prepare SOURCE OUTPUT", self._settings()),
-            "settings": self._settings(),
+            **made_by("prepare SOURCE OUTPUT", self.settings),
             "classes": self._labels(),
             "splits": self._splits(),
             "found": prepared + rejected,
@@ -174,46 +137,20 @@ class PrepareTables:
             "rejected": rejected,
             "ignored": self.ignored,
             **self._statistics(),
-            "arrays_sha256": arrays_digest(self.index),
+            "arrays_sha256": arrays_digest(self.index, ARRAYS),
         }
 
     def _splits(self) -> dict[str, dict[str, int]]:
         """Return how many photographs of each class each split has, where there are splits."""
-        if not self.sides:
-            return {}
         query = "SELECT split, label(name), count(*) FROM split GROUP BY 1, 2"
-        counts = {(side, label): count for side, label, count in self.index.rows(query)}
-        return split_counts(counts, self.classes)
+        return split_counts(self.index, query, self.classes) if self.sides else {}
 
     def _statistics(self) -> dict[str, Any]:
         """Return mean and std: those of training, so that nothing of the other splits leaks."""
-        split = "train" if self.sides else ""
+        if not self.sides:
+            return statistics_of(self.index, "", _PHOTOS)
         training = f"{_PHOTOS} JOIN split USING (name) WHERE split = 'train'"
-        sums = ", ".join(f"sum({name})" for name in SUMS)
-        query = f"SELECT count(*), sum((right - left) * (bottom - top)), {sums} "
-        row = next(self.index.rows(query + (training if split else _PHOTOS)))
-        count, pixels, *totals = (value or 0 for value in row)
-        return statistics(split, count, pixels, totals)
-
-    def _settings(self) -> dict[str, Any]:
-        return {
-            "size": self.settings.size,
-            "fill": list(self.settings.fill),
-            "max_pixels": self.settings.max_pixels,
-            "max_memory": self.settings.max_memory,
-            **({"labels": self.labels_from} if self.labels_from else {}),
-            **({"drop": list(self.drop)} if self.drop else {}),
-            **self.survey,
-            **self.side_settings,
-        }
-
-
-def arrays_digest(index: Index) -> str:
-    """Return one SHA-256 for the bytes and places of all arrays."""
-    digest = hashlib.sha256()
-    for array, name in index.rows(f"SELECT array_sha256, name {_PHOTOS} ORDER BY name"):
-        digest.update(f"{array}  {array_path(name)}\n".encode())
-    return digest.hexdigest()
+        return statistics_of(self.index, "train", training)
 
 
 def rejections(index: Index) -> Iterator[Rejection]:
@@ -236,9 +173,8 @@ def alike_rows(index: Index) -> Iterator[dict[str, Any]]:
 
 def leak_rows(index: Index) -> Iterator[dict[str, Any]]:
     """Yield the rows of leaks.csv: by the splits that were given, whatever was mended."""
-    query = """SELECT source, one.split, other, two.split, rule, distance FROM leaks
-        JOIN given AS one ON one.photo = source JOIN given AS two ON two.photo = other
+    query = """SELECT source, first.split, other, second.split, rule, distance FROM leaks
+        JOIN given AS first ON first.photo = source JOIN given AS second ON second.photo = other
         ORDER BY source, other"""
-    names = ("source", "split", "other", "other_split", "rule", "distance")
     for row in index.rows(query):
-        yield dict(zip(names, row, strict=True))
+        yield dict(zip(LEAK_COLUMNS, row, strict=True))

@@ -2,28 +2,17 @@
 
 prepare, augment and the online worker are such runs. Each looks at what is in OUTPUT, plans,
 works, takes the results into the ledger, verifies that every array is as recorded, and
-finishes: deletes what is not wanted, writes the tables, and last dataset.json.
+finishes: deletes what is not wanted, writes the tables, and last dataset.json. The online worker's
+are brief and many: they verify and finish nothing, and keep the ledger open from one to the next.
 """
 
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager, nullcontext
 from typing import Any
 
-from granpipe.dataset.arrays import array_digest
 from granpipe.dataset.index import Index
 from granpipe.dataset.ledger import Ledger, MovedError
-from granpipe.dataset.names import (
-    ALIKE,
-    CONFLICTS,
-    ENGINE_FOLDER,
-    LABELS,
-    LEAKS,
-    REJECTED,
-    SHARDS,
-    SHORTCUTS,
-    SUMMARY,
-    is_utf8,
-)
+from granpipe.dataset.names import ENGINE_FOLDER, TABLES, is_utf8, label_of
 from granpipe.dataset.record import ArrayRecord
 from granpipe.dataset.recovery import recover
 from granpipe.dataset.waiting import acquire
@@ -41,7 +30,6 @@ Progress = Callable[[Iterator[Any], int], Iterator[Any]]
 Say = Callable[[str], None]
 """Called with a line on what the run waits for."""
 
-_TABLES = (LABELS, REJECTED, ALIKE, LEAKS, SHORTCUTS, CONFLICTS, SUMMARY, SHARDS)
 _MOST_ROUNDS = 3
 UNWANTED = """SELECT name FROM ours
     WHERE fold(name) NOT IN (SELECT fold(name) FROM wanted)
@@ -59,10 +47,8 @@ class Run:
 
     Parameters
     ----------
-    store : Store
-        The dataset, which may not exist yet.
-    command : str
-        Who writes here, one of `granpipe.dataset.names.COMMANDS`.
+    ledger : Ledger
+        What is recorded of the dataset.
     say : callable
         Called with a line on whom the run waits for.
     lock : Held, optional
@@ -79,40 +65,27 @@ class Run:
         Tables are hashed, whatever size and time say of them.
     refusal : str
         Why nothing can be written, where a lock cannot be had; empty otherwise.
-
-    Raises
-    ------
-    DatasetError
-        The store holds files and is not one that this command wrote.
     """
 
-    def __init__(self, store: Store, command: str, say: Say, lock: Held | None = None) -> None:
+    def __init__(self, ledger: Ledger, say: Say, lock: Held | None = None) -> None:
         self.say = say
         self._stack = ExitStack()
         self.lock = lock
-        self.store = store
-        self.ledger = Ledger(store, command)
-        self.index: Index = self.ledger.index
+        self.ledger = ledger
+        self.store = ledger.store
+        self.index: Index = ledger.index
         self.refusal = ""
         self.verifies = False
         self.has_written = False
-        self.ignores_case = store.ignores_case()
+        self.ignores_case = self.store.ignores_case()
         if self.ignores_case:
             self.index.ignore_case()
-        try:
-            recover(self.ledger, say)
-        except BaseException:
-            self.ledger.close()
-            raise
 
     def close(self) -> None:
         """Keep what was done, and let go of the lock."""
-        try:
+        with self._stack:
             if self.lock:
                 self.ledger.flush()
-        finally:
-            self._stack.close()
-            self.ledger.close()
 
     # What is there
 
@@ -122,9 +95,11 @@ class Run:
         names = f"{wanted} UNION ALL SELECT name FROM ours"
         first = "substr(name, 1, max(0, instr(name, '/') - 1))"
         for (folder,) in sorted(self.index.rows(f"SELECT DISTINCT {first} FROM ({names})")):
-            self.index.load(
-                f"INSERT OR REPLACE INTO {table} VALUES (fold(?), ?)", self._listed(folder)
-            )
+            self._list(folder, table)
+
+    def _list(self, folder: str, table: str = "listed") -> None:
+        query = f"INSERT OR REPLACE INTO {table} VALUES (fold(?), ?)"
+        self.index.load(query, self._listed(folder))
 
     def _listed(self, folder: str) -> Iterator[tuple[str, str]]:
         for entry in self.store.list(folder, deep=bool(folder)):
@@ -142,10 +117,6 @@ class Run:
         """Return how many arrays of ours are there that are not wanted."""
         return int(self.index.value(f"SELECT count(*) FROM ({UNWANTED})"))
 
-    def has_bytes(self, name: str, sha256: str) -> bool:
-        """Return whether an array is there with these bytes."""
-        return array_digest(self.store, self.index.path_of(name)) == sha256
-
     def unwanted(self) -> list[str]:
         """Return their names."""
         return [name for (name,) in self.index.rows(f"{UNWANTED} ORDER BY name")]
@@ -157,16 +128,10 @@ class Run:
     # Working
 
     def plan(self, names: str, *notes: str) -> None:
-        """Take the lock, and note that the arrays of a query may be written.
+        """Take the lock, and note that the arrays of a query may be written, and some notes.
 
-        Where no lock can be had, `refusal` says why, and the run may go on without writing.
-
-        Parameters
-        ----------
-        names : str
-            Selects them.
-        *notes : str
-            Names of notes that are to outlive a kill, too.
+        These outlive a kill. Where no lock can be had, `refusal` says why, and the run may go on
+        without writing.
 
         Raises
         ------
@@ -186,6 +151,18 @@ class Run:
             place = join(self.store.url, self.index.path_of(name))
             raise DatasetError(f"{place}: was not written by granpipe; move it away")
 
+    def is_foreign(self, name: str) -> bool:
+        """Return whether a file that granpipe did not write has an array's place.
+
+        Its folder is listed once for all runs that share a ledger.
+        """
+        folder = label_of(name)
+        if self.index.execute("INSERT OR IGNORE INTO looked_into VALUES (?)", (folder,)):
+            self._list(folder)
+        query = """SELECT 1 FROM listed WHERE path = fold(?1 || suffix())
+            AND NOT EXISTS (SELECT 1 FROM ours WHERE name = ?1)"""
+        return bool(self.index.value(query, (name,)))
+
     def open(self) -> bool:
         """Take the lock; return whether this run may write."""
         if self.lock or self.refusal:
@@ -203,6 +180,12 @@ class Run:
         clear(self.store, ENGINE_FOLDER)  # of a run that was killed
         return True
 
+    def choose(self, rows: str, order: str = "name") -> int:
+        """Fill the index's table `todo` with the rows of a query, numbered; return how many."""
+        self.index.execute("DELETE FROM todo")
+        numbered = f"SELECT row_number() OVER (ORDER BY {order}) - 1, * FROM ({rows})"
+        return self.index.execute(f"INSERT INTO todo {numbered}")
+
     def work(
         self,
         task: Callable[[Item], Result],
@@ -212,10 +195,9 @@ class Run:
         take: Callable[[Item, Result | WorkerCrashed], None],
     ) -> None:
         """Do a task for every item, and hand each item with its result to `take`, in order."""
-        place = WorkFolder(self.store, ENGINE_FOLDER) if self.lock else None
-        # Closed at once when an error or Ctrl-C ends the loop, so that no worker writes on.
-        with closing(engine.run(task, items, place)) as results:
-            for item, result in zip(items, progress(results, len(items)), strict=True):
+        scratch = WorkFolder(self.store, ENGINE_FOLDER) if self.lock else None
+        with working(task, items, engine, progress, scratch) as results:
+            for item, result in results:
                 take(item, result)
 
     def add(self, name: str, record: ArrayRecord, *, is_written: bool) -> None:
@@ -227,15 +209,17 @@ class Run:
             self.lock.watch()
         self.ledger.add(name, record, is_held=self.lock is not None)
 
+    def forget(self, name: str) -> None:
+        """Let go of what is recorded of an array that was deleted."""
+        for table in ("records", "planned"):
+            self.index.execute(f"DELETE FROM {table} WHERE name = ?", (name,))
+        self.index.execute("DELETE FROM listed WHERE path = fold(? || suffix())", (name,))
+
     def verify(self, make_again: Callable[[], None]) -> None:
         """Look whether every wanted array is there as recorded, if this run wrote any.
 
         A worker of an ended run, or somebody else, may have written one in the meantime.
-
-        Parameters
-        ----------
-        make_again : callable
-            Sees to the arrays that the index's table `mismatched` names.
+        `make_again` sees to the arrays that the index's table `mismatched` names.
         """
         for _ in range(_MOST_ROUNDS):
             if not self.has_written:
@@ -263,8 +247,22 @@ class Run:
         return {
             entry.path: entry.version
             for entry in self.store.list(deep=False)
-            if entry.path in _TABLES
+            if entry.path in TABLES
         }
+
+
+@contextmanager
+def working(
+    task: Callable[[Item], Result],
+    items: Sequence[Item],
+    engine: Engine,
+    progress: Progress,
+    scratch: WorkFolder | None = None,
+) -> Generator[Iterator[tuple[Item, Result | WorkerCrashed]], None, None]:
+    """Do a task for every item; give an iterator over each item with its result, in order."""
+    # Closed at once when an error or Ctrl-C ends the loop, so that no worker writes on.
+    with closing(engine.run(task, items, scratch)) as results:
+        yield zip(items, progress(results, len(items)), strict=True)
 
 
 def run_again(store: Store, command: str, say: Say, work: Callable[[Run], Result]) -> Result:
@@ -281,9 +279,10 @@ def run_again(store: Store, command: str, say: Say, work: Callable[[Run], Result
 
 @contextmanager
 def _opened(store: Store, command: str, say: Say, *, is_held: bool) -> Generator[Run, None, None]:
-    with acquire(store, say) if is_held else nullcontext() as lock:
-        run = Run(lock.store if lock else store, command, say, lock)
-        try:
-            yield run
-        finally:
-            run.close()
+    with (
+        acquire(store, say) if is_held else nullcontext() as lock,
+        closing(Ledger(lock.store if lock else store, command)) as ledger,
+        closing(Run(ledger, say, lock)) as run,
+    ):
+        recover(ledger, say)
+        yield run

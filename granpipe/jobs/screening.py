@@ -16,7 +16,6 @@ from granpipe.dataset.tables import ALIKE_COLUMNS
 from granpipe.dataset.together import Together
 from granpipe.errors import DatasetError, PhotoError
 from granpipe.jobs.alike_table import load_alike, looks_of, read_alike
-from granpipe.jobs.duplicates import leave_out
 from granpipe.jobs.photo_index import PhotoIndex
 from granpipe.jobs.run import Run
 
@@ -29,33 +28,21 @@ _SHARPEST = f"""SELECT name, label(name), ifnull(sharpness, -1), width * height 
 
 @dataclass(slots=True)
 class Screening:
-    """What is screened, by what is asked for or as before.
+    """What is screened, by what is asked for or as before."""
 
-    Attributes
-    ----------
-    drop : tuple of str
-        Some of `granpipe.checks.DROPPABLE`: what has such a flag is rejected.
-    alike : bool
-        alike.csv is wished, whether or not there is a split.
-    is_split : bool
-        A split by likeness writes it anyway.
-    made_of : str
-        Identifies what alike.csv is made of, once it is known.
-    """
-
-    drop: tuple[str, ...]
-    alike: bool
-    is_split: bool
-    made_of: str = ""
+    drop: tuple[str, ...]  # of `granpipe.checks.DROPPABLE`: what has such a flag is rejected
+    alike: bool  # alike.csv is wished, whether or not there is a split
+    is_split: bool  # a split by likeness writes it anyway
+    made_of: str = ""  # identifies what alike.csv is made of, once it is found
 
     @classmethod
     def of(
         cls, ledger: Ledger, alike: bool | None, drop: tuple[str, ...] | None, *, is_split: bool
     ) -> Self:
         """Return what is asked for, None being as before."""
-        is_told = ledger.noted(SCREENED) is not None if alike is None else alike
+        is_wished = ledger.noted(SCREENED) is not None if alike is None else alike
         dropped = tuple(ledger.noted(DROPPED) or ()) if drop is None else drop
-        return cls(dropped, is_told, is_split)
+        return cls(dropped, is_wished, is_split)
 
     @property
     def finds_alike(self) -> bool:
@@ -72,18 +59,18 @@ class Screening:
         noted = {SCREENED: self.made_of} if self.alike else {}
         return noted | ({DROPPED: list(self.drop)} if self.drop else {})
 
-    def leave_out(self, run: Run, photos: PhotoIndex) -> None:
+    def leave_out(self, photos: PhotoIndex) -> None:
         """Reject photographs with a flag, and all but the sharpest of those that look alike."""
         if not self.drop:
             return
         flagged = "SELECT name, flags FROM wanted JOIN positions USING (name) WHERE flags <> ''"
-        for name, flags in list(run.index.rows(flagged)):
+        for name, flags in list(photos.index.rows(flagged)):
             if found := [flag for flag in flags.split() if flag in self.drop]:
-                leave_out(run, photos, name, PhotoError("flagged", " ".join(found)))
+                photos.leave_out(name, PhotoError("flagged", " ".join(found)))
         if "alike" in self.drop:
-            for name, kept in list(_less_sharp(run.index)):
-                error = PhotoError("flagged", f"looks like {kept}, which is sharper")
-                leave_out(run, photos, name, error)
+            for name, kept in list(_less_sharp(photos.index)):
+                why = f"looks like {kept}, which is sharper"
+                photos.leave_out(name, PhotoError("flagged", why))
 
     def find_alike(self, run: Run, recipe: str) -> None:
         """Fill the index's table `alike`; by the table that is there where nothing has changed."""
@@ -103,7 +90,7 @@ def _less_sharp(index: Index) -> Iterator[tuple[str, str]]:
     rivals: defaultdict[tuple[str, str], list[Row]] = defaultdict(list)
     for name, label, *qualities in index.rows(_SHARPEST):
         # The sharpest first, then the largest, then the first by name.
-        rivals[groups[name], label].append((*(-one for one in qualities), name))
+        rivals[groups[name], label].append((*(-quality for quality in qualities), name))
     for several in rivals.values():
         *_, kept = min(several)
         for *_, name in several:

@@ -9,6 +9,7 @@ from PIL import Image
 
 from granpipe.dataset.sidecars import fetch_sidecars, read_sidecars
 from granpipe.dataset.sources import read_head, read_photo
+from granpipe.engines.worker import Steps
 from granpipe.errors import PhotoError
 from granpipe.photo.exif import Capture, read_capture
 from granpipe.photo.letterbox import fit
@@ -20,21 +21,11 @@ _HEAD = 1 << 17  # an EXIF block has 64 KB at most, and a colour profile may be 
 
 @dataclass(frozen=True, slots=True)
 class MapJob:
-    """A photograph to look at.
-
-    Attributes
-    ----------
-    photo : Entry
-        Its file.
-    thumbnail : int
-        The side of its thumbnail in pixels; 0 for none.
-    beside : tuple of str
-        Paths of its sidecars.
-    """
+    """A photograph to look at."""
 
     photo: Entry
-    thumbnail: int
-    beside: tuple[str, ...] = ()
+    thumbnail: int  # its side in pixels; 0 for none
+    beside: tuple[str, ...] = ()  # paths of its sidecars
 
     def __reduce__(self) -> tuple[Any, ...]:  # a third of the time that a dataclass takes
         return MapJob, (self.photo, self.thumbnail, self.beside)
@@ -44,29 +35,17 @@ _Fetched = bytes | PhotoError
 
 
 @dataclass(frozen=True, slots=True)
-class SeePhoto:
-    """Look at one photograph; runs in a worker, in `granpipe.engines.worker.Steps`.
-
-    Attributes
-    ----------
-    source : Store
-    keeps_all : bool
-        Photographs without a position have thumbnails, too, if they have a time.
-    """
+class SeePhoto(Steps):
+    """Look at one photograph, in a worker: what its EXIF says, and its thumbnail."""
 
     source: Store
-    keeps_all: bool = False
+    keeps_all: bool = False  # without a position, photographs with a time have thumbnails, too
 
     @property
     def ahead(self) -> int:
         return self.source.ahead
 
-    def __call__(self, job: MapJob) -> tuple[Capture, str]:
-        """Return what the photograph's EXIF says, and its thumbnail, which may be empty."""
-        return self.work(job, self.fetch(job))
-
     def sample(self, job: MapJob) -> tuple[Store, str]:
-        """Return a file that whoever works on this must be able to read."""
         return self.source, job.photo.path
 
     def weight(self, job: MapJob) -> int:
@@ -83,9 +62,6 @@ class SeePhoto:
             return self._look(job, fetched)
         except PhotoError as error:
             return Capture("unreadable", error.detail), ""
-
-    def keep(self, job: MapJob, made: tuple[Capture, str]) -> tuple[Capture, str]:
-        return made
 
     def _look(self, job: MapJob, fetched: _Fetched) -> tuple[Capture, str]:
         if isinstance(fetched, PhotoError):

@@ -68,37 +68,48 @@ def _settle(
     run: Run, drafts: Mapping[str, Draft], notes: Mapping[str, Any], keep: str, *, is_all: bool
 ) -> None:
     gone = [run.index.path_of(name) for (name,) in run.index.rows(f"{_GONE} ORDER BY name")]
-    summary = run.index.kind.summary
     versions, noted = run.table_versions(), run.ledger.noted("tables") or {}
-    changed = [
-        name
-        for name, draft in drafts.items()
-        if noted.get(name) != [versions.get(name), draft.digest]
-        or (run.verifies and array_digest(run.store, name) != draft.digest)
-    ]
-    obsolete = [name for name in noted if name in versions and name not in drafts]
-    is_changed = bool(gone or changed or obsolete or run.has_written)
+    changed = _changed(run, drafts, versions)
+    gone += [name for name in noted if name in versions and name not in drafts]
+    is_changed = bool(gone or changed or run.has_written)
     is_noted = all(run.ledger.noted(name) == value for name, value in notes.items())
     if not is_changed and ((run.ledger.is_compact and is_all and is_noted) or not run.open()):
         return
     if not run.open() or run.lock is None:
-        is_copy = not (gone or obsolete or run.has_written)
-        if is_copy and all(array_digest(run.store, one) == drafts[one].digest for one in changed):
+        same = (array_digest(run.store, name) == drafts[name].digest for name in changed)
+        if not (gone or run.has_written) and all(same):
             return  # only the versions are others, which nobody can note here
         raise DatasetError(run.refusal)
     run.ledger.flush()
     run.lock.check()
     if is_changed:
-        begin_change(run.store, summary)  # type: ignore[arg-type]
-    for path in [*gone, *obsolete]:
-        run.store.delete(path)
-    for name, draft in drafts.items():
-        if name in changed or (is_changed and name == summary):
-            draft.save(run.store, name)
+        _write(run, drafts, gone, changed)
     _note(run, drafts, notes)
     for table in ("records", "planned"):
         run.index.execute(f"DELETE FROM {table} WHERE name NOT IN ({keep})")
     run.ledger.compact()
+
+
+def _changed(run: Run, drafts: Mapping[str, Draft], versions: Mapping[str, str]) -> list[str]:
+    """Return the names of the tables that are not there as they are to be."""
+    noted = run.ledger.noted("tables") or {}
+    return [
+        name
+        for name, draft in drafts.items()
+        if noted.get(name) != [versions.get(name), draft.digest]
+        or (run.verifies and array_digest(run.store, name) != draft.digest)
+    ]
+
+
+def _write(run: Run, drafts: Mapping[str, Draft], gone: list[str], changed: list[str]) -> None:
+    """Delete files, and write tables; what says that all is whole goes first, and comes last."""
+    summary = run.index.kind.summary
+    begin_change(run.store, summary)  # type: ignore[arg-type]
+    for path in gone:
+        run.store.delete(path)
+    for name, draft in drafts.items():
+        if name in changed or name == summary:
+            draft.save(run.store, name)
 
 
 def _note(run: Run, drafts: Mapping[str, Draft], notes: Mapping[str, Any]) -> None:

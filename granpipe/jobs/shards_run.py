@@ -2,7 +2,8 @@
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
@@ -13,6 +14,7 @@ from granpipe.dataset.names import SHARDS, STATE
 from granpipe.dataset.record import ShardRecord
 from granpipe.dataset.shards import (
     PLACE_BITS,
+    Form,
     Sample,
     key_of,
     place_of,
@@ -20,14 +22,14 @@ from granpipe.dataset.shards import (
     shard_bits,
     shard_name,
 )
-from granpipe.dataset.tables import summary_lines
+from granpipe.dataset.tables import read_summary, summary_lines
 from granpipe.engines.processes import WorkerCrashed
 from granpipe.engines.protocol import Engine
 from granpipe.errors import DatasetError
 from granpipe.jobs.make_shard import MakeShard, ShardJob, pack
 from granpipe.jobs.run import Progress, Run
 from granpipe.jobs.settle import settle
-from granpipe.jobs.shards_options import Samples, ShardsReport, ShardsWish
+from granpipe.stores.protocol import Store
 
 _SCHEMA = """
 CREATE TABLE samples (split TEXT, place INTEGER, copy INTEGER, key TEXT, path TEXT, label INTEGER,
@@ -44,15 +46,50 @@ SELECT name, wanted.key FROM wanted LEFT JOIN records USING (name)
 """
 
 
+@dataclass(frozen=True, slots=True)
+class Samples:
+    """What shards are made of: the arrays of a dataset that is finished."""
+
+    dataset: Store
+    # of its labels.csv, each with `array_sha256` beside the columns
+    rows: Callable[[], Iterator[Mapping[str, Any]]]
+    columns: Sequence[str]  # of labels.csv
+    size: int  # side of the arrays, in pixels
+
+
+@dataclass(frozen=True, slots=True)
+class ShardsReport:
+    """What was written.
+
+    Attributes
+    ----------
+    folder : str
+    shards, samples : int
+    kept, deleted : int
+        Shards that were up to date already, and that are gone.
+    """
+
+    folder: str
+    shards: int
+    samples: int
+    kept: int
+    deleted: int
+
+    def __str__(self) -> str:
+        counted = f"{self.shards:,} shards of {self.samples:,} samples in {self.folder}"
+        return f"{counted} ({self.kept:,} unchanged), {self.deleted:,} deleted."
+
+
 class ShardsRun:
     """One run that writes shards."""
 
-    def __init__(self, run: Run, wish: ShardsWish, samples: Samples, command: str) -> None:
+    def __init__(self, run: Run, samples: Samples, size: int, form: Form) -> None:
         self.run = run
         self.index = run.index
-        self.wish = wish
         self.samples = samples
-        self.command = command
+        self.size = size
+        self.form = form
+        self.summary = read_summary(samples.dataset) or {}
         self.made = 0
         self.index.create(_SCHEMA)
 
@@ -79,7 +116,7 @@ class ShardsRun:
         """Say in which shard each sample is: so many of each split that none is empty."""
         counts = list(self.index.rows("SELECT split, count(*) FROM samples GROUP BY split"))
         for split, count in counts:
-            bits = shard_bits(count, self.wish.size)
+            bits = shard_bits(count, self.size)
             query = "SELECT count(DISTINCT place >> ?) FROM samples WHERE split = ?"
             while self.index.value(query, (PLACE_BITS - bits, split)) < 1 << bits:
                 bits -= 1
@@ -100,7 +137,7 @@ class ShardsRun:
         columns = "shard, split, key, path, label, cells, array_sha256"
         rows = self.index.rows(f"SELECT {columns} FROM samples {_IN_ORDER}")
         for (name, split), of_shard in groupby(rows, lambda row: row[:2]):
-            digest, count = hashlib.sha256(self.wish.form.recipe.encode()), 0
+            digest, count = hashlib.sha256(self.form.recipe.encode()), 0
             for row in of_shard:
                 count += 1
                 digest.update(json.dumps(row[2:]).encode())
@@ -115,15 +152,13 @@ class ShardsRun:
         """Write the shards that are not there, and see that all are there as recorded."""
 
         def work(query: str) -> None:
-            self.index.execute("DELETE FROM todo")
-            chosen = f"SELECT row_number() OVER (ORDER BY name) - 1, name, key FROM ({query})"
-            count = self.index.execute(f"INSERT INTO todo {chosen}")
+            count = self.run.choose(query)
             if not count:
                 return
             self._check_space()
             self.run.plan("SELECT name FROM todo")
             items = Items(self.index, "SELECT * FROM todo", count, self._job)
-            task = MakeShard(self.samples.dataset, self.run.store, self.wish.form, self.run.refusal)
+            task = MakeShard(self.samples.dataset, self.run.store, self.form, self.run.refusal)
             self.run.work(task, items, engine, progress, self._take)
 
         work(_UNWRITTEN)
@@ -134,7 +169,7 @@ class ShardsRun:
         query = "SELECT sum(samples) FROM todo JOIN wanted USING (name)"
         needed = int(self.index.value(query)) * (3 * self.samples.size**2 + 3 * 1024)
         free = self.run.store.free()
-        if self.wish.form.name == "npy" and free is not None and needed > free:
+        if self.form.name == "npy" and free is not None and needed > free:
             raise DatasetError(
                 f"{self.run.store.url}: the shards need {needed / 1e6:,.1f} MB, "
                 f"{free / 1e6:,.1f} MB are free; take --shard-format png or another disk"
@@ -164,20 +199,20 @@ class ShardsRun:
             self.run.store.url, count, samples or 0, kept, self.run.count_unwanted()
         )
 
-    def finish(self) -> None:
+    def finish(self, made_by: str) -> None:
         """Write shards.json, last of all, and delete shards that are not wanted."""
-        about = self._about()
+        about = self._about(made_by)
         state = hashlib.sha256(json.dumps(about).encode()).hexdigest()
         settle(self.run, {SHARDS: summary_lines(lambda: self._summary(about))}, {STATE: state})
 
-    def _about(self) -> dict[str, Any]:
-        summary = self.samples.summary
+    def _about(self, made_by: str) -> dict[str, Any]:
+        summary = self.summary
         names = ("classes", "splits", "mean", "std", "mean_of")
         return {
             "granpipe": __version__,
-            "made_by": f"granpipe {self.command} --shards",
-            "format": str(self.wish.form),
-            "shard_size": self.wish.size,
+            "made_by": made_by,
+            "format": str(self.form),
+            "shard_size": self.size,
             **{name: summary[name] for name in names if name in summary},
             "arrays_made_from": summary.get("arrays_sha256"),
         }

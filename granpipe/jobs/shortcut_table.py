@@ -35,16 +35,9 @@ SHORTCUT_COLUMNS = [field.name for field in fields(Shortcut)]
 
 @dataclass(frozen=True, slots=True)
 class Shortcuts:
-    """The rows of a table, and what they were made from.
+    """The rows of a table, and what they were made from."""
 
-    Attributes
-    ----------
-    key : str
-        Identifies all that decides on them.
-    rows : sequence of Shortcut
-    """
-
-    key: str
+    key: str  # identifies all that decides on them
     rows: Sequence[Shortcut]
 
     @property
@@ -69,12 +62,7 @@ class Shortcuts:
 def settle_shortcuts(run: Run, groups: Sequence[str]) -> Shortcuts:
     """Return the rows that the ledger notes where nothing has changed; else look for them anew.
 
-    Parameters
-    ----------
-    run : Run
-        Its index has the tables `wanted`, `records`, and `split` with the group of each photograph.
-    groups : sequence of str
-        All that decides on groups and records.
+    `groups` is all that decides on groups and records.
     """
     key = _key(groups, run.index.labels)
     noted = Shortcuts.from_note(run.ledger.noted(SHORTCUTS))

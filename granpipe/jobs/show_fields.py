@@ -17,12 +17,9 @@ _SHOWN = "SELECT photo, field, distance, crop, sure FROM fields ORDER BY photo"
 
 
 def show_fields(run: Run, survey: Settled) -> bool:
-    """Fill the index's tables `fields` and `conflicts`.
+    """Fill the index's tables `fields` and `conflicts`; return whether the latter is to be written.
 
-    Returns
-    -------
-    bool
-        Whether declared crops can be compared with labels, so that there is a table of conflicts.
+    It is where declared crops can be compared with labels.
 
     Raises
     ------
@@ -47,7 +44,7 @@ def show_fields(run: Run, survey: Settled) -> bool:
     index.load("INSERT INTO conflicts VALUES (?, ?, ?, ?, ?, ?)", found)
     for line in filter(None, (parcels.line(), crops.line())):
         run.say(line)
-    is_comparable = bool(crops.known) or survey.has_crop_names
+    is_comparable = bool(crops.known or survey.crop_names)
     if is_comparable:
         run.check_free(CONFLICTS, CONFLICT_COLUMNS)
     return is_comparable

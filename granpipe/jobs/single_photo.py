@@ -44,7 +44,7 @@ def letterbox_photo(
     """
     side, colour = checked("size", size, checks.SIZE), checked("fill", fill, checks.colour)
     most = checked("max_pixels", max_pixels, checks.PIXELS)
-    memory = checked("max_memory", max_memory, checks.MEGABYTES) * checks.MEGABYTE
+    memory = checked("max_memory", max_memory, checks.memory)
     if isinstance(photo, bytes | bytearray | memoryview):
         data = bytes(photo)
     else:

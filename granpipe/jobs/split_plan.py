@@ -6,11 +6,14 @@ from hashlib import sha256
 from typing import Any
 
 from granpipe.dataset.hold_out import HoldOut, parse_hold_out
+from granpipe.dataset.ledger import Ledger
 from granpipe.dataset.names import LABELS
+from granpipe.dataset.names import SIDES as NOTE
 from granpipe.dataset.sides import SIDES, Shares, parse_shares
 from granpipe.dataset.tables import each_row
 from granpipe.dataset.together import Together, parse_together
 from granpipe.errors import DatasetError, OptionError
+from granpipe.jobs.prepare_options import PrepareOptions
 from granpipe.stores.protocol import Store
 
 GIVEN, FIXED = "given", "given, leaks fixed"
@@ -18,41 +21,16 @@ GIVEN, FIXED = "given", "given, leaks fixed"
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
-    """What was asked for; None where nothing was: then a dataset keeps what it has."""
-
-    split: str | None = None
-    together: str | None = None
-    seed: int | None = None
-    fix_leaks: bool = False
-    folds: int | None = None
-    hold_out: tuple[str, ...] | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class Plan:
-    """How splits are made, or that they are given.
+    """How splits are made, or that they are given."""
 
-    Attributes
-    ----------
-    shares : Shares or None
-        None where every photograph has a split already.
-    together : Together
-    seed : int
-    fix_leaks : bool
-        Groups that are in several of the splits given are moved to the earliest.
-    folds : int
-        Into which what is not for testing is dealt; 0 for none.
-    hold_out : tuple of HoldOut
-        What goes to the test split.
-    """
-
-    shares: Shares | None
+    shares: Shares | None  # None where every photograph has a split already
     together: Together
     seed: int
+    # groups that are in several of the splits given are moved to the earliest
     fix_leaks: bool = False
-    folds: int = 0
-    hold_out: tuple[HoldOut, ...] = ()
+    folds: int = 0  # into which what is not for testing is dealt; 0 for none
+    hold_out: tuple[HoldOut, ...] = ()  # what goes to the test split
 
     @property
     def split(self) -> str:
@@ -71,11 +49,7 @@ class Plan:
     def note(self, recipe: str, photos: Iterable[tuple[str, str]]) -> list[str]:
         """Return what the ledger keeps: the settings, and a digest of all that decides on groups.
 
-        Parameters
-        ----------
-        recipe : str
-        photos : iterable of tuple
-            SHA-256 and name of each photograph, in order.
+        `photos` are the SHA-256 and name of each, in order.
         """
         digest = sha256(recipe.encode())
         for photo in photos:
@@ -102,41 +76,45 @@ def padded(noted: Sequence[str]) -> list[str]:
     return [*noted, *[""] * (6 - len(noted))]
 
 
-def plan_sides(wish: Wish, noted: Sequence[str]) -> Plan | None:
-    """Return how splits are made, by what is wished and by the ledger's line; None for no split.
+def plan_sides(ledger: Ledger, options: PrepareOptions) -> Plan | None:
+    """Return how splits are made, by what is asked for and by the ledger; None for no split.
 
     Raises
     ------
     OptionError
-        The wish makes no sense.
+        The options make no sense.
+    DatasetError
+        A table holds splits, and nothing says how they were made.
     """
-    names: dict[str, object] = {"--keep-together": wish.together, "--seed": wish.seed}
-    names |= {"--fix-leaks": wish.fix_leaks or None, "--folds": wish.folds or None}
-    names |= {"--hold-out": wish.hold_out or None}
+    noted = ledger.noted(NOTE) or []
+    names: dict[str, object] = {"--keep-together": options.together, "--seed": options.seed}
+    names |= {"--fix-leaks": options.fix_leaks or None, "--folds": options.folds or None}
+    names |= {"--hold-out": options.hold_out or None}
     others = [name for name, value in names.items() if value is not None]
-    shares = wish.split if wish.split is not None else (noted[0] if noted else "none")
+    shares = options.split if options.split is not None else (noted[0] if noted else "none")
     if shares == "none":
         if others:
             raise OptionError(f"{others[0]} needs a split; add --split 80/10/10")
+        if options.split is None and not ledger.is_whole:
+            _check_no_sides(ledger.store)
         return None
     former = list(noted[1:3]) or [str(Together()), "0"]
-    together = former[0] if wish.together is None else wish.together
-    seed = int(former[1]) if wish.seed is None else wish.seed
-    folds = int(padded(noted)[4] or 0) if wish.folds is None else wish.folds
-    rules = padded(noted)[5].split("\n") if wish.hold_out is None else wish.hold_out
+    together = former[0] if options.together is None else options.together
+    seed = int(former[1]) if options.seed is None else options.seed
+    folds = int(padded(noted)[4] or 0) if options.folds is None else options.folds
+    rules = padded(noted)[5].split("\n") if options.hold_out is None else options.hold_out
     hold_out = tuple(sorted(map(parse_hold_out, filter(None, rules)), key=str))
     if shares in {GIVEN, FIXED}:
-        if wish.hold_out:
+        if options.hold_out:
             raise OptionError("--hold-out needs a split by shares, as --split 80/10/10")
-        fixes = wish.fix_leaks or (wish.split is None and shares == FIXED)
+        fixes = options.fix_leaks or (options.split is None and shares == FIXED)
         return Plan(None, parse_together(together), seed, fixes, folds)
-    if wish.fix_leaks:
+    if options.fix_leaks:
         raise OptionError("--fix-leaks needs --split given")
     return Plan(parse_shares(shares), parse_together(together), seed, False, folds, hold_out)
 
 
-def check_no_sides(store: Store) -> None:
-    """Raise DatasetError where a table holds splits and nothing says how the split was made."""
+def _check_no_sides(store: Store) -> None:
     try:
         has_sides = any(row["split"] in SIDES for row in each_row(store, LABELS, ("split",)))
     except (DatasetError, FileNotFoundError):

@@ -11,66 +11,31 @@ from granpipe.jobs.split_plan import Plan
 
 @dataclass(frozen=True, slots=True)
 class Sides:
-    """Groups and splits of a dataset, counted; the index's table `split` has those of each.
-
-    Attributes
-    ----------
-    plan : Plan
-    note, past : list of str
-        What the ledger is to keep of it: settings and a digest; digests and former splits, in turn,
-        of photographs that are not there today.
-    labels : dict of str to int
-        The groups that each label has a photograph in.
-    counts : Counter
-        Photographs by label and side.
-    groups, largest : int
-        All groups; the photographs of the largest one.
-    groups_by : Counter
-        Groups by label and side.
-    radius : float
-        Where a split is empty, or far from its share: the most metres of `place:` for which none
-        would be if all were dealt anew; 0 where there are no such.
-    is_first : bool
-        No photograph had a split before.
-    conflicts : int
-        Links of likeness between two labels.
-    unknown : int
-        Photographs without a position, a time, a near-duplicate, and where it counts a field's
-        folder.
-    leaks, leaking : Counter
-        Of a split that is given: pairs that leak, by rule; photographs of validation and test that
-        leak.
-    moved : int
-        Photographs that are in another split than the one given.
-    folds : Counter
-        Photographs of each fold, where there are folds.
-    not_held : int
-        Photographs to be held out that were trained on before, and so are not.
-    given : list of str
-        The splits that were given.
-    shortcuts : Shortcuts
-        What gives classes away besides the plant.
-    """
+    """Groups and splits of a dataset, counted; the index's table `split` has those of each."""
 
     plan: Plan
-    note: list[str]
+    note: list[str]  # what the ledger is to keep: settings, and a digest
+    # the same: digests and former splits, in turn, of photographs that are not there today
     past: list[str]
-    labels: dict[str, int]
-    counts: Counter[tuple[str, str]]
-    groups: int
-    largest: int
-    groups_by: Counter[tuple[str, str]]
+    labels: dict[str, int]  # the groups that each label has a photograph in
+    counts: Counter[tuple[str, str]]  # photographs by label and side
+    groups: int  # all
+    largest: int  # photographs of the largest group
+    groups_by: Counter[tuple[str, str]]  # groups by label and side
+    # where a split is empty, or far from its share: the most metres of `place:` for which none
+    # would be if all were dealt anew; 0 where there are no such
     radius: float
-    is_first: bool
-    conflicts: int
+    is_first: bool  # no photograph had a split before
+    conflicts: int  # links of likeness between two labels
+    # photographs without a position, a time, a near-duplicate, and where it counts a field's folder
     unknown: int
-    leaks: Counter[str]
-    leaking: Counter[str]
-    moved: int
-    folds: Counter[str]
-    not_held: int
-    given: list[str]
-    shortcuts: Shortcuts
+    leaks: Counter[str]  # of a split that is given: pairs that leak, by rule
+    leaking: Counter[str]  # photographs of validation and test that leak
+    moved: int  # photographs that are in another split than the one given
+    folds: Counter[str]  # photographs of each fold, where there are folds
+    not_held: int  # photographs to be held out that were trained on before, and so are not
+    given: list[str]  # the splits that were given
+    shortcuts: Shortcuts  # what gives classes away besides the plant
 
     @property
     def notes(self) -> dict[str, Any]:

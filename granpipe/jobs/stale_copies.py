@@ -1,78 +1,66 @@
 """Whether the augmented set beside a dataset is made from what the dataset holds now."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing
 
 from granpipe.dataset.names import AUGMENTED, LABELS, SUMMARY
 from granpipe.dataset.tables import Draft, parse_summary, read_summary
-from granpipe.jobs.prepare_tables import arrays_digest
+from granpipe.jobs.prepare_tables import ARRAYS
 from granpipe.jobs.run import Run
-from granpipe.stores.protocol import Store
+from granpipe.jobs.summary_parts import arrays_digest
 
 _PLACE = f"{AUGMENTED}/{SUMMARY}"
 
 
-def former_copies(store: Store) -> bytes:
-    """Return the dataset.json of the augmented set before a run; empty without one.
+class FormerCopies:
+    """The augmented set as it was before a run; the first array that is written ends it.
 
-    The first array that a run writes takes it away, since it is of other copies then.
-    """
-    try:
-        return store.read(_PLACE)[0]
-    except OSError:
-        return b""
-
-
-def has_stale_copies(run: Run, copies: bytes, labels: Callable[[], Iterable[str]]) -> bool:
-    """Return whether a run of prepare would leave an augmented set stale; of a dry run.
-
-    Parameters
+    Attributes
     ----------
-    run : Run
-    copies : bytes
-        Of `former_copies`.
-    labels : callable
-        Returns the lines of labels.csv.
+    are_stale : bool
+        It is made from other arrays or labels than the run leaves, or unfinished.
     """
 
-    def digest() -> str:
-        with closing(Draft(labels())) as draft:
-            return draft.digest
+    def __init__(self, run: Run) -> None:
+        self.run = run
+        self.are_stale = False
+        self._summary = self._read()
 
-    return _is_stale(run, copies, digest)
+    def _read(self) -> bytes:
+        """Return the set's dataset.json; empty without one."""
+        try:
+            return self.run.store.read(_PLACE)[0]
+        except OSError:
+            return b""
 
+    def foresee(self, labels: Iterable[str]) -> None:
+        """Look whether a run would leave them stale that writes these lines of labels.csv."""
 
-def end_stale_copies(run: Run, copies: bytes, labels: str) -> bool:
-    """Remove the dataset.json of stale copies, so that nobody reads them; return whether they are.
+        def digest() -> str:
+            with closing(Draft(labels)) as draft:
+                return draft.digest
 
-    Called before a table changes, so that a kill leaves none that seem up to date. That of copies
-    which are up to date after all comes back.
+        self.are_stale = self._is_stale(digest)
 
-    Parameters
-    ----------
-    run : Run
-        When it knows what the dataset will hold.
-    copies : bytes
-        Of `former_copies`.
-    labels : str
-        SHA-256 of labels.csv.
-    """
-    is_stale = _is_stale(run, copies, lambda: labels)
-    is_there = bool(former_copies(run.store))
-    if is_stale and is_there and read_summary(run.store, AUGMENTED) and run.open():
-        run.store.delete(_PLACE)
-    if copies and not (is_stale or is_there) and run.open():
-        run.store.write(_PLACE, copies)
-    return is_stale
+    def end_if_stale(self, digests: Mapping[str, str]) -> None:
+        """Remove the dataset.json of stale copies, so that nobody reads them.
 
+        Called with the digests of the tables before one changes, so that a kill leaves none that
+        seem up to date. That of copies which are up to date after all comes back.
+        """
+        self.are_stale = self._is_stale(lambda: digests[LABELS])
+        store, has_summary = self.run.store, bool(self._read())
+        if self.are_stale and has_summary and read_summary(store, AUGMENTED) and self.run.open():
+            self.run.store.delete(_PLACE)
+        if self._summary and not (self.are_stale or has_summary) and self.run.open():
+            self.run.store.write(_PLACE, self._summary)
 
-def _is_stale(run: Run, copies: bytes, labels: Callable[[], str]) -> bool:
-    """Return whether the augmented set is made from other arrays or labels, or unfinished."""
-    summary = parse_summary(copies)
-    if summary is None:
-        tables = {entry.path for entry in run.store.list(AUGMENTED, deep=False)}
-        return f"{AUGMENTED}/{LABELS}" in tables
-    if "made_from" not in summary:  # somebody else's file
-        return False
-    is_same = summary.get("arrays_made_from") == arrays_digest(run.index)
-    return not is_same or summary["made_from"] != labels()
+    def _is_stale(self, labels: Callable[[], str]) -> bool:
+        summary = parse_summary(self._summary)
+        if summary is None:
+            tables = {entry.path for entry in self.run.store.list(AUGMENTED, deep=False)}
+            return f"{AUGMENTED}/{LABELS}" in tables
+        if "made_from" not in summary:  # somebody else's file
+            return False
+        is_same = summary.get("arrays_made_from") == arrays_digest(self.run.index, ARRAYS)
+        return not is_same or summary["made_from"] != labels()

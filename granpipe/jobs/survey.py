@@ -15,24 +15,12 @@ from granpipe.stores.protocol import Entry, Store
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """What became of a photograph.
+    """What became of a photograph."""
 
-    Attributes
-    ----------
-    source : str
-        Its path among the photographs.
-    record : Record or None
-        What the ledger records of it; None where it is rejected.
-    is_kept : bool
-        It was prepared before, and nothing was done.
-    reason, detail : str
-        Why it is rejected, as in rejected.csv.
-    """
-
-    source: str
-    record: Record | None
-    is_kept: bool = False
-    reason: str = ""
+    source: str  # its path among the photographs
+    record: Record | None  # what the ledger records of it; None where it is rejected
+    is_kept: bool = False  # it was prepared before, and nothing was done
+    reason: str = ""  # why it is rejected, as in rejected.csv
     detail: str = ""
 
     @property
@@ -107,9 +95,9 @@ class Survey:
         """Yield those of these photographs, sources and SHA-256s, that have no array."""
         query = "SELECT 1 FROM records WHERE name = ? AND sha256 = ? AND array_sha256 <> ?"
         with closing(self._read_ledger()) as ledger:
-            for one in photos:
-                if not ledger.index.value(query, (*one, WITHOUT_ARRAY)):
-                    yield one
+            for photo in photos:
+                if not ledger.index.value(query, (*photo, WITHOUT_ARRAY)):
+                    yield photo
 
     def recorded(self) -> Iterator[Prepared]:
         """Yield every photograph that the ledger records."""

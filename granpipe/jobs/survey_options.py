@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from granpipe.survey.parcels import ParcelFile
 
 _Place = str | os.PathLike[str]
+_TRACKS = ("track", "clock", "clock_shift", "gap")
+_PARCELS = ("fields", "field_id", "field_crop", "crop_names")
+_FILES = {"fields", "crop_names"}
+_NOTHING = {None, "none", ""}
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,37 +63,31 @@ class Survey:
         OptionError
             Something is not what it may be.
         """
-        noted = noted or {}
-        track = noted.get("track", []) if self.track is None else [*map(_found_again, self.track)]
-        clock = noted.get("clock", "") if self.clock is None else self.clock
-        shift = noted.get("clock_shift", "") if self.clock_shift is None else self.clock_shift
-        gap = noted.get("gap", GAP) if self.gap is None else checked("gap", self.gap, checks.GAP)
-        clock, shift = "" if clock == "none" else clock, "" if shift == "none" else shift
-        fields = [
-            str(noted.get(name, "")) if one is None else "" if one == "none" else one
-            for name, one in (
-                *(("fields", self._place("fields")), ("field_id", self.field_id)),
-                *(("field_crop", self.field_crop), ("crop_names", self._place("crop_names"))),
-            )
-        ]
-        settled = Settled(tuple(track), clock, shift, gap, *fields)
+        values = {name: self._value(name, noted or {}) for name in (*_TRACKS, *_PARCELS)}
+        settled = Settled(**values)
         settled.check()
-        if not fields[0] and {self.field_id, self.field_crop, self.crop_names} - {None, "none"}:
+        if not settled.fields and {self.field_id, self.field_crop, self.crop_names} - _NOTHING:
             raise OptionError(
                 "--field-id, --field-crop and --crop-names are for parcels; name them by --fields"
             )
-        if not track and (self.clock or self.clock_shift or self.gap) and not self._lets_go():
+        if not settled.track and ({self.clock, self.clock_shift} - _NOTHING or self.gap):
             raise OptionError(
                 "--clock, --clock-shift and --gap are for tracks; name one by --track"
             )
         return settled
 
-    def _place(self, name: str) -> str | None:
-        place = getattr(self, name)
-        return place if place is None or place == "none" else _found_again(place)
-
-    def _lets_go(self) -> bool:
-        return {self.clock, self.clock_shift} <= {None, "none"} and self.gap is None
+    def _value(self, name: str, noted: dict[str, Any]) -> Any:
+        wish = getattr(self, name)
+        if wish is None:
+            value = noted.get(name, getattr(_DEFAULTS, name))
+            return tuple(value) if name == "track" else value
+        if name == "track":
+            return tuple(map(_found_again, wish))
+        if name == "gap":
+            return checked("gap", wish, checks.GAP)
+        if wish == "none":
+            return ""
+        return _found_again(wish) if name in _FILES else wish
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,10 +102,6 @@ class Settled:
     field_id: str = ""
     field_crop: str = ""
     crop_names: str = ""
-
-    @property
-    def has_crop_names(self) -> bool:
-        return bool(self.crop_names)
 
     def parcels(self) -> "ParcelFile":
         """Return the file of parcels."""
@@ -144,27 +138,22 @@ class Settled:
 
     def note(self) -> dict[str, Any] | None:
         """Return what the ledger keeps; None for nothing."""
-        tracks = {"track": list(self.track), **self._beside()} if self.track else {}
-        return (tracks | self._parcels()) or None
+        names = (_TRACKS if self.track else ()) + (_PARCELS if self.fields else ())
+        values = {name: getattr(self, name) for name in names}
+        noted = {name: value for name, value in values.items() if value != getattr(_DEFAULTS, name)}
+        return noted | ({"track": list(self.track)} if self.track else {}) or None
 
     def settings(self) -> dict[str, Any]:
         """Return what dataset.json has: places by their last part, the same on any machine."""
-        parcels = {
-            name: _title(one) if name in {"fields", "crop_names"} else one
-            for name, one in self._parcels().items()
-        }
-        if not self.track:
-            return parcels
-        return {"track": [*map(_title, self.track)], **self._beside(), **parcels}
+        settings = self.note() or {}
+        for name in _FILES & settings.keys():
+            settings[name] = _title(settings[name])
+        if self.track:
+            settings["track"] = [*map(_title, self.track)]
+        return settings
 
-    def _parcels(self) -> dict[str, str]:
-        names = ("fields", "field_id", "field_crop", "crop_names") if self.fields else ()
-        return {name: text for name in names if (text := getattr(self, name))}
 
-    def _beside(self) -> dict[str, Any]:
-        texts = {"clock": self.clock, "clock_shift": self.clock_shift}
-        gap = {"gap": self.gap} if self.gap != GAP else {}
-        return {name: text for name, text in texts.items() if text} | gap
+_DEFAULTS = Settled()
 
 
 def _title(place: str) -> str:

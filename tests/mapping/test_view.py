@@ -366,9 +366,9 @@ def test_no_cell_of_the_saved_csv_is_a_formula(visit, tmp_path):
 
 
 def test_a_redacted_page_gives_away_no_more_than_it_shows(visit, tmp_path):
-    from granpipe.jobs.photomap import _redacted
+    from granpipe.jobs.map_run import redacted
 
-    features = [_redacted(one, 1) for one in field_days()]
+    features = [redacted(feature, 1) for feature in field_days()]
     visit = visit(write_page(tmp_path, features, redact=1, links=None))
     visit.unfold("find")
     rows = saved(visit)
