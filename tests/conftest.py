@@ -45,6 +45,14 @@ MARKS = {
     "browser": "browser",
 }
 
+LONGEST = (
+    *("test_spark", "test_kafka", "test_kills", "test_crash", "test_hostile", "test_memory"),
+    *("test_positions", "test_real_parts", "test_lease", "test_fuzz", "test_fields", "test_page"),
+    *("test_processes", "test_view", "test_bad_input", "test_shortcuts", "test_split"),
+    *("test_prepare", "test_augment", "test_map"),
+)
+"""Files that are begun first, so that no test process has much to do when the others are done."""
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--seed", type=int, metavar="N", help="Draw at random what this seed drew.")
@@ -83,9 +91,11 @@ def pytest_terminal_summary(terminalreporter, exitstatus: int, config: pytest.Co
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark tests by their fixtures, and begin with the longest."""
     for item in items:
         for fixture in MARKS.keys() & set(getattr(item, "fixturenames", ())):
             item.add_marker(MARKS[fixture])
+    items.sort(key=lambda item: (*LONGEST, item.path.stem).index(item.path.stem))
 
 
 def pytest_xdist_auto_num_workers() -> int:
