@@ -126,28 +126,14 @@ def _check_redacted(settings: dict[str, Any]) -> None:
 
 
 def _print(report: "MapReport", page: str, *, verbose: bool) -> None:
-    from granpipe.photo.gps import VERDICTS
-
     total = report.verdicts.total()
-    unmapped = total - report.mapped
-    missing = (feature for feature in report.features if feature.capture.position is None)
-    for feature in islice(missing, unmapped if verbose else min(unmapped, MOST_LINES)):
-        detail = f" ({feature.capture.detail})" if feature.capture.detail else ""
-        reports.echo(
-            printable(f"{feature.photo.source}: {feature.capture.verdict}{detail}"), err=True
-        )
-    reports.print_unlisted(report.unseen)
-    if unmapped > MOST_LINES and not verbose:
-        reports.echo(f"... and {unmapped - MOST_LINES:,} more not on the map", err=True)
-    for verdict in ("no_exif", "no_gps"):
-        if verdict in report.verdicts:
-            reports.echo(f"{verdict}: {VERDICTS[verdict]}.", err=True)
+    _print_unmapped(report, total - report.mapped, verbose=verbose)
     reports.echo(f"{'verdict':<24}{'photographs':>12}")
     for verdict, count in sorted(report.verdicts.items()):
         reports.echo(f"{verdict:<24}{count:>12,}")
     reports.echo(
-        f"{counted(total, 'photograph')} found: {report.mapped:,} on the map, {unmapped:,} not; "
-        f"{counted(report.ignored.total(), 'other file')} ignored."
+        f"{counted(total, 'photograph')} found: {report.mapped:,} on the map, "
+        f"{total - report.mapped:,} not; {counted(report.ignored.total(), 'other file')} ignored."
     )
     reports.print_ignored(report.ignored)
     print_conflicts(report.conflicts, page)
@@ -156,3 +142,19 @@ def _print(report: "MapReport", page: str, *, verbose: bool) -> None:
             f"{report.matched:,} of them are in the dataset, {total - report.matched:,} are not; "
             f"the dataset has {report.elsewhere:,} others."
         )
+
+
+def _print_unmapped(report: "MapReport", count: int, *, verbose: bool) -> None:
+    """Print which photographs are not on the map, and which folders could not be read, to stderr."""
+    from granpipe.photo.gps import VERDICTS
+
+    missing = (feature for feature in report.features if feature.capture.position is None)
+    for feature in islice(missing, count if verbose else min(count, MOST_LINES)):
+        capture, detail = feature.capture, feature.capture.detail and f" ({feature.capture.detail})"
+        reports.echo(printable(f"{feature.photo.source}: {capture.verdict}{detail}"), err=True)
+    reports.print_unlisted(report.unseen)
+    if count > MOST_LINES and not verbose:
+        reports.echo(f"... and {count - MOST_LINES:,} more not on the map", err=True)
+    for verdict in ("no_exif", "no_gps"):
+        if verdict in report.verdicts:
+            reports.echo(f"{verdict}: {VERDICTS[verdict]}.", err=True)

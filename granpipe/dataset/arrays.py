@@ -25,17 +25,6 @@ _HEADER = re.compile(
 _HEADER_BYTES = 128
 
 
-def npy_bytes(array: Pixels) -> bytes:
-    """Return the bytes that `numpy.save` writes of an array, without its detours.
-
-    >>> import io
-    >>> load = np.load(io.BytesIO(npy_bytes(np.ones((2, 2, 3), np.uint8))))
-    >>> load.shape, int(load.sum())
-    ((2, 2, 3), 12)
-    """
-    return b"".join([npy_header(array.shape), array.tobytes()])
-
-
 def blank_npy(size: int, fill: Colour) -> tuple[bytearray, Pixels]:
     """Return the bytes of a .npy file that is all of one colour, and its pixels, to be drawn on."""
     data = bytearray(npy_header((size, size, 3)))

@@ -2,8 +2,6 @@
 
 from granpipe.dataset.index import Index
 
-BALANCE = "balance"
-
 # Equally many of each group of a class, and equally many of each photograph of a group; what is
 # over goes to the first ones.
 _SPREAD = """

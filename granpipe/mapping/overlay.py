@@ -7,9 +7,8 @@ error; its names are text, which the page never takes for markup.
 import json
 import math
 import os
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, NoReturn
+from typing import Any
 from xml.parsers.expat import ExpatError
 
 from granpipe.dataset.names import class_key
@@ -17,7 +16,9 @@ from granpipe.errors import DatasetError, LayoutError
 from granpipe.mapping.land import as_text
 from granpipe.mapping.overlay_kml import read_kml
 from granpipe.mapping.shape import AREA, LEAST, LINE, PLACE, Line, Shape
+from granpipe.photo.strict import parse_json
 from granpipe.stores.urls import open_file
+from granpipe.survey.geojson_features import WGS84
 
 LARGEST = 20_000_000
 """Bytes of a file."""
@@ -27,7 +28,6 @@ MOST_POSITIONS = 500_000
 _UNITS = 1_000_000  # to a degree: 0.1 metres
 _LONGEST_NAME = 200
 _NAMES = ("name", "title", "label", "field", "parcel", "id")
-_WGS84 = re.compile(r'(CRS84h?|EPSG:[\d.]*:?4326)"')  # with the version of the register
 _KINDS = {
     "Point": (PLACE, 0),
     "MultiPoint": (PLACE, 1),
@@ -125,7 +125,7 @@ class _NotUsableError(ValueError):
 
 def _shapes(data: bytes) -> Iterable[Shape]:
     if data[:1] in {b"{", b"["}:
-        return _of_object(json.loads(data, parse_constant=_refuse), "")
+        return _of_object(parse_json(data), "")
     if data[:1] == b"<" or data[:2] in {b"\xff\xfe", b"\xfe\xff"}:
         return read_kml(data)
     if data.startswith(b"PK"):
@@ -133,10 +133,6 @@ def _shapes(data: bytes) -> Iterable[Shape]:
             "is an archive, as .kmz and zipped shapefiles are; unpack or export it"
         )
     raise _NotUsableError("is neither GeoJSON nor KML; export it as one of them")
-
-
-def _refuse(constant: str) -> NoReturn:
-    raise ValueError(f"{constant} is no number of JSON")
 
 
 def _of_object(value: Any, name: str) -> Iterator[Shape]:
@@ -162,7 +158,7 @@ def _of_object(value: Any, name: str) -> Iterator[Shape]:
 
 def _check_system(crs: Any) -> None:
     """Raise ValueError for coordinates that are not in WGS 84, as old files may say."""
-    if crs is not None and not _WGS84.search(json.dumps(crs)):
+    if crs is not None and not WGS84.search(json.dumps(crs)):
         raise _NotUsableError("is not in WGS 84; export it with the coordinates EPSG:4326")
 
 

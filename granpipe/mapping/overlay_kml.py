@@ -1,13 +1,9 @@
-"""The shapes of a KML file (OGC 07-147r2), by the parser of the standard library.
-
-A file with a document type is refused: it alone can declare entities, which grow without end or
-name files of this machine.
-"""
+"""The shapes of a KML file (OGC 07-147r2)."""
 
 from collections.abc import Iterable
-from xml.parsers import expat
 
 from granpipe.mapping.shape import AREA, LEAST, LINE, PLACE, Line, Shape
+from granpipe.photo.strict import parser_of
 
 _KINDS = {"LineString": LINE, "LinearRing": LINE, "Point": PLACE}  # outside a polygon
 
@@ -27,18 +23,8 @@ def read_kml(data: bytes) -> list[Shape]:
     [Shape(name='', kind=2, parts=((((7.4, 46.9),),),), crop=None)]
     """
     reader = _Reader()
-    parser = expat.ParserCreate(namespace_separator=" ")
-    parser.buffer_text = True
-    parser.StartDoctypeDeclHandler = _refuse
-    parser.StartElementHandler = reader.start
-    parser.EndElementHandler = reader.end
-    parser.CharacterDataHandler = reader.text
-    parser.Parse(data, True)
+    parser_of(reader.start, reader.end, reader.text, separator=" ").Parse(data, True)
     return reader.shapes
-
-
-def _refuse(*_: object) -> None:
-    raise ValueError("a document type is not taken")
 
 
 class _Reader:

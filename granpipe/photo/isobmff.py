@@ -26,8 +26,6 @@ class Container:
 
     Attributes
     ----------
-    kind : bytes
-        How it is coded: `hvc1`, `av01`, or how it is put together: `grid`.
     codings : frozenset of bytes
         How all items are coded.
     sides : tuple of int or None
@@ -38,8 +36,6 @@ class Container:
         Left, top, right and bottom of the part to be shown, half-open, in coded pixels.
     orientation : int
         What turns the picture upright once it is cut, as in Exif 2.32, section 4.6.4, tag 274.
-    has_profile : bool
-        An ICC profile is there.
     code_points : tuple of int or None
         Primaries, transfer and matrix as in ITU-T H.273, and 1 for the full range.
     exif : bytes
@@ -59,13 +55,11 @@ class Container:
         All boxes could be read.
     """
 
-    kind: bytes = b""
     codings: frozenset[bytes] = frozenset()
     sides: tuple[int, int] | None = None
     decoded: tuple[int, int] | None = None
     aperture: tuple[int, int, int, int] | None = None
     orientation: int = 1
-    has_profile: bool = False
     code_points: tuple[int, int, int, int] | None = None
     exif: bytes = b""
     remark_types: tuple[int, ...] = ()
@@ -86,13 +80,11 @@ def read_container(data: bytes) -> Container:
         _take_property(kind, content, found)
     placed = place(found.get("sides"), said)
     return Container(
-        meta.kinds.get(meta.primary, b""),
         frozenset(meta.kinds.values()),
         found.get("sides"),
         decoded_sides(data, meta) or found.get("sides"),
         placed.aperture,
         placed.orientation,
-        "profile" in found,
         found.get("code_points") or named_colours(data, meta),
         _exif(data, meta),
         tuple(meta.places[item] for item, kind in meta.kinds.items() if kind in _REMARKS),
@@ -109,8 +101,6 @@ def _take_property(kind: bytes, content: bytes, found: dict[str, Any]) -> None:
         found["sides"] = struct.unpack_from(">II", content, 4)
     elif kind == b"colr" and content[:4] == b"nclx":
         found["code_points"] = read_code_points(content) or found.get("code_points")
-    elif kind == b"colr" and content[:4] in {b"prof", b"rICC"}:
-        found["profile"] = True
 
 
 def _exif(data: bytes, meta: Meta) -> bytes:

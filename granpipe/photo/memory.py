@@ -20,15 +20,15 @@ def check_memory(
 
     It is opened, and drafted where it is to be; its sides are those of before, and all sizes bytes.
     """
-    check_needed(decoding_memory(image, sides, file_size), max_memory, "decode")
-
-
-def check_needed(needed: int, max_memory: int, step: str) -> None:
-    """Raise PhotoError `too_large` where a step takes more bytes than are allowed."""
+    needed = decoding_memory(image, sides, file_size)
     if needed > max_memory:
-        mega, most = needed / 1e6, max_memory / 1e6
-        what = f"would take {mega:,.0f} MB to {step}, {most:,.0f} MB are allowed"
-        raise PhotoError("too_large", what)
+        raise too_much(needed, max_memory, "decode")
+
+
+def too_much(needed: int, allowed: int, step: str) -> PhotoError:
+    """Return the error of a photograph of which a step takes more bytes than are allowed."""
+    what = f"would take {needed / 1e6:,.0f} MB to {step}, {allowed / 1e6:,.0f} MB are allowed"
+    return PhotoError("too_large", what)
 
 
 def decoding_memory(image: Image.Image, sides: tuple[int, int], file_size: int) -> int:

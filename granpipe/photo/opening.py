@@ -16,7 +16,7 @@ from granpipe.photo.details import details_of, note_details, read_details
 from granpipe.photo.isobmff import Container, read_container
 from granpipe.photo.jpeg_header import open_plain
 from granpipe.photo.kinds import HEAD, begins_like_photo
-from granpipe.photo.memory import check_needed
+from granpipe.photo.memory import too_much
 from granpipe.photo.png import scale_key
 from granpipe.photo.raw import describe_raw
 from granpipe.photo.tiff import PREFIXES, check_tables, mend_colour_map
@@ -103,8 +103,9 @@ def _open_by_pillow(data: bytes, max_pixels: int, max_memory: int | None) -> Ima
 
 
 def _check_opener(sides: tuple[int, int], max_memory: int | None) -> None:
-    if max_memory is not None:
-        check_needed(4 * _WEBP_BUFFERS * sides[0] * sides[1], max_memory, "open")
+    needed = 4 * _WEBP_BUFFERS * sides[0] * sides[1]
+    if max_memory is not None and needed > max_memory:
+        raise too_much(needed, max_memory, "open")
 
 
 def _opened(data: bytes) -> Image.Image:

@@ -1,10 +1,10 @@
 """What Google Takeout writes beside a photograph, as JSON -> a position, or why there is none."""
 
-import json
 import math
-from typing import Any, NoReturn
+from typing import Any
 
 from granpipe.photo.gps import Position, best_of
+from granpipe.photo.strict import parse_json
 
 LARGEST = 1_000_000
 """Bytes of such a file, of which a real one has two thousand."""
@@ -23,7 +23,7 @@ def locate_takeout(data: bytes) -> tuple[str, Position | None, str]:
     ('null_island', None, 'a.jpg')
     """
     try:
-        fields = json.loads(data.decode("utf-8-sig"), parse_constant=_refuse)
+        fields = parse_json(data.decode("utf-8-sig"))
     except (ValueError, RecursionError):
         return "unreadable", None, ""
     if len(data) > LARGEST or not isinstance(fields, dict):
@@ -57,7 +57,3 @@ def _number(value: Any) -> float | None:
     except OverflowError:
         return None
     return number if math.isfinite(number) else None
-
-
-def _refuse(constant: str) -> NoReturn:
-    raise ValueError(f"{constant} is no number of JSON")

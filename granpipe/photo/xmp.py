@@ -1,13 +1,14 @@
 """A packet of XMP -> a position, or the reason that there is none.
 
 Properties as in the XMP specification, part 2, section 3.3 (Exif schema), and as DJI's drones write
-them. A packet with a document type is refused: it alone can declare entities.
+them.
 """
 
 import re
 from xml.parsers import expat
 
 from granpipe.photo.gps import MOST_ACCURACY, MOST_DOP, NORTHS, Position, best_of
+from granpipe.photo.strict import parser_of
 
 LARGEST = 1_000_000
 """Bytes of a packet."""
@@ -144,13 +145,8 @@ def _properties(packet: bytes) -> _Properties:
         keep(path.pop(), "".join(words))
         words.clear()
 
-    parser = expat.ParserCreate(namespace_separator=" ")
-    parser.buffer_text = True
-    parser.StartDoctypeDeclHandler = _refuse
+    parser = parser_of(start, end, words.append, separator=" ")
     parser.StartNamespaceDeclHandler = _check_space
-    parser.StartElementHandler = start
-    parser.EndElementHandler = end
-    parser.CharacterDataHandler = words.append
     parser.Parse(packet, True)
     return values
 
@@ -163,7 +159,3 @@ def _split(name: str) -> tuple[str, str]:
 def _check_space(_: str | None, space: str | None) -> None:
     if space and len(space) > _LONGEST_SPACE:
         raise ValueError("a namespace is too long")
-
-
-def _refuse(*_: object) -> None:
-    raise ValueError("a document type is not taken")

@@ -4,15 +4,18 @@ import codecs
 import json
 import re
 from collections.abc import Iterable, Iterator
-from typing import Any, NoReturn
+from typing import Any
 
+from granpipe.photo.strict import refuse_constant
 from granpipe.survey.rings import OtherSystemError
 
 LARGEST = 16_000_000
 """Characters of a feature."""
 
 _BLANKS = re.compile(r"[ \t\r\n]*")
-_WGS84 = re.compile(r'(CRS84h?|EPSG:[\d.]*:?4326)"')
+WGS84 = re.compile(r'(CRS84h?|EPSG:[\d.]*:?4326)"')
+"""In a coordinate system of GeoJSON as JSON, where that is WGS 84; with the register's version."""
+
 _MORE = 4_000_000  # characters that are read at once, at least
 
 
@@ -41,7 +44,7 @@ def read_features(pieces: Iterable[bytes]) -> Iterator[dict[str, Any]]:
             yield from _listed(text)
         else:
             value = text.value()
-            if key == "crs" and value is not None and not _WGS84.search(json.dumps(value)):
+            if key == "crs" and value is not None and not WGS84.search(json.dumps(value)):
                 raise OtherSystemError
             members[str(key)[:20]] = value
         if not text.skip(","):
@@ -71,7 +74,7 @@ class _Text:
     def __init__(self, pieces: Iterable[bytes]) -> None:
         self._pieces = iter(pieces)
         self._decode = codecs.getincrementaldecoder("utf-8-sig")().decode
-        self._parse = json.JSONDecoder(parse_constant=_refuse).raw_decode
+        self._parse = json.JSONDecoder(parse_constant=refuse_constant).raw_decode
         self._text, self._at, self._is_all = "", 0, False
 
     def skip(self, sign: str) -> bool:
@@ -119,7 +122,3 @@ class _Text:
             wanted -= len(parts[-1])
         self._text, self._at = "".join(parts), 0
         return len(self._text) > len(parts[0])
-
-
-def _refuse(constant: str) -> NoReturn:
-    raise ValueError(f"{constant} is no number of JSON")

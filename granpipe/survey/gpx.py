@@ -1,14 +1,11 @@
-"""The points of a GPX file, 1.0 or 1.1, by the parser of the standard library.
-
-A file with a document type is refused: it alone can declare entities, which grow without end or
-name files of this machine. Times are UTC where they say no offset (GPX 1.1, `time`).
-"""
+"""The points of a GPX file, 1.0 or 1.1; times that say no offset are UTC, as GPX 1.1 has it."""
 
 import math
 from array import array
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from xml.parsers import expat
+
+from granpipe.photo.strict import parser_of
 
 LARGEST = 50_000_000
 """Bytes of a file."""
@@ -55,12 +52,7 @@ def read_gpx(pieces: Iterable[bytes]) -> Points:
     array('d', [46.9])
     """
     reader = _Reader()
-    parser = expat.ParserCreate()
-    parser.buffer_text = True
-    parser.StartDoctypeDeclHandler = _refuse
-    parser.StartElementHandler = reader.start
-    parser.EndElementHandler = reader.end
-    parser.CharacterDataHandler = reader.text
+    parser = parser_of(reader.start, reader.end, reader.text)
     size = 0
     for piece in pieces:
         size += len(piece)
@@ -69,10 +61,6 @@ def read_gpx(pieces: Iterable[bytes]) -> Points:
         parser.Parse(piece, False)
     parser.Parse(b"", True)
     return reader.points
-
-
-def _refuse(*_: object) -> None:
-    raise ValueError("a document type is not taken")
 
 
 class _Reader:
