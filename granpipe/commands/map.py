@@ -145,7 +145,7 @@ def _print(report: "MapReport", page: str, *, verbose: bool) -> None:
 
 
 def _print_unmapped(report: "MapReport", count: int, *, verbose: bool) -> None:
-    """Print which photographs are not on the map, and which folders could not be read, to stderr."""
+    """Print to stderr which photographs are not on the map, and which folders were not read."""
     from granpipe.photo.gps import VERDICTS
 
     missing = (feature for feature in report.features if feature.capture.position is None)
