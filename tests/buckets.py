@@ -17,7 +17,7 @@ from uuid import uuid4
 
 import pytest
 
-from granpipe.stores.bucket import Bucket
+from granpipe.stores.protocol import Store
 
 from harm import kill, until
 from programs import go_program
@@ -326,9 +326,11 @@ def proxy(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> Iterator[Proxy]:
         yield proxy
 
 
-def memory_bucket(keys: dict[str, bytes], prefix: str = "") -> Bucket:
+def memory_bucket(keys: dict[str, bytes], prefix: str = "") -> Store:
     """Return a bucket in memory: unlike the server, it takes any key as it is."""
     from obstore.store import MemoryStore
+
+    from granpipe.stores.bucket import Bucket
 
     store = MemoryStore()
     if not str(store.put("probe", b"")["e_tag"]).startswith('"'):

@@ -1,4 +1,4 @@
-"""A bucket of S3, or of a server that speaks its language, by way of obstore."""
+"""A bucket of S3, or of a server that speaks its language, by way of obstore, of the extra `s3`."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -6,6 +6,9 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from typing import IO, Any, cast
+
+import obstore
+from obstore.exceptions import AlreadyExistsError, NotFoundError, PreconditionError
 
 from granpipe.errors import DatasetError
 from granpipe.stores.credentials import client
@@ -56,8 +59,6 @@ class Bucket:
 
     def list(self, folder: str = "", *, deep: bool = True) -> Iterator[Entry]:
         """Yield the objects below a prefix; a listing costs a request for every thousand."""
-        import obstore  # noqa: PLC0415 - the extra s3
-
         if not deep:
             yield from self._walk(folder, deep=False)
             return
@@ -76,8 +77,6 @@ class Bucket:
 
     def _walk(self, folder: str, *, deep: bool) -> Iterator[Entry]:
         """List folder by folder: what cannot be listed costs its own folder only."""
-        import obstore  # noqa: PLC0415 - the extra s3
-
         skipped = len(self.prefix) + bool(self.prefix)
         folders = [folder]
         while folders:
@@ -98,16 +97,12 @@ class Bucket:
 
     def read(self, path: str) -> tuple[bytes, str]:
         """Return an object's bytes and etag, by one GET."""
-        import obstore  # noqa: PLC0415 - the extra s3
-
         with self._answering(path):
             answer = obstore.get(self._objects, self._key(path))
             return bytes(answer.bytes()), _version(answer.meta)
 
     def head(self, path: str, size: int) -> bytes:
         """Return an object's first bytes, by one GET of a range."""
-        import obstore  # noqa: PLC0415 - the extra s3
-
         try:
             with self._answering(path):
                 answer = obstore.get(self._objects, self._key(path), options={"range": (0, size)})
@@ -119,22 +114,16 @@ class Bucket:
 
     def version(self, path: str) -> str:
         """Return an object's etag, by one HEAD."""
-        import obstore  # noqa: PLC0415 - the extra s3
-
         with self._answering(path):
             return _version(retry(partial(obstore.head, self._objects, self._key(path))))
 
     def pieces(self, path: str) -> Iterator[bytes]:
         """Yield an object's bytes as they come, by one GET."""
-        import obstore  # noqa: PLC0415 - the extra s3
-
         with self._answering(path):
             yield from map(bytes, obstore.get(self._objects, self._key(path)).stream(1 << 20))
 
     def write(self, path: str, data: bytes | bytearray) -> str:
         """Write an object, by one PUT unless it is large."""
-        import obstore  # noqa: PLC0415 - the extra s3
-
         with self._writing(path):
             return _version(obstore.put(self._objects, self._key(path), data, chunk_size=_PART))
 
@@ -147,13 +136,6 @@ class Bucket:
         return self._conditionally(path, data, {"e_tag": f'"{version}"'})
 
     def _conditionally(self, path: str, data: bytes, mode: Any) -> str | None:
-        import obstore  # noqa: PLC0415 - the extra s3
-        from obstore.exceptions import (  # noqa: PLC0415
-            AlreadyExistsError,
-            NotFoundError,
-            PreconditionError,
-        )
-
         with self._answering(path):
             try:
                 # obstore tries such a request again only where it knows that nothing was done.
@@ -176,8 +158,6 @@ class Bucket:
     @contextmanager
     def writer(self, path: str) -> Iterator[IO[bytes]]:
         """Write a large object part by part; it is there when the last part is."""
-        import obstore  # noqa: PLC0415 - the extra s3
-
         with (
             self._writing(path),
             obstore.open_writer(self._objects, self._key(path), buffer_size=_PART) as file,
@@ -186,8 +166,6 @@ class Bucket:
 
     def delete(self, path: str) -> None:
         """Delete an object."""
-        import obstore  # noqa: PLC0415 - the extra s3
-
         with self._writing(path), suppress(FileNotFoundError), self._answering(path):
             retry(lambda: obstore.delete(self._objects, self._key(path)))
 
@@ -216,8 +194,6 @@ class Bucket:
 
         Both times are the server's; no clock of this machine has a part in it.
         """
-        import obstore  # noqa: PLC0415 - the extra s3
-
         self.write(probe, b"")
         try:
             with self._answering(path):

@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, NoReturn
 
+from obstore.exceptions import BaseError, NotFoundError
+
 from granpipe.errors import DatasetError
 
 _CODE = re.compile(r"<Code>([A-Za-z]{1,60})</Code>")
@@ -36,8 +38,6 @@ def answering(url: str, path: str) -> Iterator[None]:
 
     The path is that of the object or folder below the bucket's prefix; empty for all of it.
     """
-    from obstore.exceptions import BaseError, NotFoundError  # noqa: PLC0415 - the extra s3
-
     try:
         yield
     except (NotFoundError, FileNotFoundError) as error:

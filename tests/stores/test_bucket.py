@@ -8,13 +8,13 @@ import pytest
 
 from granpipe import read_table
 from granpipe.errors import DatasetError
-from granpipe.stores.bucket import Bucket
 
 from buckets import SECRET, memory_bucket
 from conftest import picture, rejects, rows, save
 from proxies import listing
 
 obstore = pytest.importorskip("obstore", reason="the extra s3 is not installed")
+Bucket = pytest.importorskip("granpipe.stores.bucket").Bucket
 
 
 def paths(bucket, folder="", **options) -> list[str]:

@@ -6,8 +6,8 @@ import sys
 import pytest
 
 from granpipe.errors import DatasetError
-from granpipe.stores.bucket import Bucket
 from granpipe.stores.credentials import connection, retries
+from granpipe.stores.urls import open_store
 
 from roles import KEYS as KEYS_OF_ROLE
 from roles import TOKEN, amazon
@@ -108,7 +108,7 @@ def test_an_endpoint_that_is_no_address_is_one_line(monkeypatch, endpoint):
     pytest.importorskip("obstore", reason="the extra s3 is not installed")
     set_keys(monkeypatch, AWS_ENDPOINT_URL=endpoint, AWS_MAX_ATTEMPTS="1")
     with pytest.raises(DatasetError, match="AWS_ENDPOINT_URL: is no address"):
-        Bucket("lake").write("a", b"")
+        open_store("s3://lake").write("a", b"")
 
 
 @pytest.mark.parametrize("endpoint", ["http://127.0.0.1:9", "https://[::1]:9/s3/", "HTTP://a_b.c"])
@@ -121,7 +121,7 @@ def test_a_variable_that_obstore_does_not_understand_is_one_line(monkeypatch):
     pytest.importorskip("obstore", reason="the extra s3 is not installed")
     set_keys(monkeypatch, AWS_SKIP_SIGNATURE="perhaps")
     with pytest.raises(DatasetError, match="a variable AWS_... holds"):
-        Bucket("lake").write("a", b"")
+        open_store("s3://lake").write("a", b"")
 
 
 @pytest.mark.parametrize("text", ["", "[default", "\xff\xfe", "[default]\nregion\n", "x = 1\n"])
@@ -190,8 +190,8 @@ WAYS = [
 @pytest.mark.parametrize(("way", "asked"), WAYS)
 def test_a_role_gives_its_keys(aws, environment, monkeypatch, way, asked):
     way(aws, environment, monkeypatch)
-    assert Bucket("lake").read("a")[0] == b"bytes"
-    assert Bucket("lake").read("b")[0] == b"bytes"
+    assert open_store("s3://lake").read("a")[0] == b"bytes"
+    assert open_store("s3://lake").read("b")[0] == b"bytes"
     assert aws.who == 2 * [(KEYS_OF_ROLE["AccessKeyId"], TOKEN)]
     assert aws.asked[: len(asked)] == asked
     assert len(aws.asked) <= 3  # not again for the second object
@@ -202,7 +202,7 @@ def test_a_role_that_gives_no_keys_is_one_line(aws, environment, monkeypatch, wa
     way(aws, environment, monkeypatch)
     aws.status = 403
     with pytest.raises(DatasetError, match="^s3://lake/a: ") as raised:
-        Bucket("lake").read("a")
+        open_store("s3://lake").read("a")
     assert "\n" not in str(raised.value) and "p0d" not in str(raised.value)
     assert "w3b" not in str(raised.value)
     assert aws.who == []
@@ -215,7 +215,7 @@ def test_a_process_that_gives_no_keys_is_one_line(aws, environment, monkeypatch,
     pytest.importorskip("boto3")
     (environment / "config").write_text(f"[default]\ncredential_process = {process}\n")
     with pytest.raises(DatasetError, match="^AWS_PROFILE: default gives no keys") as raised:
-        Bucket("lake").read("a")
+        open_store("s3://lake").read("a")
     assert "\n" not in str(raised.value)
     assert aws.who == []
 
@@ -227,4 +227,4 @@ def test_a_profile_without_keys_asks_for_boto3_where_that_is_not_installed(
     monkeypatch.setenv("AWS_PROFILE", "sso")
     monkeypatch.setitem(sys.modules, "boto3", None)
     with pytest.raises(DatasetError, match="pip install boto3"):
-        Bucket("lake").read("a")
+        open_store("s3://lake").read("a")

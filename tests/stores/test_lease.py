@@ -17,7 +17,6 @@ import pytest
 from granpipe.errors import BusyError, DatasetError
 from granpipe.jobs.prepare import prepare
 from granpipe.stores import lease as leases
-from granpipe.stores.bucket import Bucket
 from granpipe.stores.lease import Lease
 from granpipe.stores.owner import Owner, this_process
 
@@ -27,7 +26,7 @@ from harm import until
 
 pytestmark = pytest.mark.slow
 
-pytest.importorskip("obstore", reason="the extra s3 is not installed")
+Bucket = pytest.importorskip("granpipe.stores.bucket", reason="the extra s3 is missing").Bucket
 
 LOCK = ".granpipe/lock"
 ELSEWHERE = Owner("far", 7, "2024-01-01T00:00:00Z", "far 1 pid:[2]", "99")

@@ -3,11 +3,10 @@
 import pytest
 
 from granpipe.errors import DatasetError
-from granpipe.stores.bucket import Bucket
 from granpipe.stores.folder import Folder
 from granpipe.stores.urls import join, open_file, open_store
 
-pytest.importorskip("obstore", reason="the extra s3 is not installed")
+Bucket = pytest.importorskip("granpipe.stores.bucket", reason="the extra s3 is missing").Bucket
 
 
 @pytest.mark.parametrize(
