@@ -56,7 +56,7 @@ def opened(path):
     except Exception:  # damage of what is no part of the picture is not to cost it
         image = Image.open(io.BytesIO(simpler(data)))
     details = read_details(image, data)
-    if details.container and details.container.mends or details.chunks and details.chunks.is_odd:
+    if details.container and details.container.patches or details.chunks and details.chunks.is_odd:
         image = Image.open(io.BytesIO(simpler(data)))
     note_details(image, details)
     return image

@@ -75,7 +75,7 @@ def option(
     Parameters
     ----------
     usage : str
-        Its names, and what stands for its value in the help; for the words of a choice nothing.
+        Its names, and its value as the help shows it; for the words of a choice nothing.
     check : callable or click.ParamType
         What the value may be; a check of `granpipe.checks`.
     what : str

@@ -67,7 +67,7 @@ def run(
         A worker cannot be started at all.
     """
     results = _run(function, items, workers, time_limit)
-    # Workers start now, before whoever shows the progress has a thread: so they can be forks.
+    # Workers start now, before a progress bar has a thread: so they can be forks.
     next(results)
     return results
 

@@ -67,7 +67,7 @@ class Steps(Protocol):
         """How many items may be fetched ahead, and be kept behind; 0 for one after another."""
 
     def sample(self, item: Any) -> tuple[Store, str]:
-        """Return a file that whoever works on an item must be able to read."""
+        """Return a file that every process that works on an item must be able to read."""
 
     def weight(self, item: Any) -> int:
         """Return how many bytes `fetch` returns, about."""

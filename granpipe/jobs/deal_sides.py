@@ -130,7 +130,7 @@ def _keep(index: Index, store: Store, *, has_leaks: bool) -> bool:
 def _load_former(index: Index, store: Store, past: Sequence[str], rows: object) -> None:
     """Load the splits that photographs had: by the SHA-256 of their bytes, and by their names.
 
-    A photograph whose bytes were rewritten, as by a tool that mends its EXIF, keeps its place.
+    A photograph whose bytes were rewritten, as by a tool that corrects its EXIF, keeps its place.
     Those of today are in labels.csv, and those that are gone in what the ledger keeps.
 
     Raises

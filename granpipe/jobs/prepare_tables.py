@@ -172,7 +172,7 @@ def alike_rows(index: Index) -> Iterator[dict[str, Any]]:
 
 
 def leak_rows(index: Index) -> Iterator[dict[str, Any]]:
-    """Yield the rows of leaks.csv: by the splits that were given, whatever was mended."""
+    """Yield the rows of leaks.csv: by the splits that were given, whatever was moved since."""
     query = """SELECT source, first.split, other, second.split, rule, distance FROM leaks
         JOIN given AS first ON first.photo = source JOIN given AS second ON second.photo = other
         ORDER BY source, other"""

@@ -46,7 +46,7 @@ def lone_brand(data: bytes) -> str:
     return "" if _places(data) else data[8:12].decode("latin-1")
 
 
-def mend_brands(data: bytes, meta: Meta) -> Iterator[tuple[int, bytes]]:
+def patch_brands(data: bytes, meta: Meta) -> Iterator[tuple[int, bytes]]:
     """Yield places in a file, and brands to be written there, with which decoders read it.
 
     Its tables say how the picture is coded, whatever the brands say.
@@ -56,12 +56,12 @@ def mend_brands(data: bytes, meta: Meta) -> Iterator[tuple[int, bytes]]:
     parts = (meta.primary, *meta.related(b"dimg", meta.primary))
     codings = {meta.kinds.get(item) for item in parts}
     if b"av01" in codings:
-        yield from _mend_avif(data)
+        yield from _patch_avif(data)
     elif not codings.isdisjoint(HEVC):
-        yield from _mend_heic(data)
+        yield from _patch_heic(data)
 
 
-def _mend_avif(data: bytes) -> Iterator[tuple[int, bytes]]:
+def _patch_avif(data: bytes) -> Iterator[tuple[int, bytes]]:
     """Yield the brand of AVIF for a major one that is unusual, and for that of films in none."""
     major, *others = brands_of(data)
     is_film = bool({major, *others} & {_MOVING, b"msf1"}) and _has_film(data)
@@ -73,7 +73,7 @@ def _mend_avif(data: bytes) -> Iterator[tuple[int, bytes]]:
         yield from ((places[row], _STILL) for row, brand in enumerate(others) if brand == _MOVING)
 
 
-def _mend_heic(data: bytes) -> Iterator[tuple[int, bytes]]:
+def _patch_heic(data: bytes) -> Iterator[tuple[int, bytes]]:
     major, *others = brands_of(data)
     if major not in (*_HEIC, *_CONTAINERS):
         yield 8, b"heic"

@@ -35,7 +35,7 @@ class Details:
     container : Container or None
         What the boxes of a HEIC or AVIF file say.
     decoder_turns : bool
-        Whoever decodes the pixels turns them upright.
+        Decoding turns the pixels upright.
     """
 
     exif: bytes = b""

@@ -9,10 +9,10 @@ import struct
 from dataclasses import dataclass
 from typing import Any
 
-from granpipe.photo.brands import mend_brands
+from granpipe.photo.brands import patch_brands
 from granpipe.photo.item_streams import decoded_sides, lacking, named_colours, wrong_sides
 from granpipe.photo.meta_box import Meta, read_meta
-from granpipe.photo.odd_properties import mend_properties, read_code_points, unknown_property
+from granpipe.photo.odd_properties import patch_properties, read_code_points, unknown_property
 from granpipe.photo.transforms import place
 
 _LARGEST_EXIF = 1 << 20
@@ -42,7 +42,7 @@ class Container:
         The TIFF block of its EXIF.
     remark_types : tuple of int
         Where the types of EXIF and XMP items are in the file.
-    mends : tuple of tuple
+    patches : tuple of tuple
         Places in the file, and what is to be written there so that no decoder stops at a brand, or
         at a property that is damaged and makes no pixels.
     unknown : str
@@ -63,7 +63,7 @@ class Container:
     code_points: tuple[int, int, int, int] | None = None
     exif: bytes = b""
     remark_types: tuple[int, ...] = ()
-    mends: tuple[tuple[int, bytes], ...] = ()
+    patches: tuple[tuple[int, bytes], ...] = ()
     unknown: str = ""
     lacks: str = ""
     contradiction: str = ""
@@ -88,7 +88,7 @@ def read_container(data: bytes) -> Container:
         found.get("code_points") or named_colours(data, meta),
         _exif(data, meta),
         tuple(meta.places[item] for item, kind in meta.kinds.items() if kind in _REMARKS),
-        (*mend_properties(data, meta, placed.impossible), *mend_brands(data, meta)),
+        (*patch_properties(data, meta, placed.impossible), *patch_brands(data, meta)),
         unknown_property(data, meta),
         lacking(meta),
         wrong_sides(data, meta),

@@ -27,7 +27,7 @@ _KNOWN = frozenset(
 _KNOWN |= {b"auxC", b"a1op", b"a1lx", b"lsel", b"clli", b"mdcv", b"free", b"skip"}
 
 
-def mend_properties(
+def patch_properties(
     data: bytes, meta: Meta, impossible: Collection[int] = ()
 ) -> Iterator[tuple[int, bytes]]:
     """Yield places in a file, and what is to be written there.

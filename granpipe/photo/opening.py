@@ -19,14 +19,14 @@ from granpipe.photo.kinds import HEAD, begins_like_photo
 from granpipe.photo.memory import too_much
 from granpipe.photo.png import scale_key
 from granpipe.photo.raw import describe_raw
-from granpipe.photo.tiff import PREFIXES, check_tables, mend_colour_map
+from granpipe.photo.tiff import PREFIXES, check_tables, fix_colour_map
 from granpipe.photo.tiff_jpegs import whole_jpeg
 from granpipe.photo.unread import (
     describe,
     has_stray_segment,
     is_lossless,
     keeps_coefficients,
-    mended,
+    patched,
     simpler,
     webp_sides,
 )
@@ -115,13 +115,13 @@ def _opened(data: bytes) -> Image.Image:
         if details.chunks.is_odd:
             image = _open(simpler(data))
         scale_key(image, details.chunks)
-    elif details.container and details.container.mends:
-        image = _open(mended(data, details.container.mends))
+    elif details.container and details.container.patches:
+        image = _open(patched(data, details.container.patches))
         details = replace(details, decoder_turns=image.format == "HEIF")  # by its brands at first
     elif image.format == "TIFF":
         image.info.pop("xmp", None)  # by which Pillow would turn it
         image.is_animated = True  # type: ignore[attr-defined]  # else it reads all EXIF at its end
-        mend_colour_map(image)
+        fix_colour_map(image)
         image.info["scans"] = keeps_coefficients(whole_jpeg(image, data))
     elif image.format in JPEGS:
         if has_stray_segment(data):
@@ -161,8 +161,8 @@ def _opened_again(data: bytes, error: Exception, max_pixels: int) -> Image.Image
 def _versions(data: bytes) -> Iterator[bytes]:
     """Yield a file without what decoders stop at, and then without remarks."""
     tried = [data]
-    if data[4:8] == b"ftyp" and (mends := read_container(data).mends):
-        tried.append(mended(data, mends))
+    if data[4:8] == b"ftyp" and (patches := read_container(data).patches):
+        tried.append(patched(data, patches))
         yield tried[-1]
     if (plain := simpler(data)) not in tried:
         yield plain

@@ -166,7 +166,7 @@ def check_tables(data: bytes) -> None:
         raise PhotoError("too_large", what)
 
 
-def mend_colour_map(image: Image.Image) -> None:
+def fix_colour_map(image: Image.Image) -> None:
     """Give an opened TIFF the palette that it means.
 
     A colour map has 16 bits. Where all of its numbers are below 256, their writer took 8, as

@@ -168,13 +168,13 @@ def _plain_heif(data: bytes) -> bytes:
     """Return a HEIC or AVIF whose EXIF and XMP items are of a type that nobody reads."""
     container = read_container(data)
     hidden = tuple((place, b"skip") for place in container.remark_types)
-    return mended(data, container.mends + hidden)
+    return patched(data, container.patches + hidden)
 
 
-def mended(data: bytes, mends: Iterable[tuple[int, bytes]]) -> bytes:
+def patched(data: bytes, patches: Iterable[tuple[int, bytes]]) -> bytes:
     """Return a file in which something else is written at some places."""
     changed = bytearray(data)
-    for place, written in mends:
+    for place, written in patches:
         changed[place : place + len(written)] = written
     return bytes(changed)
 

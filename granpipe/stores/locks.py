@@ -28,7 +28,7 @@ def lock_or_tell(file: IO[bytes]) -> bytes | None:
         owner = file.read()
         if owner:
             break
-        # Whoever has it is about to write its name, or has just taken it away.
+        # Its owner is about to write its name, or has just taken it away.
         time.sleep(_MOMENT)
     return owner
 

@@ -12,6 +12,7 @@ from granpipe.errors import DatasetError
 from granpipe.survey.declination import declination
 from granpipe.survey.nearby import Nearby, in_rows
 from granpipe.survey.parcels import Parcel, ParcelFile
+from granpipe.survey.rings import turn_of
 from granpipe.survey.showing import DOUBT, UNKNOWN_ACCURACY, WORST_ACCURACY, Shown, Views, show
 from granpipe.survey.view import Edges, Numbers
 
@@ -162,7 +163,9 @@ class Fields:
 
 def _packed(parcel: Parcel) -> tuple[bytes, ...]:
     sizes = [len(ring) for ring in parcel.rings]
-    numbers = (np.array(some, np.int64) for some in (sizes, parcel.holes, parcel.turned().turns))
+    pairs = zip(parcel.rings, parcel.holes, strict=True)
+    turns = [turn_of(ring, is_hole=is_hole) for ring, is_hole in pairs]
+    numbers = (np.array(some, np.int64) for some in (sizes, parcel.holes, turns))
     return *(some.tobytes() for some in numbers), np.concatenate(parcel.rings).tobytes()
 
 

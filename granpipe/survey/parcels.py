@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -20,7 +20,6 @@ from granpipe.survey.rings import (
     Rings,
     checked_ring,
     jumps,
-    turn_of,
     unwrapped,
 )
 
@@ -52,11 +51,6 @@ class Parcel:
     rings: list[Floats]
     holes: list[bool]
     turns: Sequence[float] = ()
-
-    def turned(self) -> "Parcel":
-        """Return the parcel with `turns`."""
-        pairs = zip(self.rings, self.holes, strict=True)
-        return replace(self, turns=[turn_of(ring, is_hole=is_hole) for ring, is_hole in pairs])
 
     def bounds(self) -> Bounds:
         """Return its box; west may be below -180, and east above 180."""

@@ -81,7 +81,7 @@ def test_its_first_bytes_tell_that_it_is_a_photograph(brands):
 
 def test_the_brands_of_usual_files_are_left_alone():
     for kind in ("AVIF", "HEIF"):
-        assert not read_container(dc.container(picture(16, 16), kind)).mends
+        assert not read_container(dc.container(picture(16, 16), kind)).patches
 
 
 def test_a_heic_without_room_for_brands_is_named():
