@@ -52,7 +52,7 @@ class Online:
         return self.folder / "state/arrays"
 
     def start(self, *command: str) -> subprocess.Popen:
-        name = f"log-{len(self.processes)}"
+        name = f"log-{self.port}-{len(self.processes)}"
         inject = self.folder / "inject"
         path = os.pathsep.join([str(inject), str(ROOT)])
         with (self.folder / name).open("wb") as log:
@@ -85,9 +85,12 @@ class Online:
             return False
         return True
 
-    def ask(self, path: str, data: bytes | None = None, **headers: str) -> Answer:
+    def ask(
+        self, path: str, data: bytes | None = None, method: str | None = None, **headers: str
+    ) -> Answer:
         names = {name.replace("_", "-"): value for name, value in headers.items()}
-        request = urllib.request.Request(f"http://127.0.0.1:{self.port}{path}", data, names)
+        url = f"http://127.0.0.1:{self.port}{path}"
+        request = urllib.request.Request(url, data, names, method=method)
         try:
             with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
                 return Answer(answer.status, dict(answer.headers), answer.read())
@@ -98,6 +101,9 @@ class Online:
     def post(self, data: bytes, label: str | None = None, name: str = "a.jpg") -> Answer:
         body, kind = form(data, label, name)
         return self.ask("/post_image", body, Content_Type=kind)
+
+    def delete(self, sha256: str, **headers: str) -> Answer:
+        return self.ask(f"/photographs/{sha256}", method="DELETE", **headers)
 
     def state_of(self, sha256: str) -> str:
         return self.ask(f"/photographs/{sha256}").json.get("state", "")
@@ -114,7 +120,9 @@ class Online:
             process.wait()
 
 
-def form(data: bytes, label: str | None = None, name: str = "a.jpg") -> tuple[bytes, str]:
+def form(
+    data: bytes, label: str | None = None, name: str = "a.jpg", **fields: str
+) -> tuple[bytes, str]:
     """Return a form with a photograph, as curl writes it, and its content type."""
     edge = uuid4().hex
     parts = [
@@ -123,9 +131,9 @@ def form(data: bytes, label: str | None = None, name: str = "a.jpg") -> tuple[by
         + data
         + b"\r\n"
     ]
-    if label is not None:
-        head = f'--{edge}\r\nContent-Disposition: form-data; name="label"\r\n\r\n'
-        parts.append(head.encode() + label.encode() + b"\r\n")
+    for field_name, text in (({} if label is None else {"label": label}) | fields).items():
+        head = f'--{edge}\r\nContent-Disposition: form-data; name="{field_name}"\r\n\r\n'
+        parts.append(head.encode() + text.encode() + b"\r\n")
     parts.append(f"--{edge}--\r\n".encode())
     return b"".join(parts), f"multipart/form-data; boundary={edge}"
 

@@ -148,7 +148,7 @@ def _is_ours(index: Index, source: str, sha256: str) -> bool:
 def _left_out(index: Index, source: str, record: Record) -> Prepared:
     """Return why `prepare` has decoded a photograph, and left it out."""
     query = "SELECT 1 FROM records WHERE sha256 = ? AND array_sha256 <> ?"
-    if index.value(query, (record.sha256, WITHOUT_ARRAY)):
-        why = "the same photograph is in already"
-        return Prepared(source, None, reason="duplicate", detail=why)
-    return Prepared(source, None, reason="flagged", detail="prepare has left it out")
+    is_in = index.value(query, (record.sha256, WITHOUT_ARRAY))
+    reason = "duplicate" if is_in else "flagged"
+    detail = "the same photograph is in already" if is_in else "prepare has left it out"
+    return Prepared(source, None, is_kept=True, reason=reason, detail=detail)

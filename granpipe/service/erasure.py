@@ -5,11 +5,10 @@ from hashlib import sha256 as sha256_of
 
 from granpipe.dataset.names import check_name, label_of
 from granpipe.dataset.sources import is_hidden
-from granpipe.errors import DatasetError, PhotoError
+from granpipe.errors import PhotoError
 from granpipe.service.events import Event
 from granpipe.service.gate import Gate
 from granpipe.service.intake import Intake
-from granpipe.service.marks import mark
 from granpipe.service.positions import Positions
 
 
@@ -33,39 +32,45 @@ class Erasure:
     def erase(self, sha256: str) -> str:
         """Delete a photograph, and return where it was; empty where there is no such photograph.
 
-        Its note goes last: where something fails on the way, the same request does the rest.
+        Its note is emptied last: where something fails on the way, the same request does the rest.
 
         Raises
         ------
         DatasetError, DownError
             The store, the queue or the index does not answer.
         """
-        store, events = self.intake.gates
+        (store, events), claims = self.intake.gates, self.intake.claims
         with store.passed(), events.passed(), self.index.passed():
             if source := self._find(sha256):
-                photos = self.intake.photos
-                mark(photos, sha256, label_of(source))
-                self.intake.delete(source)
-                forget(self.positions, sha256, source)
-                self.intake.events.publish(Event(sha256, source, 0, is_deleted=True))
-                self.intake.forget(sha256)
+                claims.mark(sha256, label_of(source))
+                self._delete(sha256, source)
+            for one in claims.arrivals(sha256):  # of uploads that were killed behind a deletion
+                if claims.is_marked(sha256, one.source) and claims.is_there(one.source):
+                    self._delete(sha256, one.source)
+                    source = source or one.source
         return source
+
+    def _delete(self, sha256: str, source: str) -> None:
+        claims = self.intake.claims
+        note = claims.look(sha256)
+        claims.delete(source)
+        forget(self.positions, sha256, source)
+        self.intake.events.publish(Event(sha256, source, 0, is_deleted=True))
+        if note and note.source == source:
+            claims.free(sha256, note)
 
     def _find(self, sha256: str) -> str:
         """Return the path of a photograph, whoever put it there."""
-        if source := self.intake.noted(sha256):
-            return source
+        note = self.intake.claims.look(sha256)
+        if note and note.source:
+            return note.source
         known = self.positions.get(sha256)
         if not known or not _is_sound(known.source):
             return ""
-        try:
-            data, _ = self.intake.photos.read(known.source)
-        except FileNotFoundError:
-            return known.source
-        except OSError as error:
-            raise DatasetError(f"{known.source}: {error.strerror or error}") from error
+        data = self.intake.claims.read(known.source)
         # Another photograph may have got the name of this one.
-        return known.source if sha256_of(data).hexdigest() == sha256 else ""
+        is_another = data is not None and sha256_of(data).hexdigest() != sha256
+        return "" if is_another else known.source
 
 
 def _is_sound(source: str) -> bool:

@@ -144,7 +144,8 @@ class Desk:
             raise RefusedError(400, "send one file and one label in a form")
         with files[0].stream as file:
             data = file.read()
-        taken = self.intake.receive(data, labels[0], place_in(request.form))
+        place, again = place_in(request.form), bool(request.form.get("again"))
+        taken = self.intake.receive(data, labels[0], place, again=again)
         g.photo = taken.sha256
         return jsonify(
             ret_ack=_THANKS + taken.kind,

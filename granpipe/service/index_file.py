@@ -61,19 +61,14 @@ class IndexFile(Positions):
             connection.executemany("DELETE FROM photographs WHERE sha256 = ?", rows)
             connection.execute(_CHANGED)
 
-    def get(self, sha256: str) -> Known | None:
-        """Return a row."""
-        found = self._rows(f"SELECT {_COLUMNS} FROM photographs WHERE sha256 = ?", (sha256,))  # noqa: S608
-        return _known(found[0]) if found else None
-
-    def lacking(self, digests: Sequence[str]) -> set[str]:
-        """Return the digests that no row has."""
-        there = set()
+    def find(self, digests: Sequence[str]) -> dict[str, Known]:
+        """Return the rows of digests."""
+        found = list[Known]()
         for part in in_parts(digests):
             marks = ",".join("?" * len(part))
-            query = f"SELECT sha256 FROM photographs WHERE sha256 IN ({marks})"  # noqa: S608
-            there |= {row[0] for row in self._rows(query, part)}
-        return set(digests) - there
+            query = f"SELECT {_COLUMNS} FROM photographs WHERE sha256 IN ({marks})"  # noqa: S608
+            found += map(_known, self._rows(query, part))
+        return {one.sha256: one for one in found}
 
     def page(
         self, window: Window | None = None, label: str = "", after: Any = None, limit: int = PAGE

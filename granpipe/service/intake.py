@@ -1,17 +1,16 @@
 """Intake: the bytes of a photograph go into the store, and an event announces them."""
 
 import hashlib
-import re
 import time
 from dataclasses import dataclass
 
-from granpipe.dataset.names import OWN, array_path, check_name, is_array_path
+from granpipe.dataset.names import OWN, array_path, check_name, is_array_path, label_of
 from granpipe.errors import DatasetError, GranpipeError, PhotoError
 from granpipe.photo.exif import read_capture
 from granpipe.photo.opening import MAX_PIXELS, open_photo
+from granpipe.service.claims import Claims, Note
 from granpipe.service.events import Event, Events
 from granpipe.service.gate import Gate
-from granpipe.service.marks import is_marked
 from granpipe.stores.protocol import Store
 
 UNLABELLED = "unlabelled"
@@ -23,7 +22,7 @@ _SUFFIXES = {
     **{"BMP": ".bmp", "AVIF": ".avif", "HEIF": ".heic"},
 }
 _LONGEST_LABEL = 100
-_SOURCE = re.compile(r"[^/]+/([0-9a-f]{64})\.[a-z]+")
+_MOST_ROUNDS = 20
 
 
 class RefusedError(GranpipeError):
@@ -76,12 +75,15 @@ class Intake:
     def __init__(self, photos: Store, events: Events) -> None:
         self.photos = photos
         self.events = events
+        self.claims = Claims(photos)
         self.gates = (
             Gate("store", lambda: next(photos.list(f"{OWN}/none", deep=False), None)),
             Gate("events", events.check),
         )
 
-    def receive(self, data: bytes, label: str, place: bytes = b"") -> Received:
+    def receive(
+        self, data: bytes, label: str, place: bytes = b"", *, again: bool = False
+    ) -> Received:
         """Keep a photograph and publish an event.
 
         Parameters
@@ -92,6 +94,8 @@ class Intake:
             Its class.
         place : bytes
             XMP with a position, which is kept beside it where it has none itself.
+        again : bool
+            Take it also where it was deleted under this label.
 
         Raises
         ------
@@ -106,87 +110,70 @@ class Intake:
         source = f"{label}/{sha256}{suffix}"
         if why := self.photos.refusal(source):
             raise RefusedError(422, f"label: {why}", "label")
+        beside = b"" if place and has_position(data) else place
         store, events = self.gates
         with store.passed():
-            self._check_mark(sha256, label)
-            self._keep(sha256, source, data)
-            if place and not has_position(data):
-                self.photos.create(f"{source}.xmp", place)
-            try:
-                self._check_mark(sha256, label)
-            except RefusedError:  # it was deleted just now
-                self.delete(source)
-                raise
-        with events.passed():
-            self.events.publish(Event(sha256, source, len(data), at=time.time()))
+            kept, is_new = self._keep(sha256, source, data, beside, again=again)
+        if is_new or kept == source:
+            with events.passed():
+                self.events.publish(Event(sha256, kept, len(data), at=time.time()))
+        if kept != source:
+            what = f"the same photograph is there already, as {label_of(kept)}"
+            raise RefusedError(409, what, "label_conflict")
         return Received(kind, sha256, source)
 
-    def _keep(self, sha256: str, source: str, data: bytes) -> None:
-        """Write the bytes, and then note where they are; the first note counts.
+    def _keep(
+        self, sha256: str, source: str, data: bytes, place: bytes, *, again: bool
+    ) -> tuple[str, bool]:
+        """Keep bytes where they belong; return that path, and whether something was written."""
+        claims = self.claims
+        for _ in range(_MOST_ROUNDS):
+            is_marked = claims.is_marked(sha256, source)
+            if is_marked and not again:
+                what = "this photograph was deleted; send it with again=1, or under another label"
+                raise RefusedError(410, what, "deleted")
+            note = claims.look(sha256)
+            goal, is_kept = self._goal(sha256, source, note)
+            is_own = goal == source
+            if is_kept and not (is_own and (place or again)):
+                return goal, False
+            with claims.arriving(sha256, goal) as arrival:
+                if not claims.take(sha256, goal, note):
+                    continue
+                if is_own and is_marked:  # and take it anew: what deletes it may have seen the mark
+                    claims.unmark(sha256, label_of(source))
+                    continue
+                self._write(goal, data)
+                if is_own and place:
+                    self.photos.create(f"{goal}.xmp", place)
+                if not claims.is_marked(sha256, goal):
+                    return goal, True
+                claims.discard(arrival)
+        raise DatasetError(f"{self.photos.url}: others change the same photograph all the time")
 
-        Raises
-        ------
-        RefusedError
-            They are there already, under another label.
+    def _goal(self, sha256: str, source: str, note: Note | None) -> tuple[str, bool]:
+        """Return where bytes belong, and whether they are there, whole.
+
+        That is where they were noted, unless somebody has removed them from there.
         """
-        self._check_claim(sha256, source)
-        is_new = self._write(source, data)
-        if self.photos.create(_note(sha256), source.encode()) is not None:
-            return
-        try:
-            self._check_claim(sha256, source)
-        except RefusedError:  # somebody was faster
-            if is_new:
-                self.photos.delete(source)
-            raise
-        self.photos.create(_note(sha256), source.encode())  # in place of one that led to nothing
+        noted = note.source if note else ""
+        if not noted:
+            return source, False
+        data = self.claims.read(noted)
+        if data is not None and hashlib.sha256(data).hexdigest() == sha256:
+            return noted, True
+        if data is not None or noted == source:
+            return noted, False
+        is_coming = any(self.claims.arrivals(sha256, label_of(noted)))
+        # Asked again, since an upload that ended meanwhile has left its bytes.
+        is_gone = not is_coming and not self.claims.is_there(noted)
+        return (source if is_gone or self.claims.is_marked(sha256, noted) else noted), False
 
-    def _check_mark(self, sha256: str, label: str) -> None:
-        """Raise RefusedError where this photograph was deleted, and had this label."""
-        if is_marked(self.photos, sha256, label):
-            what = "this photograph was deleted; only under another label is it taken again"
-            raise RefusedError(410, what, "deleted")
-
-    def _check_claim(self, sha256: str, source: str) -> None:
-        """Raise RefusedError where these bytes are kept, whole, under another label.
-
-        A note that leads to nothing counts for nothing, and is removed with what it leads to.
-        """
-        noted = self._noted(sha256)
-        if noted in {None, source}:
-            return
-        is_path = is_source(noted, sha256)
-        if is_path and hashlib.sha256(self._read(noted) or b"").hexdigest() == sha256:
-            label = noted.rpartition("/")[0]
-            what = f"the same photograph is there already, as {label}"
-            raise RefusedError(409, what, "label_conflict")
-        if is_path:
-            self.photos.delete(noted)
-        self.photos.delete(_note(sha256))
-
-    def _write(self, source: str, data: bytes) -> bool:
-        """Write the bytes unless they are there, whole; return whether they were not."""
-        if self.photos.create(source, data) is not None:
-            return True
-        if self._read(source) == data:
-            return False
-        with self.photos.writer(source) as file:  # over what a disk without power has left
-            file.write(data)
-        return True
-
-    def noted(self, sha256: str) -> str:
-        """Return where a photograph was received, whether it is there or not."""
-        source = self._noted(sha256) or ""
-        return source if is_source(source, sha256) else ""
-
-    def delete(self, source: str) -> None:
-        """Delete a photograph, and the position beside it."""
-        self.photos.delete(source)
-        self.photos.delete(f"{source}.xmp")
-
-    def forget(self, sha256: str) -> None:
-        """Delete the note of a photograph."""
-        self.photos.delete(_note(sha256))
+    def _write(self, source: str, data: bytes) -> None:
+        """Write the bytes unless they are there, whole."""
+        if self.photos.create(source, data) is None and self.claims.read(source) != data:
+            with self.photos.writer(source) as file:  # over what a disk without power has left
+                file.write(data)
 
     def find(self, sha256: str) -> str:
         """Return the path of a photograph that was received; empty where there is none.
@@ -197,44 +184,8 @@ class Intake:
             The store does not answer.
         """
         with self.gates[0].passed():
-            noted = self.noted(sha256)
-            try:
-                return noted if noted and self.photos.version(noted) else ""
-            except FileNotFoundError:
-                return ""
-            except OSError as error:
-                raise self._down(error) from error
-
-    def _noted(self, sha256: str) -> str | None:
-        """Return where a photograph is kept, by its note; None where there is no note."""
-        note = self._read(_note(sha256))
-        return None if note is None else note.decode("utf-8", "replace")
-
-    def _read(self, path: str) -> bytes | None:
-        """Return a file's bytes; None where there is no such file."""
-        try:
-            return self.photos.read(path)[0]
-        except FileNotFoundError:
-            return None
-        except OSError as error:
-            raise self._down(error) from error
-
-    def _down(self, error: OSError) -> DatasetError:
-        return DatasetError(f"{self.photos.url}: {error.strerror or error}")
-
-
-def is_source(path: str, sha256: str) -> bool:
-    """Return whether a path is one that photographs of this SHA-256 are kept under.
-
-    >>> is_source("corn/" + 64 * "a" + ".jpg", 64 * "a"), is_source("corn/a", 64 * "a")
-    (True, False)
-    """
-    found = _SOURCE.fullmatch(path)
-    return found is not None and found[1] == sha256
-
-
-def _note(sha256: str) -> str:
-    return f"{OWN}/received/{sha256[:2]}/{sha256}"
+            note = self.claims.look(sha256)
+            return note.source if note and note.source and self.claims.is_there(note.source) else ""
 
 
 def check_label(label: str) -> None:

@@ -38,6 +38,10 @@ class Known:
         return label_of(self.source)
 
     @property
+    def is_prepared(self) -> bool:
+        return bool(self.facts["state"] == "prepared")
+
+    @property
     def place(self) -> tuple[float, float] | None:
         """Latitude and longitude in degrees; None where there is no position."""
         lat, lon = self.facts.get("latitude"), self.facts.get("longitude")
@@ -94,11 +98,12 @@ class Positions(Protocol):
     def delete(self, digests: Sequence[str]) -> None:
         """Forget photographs; those of which nothing is known are no error."""
 
+    def find(self, digests: Sequence[str]) -> dict[str, Known]:
+        """Return what is known of photographs, by SHA-256."""
+
     def get(self, sha256: str) -> Known | None:
         """Return what is known of a photograph."""
-
-    def lacking(self, digests: Sequence[str]) -> set[str]:
-        """Return those of these photographs of which nothing is known."""
+        return self.find([sha256]).get(sha256)
 
     def page(
         self, window: Window | None = None, label: str = "", after: Any = None, limit: int = PAGE

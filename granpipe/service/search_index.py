@@ -76,16 +76,12 @@ class SearchIndex(Positions):
         for part in in_parts(digests):
             self._bulk([{"delete": {"_id": sha256}} for sha256 in part])
 
-    def get(self, sha256: str) -> Known | None:
-        """Return a document."""
-        return next(iter(self._search({"ids": {"values": [sha256]}}, 1)), None)
-
-    def lacking(self, digests: Sequence[str]) -> set[str]:
-        """Return the digests that no document has."""
-        there = set()
+    def find(self, digests: Sequence[str]) -> dict[str, Known]:
+        """Return the documents of digests."""
+        found = list[Known]()
         for part in in_parts(digests):
-            there |= {one.sha256 for one in self._search({"ids": {"values": part}}, len(part))}
-        return set(digests) - there
+            found += self._search({"ids": {"values": part}}, len(part))
+        return {one.sha256: one for one in found}
 
     def page(
         self, window: Window | None = None, label: str = "", after: Any = None, limit: int = PAGE

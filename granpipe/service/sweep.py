@@ -8,8 +8,8 @@ from dataclasses import replace
 from granpipe.dataset.names import label_of
 from granpipe.dataset.sidecars import fetch_sidecars, read_sidecars
 from granpipe.jobs.prepare_online import OnlinePreparer
-from granpipe.jobs.survey import Prepared, Survey
-from granpipe.service.marks import marked
+from granpipe.jobs.survey import Prepared, Snapshot, Survey
+from granpipe.service.claims import Claims
 from granpipe.service.positions import Known, Positions, in_parts, known_of
 from granpipe.stores.protocol import Entry, Store
 
@@ -35,36 +35,58 @@ def digests_of(entries: Iterable[Entry]) -> dict[str, str]:
 
 def erase_marked(preparer: OnlinePreparer) -> None:
     """Delete the arrays of photographs that were deleted, where their events were lost."""
-    marks = set(marked(preparer.source))
+    marks = set(Claims(preparer.source).marked())
     if marks:
-        preparer.erase(
-            {
+        with preparer.survey.look() as seen:
+            gone = {
                 one.source: one.record.sha256
-                for one in preparer.survey.recorded()
+                for one in seen.recorded()
                 if one.record and (one.record.sha256, label_of(one.source)) in marks
             }
-        )
+        preparer.erase(gone)
 
 
-def forget_gone(survey: Survey, positions: Positions) -> int:
-    """Delete from the index what is neither in the dataset nor among the photographs.
+def outdated(
+    survey: Survey, seen: Snapshot, positions: Positions
+) -> Iterator[tuple[Known, Known | None]]:
+    """Yield what the index says of photographs without an array, and what it is to say.
 
-    A photograph that has another path by now is one of them, and is among what is `lacking` then.
+    That is what `prepare` says of those that it rejects, and nothing where there is neither an
+    array nor a photograph. One that has another path by now is among what is `lacking` then.
     """
-    known = ((one.source, one.sha256) for one in positions.all())
-    gone = [sha256 for source, sha256 in survey.unrecorded(known) if not survey.is_there(source)]
-    for part in in_parts(gone):
-        positions.delete(part)
-    return len(gone)
+    for known in positions.all():
+        if seen.has_array(known.source, known.sha256):
+            continue
+        if not survey.is_there(known.source):
+            yield known, None
+        elif why := seen.rejection(known.source):
+            now = known_of(why, known.sha256)
+            if now != known:
+                yield known, now
 
 
-def lacking(survey: Survey, positions: Positions, *, everything: bool) -> Iterator[list[Known]]:
-    """Yield, in parts, what is to be put into the index: what it does not know, or all."""
-    for part in in_parts(survey.recorded()):
-        digests = [one.record.sha256 for one in part if one.record]
-        new = set(digests) if everything else positions.lacking(digests)
-        if there := [one for one in part if one.record and one.record.sha256 in new]:
-            yield [with_place(survey.source, one, "") for one in there]
+def lacking(
+    survey: Survey, seen: Snapshot, positions: Positions, *, everything: bool
+) -> Iterator[list[Known]]:
+    """Yield, in parts, what has an array and is not in the index, or rejected there; or all."""
+    for part in in_parts(seen.recorded()):
+        found = positions.find([one.record.sha256 for one in part if one.record])
+        right = {} if everything else {name: one for name, one in found.items() if one.is_prepared}
+        if wanted := [one for one in part if one.record and one.record.sha256 not in right]:
+            yield [with_place(survey.source, one, "") for one in wanted]
+
+
+def rejected(survey: Survey, seen: Snapshot, positions: Positions) -> Iterator[list[Known]]:
+    """Yield, in parts, what `prepare` has rejected and is not in the index."""
+    for part in in_parts(seen.rejected()):
+        # Of two with the same bytes the first counts.
+        named = {sha256 or digest_in(one.source): one for one, sha256 in reversed(part)}
+        found = positions.find([*named])
+        yield [
+            known_of(one, sha256)
+            for sha256, one in named.items()
+            if sha256 not in found and survey.is_there(one.source)
+        ]
 
 
 def with_place(photos: Store, one: Prepared, sha256: str) -> Known:

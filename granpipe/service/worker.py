@@ -7,20 +7,27 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 
-from granpipe.dataset.names import label_of
 from granpipe.engines.choice import choose
 from granpipe.errors import BusyError, DatasetError, GranpipeError
 from granpipe.jobs.prepare_online import OnlinePreparer
-from granpipe.jobs.survey import Prepared
+from granpipe.jobs.survey import Prepared, Snapshot
+from granpipe.service.claims import Claims
 from granpipe.service.erasure import forget
 from granpipe.service.events import DownError, Event, Events, Refusal
-from granpipe.service.marks import is_marked
+from granpipe.service.leftovers import Leftovers
 from granpipe.service.parts import open_events, open_log, open_positions, places
 from granpipe.service.positions import Known, Positions, in_parts
 from granpipe.service.request_log import RequestLog
 from granpipe.service.settings import Settings, read_settings, unknown_names
 from granpipe.service.stopping import StopAsked, stop_when_asked
-from granpipe.service.sweep import digests_of, erase_marked, forget_gone, lacking, with_place
+from granpipe.service.sweep import (
+    digests_of,
+    erase_marked,
+    lacking,
+    outdated,
+    rejected,
+    with_place,
+)
 from granpipe.stores.protocol import Entry
 
 _LARGEST_BATCH = 500
@@ -51,6 +58,8 @@ class Worker:
         self.events = events
         self.positions = positions
         self.journal = journal
+        self._claims = Claims(preparer.source)
+        self._leftovers = Leftovers(self._claims, events)
         self._cause = ""
         self._said_at = 0.0
         self._most = _LARGEST_BATCH
@@ -75,6 +84,7 @@ class Worker:
         if time.monotonic() - self._looked_at < _BETWEEN_LOOKS:
             return False
         self._looked_at = time.monotonic()
+        self.insist(self._leftovers.clear)
         state = list[str]()
         self.insist(lambda: state.append(self.preparer.survey.state()))
         return state != [self._state]
@@ -115,6 +125,7 @@ class Worker:
             taken = self.events.take(self._most, _WAIT)
             if taken:
                 began = time.monotonic()
+                self._leftovers.clear()
                 self._do(taken)
                 self.events.commit()
         except BaseException:
@@ -160,16 +171,16 @@ class Worker:
             if not (one.is_rejected and self._is_deleted(one, digests[one.source]))
         ]
         known = [with_place(photos, one, digests[one.source]) for one in done]
-        rejected = [one for one in known if one.facts["state"] == "rejected"]
-        # What the index knows was reported: an event may come again, or after a sweep.
-        self._reject([_refusal(one) for one in rejected if self.positions.get(one.sha256) != one])
-        self._reject(self.positions.put(known))
+        # Of what `prepare` has rejected, it has said more, or the index has another path.
+        stale = {digests[one.source] for one in done if one.is_rejected and one.is_kept}
+        found = self.positions.find([*stale])
+        self._put([one for one in known if one.sha256 not in found])
         self.journal.note(
             "batch",
             photographs=len(done),
             prepared=sum(not one.is_rejected and not one.is_kept for one in done),
-            kept=sum(one.is_kept for one in done),
-            rejected=len(rejected),
+            kept=sum(one.is_kept and not one.is_rejected for one in done),
+            rejected=sum(one.is_rejected for one in done),
             seconds=round(time.monotonic() - began, 2),
             lag=self.events.lag(),
             **({} if oldest is None else {"waited": round(max(0.0, time.time() - oldest), 2)}),
@@ -178,7 +189,15 @@ class Worker:
     def _is_deleted(self, one: Prepared, sha256: str) -> bool:
         """Return whether a photograph is rejected since it was deleted in the meantime."""
         is_gone = one.reason == "unreadable" and not self.preparer.survey.is_there(one.source)
-        return is_gone and is_marked(self.preparer.source, sha256, label_of(one.source))
+        return is_gone and self._claims.is_marked(sha256, one.source)
+
+    def _put(self, photos: Sequence[Known]) -> None:
+        """Put photographs into the index, and on record what cannot be used."""
+        rejected = [one for one in photos if not one.is_prepared]
+        # What the index knows was reported: an event may come again, or after a sweep.
+        found = self.positions.find([one.sha256 for one in rejected])
+        self._reject([_refusal(one) for one in rejected if found.get(one.sha256) != one])
+        self._reject(self.positions.put(photos))
 
     def _reject(self, refusals: Sequence[Refusal]) -> None:
         """Put on record what cannot be used, once also where the batch comes again."""
@@ -198,20 +217,36 @@ class Worker:
             Try again what was rejected.
         """
         state = self.preparer.survey.state()
+        self._leftovers.clear()
         self.insist(partial(erase_marked, self.preparer))
-        if gone := forget_gone(self.preparer.survey, self.positions):
-            self.journal.note("forgotten", photographs=gone)
-        for part in lacking(self.preparer.survey, self.positions, everything=reindex):
-            self._reject(self.positions.put(part))
-            self.journal.note("indexed", photographs=len(part))
+        with self.preparer.survey.look() as seen:
+            self._bring_in_line(seen, everything=reindex)
         for entries in in_parts(self.preparer.survey.missing(), _LARGEST_BATCH):
             digests = digests_of(entries)
-            new = self.positions.lacking(list(digests.values()))
-            unannounced = [entry for entry in entries if replay or digests[entry.path] in new]
+            found = self.positions.find([*digests.values()])
+            unannounced = [one for one in entries if replay or digests[one.path] not in found]
             if unannounced:
                 self.insist(partial(self._prepare, unannounced, digests))
                 time.sleep(_BREATH)
         self._state = state
+
+    def _bring_in_line(self, seen: Snapshot, *, everything: bool) -> None:
+        """Let the index say what the dataset has, and what `prepare` rejects."""
+        survey, positions = self.preparer.survey, self.positions
+        for part in in_parts(outdated(survey, seen, positions)):
+            if gone := [known.sha256 for known, now in part if not now]:
+                positions.delete(gone)
+                self.journal.note("forgotten", photographs=len(gone))
+            self._index([now for _, now in part if now])
+        for part in lacking(survey, seen, positions, everything=everything):
+            self._index(part)
+        for part in rejected(survey, seen, positions):
+            self._index(part)
+
+    def _index(self, photos: Sequence[Known]) -> None:
+        if photos:
+            self._put(photos)
+            self.journal.note("indexed", photographs=len(photos))
 
 
 def _refusal(one: Known) -> Refusal:

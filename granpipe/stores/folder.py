@@ -12,14 +12,14 @@ from typing import IO
 
 from granpipe.errors import DatasetError
 from granpipe.stores import disk
-from granpipe.stores.locks import lock, lock_or_tell
+from granpipe.stores.locks import lock, lock_or_tell, locked
 from granpipe.stores.owner import busy_with, owner_of, this_process
 from granpipe.stores.protocol import Entry, Held, Store
 from granpipe.stores.walk import version_of, walk
 
 # A file may change once more within the tick of its disk's clock, FAT's being the longest.
 _SETTLED = 2_000_000_000
-_PIECE = 1 << 20
+_MOST_ROUNDS = 100
 _TO_WRITE = os.O_WRONLY | os.O_CREAT | getattr(os, "O_BINARY", 0)
 # Without O_NONBLOCK, opening a pipe would wait for somebody to write.
 _TO_READ = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
@@ -64,7 +64,7 @@ class Folder:
         try:
             before = os.fstat(number)
             disk.check_regular(before)
-            data = _read(number, before.st_size)
+            data = disk.read(number, before.st_size)
             after = os.fstat(number)
         finally:
             os.close(number)
@@ -148,8 +148,13 @@ class Folder:
         if self.scratch:
             return self.locate(f"{self.scratch}/{mark}")
         folder, name = os.path.split(target)
-        os.makedirs(folder, exist_ok=True)
-        return os.path.join(folder, b".%b.%b.tmp" % (name[:80], mark.encode()))
+        temporary = os.path.join(folder, b".%b.%b.tmp" % (name[:80], mark.encode()))
+        for _ in range(_MOST_ROUNDS):
+            with suppress(FileNotFoundError):  # somebody has just deleted the folder, then empty
+                os.makedirs(folder, exist_ok=True)
+                os.close(os.open(temporary, _TO_WRITE, 0o666))
+                break
+        return temporary
 
     def _move(self, temporary: bytes, target: bytes) -> None:
         try:
@@ -179,13 +184,17 @@ class Folder:
             return version_of(os.stat(target))
 
     def replace(self, path: str, data: bytes, version: str) -> str | None:
-        """Write a file in place of this version. Only `hold` keeps two at once apart."""
-        try:
-            if version_of(os.stat(self.locate(path))) != version:
-                return None
-        except FileNotFoundError:
-            return None
-        return self.write(path, data)
+        """Write a file onto the disk in place of this version, of two at once one alone."""
+        with (
+            self._written(path),
+            suppress(FileNotFoundError),
+            locked(self.locate(path)) as is_locked,
+        ):
+            if is_locked and self.version(path) == version:
+                with self.writer(path) as file:
+                    file.write(data)
+                return self.version(path)
+        return None
 
     def delete(self, path: str) -> None:
         """Delete a regular file, and the folders that it leaves empty; nothing through a link."""
@@ -280,17 +289,6 @@ class Folder:
             what = error.strerror or error
             advice = "move it away" if isinstance(error, IsADirectoryError) else "fix that"
             raise DatasetError(f"{self._name(path)}: {what}; {advice}, then run again") from error
-
-
-def _read(number: int, size: int) -> bytes:
-    """Return a file's bytes, in one call where it has the size that it should have."""
-    data = os.read(number, size + 1)
-    if len(data) == size:
-        return data
-    pieces = [data]
-    while pieces[-1]:
-        pieces.append(os.read(number, _PIECE))
-    return b"".join(pieces)
 
 
 def _write(number: int, data: bytes | bytearray | memoryview) -> None:

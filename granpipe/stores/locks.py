@@ -1,6 +1,9 @@
 """Locks on files, which the system lets go of when their process ends."""
 
+import os
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import IO
 
 _MOMENT, _MOMENTS = 0.1, 6  # seconds; how often a lock is asked for
@@ -31,6 +34,16 @@ def lock_or_tell(file: IO[bytes]) -> bytes | None:
         # Its owner is about to write its name, or has just taken it away.
         time.sleep(_MOMENT)
     return owner
+
+
+@contextmanager
+def locked(path: bytes) -> Iterator[bool]:
+    """Lock a file for the block, if nobody else has; another file may have its name by then."""
+    if os.name == "nt":  # which replaces no file that is open: only one process may replace it
+        yield True
+        return
+    with os.fdopen(os.open(path, os.O_RDWR), "r+b", buffering=0) as file:
+        yield lock(file)
 
 
 def _lock_on_windows(file: IO[bytes]) -> bool:

@@ -1,15 +1,13 @@
 """Photographs that are deleted, moved, or were gone: what becomes of array, index and tables."""
 
 import hashlib
-import urllib.error
-import urllib.request
 
 import pytest
 
 import exif_blocks as eb
 from conftest import picture, rows, tree
 from harm import kill, until
-from online import Answer
+from online import form
 
 
 def digest(data: bytes) -> str:
@@ -18,18 +16,6 @@ def digest(data: bytes) -> str:
 
 def photo(number: int) -> bytes:
     return eb.jpeg_at(10.0 + number, 20.0, picture=picture(320, 240, number))
-
-
-def delete(path, sha256: str, **headers: str) -> Answer:
-    url = f"http://127.0.0.1:{path.port}/photographs/{sha256}"
-    names = {name.replace("_", "-"): value for name, value in headers.items()}
-    request = urllib.request.Request(url, method="DELETE", headers=names)
-    try:
-        with urllib.request.urlopen(request, timeout=60) as answer:
-            return Answer(answer.status, dict(answer.headers), answer.read())
-    except urllib.error.HTTPError as error:
-        with error:
-            return Answer(error.code, dict(error.headers), error.read())
 
 
 def labels(path) -> dict[str, str]:
@@ -57,7 +43,7 @@ def test_a_photograph_that_is_deleted_is_gone_everywhere_and_a_retry_does_not_br
 ):
     path, (gone, kept) = prepared, (photo(0), photo(1))
     name = digest(gone)
-    answer = delete(path, name)
+    answer = path.delete(name)
     assert answer.status == 200
     assert answer.json == {"sha256": name, "source": f"corn/{name}.jpg", "state": "deleted"}
     assert path.ask(f"/photographs/{name}").status == 404
@@ -65,9 +51,9 @@ def test_a_photograph_that_is_deleted_is_gone_everywhere_and_a_retry_does_not_br
     until(lambda: path.arrays() == 1, "the worker")
     for summary in ("dataset.json", "augmented/dataset.json"):
         assert not (path.output / summary).exists()
-    left = [file.name for file in path.source.rglob("*") if file.is_file() and name in file.name]
-    assert left == []
-    assert delete(path, name).status == 404
+    left = [file for file in path.source.rglob("*") if file.is_file() and name in str(file)]
+    assert [file.stat().st_size for file in left] == [0, 0]
+    assert path.delete(name).status == 404
 
     again = path.post(gone, "corn")
     assert (again.status, "deleted" in again.json["error"]) == (410, True)
@@ -78,6 +64,13 @@ def test_a_photograph_that_is_deleted_is_gone_everywhere_and_a_retry_does_not_br
     assert path.post(gone, "corn").status == 410
     granpipe("prepare", path.source, path.output)
     assert {row["label"] for row in rows(path.output / "labels.csv")} == {"corn", "wheat"}
+
+    assert path.delete(name).status == 200
+    assert [path.post(gone, label).status for label in ("corn", "wheat")] == [410, 410]
+    body, kind = form(gone, "corn", again="1")
+    assert path.ask("/post_image", body, Content_Type=kind).status == 200
+    until(lambda: labels(path) == {digest(kept): "corn", name: "corn"}, "the worker")
+    assert [path.post(gone, label).status for label in ("corn", "wheat")] == [200, 410]
     assert "Traceback" not in path.log()
 
 
@@ -86,9 +79,9 @@ def test_to_delete_takes_the_token_and_a_photograph_that_was_received(online):
     path.web()
     token = {"Authorization": "Bearer secret"}
     sha256 = digest(photo(0))
-    assert delete(path, sha256).status == 401
+    assert path.delete(sha256).status == 401
     for unknown in (sha256, "..", sha256.upper(), sha256[:63]):
-        assert delete(path, unknown, **token).status == 404
+        assert path.delete(unknown, **token).status == 404
 
 
 def test_a_photograph_that_is_deleted_before_the_worker_sees_it_is_never_told_of(online):
@@ -96,7 +89,7 @@ def test_a_photograph_that_is_deleted_before_the_worker_sees_it_is_never_told_of
     path.web()
     for number in range(2):
         path.post(photo(number), "corn")
-    assert delete(path, digest(photo(0))).status == 200
+    assert path.delete(digest(photo(0))).status == 200
     worker = path.worker()
     until(lambda: labels(path) == {digest(photo(1)): "corn"}, "the worker")
     until(lambda: " erased " in worker.log.read_text(), "a line of the worker")
@@ -106,7 +99,7 @@ def test_a_photograph_that_is_deleted_before_the_worker_sees_it_is_never_told_of
 def test_an_array_whose_deletion_no_event_tells_of_goes_when_a_worker_starts(prepared):
     path = prepared
     kill(path.processes[1])
-    assert delete(path, digest(photo(0))).status == 200
+    assert path.delete(digest(photo(0))).status == 200
     for lost in (path.folder / "state").glob("events.sqlite*"):
         lost.unlink()
     path.worker()

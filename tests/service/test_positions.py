@@ -54,8 +54,8 @@ def test_what_is_put_is_found_by_digest_and_by_place_and_class(index):
     assert index.labels() == ["corn", "wheat"]
     assert index.get(one.sha256) == one
     assert index.get("0" * 64) is None
-    assert index.lacking([one.sha256, "f" * 64]) == {"f" * 64}
-    assert index.lacking([]) == set()
+    assert index.find([one.sha256, "f" * 64]) == {one.sha256: one}
+    assert index.find([]) == {}
     assert [*index.within(Window(11, 48, 12, 49))] == [one]
     assert {at.source for at in index.within(Window(179, -20, -179, 0))} == {
         *(two.source, three.source)

@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -301,3 +302,32 @@ def test_on_a_disk_that_ignores_case_no_array_writes_over_another(granpipe, tmp_
 
 def test_a_disk_that_tells_case_apart_is_known_as_one(tmp_path):
     assert not Folder(str(tmp_path / "out")).ignores_case()
+
+
+def test_of_concurrent_replacers_of_one_version_one_wins(folder):
+    version = folder.create("note", b"0")
+    for _ in range(20):
+        together, made = threading.Barrier(6), []
+
+        def go(number: int, version=version, together=together, made=made) -> None:
+            together.wait()
+            made.append(folder.replace("note", b"%d" % number, version))
+
+        threads = [threading.Thread(target=go, args=(number,)) for number in range(6)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        (version,) = filter(None, made)
+    assert paths(folder) == ["note"]
+
+
+def test_a_file_comes_into_a_folder_that_others_delete_when_it_is_empty(folder):
+    def go(number: int) -> None:
+        for turn in range(100):
+            folder.write(f"a/b/{number}-{turn}", b"")
+            folder.delete(f"a/b/{number}-{turn}")
+
+    with ThreadPoolExecutor(4) as threads:
+        [*threads.map(go, range(4))]
+    assert paths(folder) == []
