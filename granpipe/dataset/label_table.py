@@ -13,6 +13,7 @@ from pathlib import Path
 from granpipe.dataset.split_words import split_word
 from granpipe.dataset.tables import Pieces
 from granpipe.errors import LayoutError
+from granpipe.stores.protocol import Store
 from granpipe.stores.urls import join, open_file
 
 _PATHS = ("source", "path", "file_name", "filename")
@@ -55,6 +56,35 @@ class LabelRow:
     latitude: float | None
     longitude: float | None
     taken_at: str
+
+
+def read_cells(store: Store, name: str) -> Iterator[list[str]]:
+    """Yield the rows of a table as cells, its header first.
+
+    Raises
+    ------
+    LayoutError
+        There is no such table, or it cannot be read.
+    """
+    url = join(store.url, name)
+    try:
+        text = _text(store.pieces(name), store.head(name, 1 << 16))
+        first = text.readline()
+        delimiter = max(",;\t", key=re.sub('"[^"]*"', "", first).count)
+        yield next(csv.reader([first], delimiter=delimiter), [])
+        former = csv.field_size_limit(_LONGEST_CELL)
+        try:
+            yield from csv.reader(text, delimiter=delimiter)
+        finally:
+            csv.field_size_limit(former)
+    except FileNotFoundError as error:
+        raise LayoutError(f"{url}: no such table; name one") from error
+    except UnicodeError as error:
+        raise LayoutError(f"{url}: is not UTF-8 or UTF-16; save it as UTF-8") from error
+    except OSError as error:
+        raise LayoutError(f"{url}: {error.strerror or error}; fix that, then run again") from error
+    except csv.Error as error:
+        raise LayoutError(f"{url}: is no table ({error})") from error
 
 
 class LabelTable:
@@ -100,33 +130,11 @@ class LabelTable:
             There is no such table, it cannot be read, lacks a column, or a cell is not what it
             may be.
         """
-        try:
-            head = self.store.head(self.name, 1 << 16)
-            pieces = self.store.pieces(self.name)
-            yield from self._rows(_text(pieces, head))
-        except FileNotFoundError as error:
-            raise LayoutError(f"{self.url}: no such table; name one") from error
-        except UnicodeError as error:
-            raise LayoutError(f"{self.url}: is not UTF-8 or UTF-16; save it as UTF-8") from error
-        except OSError as error:
-            raise LayoutError(
-                f"{self.url}: {error.strerror or error}; fix that, then run again"
-            ) from error
-        except csv.Error as error:
-            raise LayoutError(f"{self.url}: is no table ({error})") from error
-
-    def _rows(self, text: io.TextIOBase) -> Iterator[LabelRow]:
-        first = text.readline()
-        delimiter = max(",;\t", key=re.sub('"[^"]*"', "", first).count)
-        header = next(csv.reader([first], delimiter=delimiter), [])
-        places = self._places([cell.strip() for cell in header])
-        former = csv.field_size_limit(_LONGEST_CELL)
-        try:
-            for number, cells in enumerate(csv.reader(text, delimiter=delimiter), start=2):
-                if any(cell.strip() for cell in cells):
-                    yield self._row(number, cells, places)
-        finally:
-            csv.field_size_limit(former)
+        table = read_cells(self.store, self.name)
+        places = self._places([cell.strip() for cell in next(table)])
+        for number, cells in enumerate(table, start=2):
+            if any(cell.strip() for cell in cells):
+                yield self._row(number, cells, places)
 
     def _places(self, header: Sequence[str]) -> dict[str, int]:
         """Return in which cell of a row each value is, by the header."""

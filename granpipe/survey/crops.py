@@ -1,14 +1,13 @@
 """What was declared to grow on a field, beside what a photograph's label says."""
 
-import csv
-import io
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from granpipe.dataset.label_table import read_cells
 from granpipe.dataset.names import class_key
-from granpipe.errors import DatasetError, LayoutError
+from granpipe.errors import LayoutError
 from granpipe.stores.urls import open_file
 from granpipe.survey.fields import Field
 
@@ -16,36 +15,27 @@ CONFLICT_COLUMNS = ["source", "label", "field", "field_crop", "distance", "sure"
 """Header of conflicts.csv."""
 
 _COLUMNS = ("field_crop", "label")
-_LARGEST = 1_000_000
+_LARGEST = 1_000_000  # characters
 
 
 def read_crop_names(url: str) -> dict[str, set[str]]:
     """Return which labels declared crops may have, by a table; all as `class_key` makes them.
 
-    DatasetError means that there is no such table, or that it lacks a column.
+    LayoutError means that there is no such table, or that it cannot be used.
     """
-    store, name = open_file(url)
-    try:
-        data = store.head(name, _LARGEST + 1)
-        text = data.decode("utf-16" if data[:2] in {b"\xff\xfe", b"\xfe\xff"} else "utf-8-sig")
-    except FileNotFoundError as error:
-        raise LayoutError(f"{url}: no such table of crops; name one") from error
-    except OSError as error:
-        raise DatasetError(f"{url}: {error.strerror or error}; name a table of crops") from error
-    except UnicodeError as error:
-        raise DatasetError(f"{url}: is not UTF-8 or UTF-16; save it as UTF-8") from error
-    first = text.partition("\n")[0]
-    try:
-        rows = [*csv.DictReader(io.StringIO(text), delimiter=max(",;\t", key=first.count))]
-    except csv.Error as error:
-        raise DatasetError(f"{url}: is no table ({error})") from error
-    if len(data) > _LARGEST or not rows or not set(_COLUMNS) <= rows[0].keys():
-        raise DatasetError(f"{url}: is no table with columns {' and '.join(_COLUMNS)}; write one")
+    table = read_cells(*open_file(url))
+    header, size = next(table), 0
     names: defaultdict[str, set[str]] = defaultdict(set)
-    for row in rows:
-        crop, label = (class_key(row[column] or "") for column in _COLUMNS)
+    for cells in table:
+        size += sum(map(len, cells))
+        if size > _LARGEST:
+            raise LayoutError(f"{url}: is larger than any table of crops; name another")
+        row = dict(zip(header, cells, strict=False))
+        crop, label = (class_key(row.get(column, "")) for column in _COLUMNS)
         if crop and label:
             names[crop].add(label)
+    if not names:
+        raise LayoutError(f"{url}: is no table with columns {' and '.join(_COLUMNS)}; write one")
     return dict(names)
 
 
