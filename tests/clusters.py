@@ -16,11 +16,9 @@ import pytest
 
 from buckets import Server, variables
 from harm import until
+from programs import BRIEF
 
 ROOT = Path(__file__).parent.parent
-
-BRIEF = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
-"""What Java does not do for those that live for a minute."""
 
 
 def free_port() -> int:
@@ -96,7 +94,7 @@ class Cluster:
             "SPARK_HOME": str(Path(pyspark.__file__).parent),
             "SPARK_LOCAL_IP": "127.0.0.1",
             "SPARK_NO_DAEMONIZE": "1",
-            "SPARK_DAEMON_JAVA_OPTS": BRIEF,
+            "SPARK_DAEMON_JAVA_OPTS": " ".join(BRIEF),
             "PYSPARK_PYTHON": sys.executable,
             "PYTHONPATH": f"{self.harm}:{ROOT}",
             **self.variables,
@@ -125,7 +123,7 @@ class Cluster:
         known = {"spark.master": self.master, "spark.driver.host": "127.0.0.1"}
         known |= {"spark.driver.bindAddress": "127.0.0.1", "spark.executor.memory": "512m"}
         known |= {"spark.ui.enabled": "false", "spark.executorEnv.HARM": "1"}
-        known |= {f"spark.{side}.extraJavaOptions": BRIEF for side in ("driver", "executor")}
+        known |= {f"spark.{of}.extraJavaOptions": " ".join(BRIEF) for of in ("driver", "executor")}
         known |= {name.replace("__", "."): value for name, value in settings.items()}
         lines = (f"{name} {value}\n" for name, value in known.items())
         (conf / "spark-defaults.conf").write_text("".join(lines))

@@ -10,12 +10,11 @@ import pytest
 
 from brokers import free_ports
 from harm import ROOT, kill, until
-from programs import jars
+from programs import BRIEF, jars
 
 PROFILE = "kafka-4.1.1"
 
-# For a minute's life on a busy machine.
-_JAVA = ["java", "-Xmx256m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"]
+_JAVA = ["java", "-Xmx256m", *BRIEF]
 _SETTINGS = {
     "process.roles": "broker,controller",
     "node.id": "1",

@@ -11,6 +11,9 @@ import pytest
 
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "granpipe-tests")
 
+BRIEF = ["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"]
+"""How Java runs what lives for a minute: it compiles quickly, not well."""
+
 
 def cached(name: str, make: Callable[[Path], None]) -> Path:
     """Return a folder that is made once, whole or not at all, whoever else wants it now."""

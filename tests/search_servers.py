@@ -17,7 +17,7 @@ import pytest
 
 from brokers import free_ports
 from harm import kill, until
-from programs import jars
+from programs import BRIEF, jars
 
 JAVA = Path(__file__).parent / "java/search"
 PROFILES = ["opensearch-2.19.6", "elasticsearch-7.17.29"]
@@ -48,7 +48,7 @@ class SearchServer:
         program, log = self.folder / "SearchServer.java", self.folder / "log"
         code = (JAVA / program.name).read_text()
         program.write_text(code.replace("org.opensearch", f"org.{self.profile.split('-')[0]}"))
-        command = ["java", "-Xms256m", "-Xmx256m", "-cp", f"{self.jars}/*", str(program)]
+        command = ["java", *BRIEF, "-Xms256m", "-Xmx256m", "-cp", f"{self.jars}/*", str(program)]
         with log.open("ab") as file:
             self.process = subprocess.Popen(
                 [*command, str(self.folder), *map(str, self.ports)],
