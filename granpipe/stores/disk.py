@@ -7,7 +7,6 @@ from contextlib import suppress
 from functools import cache
 
 _LONGEST_PATH = 3_999
-_PIECE = 1 << 20
 _SYNCED = set[bytes]()
 
 
@@ -15,17 +14,6 @@ def check_regular(status: os.stat_result) -> None:
     """Raise OSError for what is no regular file."""
     if not stat.S_ISREG(status.st_mode):
         raise OSError(0, "is no regular file")
-
-
-def read(number: int, size: int) -> bytes:
-    """Return a file's bytes, in one call where it has the size that it should have."""
-    data = os.read(number, size + 1)
-    if len(data) == size:
-        return data
-    pieces = [data]
-    while pieces[-1]:
-        pieces.append(os.read(number, _PIECE))
-    return b"".join(pieces)
 
 
 @cache

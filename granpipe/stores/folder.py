@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import IO
 
@@ -64,7 +65,7 @@ class Folder:
         try:
             before = os.fstat(number)
             disk.check_regular(before)
-            data = disk.read(number, before.st_size)
+            data = _read(number, before.st_size)
             after = os.fstat(number)
         finally:
             os.close(number)
@@ -114,15 +115,6 @@ class Folder:
             os.fsync(file.fileno())
         disk.sync_folder(os.path.dirname(self.locate(path)))
 
-    def _check_run(self) -> None:
-        if self.scratch and not os.path.isdir(self.locate(self.scratch)):
-            raise DatasetError(f"{self.root}: another run has begun here")
-
-    def _unlinked(self, path: str) -> bytes:
-        if self._is_linked(path):
-            raise DatasetError(f"{self._name(path)}: leads through a link elsewhere; remove it")
-        return self.locate(path)
-
     @contextmanager
     def _replacing(self, path: str) -> Iterator[bytes]:
         """Return where to write a file; it is renamed at the end."""
@@ -138,7 +130,9 @@ class Folder:
                 raise
 
     def _target(self, path: str) -> bytes:
-        target = self._unlinked(path)
+        if self._is_linked(path):
+            raise DatasetError(f"{self._name(path)}: leads through a link elsewhere; remove it")
+        target = self.locate(path)
         # A link that a user named stays one, and the file that it leads to is written.
         return target if self.scratch else os.path.realpath(target)
 
@@ -200,7 +194,8 @@ class Folder:
         """Delete a regular file, and the folders that it leaves empty; nothing through a link."""
         with self._written(path):
             target = self.locate(path)
-            self._check_run()
+            if self.scratch and not os.path.isdir(self.locate(self.scratch)):
+                raise DatasetError(f"{self.root}: another run has begun here")
             if self._is_linked(path) or not os.path.isfile(target):
                 return
             with suppress(FileNotFoundError):  # another worker was faster
@@ -289,6 +284,14 @@ class Folder:
             what = error.strerror or error
             advice = "move it away" if isinstance(error, IsADirectoryError) else "fix that"
             raise DatasetError(f"{self._name(path)}: {what}; {advice}, then run again") from error
+
+
+def _read(number: int, size: int) -> bytes:
+    """Return a file's bytes, in one call where it has the size that it should have."""
+    data = os.read(number, size + 1)
+    if len(data) == size:
+        return data
+    return b"".join([data, *iter(partial(os.read, number, 1 << 20), b"")])
 
 
 def _write(number: int, data: bytes | bytearray | memoryview) -> None:
