@@ -41,8 +41,8 @@ def drawn(seed: int) -> list[Member]:
 
 def error_of(members: Sequence[Member], folds: Mapping[str, str]) -> tuple[float, float]:
     """Return the mean and the largest distance of a class's share of a fold from an even one."""
-    totals = Counter(one.label for one in members)
-    counts = Counter((one.label, folds[one.group]) for one in members)
+    totals = Counter(member.label for member in members)
+    counts = Counter((member.label, folds[member.group]) for member in members)
     errors = [
         abs(counts[label, str(fold)] / total - 1 / FOLDS)
         for label, total in totals.items()
@@ -61,8 +61,8 @@ def print_errors(
 def sklearn_folds(members: Sequence[Member], seed: int | None = None) -> dict[str, str]:
     from sklearn.model_selection import StratifiedGroupKFold
 
-    labels = np.array([one.label for one in members])
-    groups = np.array([one.group for one in members])
+    labels = np.array([member.label for member in members])
+    groups = np.array([member.group for member in members])
     splitter = StratifiedGroupKFold(FOLDS, shuffle=seed is not None, random_state=seed)
     return {
         group: str(fold)

@@ -107,7 +107,7 @@ def children_of(pid: int) -> list[int]:
 def seconds_of(pids: Sequence[int]) -> float:
     """Return the processor's seconds that these running processes took."""
     fields = [Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split() for pid in pids]
-    return sum(int(one[11]) + int(one[12]) for one in fields) / os.sysconf("SC_CLK_TCK")
+    return sum(int(stat[11]) + int(stat[12]) for stat in fields) / os.sysconf("SC_CLK_TCK")
 
 
 def bench_service(photos: Sequence[Path], folder: Path) -> None:
@@ -170,5 +170,5 @@ def bench_memory_of_worker(folder: Path, count: int) -> None:
                 megabytes.append(memory_of(worker.pid))
     finally:
         path.close()
-    held = ", ".join(f"{one:.1f}" for one in megabytes)
+    held = ", ".join(f"{size:.1f}" for size in megabytes)
     print(f"  memory of the worker at each fifth of {count:,} events: {held} MB", flush=True)

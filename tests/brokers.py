@@ -23,7 +23,7 @@ def mock_cluster():
 
     keeper = Producer({"test.mock.num.brokers": 1, "bootstrap.servers": "none:1", "log_level": 0})
     brokers = keeper.list_topics(timeout=10).brokers
-    return keeper, ",".join(f"{one.host}:{one.port}" for one in brokers.values())
+    return keeper, ",".join(f"{broker.host}:{broker.port}" for broker in brokers.values())
 
 
 def settings_of(variables: dict[str, str]):
@@ -55,7 +55,7 @@ def received(variables: dict[str, str], count: int) -> list[dict]:
 
     def are_all() -> bool:
         messages = reader.consume(10, 0.5)
-        found.extend(json.loads(one.value()) for one in messages if not one.error())
+        found.extend(json.loads(message.value()) for message in messages if not message.error())
         return len(found) >= count
 
     until(are_all, f"{count} dead letters", every=0)
@@ -74,4 +74,4 @@ def events_waiting(variables: dict[str, str]) -> int:
     ends = [group.get_watermark_offsets(TopicPartition(topic, n), 10)[1] for n in numbers]
     done = group.committed([TopicPartition(topic, n) for n in numbers], 10)
     group.close()
-    return sum(max(0, end - max(0, one.offset)) for end, one in zip(ends, done, strict=True))
+    return sum(max(0, end - max(0, place.offset)) for end, place in zip(ends, done, strict=True))

@@ -111,9 +111,9 @@ class Lake:
         """Return etag and time of every object, by key."""
         chunks = self.store.list(prefix or None)
         return {
-            one["path"]: (one["e_tag"], str(one["last_modified"]))
+            entry["path"]: (entry["e_tag"], str(entry["last_modified"]))
             for chunk in chunks
-            for one in chunk
+            for entry in chunk
         }
 
     def tree(self, prefix: str) -> dict[str, bytes]:

@@ -120,12 +120,14 @@ class Cluster:
         """
         conf = Path(self.folder / f"conf-{len(list(self.folder.iterdir()))}")
         conf.mkdir()
-        known = {"spark.master": self.master, "spark.driver.host": "127.0.0.1"}
-        known |= {"spark.driver.bindAddress": "127.0.0.1", "spark.executor.memory": "512m"}
-        known |= {"spark.ui.enabled": "false", "spark.executorEnv.HARM": "1"}
-        known |= {f"spark.{of}.extraJavaOptions": " ".join(BRIEF) for of in ("driver", "executor")}
-        known |= {name.replace("__", "."): value for name, value in settings.items()}
-        lines = (f"{name} {value}\n" for name, value in known.items())
+        defaults = {"spark.master": self.master, "spark.driver.host": "127.0.0.1"}
+        defaults |= {"spark.driver.bindAddress": "127.0.0.1", "spark.executor.memory": "512m"}
+        defaults |= {"spark.ui.enabled": "false", "spark.executorEnv.HARM": "1"}
+        defaults |= {
+            f"spark.{of}.extraJavaOptions": " ".join(BRIEF) for of in ("driver", "executor")
+        }
+        defaults |= {name.replace("__", "."): value for name, value in settings.items()}
+        lines = (f"{name} {value}\n" for name, value in defaults.items())
         (conf / "spark-defaults.conf").write_text("".join(lines))
         return self.environment | {"SPARK_CONF_DIR": str(conf)}
 

@@ -166,7 +166,7 @@ def grid(data: bytes, kind: bytes, columns: int, rows: int, tile, sides, said=No
     known.append(box(b"pixi", b"\0\0\0\0\3\x08\x08\x08"))
     owned = {number: bytes([4, 1, 0x82, 3, 5]) for number in tiles} | {1: bytes([3, 4, 3, 5])}
     owners = b"".join(struct.pack(">H", number) + owned[number] for number in sorted(owned))
-    links = struct.pack(">HH", 1, len(tiles)) + b"".join(struct.pack(">H", one) for one in tiles)
+    links = struct.pack(">HH", 1, len(tiles)) + b"".join(struct.pack(">H", tile) for tile in tiles)
 
     def meta(start: int) -> bytes:
         places = struct.pack(">4xBBH", 0x44, 0, len(items))

@@ -71,7 +71,7 @@ class Land:
         road, side = rng.choice(self.roads), rng.choice((-1, 1))
         edge = road + (ROAD if side > 0 else 0)
         name, crop, west, _, east, _ = rng.choice(
-            [one for one in self.fields if (one[3] if side > 0 else one[5]) == edge]
+            [field for field in self.fields if (field[3] if side > 0 else field[5]) == edge]
         )
         x = rng.uniform(west, east)
         y = edge - side * rng.uniform(-2, ROAD / 2)  # some stand in the field

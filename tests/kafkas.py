@@ -152,7 +152,7 @@ def make_certificates(folder: Path, *names: str) -> None:
         made = authority.issue_cert("127.0.0.1")
         key = form.load_pem_private_key(made.private_key_pem.bytes(), None)
         how = form.Encoding.PEM, form.PrivateFormat.PKCS8, form.NoEncryption()
-        chain = b"".join(one.bytes() for one in made.cert_chain_pems)
+        chain = b"".join(certificate.bytes() for certificate in made.cert_chain_pems)
         (folder / f"{name}.pem").write_bytes(key.private_bytes(*how) + chain)
 
 

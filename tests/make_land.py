@@ -64,7 +64,7 @@ def codes_of(country: dict, codes: list[list[str]]) -> tuple[str, str]:
     """Return a country's codes of two and of three letters (ISO 3166-1); empty without any."""
     if name_of(country) == "Kosovo":  # a code that everybody uses, though no standard has it
         return "XK", "XKX"
-    found = (one for one in codes if one[2] == country.get("id"))
+    found = (code for code in codes if code[2] == country.get("id"))
     two, three = next(found, ["", ""])[:2]
     return two, three
 

@@ -153,8 +153,8 @@ def online(tmp_path):
         return made[-1]
 
     yield make
-    for one in made:
-        one.close()
+    for part in made:
+        part.close()
 
 
 LOCAL = {"REMOTE_ADDR": "127.0.0.1", "HTTP_HOST": "localhost:8000"}

@@ -161,7 +161,7 @@ def feature(source: str, *place: float, taken_at: str = "", **about: Any) -> Fea
 def write_page(folder: Path, features: list[Feature], **options: Any) -> Path:
     """Write the page of photographs that need no files."""
     settings = {"links": "./img/", "offline": True} | options
-    in_order = sorted(features, key=lambda one: one.photo.source)
+    in_order = sorted(features, key=lambda feature: feature.photo.source)
     text = "".join(WRITERS[".html"].write(in_order, MapOptions("img", **settings)))
     (folder / "map.html").write_text(text, "utf-8")
     return folder / "map.html"
@@ -200,9 +200,9 @@ def violations(visit: Visit, *rules: str) -> list[str]:
         [*_RULES, *rules],
     )
     return [
-        f"{one['id']}: {node['html'][:160]}: {node['failureSummary']}"
-        for one in found["violations"]
-        for node in one["nodes"]
+        f"{violation['id']}: {node['html'][:160]}: {node['failureSummary']}"
+        for violation in found["violations"]
+        for node in violation["nodes"]
     ]
 
 

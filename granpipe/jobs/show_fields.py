@@ -44,7 +44,7 @@ def show_fields(run: Run, survey: Settled) -> bool:
     index.load("INSERT INTO conflicts VALUES (?, ?, ?, ?, ?, ?)", found)
     for line in filter(None, (parcels.line(), crops.line())):
         run.say(line)
-    is_comparable = bool(crops.known or survey.crop_names)
+    is_comparable = bool(crops.compared or survey.crop_names)
     if is_comparable:
         run.check_free(CONFLICTS, CONFLICT_COLUMNS)
     return is_comparable

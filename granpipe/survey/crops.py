@@ -51,15 +51,15 @@ class Crops:
         As `read_crop_names` returns them; None without a table.
     count : int
         Photographs that show a field.
-    known, unknown : Counter
-        Photographs of surely known fields, by the declared crop: those of which it is known what
-        labels it may have, and others.
+    compared, unknown : Counter
+        Photographs of sure fields, by the declared crop: those of crops whose labels are listed or
+        are labels themselves, and others.
     """
 
     labels: frozenset[str]
     names: dict[str, set[str]] | None = None
     count: int = 0
-    known: Counter[str] = field(default_factory=Counter)
+    compared: Counter[str] = field(default_factory=Counter)
     unknown: Counter[str] = field(default_factory=Counter)
 
     def contradictions(self, photos: Iterable[tuple[str, str, Field]]) -> Iterator[dict[str, Any]]:
@@ -72,7 +72,7 @@ class Crops:
             if not label or shown.sure != "yes" or not shown.crop:
                 continue
             meant = self._meaning(shown.crop)
-            (self.known if meant else self.unknown)[shown.crop] += 1
+            (self.compared if meant else self.unknown)[shown.crop] += 1
             if meant and class_key(label) not in meant:
                 values = (source, label, shown.name, shown.crop, shown.distance, shown.sure)
                 yield dict(zip(CONFLICT_COLUMNS, values, strict=True))
