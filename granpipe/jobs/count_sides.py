@@ -8,7 +8,16 @@ from granpipe.jobs.shortcut_table import Shortcuts
 from granpipe.jobs.split_plan import Plan
 from granpipe.jobs.split_summary import Sides
 
-_PHOTOS = "FROM wanted JOIN records USING (name)"
+_GROUPS_BY_LABEL = "SELECT label(name), count(DISTINCT grp) FROM split GROUP BY 1"
+_BY_SIDE = """SELECT label(name), split, count(*), count(DISTINCT grp) FROM split GROUP BY 1, 2"""
+_BY_FOLD = "SELECT fold, count(*) FROM split WHERE fold <> '' GROUP BY fold"
+_NOT_HELD = "SELECT count(*) FROM held JOIN split USING (name) WHERE split <> 'test'"
+_LARGEST = "SELECT max(size) FROM (SELECT count(*) AS size FROM split GROUP BY grp)"
+_UNLIKE = "SELECT count(*) FROM alike WHERE label(source) <> label(other)"
+_UNKNOWN = """SELECT count(*) FROM wanted JOIN records USING (name) JOIN positions USING (name)
+    LEFT JOIN given ON photo = name WHERE (positions.latitude IS NULL OR is_imprecise)
+    AND records.taken_at = '' AND coalesce(given.taken_at, '') = '' AND coalesce(grp, '') = ''
+    AND name NOT IN (SELECT source FROM alike UNION SELECT other FROM alike)"""
 
 
 def count_sides(
@@ -23,41 +32,27 @@ def count_sides(
     is_first: bool,
 ) -> Sides:
     """Return the groups and splits of the index's table `split`; see `Sides`."""
-    by_label = "SELECT label(name), count(DISTINCT grp) FROM split GROUP BY 1"
-    by_side = """SELECT label(name), split, count(*), count(DISTINCT grp) FROM split
-        GROUP BY 1, 2"""
-    counted = list(index.rows(by_side))
-    by_fold = "SELECT fold, count(*) FROM split WHERE fold <> '' GROUP BY fold"
-    not_held = "SELECT count(*) FROM held JOIN split USING (name) WHERE split <> 'test'"
-    largest = "SELECT max(size) FROM (SELECT count(*) AS size FROM split GROUP BY grp)"
-    unlike = "SELECT count(*) FROM alike WHERE label(source) <> label(other)"
-    unknown = f"""SELECT count(*) {_PHOTOS} JOIN positions USING (name)
-        LEFT JOIN given ON photo = name WHERE (positions.latitude IS NULL OR is_imprecise)
-        AND records.taken_at = '' AND coalesce(given.taken_at, '') = '' AND coalesce(grp, '') = ''
-        AND name NOT IN (SELECT source FROM alike UNION SELECT other FROM alike)"""
-    if "folder" in plan.together.rules:
-        unknown += f" AND name NOT LIKE '%{depth * '/%'}/%'"
+    by_side = list(index.rows(_BY_SIDE))
+    in_folder = f" AND name NOT LIKE '%{depth * '/%'}/%'"
     leaks, leaking, moved = (
         (Counter[str](), Counter[str](), 0) if plan.shares else count_leaks(index)
     )
     return Sides(
-        plan,
-        note,
-        past,
-        dict(index.rows(by_label)),
-        Counter({(name, side): count for name, side, count, _ in counted}),
+        *(plan, note, past),
+        dict(index.rows(_GROUPS_BY_LABEL)),
+        Counter({(label, side): count for label, side, count, _ in by_side}),
         groups=index.value("SELECT count(DISTINCT grp) FROM split"),
-        largest=index.value(largest) or 0,
-        groups_by=Counter({(name, side): count for name, side, _, count in counted}),
+        largest=index.value(_LARGEST) or 0,
+        groups_by=Counter({(label, side): count for label, side, _, count in by_side}),
         radius=radius,
         is_first=is_first,
-        conflicts=index.value(unlike),
-        unknown=index.value(unknown),
+        conflicts=index.value(_UNLIKE),
+        unknown=index.value(_UNKNOWN + in_folder * ("folder" in plan.together.rules)),
         leaks=leaks,
         leaking=leaking,
         moved=moved,
-        folds=Counter(dict(index.rows(by_fold))),
-        not_held=index.value(not_held),
+        folds=Counter(dict(index.rows(_BY_FOLD))),
+        not_held=index.value(_NOT_HELD),
         given=[] if plan.shares else given_splits(index),
         shortcuts=shortcuts,
     )
