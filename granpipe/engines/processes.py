@@ -87,15 +87,24 @@ class Pool(Generic[Item, Result]):
     def __init__(
         self, function: Callable[[Item], Result], workers: int, time_limit: float = TIME_LIMIT
     ) -> None:
-        self.overlaps = overlaps(function)
         self.time_limit = time_limit
-        self.start = partial(_Worker, pickle.dumps(function), may_fork=not self.overlaps)
-        self.workers = [self.start() for _ in range(workers)]
+        self.workers: list[_Worker] = []
+        self.use(function)
+        self.workers += [self.start() for _ in range(workers)]
         self.threads = ThreadPoolExecutor(max(1, workers))
         self.idle: SimpleQueue[_Worker] = SimpleQueue()
         for worker in self.workers:
             self.idle.put(worker)
         self.closed = False
+
+    def use(self, function: Callable[[Item], Result]) -> None:
+        """Do this function to the items that come from now on."""
+        data = pickle.dumps(function)
+        self.overlaps = overlaps(function)
+        self.start = partial(_Worker, data, may_fork=not self.overlaps)
+        for worker in self.workers:
+            if not worker.cause_of_death:
+                worker.write(data)
 
     def run(self, items: Sequence[Item]) -> Iterator[Result | WorkerCrashed]:
         """Yield the result of every item, in order; take all before the next call."""
@@ -174,12 +183,12 @@ class _Worker:
             raise DatasetError(
                 f"cannot start a worker: {error.strerror}; use fewer --workers"
             ) from error
-        self._write(function)
+        self.write(function)
 
     def run(self, items: Sequence[Any], time_limit: float) -> list[Any]:
         """Return the results, in order; the last are missing where the process has died."""
         results: list[Any] = []
-        self._write(pickle.dumps(list(items)))
+        self.write(pickle.dumps(list(items)))
         self.waited, self.limit = 0.0, time_limit
         while len(results) < len(items) and (answer := self.receive()):
             self.waited, self.limit = 0.0, max(time_limit, answer.seconds)
@@ -201,7 +210,8 @@ class _Worker:
             return None
         return answer
 
-    def _write(self, data: bytes) -> None:
+    def write(self, data: bytes) -> None:
+        """Send a pickled function, or a pickled list of items."""
         with suppress(OSError):  # that it has died is noticed when it is to answer
             self.process.stdin.write(data)  # type: ignore[union-attr]
             self.process.stdin.flush()  # type: ignore[union-attr]

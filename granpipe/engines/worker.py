@@ -1,4 +1,7 @@
-"""A worker process: it takes a function, then chunks of items, and sends back the results."""
+"""A worker process: it takes a function, then chunks of items, and sends back the results.
+
+Another function may come between two chunks.
+"""
 
 import ctypes
 import gc
@@ -126,13 +129,20 @@ def serve(calls: BinaryIO) -> None:
     _send = partial(_write, os.fdopen(os.dup(1), "wb"))
     # A C library that prints must not write into the results.
     os.dup2(2, 1)
-    function = pickle.load(calls)  # noqa: S301
+    batches = _batches_of(pickle.load(calls))  # noqa: S301
     keep_memory()
-    batches = _Overlapping(function) if overlaps(function) else partial(_one_by_one, function)
     _send(Answer())
     with suppress(EOFError):
         while True:
-            _answer(batches, pickle.load(calls))  # noqa: S301
+            call = pickle.load(calls)  # noqa: S301
+            if callable(call):
+                batches = _batches_of(call)
+            else:
+                _answer(batches, call)
+
+
+def _batches_of(function: Callable[[Any], Any]) -> Callable[[Sequence[Any]], _Batches]:
+    return _Overlapping(function) if overlaps(function) else partial(_one_by_one, function)  # type: ignore[arg-type]
 
 
 def _answer(batches: Callable[[Sequence[Any]], _Batches], items: Sequence[Any]) -> None:

@@ -1,5 +1,6 @@
 """Brief runs, one after another, as the online worker does them: batches."""
 
+import time
 from collections.abc import Generator
 from contextlib import closing, contextmanager
 
@@ -10,6 +11,7 @@ from granpipe.jobs.run import Run
 from granpipe.stores.protocol import Store
 
 _MOST_PARTS = 100
+_SHARE = 0.05  # of the time may be spent on one file of many parts; other workers read it whole
 
 
 class Batches:
@@ -24,6 +26,7 @@ class Batches:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._ledger: Ledger | None = None
+        self._compact_from = 0.0
 
     @contextmanager
     def run(self) -> Generator[Run, None, None]:
@@ -41,9 +44,15 @@ class Batches:
             with closing(Run(ledger, _say_nothing, lock)) as run:
                 yield run
             lock.check()
-            if len(ledger.parts) > _MOST_PARTS:
-                ledger.compact()
+            if len(ledger.parts) > _MOST_PARTS and time.monotonic() > self._compact_from:
+                self._compact(ledger)
             ledger.look_again()
+
+    def _compact(self, ledger: Ledger) -> None:
+        began = time.monotonic()
+        ledger.compact()
+        now = time.monotonic()
+        self._compact_from = now + (now - began) / _SHARE
 
     def _follow(self, held: Store) -> Ledger:
         """Return the ledger, read again where another run has put it in order."""

@@ -6,6 +6,7 @@ from contextlib import suppress
 from granpipe.dataset.index import Index
 from granpipe.dataset.names import AUGMENTED, SUMMARY, array_path
 from granpipe.dataset.record import WITHOUT_ARRAY, Record
+from granpipe.engines.local import Local, Standby
 from granpipe.engines.processes import WorkerCrashed
 from granpipe.engines.protocol import Engine
 from granpipe.errors import DatasetError, PhotoError, UnseenError
@@ -40,7 +41,7 @@ class OnlinePreparer:
             raise DatasetError(f"{output.url}: lies in {source.url}; choose an output outside")
         self.source = source
         self.output = output
-        self.engine = engine
+        self.engine = Standby(engine.workers) if isinstance(engine, Local) else engine
         self.survey = Survey(source, output)
         self._batches = Batches(output)
 
@@ -67,6 +68,11 @@ class OnlinePreparer:
                 run.ledger.plan_names(job.photo.path for job in jobs)
                 run.work(task, jobs, self.engine, progress_of(None), take)
         return [became for photo in photos if (became := done[photo.path])]
+
+    def rest(self) -> None:
+        """Let go of what is kept for the next batch, since none comes soon."""
+        if isinstance(self.engine, Standby):
+            self.engine.rest()
 
     def _judge(self, run: Run, source: str, settings: ArraySettings) -> Prepared | None:
         """Return what is to be said without decoding anything; None for what is to be prepared."""

@@ -15,6 +15,7 @@ from granpipe.service.claims import Claims
 from granpipe.service.erasure import forget
 from granpipe.service.events import DownError, Event, Events, Refusal
 from granpipe.service.leftovers import Leftovers
+from granpipe.service.pace import LARGEST_BATCH, Pace
 from granpipe.service.parts import open_events, open_log, open_positions, places
 from granpipe.service.positions import Known, Positions, in_parts
 from granpipe.service.request_log import RequestLog
@@ -30,11 +31,8 @@ from granpipe.service.sweep import (
 )
 from granpipe.stores.protocol import Entry
 
-_LARGEST_BATCH = 500
 _WAIT = 1.0  # seconds for the first event of a batch
-_GOAL = 20.0  # seconds that a batch should take at most: another worker, or a prepare, waits for it
-_BREATH = 0.25  # between two batches, in which they can take the lock
-_TURN = 0.1  # between two looks whether another worker has given the lock back
+_LOOK = 0.1  # between two looks whether another worker has given the lock back
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 30.0
 _BETWEEN_LINES = 60.0
 _BETWEEN_LOOKS = 10.0
@@ -62,7 +60,7 @@ class Worker:
         self._leftovers = Leftovers(self._claims, events)
         self._cause = ""
         self._said_at = 0.0
-        self._most = _LARGEST_BATCH
+        self._pace = Pace()
         self._is_idle = False
         self._rejected: set[str] = set()  # what was reported since the last commit
         self._state, self._looked_at = "", 0.0
@@ -103,7 +101,8 @@ class Worker:
                 if isinstance(error, BusyError) and error.is_brief:  # another worker's turn
                     if time.monotonic() - began > _BETWEEN_LINES:
                         self._tell(error)
-                    self.events.wait(_TURN)
+                    self.events.wait(_LOOK)
+                    self._pace.begin_turn()
                     continue
                 self._tell(error)
                 self.events.wait(pause)
@@ -122,7 +121,7 @@ class Worker:
         """Do one batch of events; where that fails, all of them come again."""
         began = time.monotonic()
         try:
-            taken = self.events.take(self._most, _WAIT)
+            taken = self.events.take(self._pace.most, _WAIT)
             if taken:
                 began = time.monotonic()
                 self._leftovers.clear()
@@ -134,9 +133,10 @@ class Worker:
         self._is_idle = not taken
         self._rejected.clear()
         if taken:
-            took = time.monotonic() - began
-            self._most = max(1, min(_LARGEST_BATCH, 1 + int(len(taken) * _GOAL / (took + 0.01))))
-            time.sleep(min(_BREATH, took / 10))
+            self._pace.end_batch(len(taken), time.monotonic() - began)
+        else:
+            self._pace.begin_turn()
+            self.preparer.rest()
 
     def _do(self, taken: Sequence[Event | Refusal]) -> None:
         # The last event of a photograph counts.
@@ -221,13 +221,13 @@ class Worker:
         self.insist(partial(erase_marked, self.preparer))
         with self.preparer.survey.look() as seen:
             self._bring_in_line(seen, everything=reindex)
-        for entries in in_parts(self.preparer.survey.missing(), _LARGEST_BATCH):
+        for entries in in_parts(self.preparer.survey.missing(), LARGEST_BATCH):
             digests = digests_of(entries)
             found = self.positions.find([*digests.values()])
             unannounced = [one for one in entries if replay or digests[one.path] not in found]
             if unannounced:
                 self.insist(partial(self._prepare, unannounced, digests))
-                time.sleep(_BREATH)
+                self._pace.breathe()
         self._state = state
 
     def _bring_in_line(self, seen: Snapshot, *, everything: bool) -> None:
@@ -289,6 +289,7 @@ def main() -> int:
     except StopAsked:
         worker.journal.note("stopped")
     finally:
+        worker.preparer.rest()
         worker.events.close()
         worker.positions.close()
     return 0

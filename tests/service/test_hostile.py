@@ -26,7 +26,7 @@ from slow_clients import FORM, HEAD, send_slowly, strangers
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals")
 
 # A worker waits two seconds for a picture.
-HASTY = "from granpipe.engines import processes; processes.run.__defaults__ = (2.0,)\n"
+HASTY = "from granpipe.engines import processes; processes.Pool.__init__.__defaults__ = (2.0,)\n"
 
 
 TOKEN = "s3cret-of-ours"

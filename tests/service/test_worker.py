@@ -74,10 +74,9 @@ def events(first: int, last: int):
 
 
 def test_the_memory_of_a_worker_does_not_grow_with_the_events_it_has_done(make, monkeypatch):
+    from granpipe.service import pace
 
-    from granpipe.service import worker as module
-
-    monkeypatch.setattr(module, "_BREATH", 0.0)
+    monkeypatch.setattr(pace, "_BREATH", 0.0)
     worker = make()
 
     def do(first: int, last: int) -> int:
@@ -144,10 +143,13 @@ class Clock:
 
     def tells(self, monkeypatch, worker) -> None:
         """Be the clock of a worker."""
+        from granpipe.service import pace
         from granpipe.service import worker as module
 
-        monkeypatch.setattr(module, "time", self)
+        for one in (module, pace):
+            monkeypatch.setattr(one, "time", self)
         worker.events.wait = self.sleep
+        worker._pace.begin_turn()
 
 
 def test_a_part_that_is_down_is_waited_for_with_growing_pauses_and_a_line_a_minute(
@@ -196,7 +198,39 @@ def test_a_search_server_that_fails_in_a_batch_has_all_its_events_come_again(mak
     assert worker.insist(worker.work)
     assert len(worker.positions.find([event.sha256 for event in told])) == len(told)
     assert worker.events.take(10, 0.0) == []
-    assert clock.pauses == [0.5, 1.0, 2.0, 0.0]
+    assert clock.pauses == [0.5, 1.0, 2.0]
+
+
+def test_a_batch_becomes_smaller_where_one_took_too_long_and_larger_again(make, monkeypatch):
+    clock, worker, asked = Clock(), make(), []
+    clock.tells(monkeypatch, worker)
+    seconds = iter([60, 10, 10, 10])
+
+    def take(most: int, _: float):
+        asked.append(most)
+        return events(0, most)
+
+    def do(taken) -> None:
+        clock.now += next(seconds)
+
+    worker.events.take, worker._do = take, do
+    for _ in range(4):
+        worker.work()
+    assert asked == [500, 166, 332, 500]
+
+
+def test_others_may_have_the_lock_after_some_seconds_of_batches(make, monkeypatch):
+    clock, worker = Clock(), make()
+    clock.tells(monkeypatch, worker)
+    worker.events.take = lambda most, seconds: events(0, 3)
+
+    def do(taken) -> None:
+        clock.now += 2.0
+
+    worker._do = do
+    for _ in range(9):
+        worker.work()
+    assert clock.pauses == [0.25] * 3  # longer than anybody waits between two looks
 
 
 def test_a_rejected_photograph_whose_event_comes_again_is_told_of_once(make):
@@ -294,7 +328,7 @@ def test_photographs_of_a_store_that_does_not_answer_are_waited_for_and_one_alon
     for source in sources:
         worker.events.publish(Event(source[5:69], source, (photos / source).stat().st_size))
     worker.insist(worker.work)
-    assert clock.pauses == [0.5, 1.0, 2.0, 0.0]
+    assert clock.pauses == [0.5, 1.0, 2.0]
     states = {one.source: one.facts["state"] for one in worker.positions.all()}
     assert states == {sources[0]: "prepared", sources[1]: "rejected", sources[2]: "prepared"}
     assert "Input/output error" in capfd.readouterr().err
