@@ -71,7 +71,7 @@ def lacking(
     """Yield, in parts, what has an array and is not in the index, or rejected there; or all."""
     for part in in_parts(seen.recorded()):
         found = positions.find([one.record.sha256 for one in part if one.record])
-        right = {} if everything else {name: one for name, one in found.items() if one.is_prepared}
+        right = set() if everything else {one.sha256 for one in found.values() if one.is_prepared}
         if wanted := [one for one in part if one.record and one.record.sha256 not in right]:
             yield [with_place(survey.source, one, "") for one in wanted]
 

@@ -246,6 +246,7 @@ class Worker:
     def _index(self, photos: Sequence[Known]) -> None:
         if photos:
             self._put(photos)
+            self._rejected.clear()  # what is found here comes once
             self.journal.note("indexed", photographs=len(photos))
 
 
