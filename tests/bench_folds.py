@@ -6,10 +6,10 @@ from importlib.util import find_spec
 
 import numpy as np
 
-from granpipe.dataset.dealing import Member, deal
-from granpipe.dataset.sides import Folds
+from granpipe.dataset.shares import Folds
 
 from bench_rounds import Bench
+from members import Member, deal
 
 FOLDS = 5
 SETS = 20

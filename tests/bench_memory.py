@@ -41,6 +41,11 @@ RUNS: list[tuple[str, str, list[str]]] = [
     ("map", "map", []),
     ("prepare --split, by place", "prepare", ["split", "80/10/10", "together", "place:200,burst"]),
     ("prepare --split, by likeness, too", "prepare", ["split", "80/10/10"]),
+    (
+        "prepare --split given, by place",
+        "prepare",
+        ["split", "given", "together", "place:200,burst"],
+    ),
 ]
 
 
@@ -66,6 +71,7 @@ class Source(Folder):
     """Photographs that are nowhere."""
 
     count = 0
+    is_given = False  # of fields of five, every other has one photograph in test
 
     def list(self, folder: str = "", *, deep: bool = True) -> Iterator[Entry]:
         for number in range(self.count):
@@ -78,7 +84,7 @@ class Target(Folder):
     made = copied = 0
 
     def list(self, folder: str = "", *, deep: bool = True) -> Iterator[Entry]:
-        if not folder.startswith("crop"):
+        if not folder.startswith(("crop", "train", "test")):
             yield from super().list(folder, deep=deep)
             return
         is_augmented = self.root.endswith("augmented")
@@ -111,7 +117,8 @@ class Engine:
 
 
 def source(number: int) -> str:
-    return f"crop {number // 50 % 7}/IMG_{number:07}.jpg"
+    split = ("test/" if number % 10 == 9 else "train/") * Source.is_given
+    return f"{split}crop {number // 50 % 7}/IMG_{number:07}.jpg"
 
 
 def digest(number: int) -> str:
@@ -196,7 +203,7 @@ def seen(function: Any, job: Any) -> tuple[Capture, str]:
 def measure(command: str, count: int, out: str, *words: str) -> None:
     """Run a command, and print seconds and megabytes beyond those of the interpreter."""
     options: dict[str, Any] = dict(zip(words[::2], words[1::2], strict=True))
-    Source.count = count
+    Source.count, Source.is_given = count, options.get("split") == "given"
     Target.made = count if Path(out).exists() else 0
     Target.copied = count if Path(out, "augmented").exists() else 0
     before, start = peak(), time.process_time()

@@ -10,14 +10,13 @@ from pathlib import Path
 
 import numpy as np
 
-from granpipe.dataset.dealing import Member, deal
+from granpipe.dataset.dealing import NOWHERE, Groups, deal
 from granpipe.dataset.grouping_input import Facts, GroupingInput
-from granpipe.dataset.groups import Grouping, Groups
+from granpipe.dataset.groups import Grouping
 from granpipe.dataset.label_table import LabelTable
 from granpipe.dataset.leaks import find_leaks
-from granpipe.dataset.names import label_of
-from granpipe.dataset.sides import Folds, parse_shares
-from granpipe.dataset.together import Together, parse_together
+from granpipe.dataset.shares import Folds, Shares, parse_shares
+from granpipe.dataset.together import parse_together
 from granpipe.photo.likeness import BYTES, WINDOWS
 
 from bench_rounds import Bench, cpu_seconds
@@ -34,25 +33,21 @@ def print_steps(count: int) -> None:
     """Print the seconds and the memory of each step for so many photographs."""
     photos = draw_facts(count)
     rules = ("likeness", "place", "burst")
-    steps = {f"{rule}: groups": partial(groups_of, photos, parse_together(rule)) for rule in rules}
-    groups = groups_of(photos, parse_together("place")).names
-    members = [Member(label_of(photo.source), groups[photo.source]) for photo in photos]
-    steps["split assigned"] = partial(deal, members, parse_shares("80/10/10"), 0)
+    steps = {f"{rule}: groups": partial(firsts_of, photos, rule) for rule in rules}
+    groups = firsts_of(photos, "place")
+    steps["split assigned"] = partial(deal_all, groups, parse_shares("80/10/10"))
     print_all(f"split {count:,} records", steps)
 
 
 def print_given(count: int) -> None:
     """Print the same of what a data set that was given asks for."""
     photos = draw_facts(count)
-    groups = groups_of(photos, parse_together("place")).names
-    members = [Member(label_of(photo.source), groups[photo.source]) for photo in photos]
     given = np.random.default_rng(1).choice(3, count, p=[0.8, 0.1, 0.1])
-    ordered = photos.by_digest()
     steps: dict[str, Callable[[], object]] = {
-        f"{rule}: leaks": partial(find_leaks, ordered, parse_together(rule), given)
+        f"{rule}: leaks": partial(count_leaks, photos, rule, given)
         for rule in ("likeness", "place", "burst")
     }
-    steps["folds assigned"] = partial(deal, members, Folds(5), 0)
+    steps["folds assigned"] = partial(deal_all, firsts_of(photos, "place"), Folds(5))
     steps["a table of labels, read"] = partial(read_table_of, count)
     print_all(f"a data set of {count:,} that was given", steps)
 
@@ -78,8 +73,20 @@ def read_table_of(count: int) -> None:
             pass
 
 
-def groups_of(photos: GroupingInput, together: Together) -> Groups:
-    return Grouping(photos, together).groups()
+def firsts_of(photos: GroupingInput, rule: str) -> np.ndarray:
+    """Return the first photograph of the group of each."""
+    return Grouping(photos, parse_together(rule)).firsts()
+
+
+def count_leaks(photos: GroupingInput, rule: str, given: np.ndarray) -> int:
+    return sum(len(pairs) for pairs, _ in find_leaks(photos, parse_together(rule), given))
+
+
+def deal_all(firsts: np.ndarray, shares: Shares | Folds) -> None:
+    """Deal groups, each of one of seven classes."""
+    names, group = np.unique(firsts, return_inverse=True)
+    former = np.full(len(group), NOWHERE)
+    deal(Groups.of(group, group % 7, former), map("g{:016x}".format, names), shares, 0)
 
 
 def peak_of(step: Callable[[], object]) -> float:
@@ -102,17 +109,20 @@ def draw_facts(count: int) -> GroupingInput:
     fields = np.repeat(rng.uniform(-60, 60, (-(-count // 50), 2)), 50, axis=0)[:count]
     places = np.round(fields + rng.normal(0, 5e-4, (count, 2)), 6)
     places[rng.random(count) < 0.2] = np.nan
+    digests = [sha256(str(number).encode()).hexdigest() for number in range(count)]
+    by_digest = sorted(range(count), key=digests.__getitem__)
     photos = (
         Facts(
+            place,
             f"crop {number // 50 % 7}/{number:07}.jpg",
-            sha256(str(number).encode()).hexdigest(),
+            digests[number],
             *places[number].tolist(),
             f"2024-06-{1 + number // 1440 % 28:02}T{number // 60 % 24:02}:{number % 60:02}:00",
             f"Phone {number // 50 % 40}",
         )
-        for number in range(count)
+        for place, number in enumerate(by_digest)
     )
-    return GroupingInput.of(photos, [look.tobytes() for look in looks])
+    return GroupingInput.of(photos, [looks[number].tobytes() for number in by_digest], 1, count)
 
 
 def noisy(hashes: np.ndarray, share: float, rng: np.random.Generator) -> np.ndarray:

@@ -9,14 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from granpipe.dataset.dealing import Member, deal
 from granpipe.dataset.hold_out import parse_hold_out
-from granpipe.dataset.sides import Folds
+from granpipe.dataset.shares import Folds
 from granpipe.errors import OptionError
 from granpipe.mapping.country import countries_of, country_names
 
 import exif_blocks as eb
 from conftest import place, rows, save, textured, tree
+from members import Member, deal
 
 SMALL = ("--size", 16)
 BY_FOLDER = ("--keep-together", "folder")
@@ -35,7 +35,7 @@ MEMBERS = st.lists(
 def test_every_group_has_a_fold_and_former_folds_are_kept(members, count, seed):
     folds = deal(members, Folds(count), seed)
     assert folds.keys() == {one.group for one in members}
-    assert set(folds.values()) <= set(Folds(count).sides)
+    assert set(folds.values()) <= set(Folds(count).splits)
     for name, fold in folds.items():
         former = [
             one.former for one in members if one.group == name and one.former in "01234"[:count]

@@ -14,13 +14,19 @@ pytestmark = [
 
 @pytest.mark.parametrize(
     ("words", "most"),
-    [([], 50), (["split", "80/10/10", "together", "place:200,burst"], 60)],
-    ids=["plain", "by place"],
+    [
+        ([], 30),
+        (["split", "80/10/10", "together", "place:200,burst"], 45),
+        (["split", "80/10/10", "together", "place:200,burst", "folds", "5"], 45),
+        (["split", "given", "together", "place:200,burst"], 50),
+        (["split", "80/10/10"], 110),
+    ],
+    ids=["plain", "by place", "folds", "given", "by likeness"],
 )
 def test_prepare_keeps_its_index_in_a_file(tmp_path, words, most):
     for _ in ("a first run", "one that has nothing to do"):
         _, megabytes = measured("prepare", 40_000, str(tmp_path / "out"), *words)
-        assert 0 < megabytes < most  # shortcuts.csv takes 0.5 KB a photograph
+        assert 0 < megabytes < most  # by place, 0.25 KB a photograph
 
 
 def test_augment_keeps_its_index_in_a_file(tmp_path):

@@ -14,7 +14,7 @@ from PIL import Image
 
 from granpipe.dataset.alike import FARTHEST
 from granpipe.dataset.together import parse_together
-from granpipe.jobs import deal_sides
+from granpipe.jobs import settle_split
 
 import ledgers
 from conftest import ROOT, place, rows, save, splits, textured, tree
@@ -226,7 +226,7 @@ def test_an_unchanged_dataset_keeps_its_columns_without_any_search(prepare, src,
     def search(*_):
         raise AssertionError("searched")
 
-    monkeypatch.setattr(deal_sides, "Grouping", search)
+    monkeypatch.setattr(settle_split, "load_grouping", search)
     again = prepare(src, out).stdout
     assert tree(out) == expected
     assert again.replace("22 unchanged", "0 unchanged") == first

@@ -15,7 +15,7 @@ from granpipe.errors import DatasetError
 
 if TYPE_CHECKING:
     from granpipe.dataset.tables import Rejection
-    from granpipe.jobs.split_summary import Sides
+    from granpipe.jobs.split_summary import SplitSummary
 
 SIDES = ("train", "validation", "test")
 _MOST_ENDINGS = 6
@@ -162,7 +162,7 @@ def print_flags(flags: Counter[str]) -> None:
         echo(f"Quality warnings (flags in labels.csv): {parts}.")
 
 
-def print_sides(sides: "Sides", alike: str) -> None:
+def print_sides(sides: "SplitSummary", alike: str) -> None:
     """Print how many photographs and groups of each class each split has, and what to look at."""
     plan = sides.plan
     echo(f"{'class':<24}" + "".join(f"{side:>17}" for side in SIDES))
@@ -179,7 +179,7 @@ def print_sides(sides: "Sides", alike: str) -> None:
         _say(note)
 
 
-def _notes(sides: "Sides", alike: str) -> Iterator[str]:
+def _notes(sides: "SplitSummary", alike: str) -> Iterator[str]:
     """Yield what to look at in a split."""
     if sides.not_held:
         yield (
@@ -207,7 +207,7 @@ def _notes(sides: "Sides", alike: str) -> Iterator[str]:
         )
 
 
-def print_leaks(sides: "Sides", leaks: str) -> None:
+def print_leaks(sides: "SplitSummary", leaks: str) -> None:
     """Print how much of a split that was given leaks, and what was done about it."""
     if sides.plan.shares:
         return
@@ -226,7 +226,7 @@ def print_leaks(sides: "Sides", leaks: str) -> None:
         echo("--fix-leaks moves whole groups to the earliest split.")
 
 
-def print_shortcuts(sides: "Sides", table: str) -> None:
+def print_shortcuts(sides: "SplitSummary", table: str) -> None:
     """Print what gives classes away besides the plant, or that there are too few groups to say."""
     rows = sides.shortcuts.rows
     strong = [row for row in rows if row.verdict == "strong"]

@@ -13,7 +13,7 @@ def hold_out(text: str) -> str:
 
 def shares(text: str) -> str:
     """Return the shares of --split."""
-    from granpipe.dataset.sides import parse_shares
+    from granpipe.dataset.shares import parse_shares
 
     return text if text in {"given", "none"} else str(parse_shares(text))
 

@@ -8,7 +8,7 @@ all but one, is compared. Copies as far away as is allowed agree in one table or
 import math
 import sys
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from granpipe.dataset.components import Components, Links, joined
+from granpipe.dataset.components import Components, Links, blocks, joined
 from granpipe.photo.likeness import BYTES, WINDOWS, Hashes, turns
 
 FARTHEST = 56
@@ -35,15 +35,14 @@ _FARTHEST_IN_64 = 24
 # A film of a thousand frames fills a bucket; its frames find each other all the same.
 _MOST_IN_BUCKET = 64
 _MOST_AT_ONCE = 1 << 18
-_BLOCK = 1 << 14
 
 
-def find_alike(looks: Sequence[bytes]) -> Links:
+def find_alike(looks: Iterable[bytes]) -> Links:
     """Return the links that join photographs which look alike.
 
     Parameters
     ----------
-    looks : sequence of bytes
+    looks : iterable of bytes
         For each photograph the bytes of its `granpipe.photo.likeness.hashes`; often empty ones.
 
     Returns
@@ -53,17 +52,17 @@ def find_alike(looks: Sequence[bytes]) -> Links:
         hold each component together. They depend on the order of the photographs.
     """
     shelf = _shelve(looks)
-    found = _found(shelf, Components(len(looks)))
+    found = _found(shelf, Components(int(shelf.owner.max(initial=-1)) + 1))
     return Links(found.first, found.second, _distances(shelf, found.first, found.second))
 
 
-def alike_across(looks: Sequence[bytes], split: _Numbers) -> Links:
+def alike_across(looks: Iterable[bytes], split: NDArray[np.int8]) -> Links:
     """Return all pairs of photographs that look alike and are not of one split.
 
     Parameters
     ----------
-    looks : sequence of bytes
-    split : ndarray of shape (n,), int64
+    looks : iterable of bytes
+    split : ndarray of shape (n,), int8
 
     Returns
     -------
@@ -72,7 +71,7 @@ def alike_across(looks: Sequence[bytes], split: _Numbers) -> Links:
     """
     shelf = _shelve(looks)
     found = _found(shelf, _Splits(split))
-    first, second = np.unique(np.stack([found.first, found.second]), axis=1)
+    first, second = np.divmod(np.unique(found.first * len(split) + found.second), len(split))
     return Links(first, second, _distances(shelf, first, second))
 
 
@@ -80,7 +79,7 @@ def alike_across(looks: Sequence[bytes], split: _Numbers) -> Links:
 class _Splits:
     """Splits in place of components: what is of two splits is apart, whatever was found."""
 
-    component: _Numbers
+    component: NDArray[np.int8]
 
     def union(self, links: Links) -> Links:
         return links
@@ -136,13 +135,13 @@ class _Shelf:
         return np.flatnonzero(np.diff(self.owner, prepend=-1))
 
 
-def _shelve(looks: Sequence[bytes]) -> _Shelf:
+def _shelve(looks: Iterable[bytes]) -> _Shelf:
     data, lengths = bytearray(), array("q")
     for look in looks:
         data += look
         lengths.append(len(look))
     counts = np.frombuffer(lengths, np.int64) // BYTES
-    owner = np.repeat(np.arange(len(looks), dtype=np.int32), counts)
+    owner = np.repeat(np.arange(len(counts), dtype=np.int32), counts)
     place = np.arange(len(owner), dtype=np.int32)
     place -= np.repeat((np.cumsum(counts) - counts).astype(np.int32), counts)
     words = np.frombuffer(data, np.uint64).reshape(-1, BYTES // 8)
@@ -153,16 +152,11 @@ def _shelve(looks: Sequence[bytes]) -> _Shelf:
 
 def _turned(wholes: _Shelf) -> list[_Shelf]:
     ways = [np.empty_like(wholes.words) for _ in range(8)]
-    for some in _blocks(len(wholes)):
+    for some in blocks(len(wholes)):
         turned = turns(wholes.words[some].astype(">u8").view(np.uint8).reshape(-1, BYTES))
         for way, hashes in zip(ways, turned, strict=True):
             way[some] = _words(hashes)
     return [_Shelf(way, wholes.owner, wholes.is_window) for way in ways]
-
-
-def _blocks(count: int) -> Iterator[slice]:
-    """Yield all numbers below a count, so many at once that what is made of them is small."""
-    return (slice(start, start + _BLOCK) for start in range(0, count, _BLOCK))
 
 
 def _distances(shelf: _Shelf, one: _Numbers, other: _Numbers) -> _Numbers:
@@ -225,12 +219,12 @@ class _Table:
         self.shift = np.uint64(64 - bits - 1)  # half empty, since other bits may meet there
         # Sorted with their places, so that no order is left to the kind of sorting.
         places = np.arange(len(shelf), dtype=np.uint64)
-        for some in _blocks(len(shelf)):
+        for some in blocks(len(shelf)):
             places[some] |= self._mix(shelf.words[some]) >> self.shift << np.uint64(32)
         places.sort()
         self.order = places.astype(np.uint32)  # the lower half
         self.starts = np.zeros((2 << bits) + 1, np.int32)
-        for some in _blocks(len(shelf)):
+        for some in blocks(len(shelf)):
             buckets = (places[some] >> np.uint64(32)).astype(np.int64)
             sizes = np.bincount(buckets - buckets[0])
             self.starts[buckets[0] + 1 : buckets[-1] + 2] += sizes.astype(np.int32)
@@ -259,7 +253,7 @@ class _Table:
         steps = self.factors[word] << bit
         starts = np.empty((len(query), 1 + len(word)), np.int32)
         sizes = np.empty(starts.shape, np.uint8)
-        for some in _blocks(len(query)):
+        for some in blocks(len(query)):
             is_set = query.words[some][:, word] >> bit & np.uint64(1)
             mixed = self._mix(query.words[some])[:, None]
             probes = np.concatenate([mixed, mixed + steps - 2 * steps * is_set], axis=1)

@@ -5,24 +5,27 @@ memory of as many numbers.
 """
 
 import re
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from hashlib import blake2b
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from granpipe.dataset.groups import has_second
+from granpipe.dataset.components import Numbers
+from granpipe.dataset.grouping_input import has_second
 from granpipe.dataset.shortcut_facts import (
+    Cells,
     Columns,
     Fact,
     Hour,
-    Numbers,
     Place,
     Season,
+    Weights,
     Words,
+    by_rank,
 )
 from granpipe.photo.traces import BORDER
 
@@ -40,13 +43,13 @@ _ROW = np.dtype(
     [
         *(("class", "i4"), ("group", "i4"), ("camera", "u8"), ("exif", "u8"), ("name", "u8")),
         *(("lat", "f8"), ("lon", "f8"), ("taken_at", "S19"), ("width", "i4"), ("height", "i4")),
-        *(("file_size", "f8"), ("quantization", "f4"), ("sharpness", "f8"), ("border", "V24")),
-        *(("pixels", "i4"), ("sums", "i8", (3,)), ("has_border", "?")),
+        *(("file_size", "f8"), ("quantization", "f4"), ("sharpness", "f8"), ("light", "i2")),
+        *(("colour", "i2", (2,)), ("border", "V24"), ("has_border", "?")),
     ]
 )
 _DIGITS = re.compile("[0-9]+")
 # Red, green and blue turned into light, red against blue, and green against both.
-_TURN = np.array([[1, 1, -1], [1, 0, 2], [1, -1, -1]])
+_TURN = np.array([[1, 1, -1], [1, 0, 2], [1, -1, -1]], np.int16)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -64,13 +67,15 @@ class Circumstances:
     rows: NDArray[Any]
 
     @classmethod
-    def of(cls, photos: Iterable[tuple[Any, ...]]) -> Self:
+    def of(cls, photos: Iterable[tuple[Any, ...]], count: int = -1) -> Self:
         """Return the columns of photographs.
 
         Parameters
         ----------
         photos : iterable of tuple
             Group, class and name of each, and the fields of `COLUMNS`; sorted by group and SHA-256.
+        count : int
+            How many there are, which spares memory.
         """
         classes: dict[str, int] = {}
 
@@ -80,62 +85,61 @@ class Circumstances:
                 number, last = number + (group != last), group
                 yield (classes.setdefault(label, len(classes)), number, *_row(name, values))
 
-        columns = np.fromiter(rows(), _ROW)  # which fills the classes
+        columns = np.fromiter(rows(), _ROW, count)  # which fills the classes
         return cls(list(classes), columns)
-
-    @property
-    def label(self) -> Numbers:
-        return self.rows["class"].astype(np.int64)
-
-    @property
-    def group(self) -> Numbers:
-        return self.rows["group"].astype(np.int64)
 
     def facts(self) -> list[Fact]:
         """Return what may give a class away."""
         return [*self._circumstance(), *self._frame(), *self._scene()]
 
     def _circumstance(self) -> list[Fact]:
-        rows, sort = self.rows, CIRCUMSTANCE
-        day, season, hour = _times(rows["taken_at"])
+        rows, sort, taken_at = self.rows, CIRCUMSTANCE, self.rows["taken_at"]
         return [
-            Place("place", sort, np.stack([rows["lat"], rows["lon"]], axis=1)),
-            Season("season", sort, season),
-            Fact("date", sort, day),
-            Hour("hour", sort, hour),
-            *(Words(word, sort, rows[word]) for word in WORDS),
+            Place("place", sort, lambda: np.stack([rows["lat"], rows["lon"]], axis=1)),
+            Season("season", sort, lambda: _timed(taken_at, taken_at != b"", _days_of_year)),
+            Fact("date", sort, lambda: _timed(taken_at, taken_at != b"", _days)),
+            # A day of a table has no hour.
+            Hour("hour", sort, lambda: _timed(taken_at, has_second(taken_at), _hours)),
+            *(Words(word, sort, partial(rows.__getitem__, word)) for word in WORDS),
         ]
 
     def _frame(self) -> list[Fact]:
-        width, height = self._sides()
+        rows = self.rows
         return [
-            Fact("shape", FRAME, np.round(width / height, 2)),
-            Fact("pixels", FRAME, width * height),
-            Fact("quality", FRAME, self.rows["quantization"]),
+            Fact("shape", FRAME, lambda: np.round(rows["width"] / rows["height"], 2)),
+            Fact("pixels", FRAME, self._pixels),
+            Fact("quality", FRAME, lambda: rows["quantization"]),
         ]
 
     def _scene(self) -> list[Fact]:
         rows = self.rows
-        width, height = self._sides()
-        mean = (rows["sums"] @ _TURN) / rows["pixels"][:, None]
         return [
-            Fact("density", SCENE, rows["file_size"] / (width * height)),
-            Fact("light", SCENE, np.rint(mean[:, 0])),
-            Columns("colour", SCENE, np.rint(10 * mean[:, 1:])),
-            Fact("sharpness", SCENE, rows["sharpness"]),
-            Columns("border", SCENE, self._border()),
+            Fact("density", SCENE, lambda: rows["file_size"] / self._pixels()),
+            Fact("light", SCENE, lambda: rows["light"]),
+            Columns("colour", SCENE, lambda: rows["colour"]),
+            Fact("sharpness", SCENE, lambda: rows["sharpness"]),
+            Border("border", SCENE, self._border),
         ]
 
-    def _sides(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        return self.rows["width"].astype(np.float64), self.rows["height"].astype(np.float64)
+    def _pixels(self) -> NDArray[np.float64]:
+        return self.rows["width"] * self.rows["height"].astype(np.float64)
 
-    def _border(self) -> NDArray[np.float32]:
-        """Return the turned colours of each photograph's border, of shape (n, 24)."""
-        data = np.ascontiguousarray(self.rows["border"]).view(np.uint8)
-        turned = data.reshape(-1, BORDER, 3).astype(np.int16) @ _TURN.astype(np.int16)
-        border = turned.reshape(-1, 3 * BORDER).astype(np.float32)
-        border[~self.rows["has_border"]] = np.nan
-        return border
+    def _border(self) -> NDArray[np.uint8]:
+        """Return the bytes of each photograph's border, and whether it has any."""
+        return self.rows.view(np.uint8).reshape(-1, _ROW.itemsize)[:, -3 * BORDER - 1 :]
+
+
+class Border(Fact):
+    """Colours of each photograph's border, of which each is turned and cut by itself."""
+
+    def has(self, values: NDArray[Any]) -> NDArray[np.bool_]:
+        has: NDArray[np.bool_] = values[:, -1] > 0
+        return has
+
+    def cells(self, values: NDArray[Any], weight: Weights, depth: int) -> Cells:
+        points = (values[:, start : start + 3] for start in range(0, 3 * BORDER, 3))
+        columns = (column for point in points for column in (point.astype(np.int16) @ _TURN).T)
+        return np.stack([by_rank(column, weight, 1 << depth) for column in columns])
 
 
 def _row(name: str, values: list[Any]) -> tuple[Any, ...]:
@@ -146,13 +150,15 @@ def _row(name: str, values: list[Any]) -> tuple[Any, ...]:
         for one in ("latitude", "longitude", "sharpness", "quantization")
     )
     pixels = (record["right"] - record["left"]) * (record["bottom"] - record["top"])
-    sums = record["red"], record["green"], record["blue"]
-    border = record["border"]
+    red, green, blue = (record[colour] for colour in ("red", "green", "blue"))
+    turned = red + green + blue, red - blue, 2 * green - red - blue  # as `_TURN` does
+    light, *colour = (one / pixels for one in turned)
+    dyed, border = tuple(round(10 * one) for one in colour), record["border"]
     return (
         *(number_of(text(name, record)) for text in WORDS.values()),
         *(lat, lon, record["taken_at"].encode(), record["width"], record["height"]),
-        *(record["file_size"] or np.nan, quantization, sharpness, border or b""),
-        *(pixels, sums, border is not None),
+        *(record["file_size"] or np.nan, quantization, sharpness),
+        *(round(light), dyed, border or b"", border is not None),
     )
 
 
@@ -210,18 +216,23 @@ def texts_of(
     return texts
 
 
-def _times(taken_at: NDArray[np.bytes_]) -> list[NDArray[np.float64]]:
-    """Return days since 1970, days of the year from 1, and hours; NaN where there is no time."""
-    has = taken_at != b""
-    moments = taken_at[has].astype("datetime64[s]")
-    days = moments.astype("datetime64[D]")
-    years = days.astype("datetime64[Y]").astype("datetime64[D]")
-    minutes = (moments - days).astype(np.int64) // 60
-    values = days.astype(np.int64), (days - years).astype(np.int64) + 1, minutes / 60
-    found = []
-    for value in values:
-        column = np.full(len(taken_at), np.nan)
-        column[has] = value
-        found.append(column)
-    found[2][~has_second(taken_at)] = np.nan  # a day of a table has no hour
-    return found
+def _timed(
+    taken_at: NDArray[np.bytes_], has: NDArray[np.bool_], of: Callable[[NDArray[Any]], Any]
+) -> NDArray[np.float64]:
+    """Return what is made of times; NaN where there is none."""
+    column = np.full(len(taken_at), np.nan)
+    column[has] = of(taken_at[has].astype("datetime64[s]"))
+    return column
+
+
+def _days(moments: NDArray[np.datetime64]) -> Numbers:
+    """Return days since 1970."""
+    return moments.astype("datetime64[D]").astype(np.int64)
+
+
+def _days_of_year(moments: NDArray[np.datetime64]) -> Numbers:
+    return _days(moments) - _days(moments.astype("datetime64[Y]")) + 1
+
+
+def _hours(moments: NDArray[np.datetime64]) -> NDArray[np.float64]:
+    return (moments.astype(np.int64) // 60 % (24 * 60)) / 60

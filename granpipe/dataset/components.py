@@ -1,11 +1,15 @@
 """Which things hang together: a spanning forest of links, in whole arrays at a time."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 Numbers = NDArray[np.int64]
+
+_BLOCK = 1 << 14
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -24,6 +28,11 @@ class Links:
         return Links(self.first[places], self.second[places], self.weight[places])
 
 
+def by_row(*columns: NDArray[Any]) -> Iterator[tuple[Any, ...]]:
+    """Yield the rows of columns, as numbers of Python's, of which there is one at a time."""
+    return zip(*(column.data for column in columns), strict=True)
+
+
 def links(first: object = (), second: object = (), weight: object = 0) -> Links:
     """Return links from anything that makes arrays of whole numbers; one weight may do for all."""
     one = np.asarray(first, np.int64)
@@ -40,6 +49,11 @@ def joined(parts: "list[Links]") -> Links:
         np.concatenate([part.second for part in parts]),
         np.concatenate([part.weight for part in parts]),
     )
+
+
+def blocks(count: int) -> Iterator[slice]:
+    """Yield all numbers below a count, so many at once that what is made of them is small."""
+    return (slice(start, start + _BLOCK) for start in range(0, count, _BLOCK))
 
 
 class Components:
@@ -84,6 +98,18 @@ class Components:
                 return links.at(np.flatnonzero(taken))
             taken[left[self._join(one, other)]] = True
 
+    def join(self, first: Numbers, second: Numbers) -> None:
+        """Join components by links between things, in less memory than `union` takes."""
+        while True:
+            one, other = self.component[first], self.component[second]
+            apart = np.flatnonzero(one != other)
+            if not len(apart):
+                return
+            first, second, one, other = first[apart], second[apart], one[apart], other[apart]
+            towards = np.arange(len(self.component))
+            np.minimum.at(towards, np.maximum(one, other), np.minimum(one, other))
+            self.component = _ends(towards)[self.component]
+
     def _join(self, one: Numbers, other: Numbers) -> Numbers:
         """Join components, each by its first link to another; return these links."""
         count = len(self.component)
@@ -97,9 +123,15 @@ class Components:
         # Two that took the same link point at each other: there the smaller one stays.
         stays = joining[(towards[towards[joining]] == joining) & (joining < towards[joining])]
         towards[stays] = stays
-        while not np.array_equal(further := towards[towards], towards):
-            towards = further
+        towards = _ends(towards)
         smallest = np.arange(count)
         np.minimum.at(smallest, towards, np.arange(count))
         self.component = smallest[towards[self.component]]
         return link
+
+
+def _ends(towards: Numbers) -> Numbers:
+    """Return where each thing gets to that goes on from one to the next; the last go nowhere."""
+    while not np.array_equal(further := towards[towards], towards):
+        towards = further
+    return towards

@@ -1,26 +1,25 @@
 """What is known of photographs that may say which of them belong together."""
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from granpipe.dataset.components import Numbers
-from granpipe.dataset.made import Made
 
-
-@dataclass(frozen=True, slots=True)
-class Facts:
+class Facts(NamedTuple):
     """What is known of a photograph that may say to which others it belongs.
 
     Attributes
     ----------
+    place : int
+        Its number in the order of sources, from 0.
     source, sha256 : str
-        Its path below the folder of photographs; the SHA-256 of its bytes.
-    lat, lon : float
-        In decimal degrees; NaN where it has no position.
+        Its path below the folder of photographs; the SHA-256 of its bytes, in hexadecimal.
+    lat, lon : float or None
+        In decimal degrees; None where it has no position.
     taken_at, camera : str
         Local time as ISO 8601, and make and model; each may be empty.
     group : str
@@ -29,101 +28,109 @@ class Facts:
         The id of the field that it shows; empty where that is not known.
     """
 
+    place: int
     source: str
     sha256: str
-    lat: float
-    lon: float
+    lat: float | None
+    lon: float | None
     taken_at: str
     camera: str
     group: str = ""
     field: str = ""
 
 
+NEVER = int(np.iinfo(np.int64).min)
+"""The second of a photograph whose time is not known to the second."""
+
+_WORDS = ("camera", "group", "field", "folder")
 _ROW = np.dtype(
     [
-        *(("sha256", "V32"), ("lat", "f8"), ("lon", "f8"), ("taken_at", "S19")),
-        *(("camera", "i4"), ("group", "i4"), ("field", "i4")),
+        *(("place", "i4"), ("digest", "u8"), ("bytes", "i4"), ("lat", "f8"), ("lon", "f8")),
+        *(("second", "i8"), *((word, "i4") for word in _WORDS)),
     ]
 )
-_AT_ONCE = 1_000
+_SECONDS = len("2024-06-30T10:15:00")
+_START = datetime(1970, 1, 1)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class GroupingInput:
-    """Facts of many photographs in columns, a fifth of what they take one by one.
+    """Facts of many photographs in columns, in the order of digests and then of sources.
 
     Attributes
     ----------
-    sources : sequence of str
     rows : structured ndarray
-        Columns as `Facts` has them; a camera goes by its number, and so do a group and a field.
-    cameras, groups, fields : list of str
-        The first is empty.
-    looks : sequence of bytes
-        Of `granpipe.photo.likeness.hashes`; empty where there is too little to see. Asked for one
-        after another: together they may be larger than all else.
-    depth : int
-        Folders that a photograph's class takes: 1 for SOURCE/<label>/, 0 where a table has labels.
+        `digest` is the beginning of the SHA-256, of which `bytes` counts the different ones.
+        `second` is since 1970, or `NEVER`. A camera goes by its number, and so do a group, a field,
+        and the folder of a field; 0 is none.
+    looks : iterable of bytes
+        Of `granpipe.photo.likeness.hashes`, in the same order; empty where there is too little to
+        see. Asked for one after another: together they may be larger than all else.
     """
 
-    sources: Sequence[str]
     rows: NDArray[Any]
-    cameras: Sequence[str]
-    groups: Sequence[str]
-    looks: Sequence[bytes]
-    depth: int = 1
-    fields: Sequence[str] = ("",)
+    looks: Iterable[bytes]
 
     @classmethod
-    def of(cls, photos: Iterable[Facts], looks: Sequence[bytes], depth: int = 1) -> "GroupingInput":
-        """Return the table of photographs, and of their looks in the same order."""
-        sources: list[str] = []
-        cameras, groups, fields = {"": 0}, {"": 0}, {"": 0}
+    def of(
+        cls, photos: Iterable[Facts], looks: Iterable[bytes], depth: int = 1, count: int = -1
+    ) -> Self:
+        """Return the table of photographs.
+
+        Parameters
+        ----------
+        photos : iterable of Facts
+            In the order of digests and then of sources.
+        looks : iterable of bytes
+        depth : int
+            Folders that a photograph's class takes: 1 for SOURCE/<label>/, 0 where a table has
+            labels.
+        count : int
+            How many photographs there are, which spares memory.
+        """
+        numbers: dict[str, dict[object, int]] = {word: {} for word in _WORDS}
+
+        def number(word: str, value: object) -> int:
+            return numbers[word].setdefault(value, len(numbers[word]) + 1) if value else 0
 
         def rows() -> Iterator[tuple[object, ...]]:
+            different, last = 0, ""
             for one in photos:
-                sources.append(one.source)
-                camera = cameras.setdefault(one.camera, len(cameras))
-                group = groups.setdefault(one.group, len(groups))
-                field = fields.setdefault(one.field, len(fields))
-                digest = bytes.fromhex(one.sha256[:64])
-                yield digest, one.lat, one.lon, one.taken_at, camera, group, field
-
-        table = np.fromiter(rows(), _ROW)
-        return cls(sources, table, list(cameras), list(groups), looks, depth, list(fields))
-
-    def __len__(self) -> int:
-        return len(self.sources)
-
-    def __iter__(self) -> Iterator[Facts]:
-        """Yield the facts of each photograph."""
-        for start in range(0, len(self), _AT_ONCE):
-            for number, row in enumerate(self.rows[start : start + _AT_ONCE].tolist(), start):
-                digest, lat, lon, taken_at, camera, group, field = row
-                yield Facts(
-                    self.sources[number],
-                    digest.hex(),
-                    lat,
-                    lon,
-                    taken_at.decode(),
-                    self.cameras[camera],
-                    self.groups[group],
-                    self.fields[field],
+                different, last = different + (one.sha256 != last), one.sha256
+                yield (
+                    *(one.place, int(one.sha256[:16], 16), different, one.lat, one.lon),
+                    *(_second(one.taken_at), number("camera", one.camera)),
+                    *(number("group", one.group), number("field", one.field)),
+                    number("folder", _field_of(one.source, depth)),
                 )
 
-    def at(self, places: Numbers) -> "GroupingInput":
-        """Return the table of the photographs at these places."""
-        numbers = places.tolist()
-        sources = [self.sources[number] for number in numbers]
-        looks = Made(numbers, self.looks.__getitem__)
-        return replace(self, sources=sources, rows=self.rows[places], looks=looks)
+        return cls(np.fromiter(rows(), _ROW, count), looks)
 
-    def by_digest(self) -> "GroupingInput":
-        """Return the table in the order of digests, and then of sources."""
-        by_source = np.array(sorted(range(len(self)), key=self.sources.__getitem__), np.int64)
-        words = self.rows["sha256"][by_source].view(">u8").reshape(-1, 4)
-        return self.at(by_source[np.lexsort(words.T[::-1])])
+    def __len__(self) -> int:
+        return len(self.rows)
 
-    def digest(self, number: int) -> str:
-        """Return the SHA-256 of a photograph, in hexadecimal."""
-        return str(self.rows["sha256"][number].tobytes().hex())
+    def name(self, number: int) -> str:
+        """Return the name of the group whose first photograph this is."""
+        return f"g{self.rows['digest'][number]:016x}"
+
+
+def _field_of(source: str, depth: int) -> tuple[str, ...]:
+    """Return a photograph's class and its field's folder; nothing where it is in none.
+
+    Where a table says which class it is of, all of its folders are its field's.
+    """
+    folders = source.split("/")[:-1]
+    # Not the folder of its split: a field may be in two.
+    return tuple(folders[depth - 1 : depth + 1] if depth else folders) * (len(folders) > depth)
+
+
+def _second(taken_at: str) -> int:
+    if len(taken_at) != _SECONDS:
+        return NEVER
+    return (datetime.fromisoformat(taken_at) - _START) // timedelta(seconds=1)
+
+
+def has_second(taken_at: NDArray[np.bytes_]) -> NDArray[np.bool_]:
+    """Return which times are known to the second; others are empty, or a day of a table."""
+    seconds: NDArray[np.bool_] = np.char.str_len(taken_at) == _SECONDS
+    return seconds

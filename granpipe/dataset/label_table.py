@@ -43,7 +43,7 @@ class LabelRow:
     path : str
         Which photograph it is about, as the table says it, with forward slashes.
     label, group, split, taken_at : str
-        May be empty; a split is one of `granpipe.dataset.sides.SIDES`.
+        May be empty; a split is one of `granpipe.dataset.shares.SPLITS`.
     latitude, longitude : float or None
         Decimal degrees, WGS 84; both or none.
     """

@@ -14,7 +14,7 @@ TABLES = (LABELS, REJECTED, ALIKE, LEAKS, SHORTCUTS, CONFLICTS, SUMMARY, SHARDS)
 COMMANDS = ("prepare", "augment", "prepare --shards", "augment --shards")
 """Who keeps a ledger."""
 
-STATE, SIDES, PAST, RADIUS, SETTINGS = "state", "sides", "past", "radius", "settings"
+STATE, SPLIT, PAST, RADIUS, SETTINGS = "state", "sides", "past", "radius", "settings"
 CLASSES, LABELS_FROM, SCREENED, DROPPED = "classes", "labels_from", "screened", "dropped"
 SURVEY = "survey"
 """What the ledger calls its notes on what tables were made of, on splits, now and before, and the

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from granpipe.dataset.shortcut_facts import FINEST, Cells, Numbers, Weights
+from granpipe.dataset.components import Numbers
+from granpipe.dataset.shortcut_facts import FINEST, Cells, Weights
 
 FOLDS = 5
 UNIT = 720_720
@@ -42,8 +43,6 @@ class Blocks:
     ----------
     group, label, block : ndarray of shape (n,)
         Numbers of each photograph, from 0.
-    fold : ndarray of shape (n,)
-        Groups go to the folds in turn.
     weight : ndarray of shape (n,)
         Of each photograph where all have a fact.
     classes : ndarray of shape (blocks,)
@@ -51,23 +50,28 @@ class Blocks:
         The blocks of groups that have the same number of them.
     """
 
-    group: Numbers
+    group: NDArray[np.int32]
     label: Numbers
     block: Numbers
-    fold: Numbers
     weight: Weights
     classes: Numbers
     alike: list[Numbers]
 
     @classmethod
-    def of(cls, group: Numbers, label: Numbers) -> "Blocks":
+    def of(cls, group: NDArray[Any], label: Numbers) -> "Blocks":
         is_first = np.append(True, (np.diff(group) != 0) | (np.diff(label) != 0))
         number = np.cumsum(np.append(False, np.diff(group) != 0))
         own = number[is_first]
         width = np.bincount(own)[own]
         alike = [np.flatnonzero(width == one).reshape(-1, one) for one in np.unique(width).tolist()]
         block = np.cumsum(is_first) - 1
-        return cls(number, label, block, number % FOLDS, shared(block), label[is_first], alike)
+        number = number.astype(np.int32)
+        return cls(number, label, block, shared(block), label[is_first], alike)
+
+    @property
+    def fold(self) -> NDArray[np.int32]:
+        """The fold of each photograph: groups go to the folds in turn."""
+        return self.group % np.int32(FOLDS)
 
     def exchanged(self, rng: np.random.PCG64) -> Numbers:
         """Return labels of photographs: groups get those of others with as many, in any order."""

@@ -10,7 +10,7 @@ from granpipe.dataset.arrays import array_digest
 from granpipe.dataset.ledger import Ledger
 from granpipe.dataset.ledger_file import FORMER
 from granpipe.dataset.ledger_lines import checked
-from granpipe.dataset.names import LABELS, PAST, SHARDS, SIDES, is_array_path
+from granpipe.dataset.names import LABELS, PAST, SHARDS, SPLIT, is_array_path
 from granpipe.dataset.shards import shards_sha256
 from granpipe.dataset.tables import each_row
 from granpipe.errors import DatasetError
@@ -33,7 +33,7 @@ def recover(ledger: Ledger, say: Callable[[str], None]) -> None:
     say(f"{store.url}: {why}; making it again from the photographs")
     # An array in a pack, which earlier versions had, was no file of its own.
     names = [path for path, record in former.items() if not (record or {}).get("place")]
-    for note in (SIDES, PAST):
+    for note in (SPLIT, PAST):
         if note in former and not ledger.noted(note):
             ledger.note(note, former[note])
     summary = ledger.summary() or {}
@@ -41,8 +41,8 @@ def recover(ledger: Ledger, say: Callable[[str], None]) -> None:
     paths, digest = _listed(store), summary.get("arrays_sha256")
     if ledger.index.kind.summary == SHARDS:
         paths, digest = _listed_shards(summary)
-    if not ledger.noted(SIDES) and (sides := _sides(summary.get("settings"))):
-        ledger.note(SIDES, sides)
+    if not ledger.noted(SPLIT) and (split := _split(summary.get("settings"))):
+        ledger.note(SPLIT, split)
     is_ours = bool(paths) and digest == _digest(store, paths)
     _load(ledger, "planned", [*names, *(paths if is_ours else ())])
     _load(ledger, "replaceable", paths)
@@ -92,7 +92,7 @@ def _digest(store: Store, paths: Iterable[str]) -> str:
     return digest.hexdigest()
 
 
-def _sides(settings: Any) -> list[str]:
+def _split(settings: Any) -> list[str]:
     """Return how the split was asked for, as the ledger notes it but for the photographs."""
     if not isinstance(settings, dict) or "split" not in settings:
         return []

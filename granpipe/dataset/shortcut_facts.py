@@ -4,15 +4,18 @@ Cells hold equal shares of the photographs, each weighing as it does in its bloc
 the order of values alone, and a class that is rare or photographed at odd places moves no border.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-Numbers: TypeAlias = NDArray[np.int64]
+from granpipe.dataset.components import blocks
+
 Weights: TypeAlias = NDArray[np.float64]
 Cells: TypeAlias = NDArray[np.uint8]
+Points: TypeAlias = NDArray[np.int32]
 
 FINEST = 6
 """Facts are cut into 2**6 cells at most."""
@@ -30,13 +33,14 @@ class Fact:
         As the table calls it.
     sort : str
         circumstance, frame, or scene: then the plant may be in it.
-    values : ndarray of shape (n,) or (n, columns)
-        One of each photograph; NaN where it has none.
+    made : callable
+        Returns an ndarray of shape (n,) or (n, columns) with one of each photograph; NaN where it
+        has none. All facts together would take more memory than all else.
     """
 
     name: str
     sort: str
-    values: NDArray[Any]
+    made: Callable[[], NDArray[Any]]
 
     @property
     def depth(self) -> int:
@@ -48,23 +52,17 @@ class Fact:
         """How often neighbouring cells are merged by two, to be tested as well."""
         return 2
 
-    def is_there(self) -> NDArray[np.bool_]:
-        """Return which photographs have it."""
-        rows = self.values.reshape(len(self.values), -1)
-        has: NDArray[np.bool_] = ~np.isnan(rows).any(axis=1)
+    def has(self, values: NDArray[Any]) -> NDArray[np.bool_]:
+        """Return which of some photographs have it."""
+        has: NDArray[np.bool_] = ~np.isnan(values.reshape(len(values), -1)).any(axis=1)
         return has
 
-    def is_constant(self, places: Numbers) -> bool:
-        """Return whether the photographs at these places all have the same."""
-        values = self.values[places]
-        return not len(values) or bool((values == values[0]).all())
-
-    def cells(self, places: Numbers, weight: Weights, depth: int) -> Cells:
-        """Return the cells of the photographs at these places.
+    def cells(self, values: NDArray[Any], weight: Weights, depth: int) -> Cells:
+        """Return the cells of photographs.
 
         Parameters
         ----------
-        places : ndarray of shape (m,)
+        values : ndarray of shape (m,) or (m, columns)
             Of photographs that have it.
         weight : ndarray of shape (m,)
             Whole numbers.
@@ -75,7 +73,7 @@ class Fact:
         -------
         ndarray of shape (columns, m), uint8
         """
-        return by_rank(self.values[places], weight, 1 << depth)[None]
+        return by_rank(values, weight, 1 << depth)[None]
 
 
 class Circle(Fact):
@@ -88,9 +86,8 @@ class Circle(Fact):
 
     period = 1.0
 
-    def cells(self, places: Numbers, weight: Weights, depth: int) -> Cells:
-        values = opened(self.values[places], self.period)
-        return by_rank(values, weight, 1 << depth)[None]
+    def cells(self, values: NDArray[Any], weight: Weights, depth: int) -> Cells:
+        return by_rank(opened(values, self.period), weight, 1 << depth)[None]
 
 
 class Hour(Circle):
@@ -112,16 +109,15 @@ class Place(Fact):
     def depth(self) -> int:
         return 4
 
-    def cells(self, places: Numbers, weight: Weights, depth: int) -> Cells:
-        return by_halves(on_sphere(self.values[places]), weight, depth)[None]
+    def cells(self, values: NDArray[Any], weight: Weights, depth: int) -> Cells:
+        return by_halves(on_sphere(values), weight, depth)[None]
 
 
 class Columns(Fact):
     """Several numbers of each photograph, each cut by itself."""
 
-    def cells(self, places: Numbers, weight: Weights, depth: int) -> Cells:
-        columns = self.values[places].T
-        return np.stack([by_rank(column, weight, 1 << depth) for column in columns])
+    def cells(self, values: NDArray[Any], weight: Weights, depth: int) -> Cells:
+        return np.stack([by_rank(column, weight, 1 << depth) for column in values.T])
 
 
 class Words(Fact):
@@ -131,12 +127,12 @@ class Words(Fact):
     def merges(self) -> int:
         return 0  # there are no neighbours
 
-    def is_there(self) -> NDArray[np.bool_]:
-        has: NDArray[np.bool_] = self.values != 0
+    def has(self, values: NDArray[Any]) -> NDArray[np.bool_]:
+        has: NDArray[np.bool_] = values != 0
         return has
 
-    def cells(self, places: Numbers, weight: Weights, depth: int) -> Cells:
-        return by_frequency(self.values[places], weight, 1 << FINEST)[None]
+    def cells(self, values: NDArray[Any], weight: Weights, depth: int) -> Cells:
+        return by_frequency(values, weight, 1 << FINEST)[None]
 
 
 def by_rank(values: NDArray[Any], weight: Weights, count: int) -> Cells:
@@ -145,11 +141,15 @@ def by_rank(values: NDArray[Any], weight: Weights, count: int) -> Cells:
     >>> by_rank(np.array([5.0, 1, 1, 9]), np.ones(4), 2)
     array([1, 0, 0, 1], dtype=uint8)
     """
-    distinct, which = np.unique(values, return_inverse=True)
-    own = np.bincount(which, weight, len(distinct))
+    order = np.argsort(values)
+    ordered = values[order]
+    starts = np.flatnonzero(np.append(True, ordered[1:] != ordered[:-1]))
+    own = np.add.reduceat(weight[order], starts)
     before = np.cumsum(own) - own
     share = (2 * before + own) / (2 * own.sum())
-    cells: Cells = np.minimum((share * count).astype(np.uint8), count - 1)[which]
+    cell = np.minimum((share * count).astype(np.uint8), count - 1)
+    cells = np.empty(len(values), np.uint8)
+    cells[order] = np.repeat(cell, np.diff(starts, append=len(values)))
     return cells
 
 
@@ -167,15 +167,18 @@ def opened(values: NDArray[np.float64], period: float) -> NDArray[np.float64]:
     return turned
 
 
-def on_sphere(degrees: NDArray[np.float64]) -> Numbers:
+def on_sphere(degrees: NDArray[np.float64]) -> Points:
     """Return points of the earth in whole metres from its centre, of shape (n, 3)."""
-    lat, lon = np.radians(degrees).T
-    points = np.stack([np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat)], axis=1)
-    metres: Numbers = np.rint(_EARTH * points).astype(np.int64)
+    metres = np.empty((len(degrees), 3), np.int32)
+    for some in blocks(len(degrees)):
+        lat, lon = np.radians(degrees[some]).T
+        flat = np.cos(lat)
+        points = np.stack([flat * np.cos(lon), flat * np.sin(lon), np.sin(lat)], axis=1)
+        metres[some] = np.rint(_EARTH * points)
     return metres
 
 
-def by_halves(points: Numbers, weight: Weights, depth: int) -> Cells:
+def by_halves(points: Points, weight: Weights, depth: int) -> Cells:
     """Return the cells of points: each is halved along its widest axis, by rank."""
     cell = np.zeros(len(points), np.uint8)
     for level in range(depth):
@@ -190,10 +193,13 @@ def by_halves(points: Numbers, weight: Weights, depth: int) -> Cells:
     return cell
 
 
-def _halves(points: Numbers, weight: Weights) -> Cells:
-    spread = np.abs(points - np.median(points, axis=0)).mean(axis=0)
+def _halves(points: Points, weight: Weights) -> Cells:
+    middle, spread = np.median(points, axis=0), np.zeros((1, 3))
+    for some in blocks(len(points)):
+        away = np.abs(points[some] - middle)
+        spread = np.concatenate([spread, away]).sum(axis=0, keepdims=True)
     axis = int(np.argmax(spread))
-    if not spread[axis]:
+    if not spread[0, axis]:
         return np.zeros(len(points), np.uint8)
     return by_rank(points[:, axis], weight, 2)
 

@@ -1,12 +1,14 @@
 """How well classes are predicted from cells: a table of them learns, and judges other groups."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from granpipe.dataset.components import Numbers
 from granpipe.dataset.permutation import FOLDS, UNIT
-from granpipe.dataset.shortcut_facts import Cells, Numbers, Weights
+from granpipe.dataset.shortcut_facts import Cells, Weights
 
 _PRIOR = 4  # groups of each class that every cell is thought to have had, spread as all are
 _AT_ONCE = 1 << 16
@@ -34,7 +36,9 @@ class Scores:
     pair: _Reals
 
 
-def score(cells: Cells, fold: Numbers, label: Numbers, weight: Weights, classes: int) -> Scores:
+def score(
+    cells: Cells, fold: NDArray[Any], label: Numbers, weight: Weights, classes: int
+) -> Scores:
     """Predict the class of each photograph by what the other folds have in its cells.
 
     Parameters
@@ -67,7 +71,7 @@ def score(cells: Cells, fold: Numbers, label: Numbers, weight: Weights, classes:
 
 def _table(
     cells: NDArray[np.uint8],
-    fold: Numbers,
+    fold: NDArray[Any],
     label: Numbers,
     weight: Weights,
     shape: tuple[int, int, int],

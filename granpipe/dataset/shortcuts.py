@@ -10,11 +10,14 @@ groups are numbered by something else.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from granpipe.dataset.components import Numbers
 from granpipe.dataset.permutation import Blocks, Cut, p_values, shared
-from granpipe.dataset.shortcut_facts import FINEST, Fact, Numbers
+from granpipe.dataset.shortcut_facts import FINEST, Fact
 from granpipe.dataset.shortcut_scores import score
 
 STRONG, WEAK, NONE, FEW, CONSTANT = "strong", "weak", "none", "few", "constant"
@@ -83,13 +86,13 @@ class _Case:
 
 
 def find_shortcuts(
-    label: Numbers, group: Numbers, facts: Sequence[Fact], exchanges: int = EXCHANGES
+    label: NDArray[Any], group: NDArray[Any], facts: Sequence[Fact], exchanges: int = EXCHANGES
 ) -> list[Finding]:
     """Return which facts give the classes of photographs away.
 
     Parameters
     ----------
-    label, group : ndarray of shape (n,), int64
+    label, group : ndarray of shape (n,)
         The number of each photograph's class and group, from 0.
     facts : sequence of Fact
         Their values have the order of the photographs.
@@ -115,15 +118,15 @@ def find_shortcuts(
     return [_numbered(one, chosen.tolist()) for one in findings]
 
 
-def _groups_of(label: Numbers, group: Numbers, classes: int) -> Numbers:
+def _groups_of(label: NDArray[Any], group: NDArray[Any], classes: int) -> Numbers:
     """Return how many groups each class is in."""
-    pairs = np.sort(group * classes + label)
+    pairs = np.sort(group.astype(np.int64) * classes + label)
     return np.bincount(_distinct(pairs) % max(classes, 1), minlength=classes)
 
 
-def _distinct(numbers: Numbers) -> Numbers:
+def _distinct(numbers: NDArray[Any]) -> NDArray[Any]:
     """Return each of sorted numbers once; NumPy's `unique` takes ten times as long."""
-    first: Numbers = numbers[np.diff(numbers, prepend=-1) != 0]
+    first: NDArray[Any] = numbers[np.diff(numbers, prepend=-1) != 0]
     return first
 
 
@@ -135,12 +138,15 @@ def _chosen(groups: Numbers) -> Numbers:
 
 def _prepare(fact: Fact, places: Numbers, blocks: Blocks, classes: int) -> _Case | Finding:
     """Return a fact in cells for its test; or what is found without one."""
-    here = np.flatnonzero(fact.is_there()[places])
+    values = fact.made()
+    here = np.flatnonzero(fact.has(values)[places])
     has = _groups_of(blocks.label[here], blocks.group[here], classes)
     own = np.flatnonzero(has >= LEAST_OF_CLASS)
-    is_constant = fact.is_constant(places[here])
+    values = values[places[here]]
+    is_constant = not len(values) or bool((values == values[0]).all())
     if not is_constant and len(own) < classes:
-        here = here[np.isin(blocks.label[here], own)]
+        is_own = np.isin(blocks.label[here], own)
+        here, values = here[is_own], values[is_own]
     groups = len(_distinct(blocks.group[here]))
     finding = Finding(fact.name, fact.sort, NONE, len(here), groups, len(own))
     if is_constant:
@@ -149,7 +155,7 @@ def _prepare(fact: Fact, places: Numbers, blocks: Blocks, classes: int) -> _Case
         return replace(finding, verdict=FEW)
     is_all = len(here) == len(places)
     weight = blocks.weight if is_all else shared(blocks.block[here])
-    cells = fact.cells(places[here], weight, fact.depth)
+    cells = fact.cells(values, weight, fact.depth)
     if not np.ptp(cells, axis=1).any():
         return replace(finding, verdict=CONSTANT)
     count = 1 << fact.depth if fact.merges else int(cells.max()) + 1
@@ -160,10 +166,10 @@ def _prepare(fact: Fact, places: Numbers, blocks: Blocks, classes: int) -> _Case
 def _judged(case: _Case, places: Numbers, blocks: Blocks, p: float) -> Finding:
     """Return what is found of a fact: how well it predicts classes, and whether that is chance."""
     own, weight = case.cut.own, case.cut.weight
-    here = np.arange(len(places)) if case.cut.here is None else case.cut.here
+    here = slice(None) if case.cut.here is None else case.cut.here
     label, cells, depth = np.searchsorted(own, blocks.label[here]), case.cut.cells, _depth(case)
     if depth > case.fact.depth:
-        cells = case.fact.cells(places[here], weight, depth)
+        cells = case.fact.cells(case.fact.made()[places[here]], weight, depth)
     scores = score(cells, blocks.fold[here], label, weight, len(own))
     chance = 1 / len(own)
     finding = replace(case.finding, right=scores.right, chance=chance, p=p)

@@ -1,12 +1,10 @@
-"""alike.csv and the index's table `alike`: near-duplicates; and the hashes that find them."""
+"""alike.csv and the index's table `alike`: near-duplicates."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 
 from granpipe.dataset.index import Index
-from granpipe.dataset.made import Made
 from granpipe.dataset.names import ALIKE
 from granpipe.dataset.tables import ALIKE_COLUMNS, each_row
-from granpipe.photo.likeness import BYTES
 from granpipe.stores.protocol import Store
 
 Pair = tuple[str, str, int]
@@ -22,14 +20,3 @@ def read_alike(store: Store) -> Iterator[Pair]:
 def load_alike(index: Index, pairs: Iterable[Pair]) -> None:
     """Add pairs to the index."""
     index.load("INSERT INTO alike VALUES (?, ?, ?)", pairs)
-
-
-def looks_of(index: Index) -> Sequence[bytes]:
-    """Return the hashes of each photograph that is wanted, by its name; empty without any."""
-
-    def look(name: str) -> bytes:
-        hashes: bytes = index.value("SELECT phash FROM records WHERE name = ?", (name,)) or b""
-        return hashes[: len(hashes) // BYTES * BYTES]
-
-    names = [name for (name,) in index.rows("SELECT name FROM wanted ORDER BY name")]
-    return Made(names, look)

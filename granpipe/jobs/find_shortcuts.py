@@ -22,8 +22,8 @@ _Clue = tuple[int, str]
 
 def find_rows(index: Index) -> list[Row]:
     """Return the rows of shortcuts.csv, by the groups that the index's table `split` has."""
-    photos = Circumstances.of(_photos(index))
-    findings = find_shortcuts(photos.label, photos.group, photos.facts())
+    photos = Circumstances.of(_photos(index), index.value("SELECT count(*) FROM split"))
+    findings = find_shortcuts(photos.rows["class"], photos.rows["group"], photos.facts())
     clues = {found.feature: clue for found in findings if (clue := _clue(photos, found))}
     wanted = {(feature, number) for feature, (number, _) in clues.items()}
     texts = texts_of(_photos(index), wanted) if wanted else {}
@@ -44,7 +44,7 @@ def _clue(photos: Circumstances, finding: Finding) -> _Clue | None:
     if finding.most is None or finding.feature not in WORDS:
         return None
     most = finding.given_away[0] if finding.given_away else finding.most
-    numbers, is_most = photos.rows[finding.feature], photos.label == most
+    numbers, is_most = photos.rows[finding.feature], photos.rows["class"] == most
     mine, others = numbers[is_most & (numbers != 0)], numbers[~is_most & (numbers != 0)]
     found, counts = np.unique(mine, return_counts=True)
     at = np.searchsorted(found, others).clip(max=len(found) - 1)

@@ -40,6 +40,7 @@ CREATE VIEW positions AS SELECT name, coalesce(records.latitude, located.latitud
 CREATE TABLE alike (source TEXT, other TEXT, distance INTEGER);
 CREATE TABLE duplicates (name TEXT PRIMARY KEY) WITHOUT ROWID;
 CREATE TABLE todo (number INTEGER PRIMARY KEY, name TEXT);
+CREATE TABLE numbered (number INTEGER PRIMARY KEY, name TEXT, alike INTEGER);
 CREATE VIEW wanted AS SELECT name FROM outcomes WHERE reason = '';
 """
 

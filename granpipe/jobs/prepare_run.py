@@ -29,12 +29,12 @@ from granpipe.jobs.run import Progress, Run
 from granpipe.jobs.screening import Screening
 from granpipe.jobs.settle import settle
 from granpipe.jobs.shards_run import Samples
-from granpipe.jobs.split_plan import plan_sides
+from granpipe.jobs.split_plan import plan_split
 from granpipe.jobs.stale_copies import FormerCopies
 from granpipe.stores.protocol import Entry, Store
 
 if TYPE_CHECKING:
-    from granpipe.jobs.split_summary import Sides
+    from granpipe.jobs.split_summary import SplitSummary
 
 # What need not be looked at again, going by what listings say.
 _UP_TO_DATE = """
@@ -62,17 +62,17 @@ class PrepareRun:
         self.recipe = "" if options.force else self.settings.recipe  # of arrays that may stay
         self.options = options
         self.progress = progress
-        self.side_plan = plan_sides(run.ledger, options)
-        is_given = self.side_plan is not None and not self.side_plan.shares
+        self.split_plan = plan_split(run.ledger, options)
+        is_given = self.split_plan is not None and not self.split_plan.shares
         self.given = Given.of(run.ledger, options.labels, by_split=is_given)
-        together = self.side_plan.together if self.side_plan else Together()
+        together = self.split_plan.together if self.split_plan else Together()
         self.photos = PhotoIndex(run, together.metres)
         self.search = Search(source, self.photos.is_known, take_beside=self.photos.beside.take)
-        splits = self.side_plan is not None and "likeness" in self.side_plan.together.rules
+        splits = self.split_plan is not None and "likeness" in self.split_plan.together.rules
         self.screening = Screening.of(run.ledger, options.alike, options.drop, is_split=splits)
         self.hashes = self.screening.needs_hashes
         self.survey = options.survey.settled(run.ledger.noted(SURVEY))
-        self.sides: Sides | None = None
+        self.split: SplitSummary | None = None
         self.unseen: list[str] = []
         self.has_conflicts = False
         self.copies = FormerCopies(run)
@@ -198,28 +198,28 @@ class PrepareRun:
             from granpipe.jobs.show_fields import show_fields  # noqa: PLC0415 - few need it
 
             self.has_conflicts = show_fields(self.run, self.survey)
-        elif self.side_plan and "field" in self.side_plan.together.rules:
+        elif self.split_plan and "field" in self.split_plan.together.rules:
             raise OptionError("--keep-together field needs parcels; name them by --fields")
 
     def deal(self) -> None:
         """Make splits, or keep those of the tables where nothing has changed."""
         if self.screening.finds_alike:
             self.screening.find_alike(self.run, self.settings.recipe)
-        if self.side_plan:
-            from granpipe.jobs.deal_sides import settle_sides  # noqa: PLC0415 - 15 ms
+        if self.split_plan:
+            from granpipe.jobs.settle_split import settle_split  # noqa: PLC0415 - 15 ms
 
             rows = self.former.get("prepared")
-            self.sides = settle_sides(
-                *(self.run, self.side_plan, self.given.depth, self.settings.recipe, rows)
+            self.split = settle_split(
+                *(self.run, self.split_plan, self.given.depth, self.settings.recipe, rows)
             )
         if self.options.split is not None and not self.options.allow_empty:
             self._check_empty()
 
     def _check_empty(self) -> None:
         """Stop where a split has no photographs, before any is known to have had another."""
-        shares = self.sides and self.sides.plan.shares
-        if self.sides and shares and shares.empty(self.sides.split_counts):
-            raise DatasetError(f"{self.sides.shortage()}; --allow-empty permits it")
+        shares = self.split and self.split.plan.shares
+        if self.split and shares and shares.empty(self.split.split_counts):
+            raise DatasetError(f"{self.split.shortage()}; --allow-empty permits it")
 
     def classes(self) -> list[str]:
         """Return all classes in the order of their indices."""
@@ -242,7 +242,7 @@ class PrepareRun:
             self.search.ignored,
             [*unlisted, *self.unseen],
             flags=self.photos.flags(),
-            sides=self.sides,
+            sides=self.split,
             reindexed=changed_indices(self.former_indices, self.classes()),
             conflicts=self.index.value("SELECT count(*) FROM conflicts"),
         )
@@ -260,8 +260,8 @@ class PrepareRun:
             CLASSES: tables.classes,
             SETTINGS: self.settings.note(hashes=self.hashes),
         }
-        if self.sides:
-            notes |= self.sides.notes
+        if self.split:
+            notes |= self.split.notes
         notes |= self.screening.notes()
         if survey := self.survey.note():
             notes[SURVEY] = survey
@@ -281,7 +281,7 @@ class PrepareRun:
 
     def _tables(self) -> PrepareTables:
         return PrepareTables(
-            *(self.index, self._settings(), self.sides, self.search.ignored.total()),
+            *(self.index, self._settings(), self.split, self.search.ignored.total()),
             *(self.classes(), self.screening.finds_alike, self.has_conflicts),
         )
 
@@ -292,5 +292,5 @@ class PrepareRun:
             settings["labels"] = self.given.title
         if self.screening.drop:
             settings["drop"] = list(self.screening.drop)
-        plan = self.side_plan.settings if self.side_plan else {}
+        plan = self.split_plan.settings if self.split_plan else {}
         return settings | self.survey.settings() | plan

@@ -28,7 +28,7 @@ from granpipe.dataset.tables import (
     csv_lines,
     summary_lines,
 )
-from granpipe.jobs.split_summary import Sides
+from granpipe.jobs.split_summary import SplitSummary
 from granpipe.jobs.summary_parts import arrays_digest, made_by, split_counts, statistics_of
 
 _PHOTOS = "FROM wanted JOIN records USING (name)"
@@ -45,7 +45,7 @@ class PrepareTables:
 
     index: Index
     settings: dict[str, Any]  # as dataset.json says them
-    sides: Sides | None
+    split: SplitSummary | None
     ignored: int  # files that are no photographs
     classes: Sequence[str]  # all, in the order of their indices
     has_alike: bool  # near-duplicates are listed, also without a split
@@ -57,15 +57,15 @@ class PrepareTables:
             LABELS: self.labels(),
             REJECTED: csv_lines(REJECTED_COLUMNS, map(asdict, rejections(self.index))),
         }
-        if self.sides or self.has_alike:
+        if self.split or self.has_alike:
             tables[ALIKE] = csv_lines(ALIKE_COLUMNS, alike_rows(self.index))
         if self.has_conflicts:
             from granpipe.jobs.show_fields import conflict_lines  # noqa: PLC0415 - few need it
 
             tables[CONFLICTS] = conflict_lines(self.index)
-        if self.sides:
-            tables[SHORTCUTS] = self.sides.shortcuts.lines()
-            if not self.sides.plan.shares:
+        if self.split:
+            tables[SHORTCUTS] = self.split.shortcuts.lines()
+            if not self.split.plan.shares:
                 tables[LEAKS] = csv_lines(LEAK_COLUMNS, leak_rows(self.index))
         return tables | {SUMMARY: summary_lines(self._summary)}
 
@@ -101,15 +101,15 @@ class PrepareTables:
     def rows(self) -> Iterator[dict[str, Any]]:
         """Yield the rows of labels.csv, and all that is recorded of each array."""
         numbers = {label: number for number, label in enumerate(self.classes)}
-        split = "LEFT JOIN split USING (name)" if self.sides else ""
-        sides = "split.grp, split.split, fold" if self.sides else "'', '', ''"
+        join = "LEFT JOIN split USING (name)" if self.split else ""
+        splits = "split.grp, split.split, fold" if self.split else "'', '', ''"
         names = self.index.columns.split(", ")
         columns = ", ".join(f"{_TABLE.get(name, 'records')}.{name}" for name in names)
         fields = "fields.field, distance, crop, sure"
-        query = f"""SELECT name, label(name), {sides}, given.taken_at, {fields}, {columns} {_PHOTOS}
-            JOIN positions USING (name) {split} LEFT JOIN given ON given.photo = name
+        query = f"""SELECT name, label(name), {splits}, given.taken_at, {fields}, {columns}
+            {_PHOTOS} JOIN positions USING (name) {join} LEFT JOIN given ON given.photo = name
             LEFT JOIN fields ON fields.photo = name ORDER BY name"""
-        for name, label, grp, side, fold, taken_at, *values in self.index.rows(query):
+        for name, label, grp, split, fold, taken_at, *values in self.index.rows(query):
             row = dict(zip([*_FIELD, *names], values, strict=True))
             yield row | {
                 "path": array_path(name),
@@ -117,7 +117,7 @@ class PrepareTables:
                 "label_index": numbers[label],
                 "source": name,
                 "group": grp,
-                "split": side,
+                "split": split,
                 "fold": fold,
                 "taken_at": row["taken_at"] or taken_at,
             }
@@ -143,11 +143,11 @@ class PrepareTables:
     def _splits(self) -> dict[str, dict[str, int]]:
         """Return how many photographs of each class each split has, where there are splits."""
         query = "SELECT split, label(name), count(*) FROM split GROUP BY 1, 2"
-        return split_counts(self.index, query, self.classes) if self.sides else {}
+        return split_counts(self.index, query, self.classes) if self.split else {}
 
     def _statistics(self) -> dict[str, Any]:
         """Return mean and std: those of training, so that nothing of the other splits leaks."""
-        if not self.sides:
+        if not self.split:
             return statistics_of(self.index, "", _PHOTOS)
         training = f"{_PHOTOS} JOIN split USING (name) WHERE split = 'train'"
         return statistics_of(self.index, "train", training)

@@ -1,29 +1,27 @@
 """What a user may ask for without a split: near-duplicates, and to leave out what is flagged."""
 
-import math
-from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import TYPE_CHECKING, Any, Self
+from itertools import groupby
+from operator import itemgetter
+from typing import Any, Self
 
-from granpipe.dataset.database import Row
 from granpipe.dataset.index import Index
 from granpipe.dataset.ledger import Ledger
 from granpipe.dataset.names import ALIKE, DROPPED, SCREENED
 from granpipe.dataset.tables import ALIKE_COLUMNS
-from granpipe.dataset.together import Together
 from granpipe.errors import DatasetError, PhotoError
-from granpipe.jobs.alike_table import load_alike, looks_of, read_alike
+from granpipe.jobs.alike_table import load_alike, read_alike
 from granpipe.jobs.photo_index import PhotoIndex
 from granpipe.jobs.run import Run
 
-if TYPE_CHECKING:
-    from granpipe.dataset.groups import Groups
-
 _PHOTOS = "FROM wanted JOIN records USING (name)"
-_SHARPEST = f"""SELECT name, label(name), ifnull(sharpness, -1), width * height {_PHOTOS}"""
+# The sharpest first, then the largest, then the first by name.
+_RIVALS = """SELECT alike, label(name), name FROM numbered JOIN records USING (name)
+    WHERE alike IS NOT NULL
+    ORDER BY 1, 2, ifnull(sharpness, -1) DESC, width * height DESC, name"""
 
 
 @dataclass(slots=True)
@@ -81,21 +79,20 @@ class Screening:
         run.check_free(ALIKE, ALIKE_COLUMNS)
         is_same = run.ledger.noted(SCREENED) == self.made_of and run.has_table(ALIKE)
         if not (is_same and _keep(run)):
-            load_alike(run.index, _groups(run.index).alike)
+            from granpipe.jobs.grouping import add_alike, load_likeness  # noqa: PLC0415 - 15 ms
+
+            add_alike(run.index, load_likeness(run.index))
 
 
 def _less_sharp(index: Index) -> Iterator[tuple[str, str]]:
     """Yield each photograph that looks like a sharper one of its class, and that."""
-    groups = _groups(index).names
-    rivals: defaultdict[tuple[str, str], list[Row]] = defaultdict(list)
-    for name, label, *qualities in index.rows(_SHARPEST):
-        # The sharpest first, then the largest, then the first by name.
-        rivals[groups[name], label].append((*(-quality for quality in qualities), name))
-    for several in rivals.values():
-        *_, kept = min(several)
-        for *_, name in several:
-            if name != kept:
-                yield name, kept
+    from granpipe.jobs.grouping import mark_alike  # noqa: PLC0415 - 15 ms
+
+    mark_alike(index)
+    for _, rivals in groupby(index.rows(_RIVALS), itemgetter(0, 1)):
+        (_, _, kept), *others = rivals
+        for _, _, name in others:
+            yield name, kept
 
 
 def _keep(run: Run) -> bool:
@@ -104,13 +101,3 @@ def _keep(run: Run) -> bool:
         load_alike(run.index, list(read_alike(run.store)))
         return True
     return False
-
-
-def _groups(index: Index) -> "Groups":
-    from granpipe.dataset.grouping_input import Facts, GroupingInput  # noqa: PLC0415 - 15 ms
-    from granpipe.dataset.groups import Grouping  # noqa: PLC0415
-
-    rows = index.rows(f"SELECT name, sha256 {_PHOTOS} ORDER BY name")
-    facts = (Facts(name, digest, math.nan, math.nan, "", "") for name, digest in rows)
-    together = Together(("likeness",))
-    return Grouping(GroupingInput.of(facts, looks_of(index)), together).groups()

@@ -7,9 +7,8 @@ from typing import Any
 
 from granpipe.dataset.hold_out import HoldOut, parse_hold_out
 from granpipe.dataset.ledger import Ledger
-from granpipe.dataset.names import LABELS
-from granpipe.dataset.names import SIDES as NOTE
-from granpipe.dataset.sides import SIDES, Shares, parse_shares
+from granpipe.dataset.names import LABELS, SPLIT
+from granpipe.dataset.shares import SPLITS, Shares, parse_shares
 from granpipe.dataset.tables import each_row
 from granpipe.dataset.together import Together, parse_together
 from granpipe.errors import DatasetError, OptionError
@@ -76,7 +75,7 @@ def padded(noted: Sequence[str]) -> list[str]:
     return [*noted, *[""] * (6 - len(noted))]
 
 
-def plan_sides(ledger: Ledger, options: PrepareOptions) -> Plan | None:
+def plan_split(ledger: Ledger, options: PrepareOptions) -> Plan | None:
     """Return how splits are made, by what is asked for and by the ledger; None for no split.
 
     Raises
@@ -86,7 +85,7 @@ def plan_sides(ledger: Ledger, options: PrepareOptions) -> Plan | None:
     DatasetError
         A table holds splits, and nothing says how they were made.
     """
-    noted = ledger.noted(NOTE) or []
+    noted = ledger.noted(SPLIT) or []
     names: dict[str, object] = {"--keep-together": options.together, "--seed": options.seed}
     names |= {"--fix-leaks": options.fix_leaks or None, "--folds": options.folds or None}
     names |= {"--hold-out": options.hold_out or None}
@@ -96,7 +95,7 @@ def plan_sides(ledger: Ledger, options: PrepareOptions) -> Plan | None:
         if others:
             raise OptionError(f"{others[0]} needs a split; add --split 80/10/10")
         if options.split is None and not ledger.is_whole:
-            _check_no_sides(ledger.store)
+            _check_no_split(ledger.store)
         return None
     former = list(noted[1:3]) or [str(Together()), "0"]
     together = former[0] if options.together is None else options.together
@@ -114,12 +113,12 @@ def plan_sides(ledger: Ledger, options: PrepareOptions) -> Plan | None:
     return Plan(parse_shares(shares), parse_together(together), seed, False, folds, hold_out)
 
 
-def _check_no_sides(store: Store) -> None:
+def _check_no_split(store: Store) -> None:
     try:
-        has_sides = any(row["split"] in SIDES for row in each_row(store, LABELS, ("split",)))
+        has_split = any(row["split"] in SPLITS for row in each_row(store, LABELS, ("split",)))
     except (DatasetError, FileNotFoundError):
         return
-    if has_sides:
+    if has_split:
         raise DatasetError(
             f"{store.url}: has a split, but the ledger that records its --split is lost; use "
             "--split as before, or --split none"

@@ -4,13 +4,13 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from typing import Any
 
-from granpipe.dataset.names import PAST, RADIUS, SHORTCUTS, SIDES
+from granpipe.dataset.names import PAST, RADIUS, SHORTCUTS, SPLIT
 from granpipe.jobs.shortcut_table import Shortcuts
 from granpipe.jobs.split_plan import Plan
 
 
 @dataclass(frozen=True, slots=True)
-class Sides:
+class SplitSummary:
     """Groups and splits of a dataset, counted; the index's table `split` has those of each."""
 
     plan: Plan
@@ -18,10 +18,10 @@ class Sides:
     # the same: digests and former splits, in turn, of photographs that are not there today
     past: list[str]
     labels: dict[str, int]  # the groups that each label has a photograph in
-    counts: Counter[tuple[str, str]]  # photographs by label and side
+    counts: Counter[tuple[str, str]]  # photographs by label and split
     groups: int  # all
     largest: int  # photographs of the largest group
-    groups_by: Counter[tuple[str, str]]  # groups by label and side
+    groups_by: Counter[tuple[str, str]]  # groups by label and split
     # where a split is empty, or far from its share: the most metres of `place:` for which none
     # would be if all were dealt anew; 0 where there are no such
     radius: float
@@ -40,28 +40,28 @@ class Sides:
     @property
     def notes(self) -> dict[str, Any]:
         """What the ledger is to keep of it, by the names of notes."""
-        notes = {SIDES: self.note, PAST: self.past, RADIUS: self.radius}
+        notes = {SPLIT: self.note, PAST: self.past, RADIUS: self.radius}
         return notes | {SHORTCUTS: self.shortcuts.note}
 
     @property
     def split_counts(self) -> Counter[str]:
         """Photographs of each split."""
         counts: Counter[str] = Counter()
-        for (_, side), count in self.counts.items():
-            counts[side] += count
+        for (_, split), count in self.counts.items():
+            counts[split] += count
         return counts
 
     def shortage(self) -> str:
         """Return a line on splits that are empty or far from their share; empty without any."""
         counts, shares = self.split_counts, self.plan.shares
         if not shares:
-            empty = [side for side in self.given if not counts[side]]
+            empty = [split for split in self.given if not counts[split]]
             return f"split given: no photograph is left in {' or '.join(empty)}" if empty else ""
         empty, missed, whole = shares.empty(counts), shares.missed(counts), counts.total()
         missed = [] if self.plan.hold_out else missed  # a rule decides on the shares
         if not whole or not (empty or missed):
             return ""
-        parts = [f"{side} has {100 * counts[side] / whole:.0f} %" for side in missed]
+        parts = [f"{split} has {100 * counts[split] / whole:.0f} %" for split in missed]
         what = f"no photograph is in {' or '.join(empty)}" if empty else ", ".join(parts)
         line = (
             f"split {shares}: {what}: the largest group has {self.largest} of {whole} photographs"
@@ -75,6 +75,6 @@ class Sides:
 
     @property
     def scarce(self) -> list[str]:
-        """The labels with fewer groups than there are sides."""
-        wanted = len(self.plan.shares.sides) if self.plan.shares else 0
+        """The labels with fewer groups than there are splits."""
+        wanted = len(self.plan.shares.splits) if self.plan.shares else 0
         return sorted(label for label, groups in self.labels.items() if groups < wanted)

@@ -12,7 +12,7 @@ from granpipe.checks import MEGABYTE
 from granpipe.dataset.index import Index
 from granpipe.dataset.moments import SUMS, statistics
 from granpipe.dataset.names import array_path
-from granpipe.dataset.sides import SIDES
+from granpipe.dataset.shares import SPLITS
 
 _OPTIONS = {"together": "--keep-together", "crop": "--min-crop", "side": "--split-only"}
 
@@ -26,7 +26,7 @@ def made_by(command: str, settings: Mapping[str, Any]) -> dict[str, Any]:
 def split_counts(index: Index, query: str, classes: Sequence[str]) -> dict[str, dict[str, int]]:
     """Return how many arrays of each class each split has, by a query for split, label, number."""
     counts = {(split, label): count for split, label, count in index.rows(query)}
-    return {split: {label: counts.get((split, label), 0) for label in classes} for split in SIDES}
+    return {split: {label: counts.get((split, label), 0) for label in classes} for split in SPLITS}
 
 
 def statistics_of(

@@ -1,25 +1,36 @@
 """What belongs together stands in one group, by the rules that were asked for."""
 
-import math
 import random
 
 import pytest
 
 from granpipe.dataset.grouping_input import Facts, GroupingInput
-from granpipe.dataset.groups import Grouping, Groups
-from granpipe.dataset.together import Together, parse_together
+from granpipe.dataset.groups import Grouping
+from granpipe.dataset.together import parse_together
 from granpipe.errors import DatasetError
 
-NOWHERE = (math.nan, math.nan)
+NOWHERE = (None, None)
 
 
-def group(photos: list[Facts], rules: Together, looks: dict[str, bytes] | None = None) -> Groups:
-    hashes = [(looks or {}).get(one.source, b"") for one in photos]
-    return Grouping(GroupingInput.of(photos, hashes), rules).groups()
+def grouping(photos: list[Facts], rules: str, looks: dict[str, bytes] | None = None) -> Grouping:
+    by_digest = sorted(photos, key=lambda one: (one.sha256, one.source))
+    hashes = [(looks or {}).get(one.source, b"") for one in by_digest]
+    sources = sorted(one.source for one in photos)
+    by_digest = [one._replace(place=sources.index(one.source)) for one in by_digest]
+    return Grouping(GroupingInput.of(by_digest, hashes), parse_together(rules))
+
+
+def group(photos: list[Facts], rules: str, looks: dict[str, bytes] | None = None) -> dict[str, str]:
+    """Return the name of each photograph's group."""
+    found = grouping(photos, rules, looks)
+    sources = sorted(one.source for one in photos)
+    names = map(found.photos.name, found.firsts().tolist())
+    places = found.photos.rows["place"].tolist()
+    return {sources[place]: name for place, name in zip(places, names, strict=True)}
 
 
 def facts(source: str, sha: str, place=NOWHERE, taken_at="", camera="") -> Facts:
-    return Facts(source, 64 * sha, *place, taken_at, camera)
+    return Facts(0, source, 64 * sha, *place, taken_at, camera)
 
 
 def at(second: int) -> str:
@@ -28,7 +39,7 @@ def at(second: int) -> str:
 
 def sets(photos: list[Facts], rules: str) -> set[frozenset[str]]:
     """Return the groups as sets of names without folders."""
-    names = group(photos, parse_together(rules)).names
+    names = group(photos, rules)
     return {
         frozenset(one.rpartition("/")[2] for one in names if names[one] == name)
         for name in names.values()
@@ -37,7 +48,7 @@ def sets(photos: list[Facts], rules: str) -> set[frozenset[str]]:
 
 def test_a_group_is_named_after_its_smallest_digest():
     photos = [facts("corn/b", "b", (1, 1)), facts("corn/a", "a", (1, 1)), facts("corn/c", "c")]
-    names = group(photos, parse_together("place")).names
+    names = group(photos, "place")
     assert names == {"corn/a": "g" + 16 * "a", "corn/b": "g" + 16 * "a", "corn/c": "g" + 16 * "c"}
 
 
@@ -94,7 +105,7 @@ def slow_bursts(photos: list[Facts]) -> list[set[str]]:
     for one in photos:
         for other in photos:
             near = abs(seconds(one) - seconds(other)) <= 10 and one.camera == other.camera
-            if near and math.isnan(one.lat + other.lat):
+            if near and None in (one.lat, other.lat):
                 ends = {one.source[5:], other.source[5:]}
                 both = set().union(*(some for some in groups if some & ends))
                 groups = [some for some in groups if not some & ends] + [both]
@@ -123,9 +134,9 @@ def test_the_order_of_the_photographs_decides_nothing():
     rng = random.Random(2)
     photos = [facts(f"corn/{n}", f"{n:02x}", (rng.uniform(0, 0.02), 0.0)) for n in range(60)]
     looks = {one.source: rng.randbytes(32) for one in photos}
-    found = group(photos, parse_together("place,likeness"), looks)
+    found = group(photos, "place,likeness", looks)
     rng.shuffle(photos)
-    assert group(photos, parse_together("place,likeness"), looks) == found
+    assert group(photos, "place,likeness", looks) == found
 
 
 def test_what_looks_alike_is_told_with_its_distance():
@@ -135,8 +146,9 @@ def test_what_looks_alike_is_told_with_its_distance():
         [facts("wheat/b", "a"), facts("corn/a", "b")],
         {"wheat/b": other, "corn/a": look},
     )
-    assert group(photos, parse_together("likeness"), looks).alike == [("corn/a", "wheat/b", 3)]
-    assert group(photos, parse_together("place"), looks).alike == []
+    alike = grouping(photos, "likeness", looks).alike
+    assert (alike.first.tolist(), alike.second.tolist(), alike.weight.tolist()) == ([0], [1], [3])
+    assert not len(grouping(photos, "place", looks).alike)
 
 
 @pytest.mark.parametrize(

@@ -28,13 +28,18 @@ def drawn(seed: int, groups: int = 80, classes: int = 3, size: int = 4, share: f
     number[is_planted], place[is_planted], hour[is_planted] = 5, (10, 10), 3
     words[is_planted], columns[is_planted] = 9, 4
     facts = [
-        Place("place", "circumstance", place),
-        Hour("hour", "circumstance", hour),
-        Words("camera", "circumstance", words),
-        Fact("light", "scene", number),
-        Columns("border", "scene", columns),
+        Place("place", "circumstance", lambda: place),
+        Hour("hour", "circumstance", lambda: hour),
+        Words("camera", "circumstance", lambda: words),
+        Fact("light", "scene", lambda: number),
+        Columns("border", "scene", lambda: columns),
     ]
     return label, group, facts
+
+
+def at(fact: Fact, places: np.ndarray) -> Fact:
+    """Return a fact of the photographs at these places."""
+    return type(fact)(fact.name, fact.sort, lambda: fact.made()[places])
 
 
 def only(facts: list[Fact], clean: list[Fact], name: str) -> list[Fact]:
@@ -72,7 +77,7 @@ def test_what_half_of_a_class_has_for_itself_is_found_and_nothing_else(name):
 def test_more_photographs_of_the_same_groups_tell_no_more():
     label, group, facts = drawn(2, share=0.4)
     again = np.repeat(np.arange(len(label)), 3)
-    repeated = [type(one)(one.name, one.sort, one.values[again]) for one in facts]
+    repeated = [at(one, again) for one in facts]
     findings = find_shortcuts(label[again], group[again], repeated)
     for one, once in zip(findings, find_shortcuts(label, group, facts), strict=True):
         assert one.right == pytest.approx(once.right)
@@ -82,7 +87,7 @@ def test_more_photographs_of_the_same_groups_tell_no_more():
 def test_the_order_of_photographs_changes_nothing():
     label, group, facts = drawn(3, share=0.3)
     order = np.random.default_rng(0).permutation(len(label))
-    mixed = [type(one)(one.name, one.sort, one.values[order]) for one in facts]
+    mixed = [at(one, order) for one in facts]
     assert find_shortcuts(label[order], group[order], mixed) == find_shortcuts(label, group, facts)
 
 
@@ -101,7 +106,7 @@ def test_classes_of_few_groups_are_left_out():
     rare = np.flatnonzero(label == 2)
     kept = np.isin(np.arange(len(label)), rare[np.isin(group[rare], np.unique(group[rare])[:4])])
     some = kept | (label != 2)
-    facts = [type(one)(one.name, one.sort, one.values[some]) for one in facts]
+    facts = [at(one, some) for one in facts]
     findings = find_shortcuts(label[some], group[some], facts)
     assert {one.classes for one in findings} == {2}
     assert {one.groups for one in findings} == {60}
@@ -110,7 +115,8 @@ def test_classes_of_few_groups_are_left_out():
 def test_of_very_many_classes_the_largest_are_judged():
     label = np.repeat(np.arange(130), 6)
     label[:12] = 1  # class 0 has no group, class 1 has twelve
-    fact = Fact("light", "scene", np.random.default_rng(0).normal(size=len(label)))
+    values = np.random.default_rng(0).normal(size=len(label))
+    fact = Fact("light", "scene", lambda: values)
     (finding,) = find_shortcuts(label, np.arange(len(label)), [fact], exchanges=9)
     assert (finding.classes, finding.chance) == (100, 0.01)
     assert finding.groups == 606
@@ -118,7 +124,7 @@ def test_of_very_many_classes_the_largest_are_judged():
 
 def test_what_is_constant_or_known_of_few_is_said_to_be_so():
     label, group, facts = drawn(6)
-    values = facts[3].values
+    values = facts[3].made()
     few = np.where(group < 30, values, np.nan)
     nowhere = np.full(len(label), np.nan)
     verdicts = [
@@ -126,9 +132,9 @@ def test_what_is_constant_or_known_of_few_is_said_to_be_so():
         for one in find_shortcuts(
             *(label, group),
             [
-                Fact("same", "frame", np.ones(len(label))),
-                Fact("nowhere", "frame", nowhere),
-                Fact("few", "frame", few),
+                Fact("same", "frame", lambda: np.ones(len(label))),
+                Fact("nowhere", "frame", lambda: nowhere),
+                Fact("few", "frame", lambda: few),
                 *facts,
             ],
         )
@@ -140,7 +146,7 @@ def test_what_is_constant_or_known_of_few_is_said_to_be_so():
 @pytest.mark.parametrize("count", [0, 1])
 def test_without_photographs_there_is_nothing_to_say(count):
     label = np.zeros(count, np.int64)
-    (finding,) = find_shortcuts(label, label, [Fact("light", "scene", np.ones(count))])
+    (finding,) = find_shortcuts(label, label, [Fact("light", "scene", lambda: np.ones(count))])
     assert finding == Finding("light", "scene", FEW, count, count, 0)
 
 
@@ -182,7 +188,9 @@ def test_a_circle_has_no_end():
     rng = np.random.default_rng(0)
     label = np.arange(100) % 2
     day = np.where(label == 1, rng.normal(0, 8, 100), rng.uniform(100, 300, 100)) % 365.25
-    (finding,) = find_shortcuts(label, np.arange(100), [Season("season", "circumstance", day)])
+    (finding,) = find_shortcuts(
+        label, np.arange(100), [Season("season", "circumstance", lambda: day)]
+    )
     assert finding.verdict == STRONG
     assert finding.right == 1
 

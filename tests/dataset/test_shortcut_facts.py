@@ -36,7 +36,7 @@ def rows(*changes: dict, label: str = "corn", name: str = "corn/IMG_0412.jpg"):
 
 
 def values(*changes: dict) -> dict[str, np.ndarray]:
-    return {fact.name: fact.values for fact in circumstances(*changes).facts()}
+    return {fact.name: fact.made() for fact in circumstances(*changes).facts()}
 
 
 def test_facts_are_what_is_recorded():
@@ -48,15 +48,22 @@ def test_facts_are_what_is_recorded():
     assert (found["quality"][0], found["sharpness"][0]) == (210, 0.75)
     assert found["light"][0] == 151  # 100 + 50 + 1, a mean of twelve pixels
     assert found["colour"].tolist() == [[990, -10]]
-    assert found["border"][0, :3].tolist() == [3, -2, 0]
-    assert found["border"].shape == (1, 24)
+    assert found["border"].tolist() == [[*range(24), 1]]
+
+
+def test_each_turned_colour_of_a_border_is_cut_by_itself():
+    """Light, red against blue, and green against both, of eight pixels."""
+    dark, light, red = bytes(24), bytes([90] * 24), bytes([90, 0, 0] * 8)
+    *_, border = circumstances({"border": dark}, {"border": light}, {"border": red}).facts()
+    cells = border.cells(border.made(), np.ones(3), 3)
+    assert cells.tolist() == [[1, 6, 4], [2, 2, 6], [5, 5, 1]] * 8
 
 
 def test_what_is_not_recorded_is_missing():
     lacks = {"latitude": None, "longitude": None, "taken_at": "", "camera": "", "blocks": ""}
     lacks |= {"quantization": None, "sharpness": None, "border": None, "file_size": 0}
     photos = circumstances(lacks, {})
-    has = {fact.name: fact.is_there().tolist() for fact in photos.facts()}
+    has = {fact.name: fact.has(fact.made()).tolist() for fact in photos.facts()}
     missing = {"place", "season", "date", "hour", "camera", "quality", "sharpness", "border"}
     assert {name for name, there in has.items() if there == [False, True]} == missing | {"density"}
     assert all(there in ([False, True], [True, True]) for there in has.values())

@@ -1,4 +1,4 @@
-"""Splits and their shares: training, validation and test, or folds."""
+"""The splits, and their shares: training, validation and test, or folds."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from granpipe.errors import OptionError
 
-SIDES = ("train", "validation", "test")
+SPLITS = ("train", "validation", "test")
 """In the order in which a group that was on several takes one of them."""
 
 
@@ -27,14 +27,14 @@ class Shares:
             return f"{self.train}/{self.validation}/{self.test}"
         return f"{self.train}/{self.test}" if self.test else "100/0/0"
 
-    def of(self, side: str) -> int:
-        """Return the percentage of a side."""
-        return int(getattr(self, side))
+    def of(self, split: str) -> int:
+        """Return the percentage of a split."""
+        return int(getattr(self, split))
 
     @property
     def order(self) -> Sequence[str]:
         """In which a group that was on several splits takes one of them."""
-        return SIDES
+        return SPLITS
 
     @property
     def is_even(self) -> bool:
@@ -46,22 +46,22 @@ class Shares:
         """What the shares add up to."""
         return 100
 
-    def gets_largest(self, side: str) -> bool:
+    def gets_largest(self, split: str) -> bool:
         """Return whether a split's first group of a class is its largest, and not its smallest."""
-        return side == "train"
+        return split == "train"
 
     def weight(self, count: int) -> int:
         """Return how much a class of so many photographs counts: by its photographs."""
         return 1
 
     @property
-    def sides(self) -> list[str]:
+    def splits(self) -> list[str]:
         """The splits that have a share."""
-        return [side for side in SIDES if self.of(side)]
+        return [split for split in SPLITS if self.of(split)]
 
     def empty(self, counts: Mapping[str, int]) -> list[str]:
         """Return the splits that were asked for and have none of so many photographs."""
-        return [side for side in self.sides if not counts.get(side)]
+        return [split for split in self.splits if not counts.get(split)]
 
     def missed(self, counts: Mapping[str, int]) -> list[str]:
         """Return the splits whose part of the photographs is over ten points from their share.
@@ -71,9 +71,9 @@ class Shares:
         """
         whole = sum(counts.values())
         return [
-            side
-            for side in self.sides
-            if abs(100 * counts.get(side, 0) - self.of(side) * whole) > _MOST_POINTS * whole
+            split
+            for split in self.splits
+            if abs(100 * counts.get(split, 0) - self.of(split) * whole) > _MOST_POINTS * whole
         ]
 
 
@@ -112,14 +112,14 @@ class Folds:
     count: int
 
     @property
-    def sides(self) -> list[str]:
+    def splits(self) -> list[str]:
         """The folds, by name."""
         return [str(number) for number in range(self.count)]
 
     @property
     def order(self) -> Sequence[str]:
         """In which a group that was in several takes one of them."""
-        return self.sides
+        return self.splits
 
     @property
     def is_even(self) -> bool:
@@ -131,11 +131,11 @@ class Folds:
         """What the shares add up to."""
         return self.count
 
-    def of(self, side: str) -> int:
+    def of(self, split: str) -> int:
         """Return the share of a fold."""
         return 1
 
-    def gets_largest(self, side: str) -> bool:
+    def gets_largest(self, split: str) -> bool:
         """Return whether a fold's first group of a class is its largest: what is left evens out."""
         return True
 

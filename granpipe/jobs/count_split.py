@@ -6,10 +6,10 @@ from granpipe.dataset.index import Index
 from granpipe.jobs.given_split import count_leaks, given_splits
 from granpipe.jobs.shortcut_table import Shortcuts
 from granpipe.jobs.split_plan import Plan
-from granpipe.jobs.split_summary import Sides
+from granpipe.jobs.split_summary import SplitSummary
 
 _GROUPS_BY_LABEL = "SELECT label(name), count(DISTINCT grp) FROM split GROUP BY 1"
-_BY_SIDE = """SELECT label(name), split, count(*), count(DISTINCT grp) FROM split GROUP BY 1, 2"""
+_BY_SPLIT = """SELECT label(name), split, count(*), count(DISTINCT grp) FROM split GROUP BY 1, 2"""
 _BY_FOLD = "SELECT fold, count(*) FROM split WHERE fold <> '' GROUP BY fold"
 _NOT_HELD = "SELECT count(*) FROM held JOIN split USING (name) WHERE split <> 'test'"
 _LARGEST = "SELECT max(size) FROM (SELECT count(*) AS size FROM split GROUP BY grp)"
@@ -20,7 +20,7 @@ _UNKNOWN = """SELECT count(*) FROM wanted JOIN records USING (name) JOIN positio
     AND name NOT IN (SELECT source FROM alike UNION SELECT other FROM alike)"""
 
 
-def count_sides(
+def count_split(
     index: Index,
     plan: Plan,
     depth: int,
@@ -30,20 +30,20 @@ def count_sides(
     shortcuts: Shortcuts,
     *,
     is_first: bool,
-) -> Sides:
-    """Return the groups and splits of the index's table `split`; see `Sides`."""
-    by_side = list(index.rows(_BY_SIDE))
+) -> SplitSummary:
+    """Return the groups and splits of the index's table `split`; see `SplitSummary`."""
+    by_split = list(index.rows(_BY_SPLIT))
     in_folder = f" AND name NOT LIKE '%{depth * '/%'}/%'"
     leaks, leaking, moved = (
         (Counter[str](), Counter[str](), 0) if plan.shares else count_leaks(index)
     )
-    return Sides(
+    return SplitSummary(
         *(plan, note, past),
         dict(index.rows(_GROUPS_BY_LABEL)),
-        Counter({(label, side): count for label, side, count, _ in by_side}),
+        Counter({(label, split): count for label, split, count, _ in by_split}),
         groups=index.value("SELECT count(DISTINCT grp) FROM split"),
         largest=index.value(_LARGEST) or 0,
-        groups_by=Counter({(label, side): count for label, side, _, count in by_side}),
+        groups_by=Counter({(label, split): count for label, split, _, count in by_split}),
         radius=radius,
         is_first=is_first,
         conflicts=index.value(_UNLIKE),

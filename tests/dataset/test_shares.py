@@ -1,4 +1,4 @@
-"""Groups are dealt whole, near to the shares, and keep the sides that they had."""
+"""Groups are dealt whole, near to the shares, and keep the splits that they had."""
 
 import random
 from collections import Counter
@@ -8,15 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from granpipe.dataset.dealing import Member, deal
-from granpipe.dataset.sides import SIDES, Shares, parse_shares
+from granpipe.dataset.shares import SPLITS, Shares, parse_shares
 from granpipe.errors import DatasetError
+
+from members import Member, deal
 
 EIGHTY = Shares(80, 10, 10)
 
 MEMBERS = st.lists(
     st.builds(
-        Member, st.sampled_from("abc"), st.sampled_from("pqrstuvw"), st.sampled_from(["", *SIDES])
+        Member, st.sampled_from("abc"), st.sampled_from("pqrstuvw"), st.sampled_from(["", *SPLITS])
     ),
     max_size=60,
 )
@@ -35,11 +36,11 @@ def heavy(count: int, seed: int) -> list[Member]:
     return members
 
 
-def shares_of(members: list[Member], sides: dict[str, str]) -> dict[tuple[str, str], float]:
+def shares_of(members: list[Member], splits: dict[str, str]) -> dict[tuple[str, str], float]:
     totals = Counter(one.label for one in members)
-    counts = Counter((one.label, sides[one.group]) for one in members)
+    counts = Counter((one.label, splits[one.group]) for one in members)
     return {
-        (label, side): counts[label, side] / totals[label] for label in totals for side in SIDES
+        (label, split): counts[label, split] / totals[label] for label in totals for split in SPLITS
     }
 
 
@@ -47,49 +48,49 @@ def shares_of(members: list[Member], sides: dict[str, str]) -> dict[tuple[str, s
 def test_the_shares_of_every_class_are_met_within_a_few_percent(seed):
     members = heavy(1000, seed)
     found = shares_of(members, deal(members, EIGHTY, 0))
-    errors = [abs(share - EIGHTY.of(side) / 100) for (_, side), share in found.items()]
+    errors = [abs(share - EIGHTY.of(split) / 100) for (_, split), share in found.items()]
     assert sum(errors) / len(errors) < 0.04
 
 
 @given(MEMBERS, SHARES, st.integers())
 def test_every_group_has_one_side_and_that_has_a_share_or_is_its_former_one(members, shares, seed):
-    sides = deal(members, shares, seed)
-    assert sides.keys() == {one.group for one in members}
-    for name, side in sides.items():
+    splits = deal(members, shares, seed)
+    assert splits.keys() == {one.group for one in members}
+    for name, split in splits.items():
         former = [one.former for one in members if one.group == name and one.former]
-        assert side == min(former, key=SIDES.index) if former else side in shares.sides
+        assert split == min(former, key=SPLITS.index) if former else split in shares.splits
 
 
 @given(MEMBERS, SHARES, st.integers(), st.randoms())
 def test_the_order_of_the_photographs_decides_nothing(members, shares, seed, rng):
-    sides = deal(members, shares, seed)
+    splits = deal(members, shares, seed)
     rng.shuffle(members)
-    assert deal(members, shares, seed) == sides
+    assert deal(members, shares, seed) == splits
 
 
 @given(MEMBERS, SHARES)
 def test_dealing_again_changes_nothing(members, shares):
-    sides = deal(members, shares, 0)
-    again = [replace(one, former=sides[one.group]) for one in members]
-    assert deal(again, shares, 0) == sides
+    splits = deal(members, shares, 0)
+    again = [replace(one, former=splits[one.group]) for one in members]
+    assert deal(again, shares, 0) == splits
 
 
 @given(MEMBERS, MEMBERS, SHARES)
 def test_photographs_that_come_move_none_that_was_there(first, then, shares):
-    sides = deal(first, shares, 0)
-    known = [replace(one, former=sides[one.group]) for one in first]
+    splits = deal(first, shares, 0)
+    known = [replace(one, former=splits[one.group]) for one in first]
     both = deal(known + [replace(one, group=one.group + "'", former="") for one in then], shares, 0)
-    assert {name: both[name] for name in sides} == sides
+    assert {name: both[name] for name in splits} == splits
 
 
 @given(st.lists(MEMBERS, min_size=1, max_size=1), SHARES)
 def test_nothing_is_tested_after_it_was_trained_on(members, shares):
-    sides = deal(members[0], shares, 0)
+    splits = deal(members[0], shares, 0)
     for one in members[0]:
         if one.former == "train":
-            assert sides[one.group] == "train"
+            assert splits[one.group] == "train"
         if one.former == "validation":
-            assert sides[one.group] != "test"
+            assert splits[one.group] != "test"
 
 
 @given(
@@ -101,9 +102,9 @@ def test_a_class_with_three_groups_of_its_own_stands_on_every_side(rare, common,
     members = [Member("rare", f"r{n}") for n, size in enumerate(rare) for _ in range(size)]
     members += [Member("common", f"c{n}") for n, size in enumerate(common) for _ in range(size)]
     members += [Member(label, "both") for label in ("rare", "common", "common")]
-    sides = deal(members, shares, 0)
+    splits = deal(members, shares, 0)
     for label in "rc":
-        assert {sides[name] for name in sides if name[0] == label} == set(shares.sides)
+        assert {splits[name] for name in splits if name[0] == label} == set(shares.splits)
 
 
 def test_another_seed_deals_otherwise():
@@ -120,23 +121,23 @@ def test_ten_batches_of_fields_move_none_and_come_near_to_the_shares():
         step = len(names) // 10
         for stop in range(step, len(names) + step, step):
             here = [one for one in members if one.group in names[:stop]]
-            sides = deal([replace(m, former=former.get(m.group, "")) for m in here], EIGHTY, 0)
-            assert former.items() <= sides.items()
-            former = sides
+            splits = deal([replace(m, former=former.get(m.group, "")) for m in here], EIGHTY, 0)
+            assert former.items() <= splits.items()
+            former = splits
         counts = Counter(former[one.group] for one in members)
         assert former.keys() == set(names)
-        for side in ("validation", "test"):
-            away[side] += abs(counts[side] / len(members) - 0.1) / 20
+        for split in ("validation", "test"):
+            away[split] += abs(counts[split] / len(members) - 0.1) / 20
     assert max(away.values()) < 0.03
 
 
 def test_classes_of_two_groups_are_on_all_sides_together():
-    """Two groups are too few for three sides, but five times two are enough."""
+    """Two groups are too few for three splits, but five times two are enough."""
     members = [Member(f"class {number // 2}", f"g{number}") for number in range(10)]
     for seed in range(20):
-        sides = deal(members, Shares(60, 20, 20), seed)
-        assert Counter(sides.values())["train"] == 5
-        assert {"validation", "test"} < set(sides.values())
+        splits = deal(members, Shares(60, 20, 20), seed)
+        assert Counter(splits.values())["train"] == 5
+        assert {"validation", "test"} < set(splits.values())
 
 
 @pytest.mark.parametrize(
