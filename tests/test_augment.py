@@ -5,7 +5,6 @@ import json
 import random
 import shutil
 import signal
-import time
 from collections import Counter, defaultdict
 from pathlib import Path
 
@@ -329,18 +328,27 @@ def test_a_damaged_copy_is_made_again(granpipe, dataset, damage):
     assert digests(dataset / "augmented") == before
 
 
+# So that a run lasts until it is killed, however busy the machine is:
+SLOW_WRITES = """
+import os, time
+
+replace = os.replace
+os.replace = lambda *paths: (time.sleep(0.005), replace(*paths))
+"""
+
+
 @pytest.mark.slow
-def test_runs_that_are_killed_are_taken_up_again(start, granpipe, tmp_path, rng):
+def test_runs_that_are_killed_are_taken_up_again(injected, granpipe, tmp_path, rng):
     for number in range(100):
         save(tmp_path / f"img/corn/{number}.png", picture(80, 60, number))
     granpipe("prepare", tmp_path / "img", tmp_path / "out", "--size", 112)
     granpipe("augment", tmp_path / "out", "-o", tmp_path / "whole", "--copies", 20)
-    made = tmp_path / "out/augmented/corn"
-    for _ in range(10):
-        goal = len([*made.glob("*")]) + rng.randrange(70)  # at most 700 of the 2,000 copies
-        process = start("augment", tmp_path / "out", "--copies", 20)
-        until(lambda goal=goal: len([*made.glob("*")]) >= goal, process=process, every=0.005)
-        time.sleep(rng.uniform(0, 0.05))
+    copies, parts = (tmp_path / "out/augmented" / name for name in ("corn", ".granpipe/parts"))
+    # Nine are killed at some copy, and the last one when it has recorded some: in its second part.
+    for folder, new in [*((copies, rng.randrange(1, 70)) for _ in range(9)), (parts, 2)]:
+        goal = len([*folder.glob("*")]) + new
+        process = injected(SLOW_WRITES, "augment", tmp_path / "out", "--copies", 20)
+        until(lambda: len([*folder.glob("*")]) >= goal, process=process, every=0.005)  # noqa: B023
         kill(process)
         assert process.returncode == -signal.SIGKILL
     assert "(0 unchanged" not in granpipe("augment", tmp_path / "out", "--copies", 20).stdout
