@@ -144,7 +144,7 @@ class Folder:
         folder, name = os.path.split(target)
         temporary = os.path.join(folder, b".%b.%b.tmp" % (name[:80], mark.encode()))
         for _ in range(_MOST_ROUNDS):
-            with suppress(FileNotFoundError):  # somebody has just deleted the folder, then empty
+            with suppress(FileNotFoundError, FileExistsError):  # deleted meanwhile, while empty
                 os.makedirs(folder, exist_ok=True)
                 os.close(os.open(temporary, _TO_WRITE, 0o666))
                 break
