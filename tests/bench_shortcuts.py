@@ -33,7 +33,11 @@ def bench_shortcuts(bench: Bench) -> None:
 def index_of(count: int, size: int) -> Index:
     """Return an index with the records of so many photographs, in groups of this size."""
     index = Index(Record)
-    index.create("CREATE TABLE split (name TEXT PRIMARY KEY, grp TEXT, split TEXT) WITHOUT ROWID;")
+    index.create(
+        """CREATE TABLE split (name TEXT PRIMARY KEY, grp TEXT, split TEXT) WITHOUT ROWID;
+        CREATE TABLE given (photo TEXT PRIMARY KEY, taken_at TEXT) WITHOUT ROWID;
+        CREATE VIEW positions AS SELECT name, latitude, longitude FROM records;"""
+    )
     for number in range(count):
         index.put(source(number), record(number), "")
     groups = ((source(n), f"g{digest(n // size)[:16]}", "train") for n in range(count))
