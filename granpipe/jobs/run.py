@@ -138,7 +138,12 @@ class Run:
         DatasetError
             A file that granpipe did not write has an array's place, or another run is writing.
         """
-        self.check(names)
+        try:
+            self.check(names)
+        except DatasetError as error:
+            if not self.lock and self.ledger.has_moved():  # the online worker has just written it
+                raise MovedError from error
+            raise
         if self.open():
             self.ledger.plan(names, notes)
 

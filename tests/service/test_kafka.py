@@ -102,7 +102,9 @@ def test_what_a_broker_has_against_a_client_is_told_in_a_line_without_secrets(
         assert "%3|" not in process.log.read_text() and "Traceback" not in process.log.read_text()
 
 
-def test_several_workers_share_the_events_and_none_is_done_twice(online, kafka, granpipe):
+def test_several_workers_share_the_events_with_prepare_and_none_is_done_twice(
+    online, kafka, granpipe, start
+):
     kafka.make(6)
     path, photos, acknowledged = online(**kafka.variables), drawn(), set()
     path.web()
@@ -112,6 +114,9 @@ def test_several_workers_share_the_events_and_none_is_done_twice(online, kafka, 
     for goal in (60, 140):
         until(lambda goal=goal: path.arrays() >= goal, "arrays")
         workers.append(path.worker())
+    preparing = start("prepare", path.source, path.output)
+    said, warned = preparing.communicate(timeout=60)
+    assert preparing.returncode == 0, warned
     phone.join()
     check(path, photos, granpipe)
     lines = "".join(worker.log.read_text() for worker in workers).splitlines()
@@ -122,7 +127,8 @@ def test_several_workers_share_the_events_and_none_is_done_twice(online, kafka, 
 
     # A worker that joins looks for what has no event, and may be faster than its event.
     assert total("photographs", [line for line in batches if " waited=" in line]) == len(photos)
-    assert total("prepared", batches) == len(photos)
+    listed, kept = re.search(r"(\d+) prepared(?: \((\d+) unchanged\))?", said).groups("0")
+    assert total("prepared", batches) + int(listed) - int(kept) == len(photos)
     assert "Traceback" not in path.log()
 
 
