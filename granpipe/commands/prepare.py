@@ -164,7 +164,7 @@ def prepare_command(
 
 def _print_changes(report: "PrepareReport", output: str, *, err: bool) -> None:
     """Print what a user must know of, also where the report itself is not printed."""
-    if report.sides and (line := report.sides.shortage()):
+    if report.split and (line := report.split.shortage()):
         options.say(line)
     if report.reindexed:
         reports.echo(reports.reindexed(report.reindexed), err=err)
@@ -183,8 +183,8 @@ def _check(report: "PrepareReport", source: str, output: str, *, strict: bool) -
         )
     if not report.prepared:
         raise DatasetError(f"nothing was prepared: {_remedy(report, source, output)}")
-    if strict and report.sides and report.sides.leaks and not report.sides.plan.fix_leaks:
-        leaks = reports.counted(report.sides.leaks.total(), "leak")
+    if strict and report.split and report.split.leaks and not report.split.plan.fix_leaks:
+        leaks = reports.counted(report.split.leaks.total(), "leak")
         raise DatasetError(f"{leaks}, which --strict does not allow")
     reports.finish(report.rejected, strict=strict)
 
@@ -194,7 +194,7 @@ def _remedy(report: "PrepareReport", source: str, output: str) -> str:
 
     if report.labels_from or any(rejection.reason != "no_label" for rejection in report.rejected):
         return f"see {join(output, 'rejected.csv')}"
-    if report.sides and not report.sides.plan.shares:
+    if report.split and not report.split.plan.shares:
         folders = join(source, "train/corn")
         return f"--split given needs folders such as {folders}; without them, use --split 80/10/10"
     corn = join(source, "corn")
@@ -229,10 +229,10 @@ def _print(
     reports.print_ignored(report.ignored)
     reports.print_flags(report.flags)
     print_conflicts(report.conflicts, written["conflicts"])
-    if report.sides:
-        reports.print_sides(report.sides, join(output, "alike.csv"))
-        reports.print_shortcuts(report.sides, written["shortcuts"])
-        reports.print_leaks(report.sides, written["leaks"])
+    if report.split:
+        reports.print_split(report.split, join(output, "alike.csv"))
+        reports.print_shortcuts(report.split, written["shortcuts"])
+        reports.print_leaks(report.split, written["leaks"])
     reports.print_missing(report.prepared)
     if dry_run:
         reports.print_dry_run(report.unwanted, verbose=verbose)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from granpipe.dataset.tables import Rejection
     from granpipe.jobs.split_summary import SplitSummary
 
-SIDES = ("train", "validation", "test")
+SPLITS = ("train", "validation", "test")
 _MOST_ENDINGS = 6
 _COLUMNS = 80
 _ALLOW = "allow reading it, or check its disk, then run again"
@@ -162,73 +162,78 @@ def print_flags(flags: Counter[str]) -> None:
         echo(f"Quality warnings (flags in labels.csv): {parts}.")
 
 
-def print_sides(sides: "SplitSummary", alike: str) -> None:
+def print_split(summary: "SplitSummary", alike: str) -> None:
     """Print how many photographs and groups of each class each split has, and what to look at."""
-    plan = sides.plan
-    echo(f"{'class':<24}" + "".join(f"{side:>17}" for side in SIDES))
-    for label in sorted(sides.labels):
-        cells = [f"{sides.counts[label, side]} ({sides.groups_by[label, side]})" for side in SIDES]
+    plan = summary.plan
+    echo(f"{'class':<24}" + "".join(f"{split:>17}" for split in SPLITS))
+    for label in sorted(summary.labels):
+        cells = [
+            f"{summary.counts[label, split]} ({summary.groups_by[label, split]})"
+            for split in SPLITS
+        ]
         echo(f"{printable(label):<24}" + "".join(f"{cell:>17}" for cell in cells))
     echo("Photographs, with their number of groups in brackets.")
     seed = f", seed {plan.seed}" if plan.shares else ""
-    echo(f"Split {plan.split} of {counted(sides.groups, 'group')} by {plan.together}{seed}.")
-    if sides.folds:
-        parts = ", ".join(f"{fold}: {sides.folds[fold]:,}" for fold in sorted(sides.folds, key=int))
+    echo(f"Split {plan.split} of {counted(summary.groups, 'group')} by {plan.together}{seed}.")
+    if summary.folds:
+        parts = ", ".join(
+            f"{fold}: {summary.folds[fold]:,}" for fold in sorted(summary.folds, key=int)
+        )
         echo(f"Folds, by photographs outside test: {parts}.")
-    for note in _notes(sides, alike):
+    for note in _notes(summary, alike):
         _say(note)
 
 
-def _notes(sides: "SplitSummary", alike: str) -> Iterator[str]:
+def _notes(summary: "SplitSummary", alike: str) -> Iterator[str]:
     """Yield what to look at in a split."""
-    if sides.not_held:
+    if summary.not_held:
         yield (
-            f"Trained on before, and so not held out: {counted(sides.not_held, 'photograph')}; "
+            f"Trained on before, and so not held out: {counted(summary.not_held, 'photograph')}; "
             "--split none, and then --split again, holds all out."
         )
-    if sides.conflicts:
+    if summary.conflicts:
         yield (
             "Alike under two classes, of which one may be wrong: "
-            f"{counted(sides.conflicts, 'pair')}; see {printable(alike)}."
+            f"{counted(summary.conflicts, 'pair')}; see {printable(alike)}."
         )
-    if sides.unknown:
-        each = "; it forms its own group" if sides.unknown == 1 else "; each forms a group"
-        what = f"{counted(sides.unknown, 'photograph')} without position, time or near-duplicate"
+    if summary.unknown:
+        each = "; it forms its own group" if summary.unknown == 1 else "; each forms a group"
+        what = f"{counted(summary.unknown, 'photograph')} without position, time or near-duplicate"
         yield f"{what}{each}."
-    if sides.scarce:
-        labels = ", ".join(map(printable, sides.scarce[:MOST_LINES]))
+    if summary.scarce:
+        labels = ", ".join(map(printable, summary.scarce[:MOST_LINES]))
         yield f"Too few groups to be in every split: {labels}. Add other fields."
-    photographs = sides.counts.total()
-    if sides.plan.shares and 3 * sides.largest > photographs and sides.groups > 1:
+    photographs = summary.counts.total()
+    if summary.plan.shares and 3 * summary.largest > photographs and summary.groups > 1:
         yield (
-            f"One group holds {sides.largest} of {photographs} photographs: put fields into "
+            f"One group holds {summary.largest} of {photographs} photographs: put fields into "
             "folders, <class>/<field>/, for --keep-together folder,burst,likeness, or use fewer "
             "metres."
         )
 
 
-def print_leaks(sides: "SplitSummary", leaks: str) -> None:
+def print_leaks(summary: "SplitSummary", leaks: str) -> None:
     """Print how much of a split that was given leaks, and what was done about it."""
-    if sides.plan.shares:
+    if summary.plan.shares:
         return
-    if not sides.leaks:
+    if not summary.leaks:
         echo("No leaks were found between the splits.")
         return
-    pairs = ", ".join(f"{rule} {count:,}" for rule, count in sides.leaks.items())
+    pairs = ", ".join(f"{rule} {count:,}" for rule, count in summary.leaks.items())
     held_out = " and ".join(
-        f"{counted(count, 'photograph')} of {split}" for split, count in sides.leaking.items()
+        f"{counted(count, 'photograph')} of {split}" for split, count in summary.leaking.items()
     )
     where = f" See {printable(leaks)}." if leaks else ""
     echo(f"Leaks, in pairs: {pairs}: {held_out}.{where}")
-    if sides.plan.fix_leaks:
-        _say(f"Moved to the earliest split of their group: {counted(sides.moved, 'photograph')}.")
+    if summary.plan.fix_leaks:
+        _say(f"Moved to the earliest split of their group: {counted(summary.moved, 'photograph')}.")
     else:
         echo("--fix-leaks moves whole groups to the earliest split.")
 
 
-def print_shortcuts(sides: "SplitSummary", table: str) -> None:
+def print_shortcuts(summary: "SplitSummary", table: str) -> None:
     """Print what gives classes away besides the plant, or that there are too few groups to say."""
-    rows = sides.shortcuts.rows
+    rows = summary.shortcuts.rows
     strong = [row for row in rows if row.verdict == "strong"]
     for row in strong:
         right, chance = (round(100 * float(share)) for share in (row.right, row.chance))
@@ -240,12 +245,12 @@ def print_shortcuts(sides: "SplitSummary", table: str) -> None:
     if strong and table:
         echo(f"See {printable(table)}.")
     if all(row.verdict in {"few", "constant"} for row in rows):
-        _print_few(sides.groups, max(row.classes for row in rows))
-    if 3 * sides.unknown > sides.counts.total() and "folder" not in sides.plan.together.rules:
+        _print_few(summary.groups, max(row.classes for row in rows))
+    if 3 * summary.unknown > summary.counts.total() and "folder" not in summary.plan.together.rules:
         _say(
             "Over a third of the photographs form groups of their own, so there are more groups "
             "than fields. Put fields into folders, <class>/<field>/, and add the option "
-            f"--keep-together folder,{sides.plan.together}"
+            f"--keep-together folder,{summary.plan.together}"
         )
 
 

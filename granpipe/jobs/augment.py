@@ -65,7 +65,7 @@ def augment(
     seed : int
         Another seed makes other copies.
     side : str
-        `train`: where the dataset has sides, photographs of that side alone have copies; or `all`.
+        `train`: where the dataset has splits, photographs of training alone have copies; or `all`.
     flip_horizontal, flip_vertical, rotate, crop : float, optional
         Probabilities, degrees and a share of the area; as in `Ranges`, with its defaults.
     brightness, contrast, warmth, gamma : float, optional

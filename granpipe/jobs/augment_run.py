@@ -236,13 +236,13 @@ class AugmentRun:
     def finish(self, prepared: Mapping[str, Any]) -> None:
         """Bring tables and arrays in line; `prepared` is the dataset.json of the photographs."""
         ranges = asdict(self.task.ranges)
-        split = {"side": self.labels.side} if self.labels.has_sides else {}
+        split = {"side": self.labels.side} if self.labels.has_splits else {}
         tables = AugmentTables(
             self.index,
             {"copies": self.copies, "seed": self.task.seed, **ranges, **split},
             self.rejections(),
             self._classes(prepared),
-            self.labels.has_sides,
+            self.labels.has_splits,
             self.labels.made_from,
             str(prepared.get("arrays_sha256")),
         )

@@ -33,7 +33,7 @@ class LabelsRows:
     ----------
     made_from : str
         SHA-256 of labels.csv as prepare writes it.
-    has_sides : bool
+    has_splits : bool
     held_out : int
         Photographs of validation and test, which have no copies unless `side` is `all`.
     """
@@ -46,7 +46,7 @@ class LabelsRows:
         self.copies = copies
         self.side = side
         self.is_given = False
-        self.has_sides = False
+        self.has_splits = False
         self.held_out = 0
         self.made_from = ""
 
@@ -66,7 +66,7 @@ class LabelsRows:
         for line in csv_lines(PREPARED_COLUMNS, self._rows()):
             digest.update(line.encode())
         self.made_from = digest.hexdigest()
-        self.has_sides = any(row["split"] for row in self._rows())
+        self.has_splits = any(row["split"] for row in self._rows())
         marks = ", ".join("?" * 16)
         self.index.load(f"INSERT INTO photos VALUES ({marks})", self._photos(found))
         deal_copies(self.index, self.copies)
@@ -105,7 +105,7 @@ class LabelsRows:
     def _photos(self, found: int) -> Iterator[Row]:
         """Yield a row of the table `photos` for each photograph that may have copies."""
         most = most_copies(self.copies, found)
-        side, before = self.side if self.has_sides else "all", ""
+        side, before = self.side if self.has_splits else "all", ""
         # A damaged row is to be rejected.
         rows = (
             row for row in self._rows() if side in {"all", row["split"]} or None in row.values()

@@ -12,7 +12,7 @@ from granpipe.dataset.sources import Search
 from granpipe.dataset.tables import rows_of
 from granpipe.errors import DatasetError
 from granpipe.jobs.see_photo import MapJob
-from granpipe.mapping.feature import SIDE_COLUMNS, Feature
+from granpipe.mapping.feature import SPLIT_COLUMNS, Feature
 from granpipe.mapping.nearest import nearest_training
 from granpipe.photo.exif import Capture
 from granpipe.photo.gps import Position
@@ -27,7 +27,7 @@ _SCHEMA = """
 CREATE TABLE found (name BLOB PRIMARY KEY, size INTEGER, version TEXT, problem TEXT) WITHOUT ROWID;
 CREATE TABLE photos (number INTEGER PRIMARY KEY, name BLOB, size INTEGER, version TEXT,
     problem TEXT);
-CREATE TABLE sides (name BLOB PRIMARY KEY, groups TEXT, split TEXT, given TEXT) WITHOUT ROWID;
+CREATE TABLE splits (name BLOB PRIMARY KEY, groups TEXT, split TEXT, given TEXT) WITHOUT ROWID;
 CREATE TABLE features (number INTEGER PRIMARY KEY, data BLOB);
 """
 
@@ -39,7 +39,7 @@ class MapIndex:
     ----------
     beside : Beside
         Files that may be photographs' sidecars.
-    sides : int or None
+    in_dataset : int or None
         How many photographs a dataset with splits has; None where nobody asked.
     matched : int
         How many of those were taken in.
@@ -48,7 +48,7 @@ class MapIndex:
     def __init__(self) -> None:
         self.database = Database(_SCHEMA)
         self.beside = Beside(self.database)
-        self.sides: int | None = None
+        self.in_dataset: int | None = None
         self.matched = 0
 
     def load(self, search: Search) -> None:
@@ -58,19 +58,19 @@ class MapIndex:
         query = "INSERT INTO photos SELECT row_number() OVER (ORDER BY name) - 1, * FROM found"
         self.database.execute(query)
 
-    def load_sides(self, dataset: Store) -> None:
+    def load_splits(self, dataset: Store) -> None:
         """Take in group and split of every photograph of a dataset; DatasetError if it has none."""
         rows = (
             (_bytes(row["source"]), row["group"] or "", row["split"] or "", _given(row))
             for row in rows_of(dataset, LABELS)
-            if row.keys() >= {"source", *SIDE_COLUMNS} and row["source"]
+            if row.keys() >= {"source", *SPLIT_COLUMNS} and row["source"]
         )
-        self.database.load("INSERT OR REPLACE INTO sides VALUES (?, ?, ?, ?)", rows)
-        if not self.database.value("SELECT 1 FROM sides WHERE split <> ''"):
+        self.database.load("INSERT OR REPLACE INTO splits VALUES (?, ?, ?, ?)", rows)
+        if not self.database.value("SELECT 1 FROM splits WHERE split <> ''"):
             raise DatasetError(
                 f"{dataset.url}: has no split; run granpipe prepare --split 80/10/10 first"
             )
-        self.sides = int(self.database.value("SELECT count(*) FROM sides"))
+        self.in_dataset = int(self.database.value("SELECT count(*) FROM splits"))
 
     def jobs(self, side: int) -> Sequence[MapJob]:
         """Return a job for each photograph, in the order of names.
@@ -90,7 +90,7 @@ class MapIndex:
         return Items(self.database, "SELECT * FROM photos", count, job)
 
     def keep(self, features: Iterable[Feature]) -> Sequence[Feature]:
-        """Take in what was seen, in the order of names; return it with the dataset's sides."""
+        """Take in what was seen, in the order of names; return it with the dataset's splits."""
         rows = ((number, self._packed(feature)) for number, feature in enumerate(features))
         self.database.load("INSERT INTO features VALUES (?, ?)", rows)
         count = self.database.value("SELECT count(*) FROM features")
@@ -112,8 +112,8 @@ class MapIndex:
             self.database.execute("UPDATE features SET data = ? WHERE number = ?", (data, number))
 
     def _packed(self, feature: Feature) -> bytes:
-        if self.sides:
-            query = "SELECT groups, split, given FROM sides WHERE name = ?"
+        if self.in_dataset:
+            query = "SELECT groups, split, given FROM splits WHERE name = ?"
             side = next(self.database.rows(query, (_bytes(feature.photo.source),)), None)
             self.matched += side is not None
             group, split, given = side or ("", "", "")

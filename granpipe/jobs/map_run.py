@@ -37,7 +37,7 @@ class MapReport:
     unseen : list of str
         The folders that could not be listed, with the cause.
     matched, elsewhere : int or None
-        How many photographs a dataset with sides has, too, and how many it has and the folder does
+        How many photographs a dataset with splits has, too, and how many it has and the folder does
         not; None without one.
     conflicts : int
         Photographs whose label is surely not what is declared of their field.
@@ -123,27 +123,27 @@ class MapRun:
         return Feature(Photo(job.photo.path), *result)
 
     def show_fields(self) -> None:
-        """Learn which fields photographs show, and how far each is from the training side."""
+        """Learn which fields photographs show, and how far each is from those of training."""
         if self.survey.fields:
             from granpipe.jobs.map_fields import show_fields  # noqa: PLC0415 - few need it
 
             shown = show_fields(self.index, self.features, self.survey, self.say)
             self.fields, self.contradicted = shown
-        if self.redact is None and self.index.sides:
+        if self.redact is None and self.index.in_dataset:
             self.index.measure(self.features)
 
     def report(self) -> MapReport:
         """Return what was found."""
         unseen = [f"{folder}: {why}" for folder, why in self.search.unlisted]
-        sides, matched = self.index.sides, self.index.matched
+        in_dataset, matched = self.index.in_dataset, self.index.matched
         return MapReport(
             self.features,
             self.verdicts,
             self.verdicts["ok"],
             self.search.ignored,
             unseen,
-            matched=None if sides is None else matched,
-            elsewhere=None if sides is None else sides - matched,
+            matched=None if in_dataset is None else matched,
+            elsewhere=None if in_dataset is None else in_dataset - matched,
             conflicts=len(self.contradicted),
         )
 

@@ -72,7 +72,7 @@ def map_photos(
         Address below which the page finds the photographs. By default, a page in a folder links
         to photographs in a folder, and no other page links at all.
     dataset : str or Path, optional
-        What `granpipe prepare --split` wrote of these photographs: its groups and sides become
+        What `granpipe prepare --split` wrote of these photographs: its groups and splits become
         columns, by source.
     workers : int, optional
         Number of processes; by default, one for each core.
@@ -118,14 +118,14 @@ def map_photos(
     shapes = read_overlays(checked("overlay", layer, checks.place) for layer in layers)
     steps = MapRun(photos, (survey or Survey()).settled(), redact, say)
     if dataset is not None:
-        steps.index.load_sides(open_store(dataset))
+        steps.index.load_splits(open_store(dataset))
     steps.read(workplace, follow, thumbnails if has_page and not dry_run else 0)
     steps.show_fields()
     options = MapOptions(
         title or title_of(photos),
         offline=offline,
         redact=redact,
-        has_sides=steps.index.sides is not None,
+        has_splits=steps.index.in_dataset is not None,
         thumbnails=thumbnails,
         overlay=(*shapes, *steps.fields),
         contradicted=steps.contradicted,

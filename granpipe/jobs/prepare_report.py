@@ -36,7 +36,7 @@ class PrepareReport:
         The augmented set beside the arrays was made from others, and its dataset.json is gone.
     flags : Counter
         Photographs with each flag; of a dry run, those that are up to date.
-    sides : SplitSummary or None
+    split : SplitSummary or None
         Groups and splits, where the dataset has them.
     reindexed : list of tuple
         Each class that has another label_index than before, with the former and the new one.
@@ -58,7 +58,7 @@ class PrepareReport:
     unseen: list[str] = field(default_factory=list)
     stale: bool = False
     flags: Counter[str] = field(default_factory=Counter)
-    sides: "SplitSummary | None" = None
+    split: "SplitSummary | None" = None
     reindexed: list[tuple[str, int, int]] = field(default_factory=list)
     shards: ShardsReport | None = None
     unwanted: list[str] = field(default_factory=list)

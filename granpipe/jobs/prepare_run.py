@@ -242,7 +242,7 @@ class PrepareRun:
             self.search.ignored,
             [*unlisted, *self.unseen],
             flags=self.photos.flags(),
-            sides=self.split,
+            split=self.split,
             reindexed=changed_indices(self.former_indices, self.classes()),
             conflicts=self.index.value("SELECT count(*) FROM conflicts"),
         )

@@ -16,8 +16,8 @@ COLUMNS = [
 ]
 """Header of the CSV table, and names of GeoJSON's properties and KML's data."""
 
-SIDE_COLUMNS = ["group", "split"]
-"""Further columns where the sides of a dataset are shown."""
+SPLIT_COLUMNS = ["group", "split"]
+"""Further columns where the splits of a dataset are shown."""
 
 LATER_COLUMNS = ["direction_ref", "utc_offset_from", "accuracy", "dop", "position_from"]
 LATER_COLUMNS += ["field", "field_distance", "field_crop", "field_sure"]
@@ -35,9 +35,9 @@ class Feature:
     thumbnail : str
         A JPEG file in base64, or empty.
     split, group : str
-        Its side (train, validation, test) and group in a dataset; empty where none is known.
+        Its split (train, validation, test) and group in a dataset; empty where none is known.
     nearest_training : float or None
-        Metres to the nearest photograph of the training side.
+        Metres to the nearest photograph of training.
     field : Field or None
         The field that it shows.
     """
@@ -68,7 +68,7 @@ class MapOptions:
     folder : str or None
         The way from the file to the photographs' folder, with a slash behind it; None where there
         is none, or links take its place.
-    has_sides : bool
+    has_splits : bool
         The features have groups and splits.
     thumbnails : int
         Longer side of the page's thumbnails, in pixels.
@@ -85,7 +85,7 @@ class MapOptions:
     offline: bool = False
     redact: int | None = None
     folder: str | None = None
-    has_sides: bool = False
+    has_splits: bool = False
     thumbnails: int = 96
     exports: tuple[str, ...] = ()
     overlay: tuple[Shape, ...] = ()
@@ -94,7 +94,7 @@ class MapOptions:
     @property
     def columns(self) -> list[str]:
         """Header of the CSV table, and names of GeoJSON's properties."""
-        return [*COLUMNS, *(SIDE_COLUMNS if self.has_sides else ()), *LATER_COLUMNS]
+        return [*COLUMNS, *(SPLIT_COLUMNS if self.has_splits else ()), *LATER_COLUMNS]
 
     def path_of(self, source: str) -> str:
         """Return where a program that reads the file finds a photograph; empty where it cannot.
@@ -126,7 +126,7 @@ def fields_of(feature: Feature, options: MapOptions) -> dict[str, Any]:
         *(place and place.lat, place and place.lon, place and place.altitude),
         *(place and place.direction, capture.taken_at, capture.utc_offset),
         *(capture.make, capture.model, options.path_of(source)),
-        *((feature.group, feature.split) if options.has_sides else ()),
+        *((feature.group, feature.split) if options.has_splits else ()),
         *(place and place.direction_ref, capture.utc_offset_from),
         *(place and place.accuracy, place and place.dop, place and place.position_from),
         *((field.name, field.distance, field.crop, field.sure) if field else (None,) * 4),

@@ -17,7 +17,7 @@ from granpipe.photo.gps import VERDICTS
 
 __all__ = ["SIGNATURE", "write_html"]
 
-_SIDES = ("train", "validation", "test")
+_SPLITS = ("train", "validation", "test")
 _NORTHS = {"true": 1, "magnetic": 2}
 
 
@@ -32,7 +32,7 @@ def write_html(features: Features, options: MapOptions) -> Iterator[str]:
         "totals": list(names.totals.values()),
         "zones": list(names.zones),
         "cameras": list(names.cameras),
-        "sides": list(names.sides),
+        "splits": list(names.splits),
         "groups": list(names.groups),
         "points": front_coded(names.points(features)),
         "missing": names.missing(features),
@@ -60,7 +60,7 @@ class _Names:
         self.lats, self.lons = array("d"), array("d")
         totals: Counter[str] = Counter()
         members: Counter[str] = Counter()
-        cameras, zones, sides = set(), set(), set()
+        cameras, zones, splits = set(), set(), set()
         for feature in features:
             totals[feature.photo.label] += 1
             if place := feature.capture.position:
@@ -68,14 +68,16 @@ class _Names:
                 self.lons.append(place.lon)
                 cameras.add(_camera(feature.capture))
                 zones.add(_digits_and_zone(feature.capture)[1])
-                sides.add(feature.split)
+                splits.add(feature.split)
                 members[feature.group] += 1
         self.totals = dict(sorted(totals.items()))
         self.labels = _numbered(totals)
         self.cameras = _numbered(cameras)
         self.zones = _numbered(zones)
         self.groups = _numbered(group for group, count in members.items() if group and count > 1)
-        self.sides = {side: k for k, side in enumerate(_in_order(sides))} if sides - {""} else {}
+        self.splits = (
+            {split: k for k, split in enumerate(_in_order(splits))} if splits - {""} else {}
+        )
 
     def points(self, features: Features) -> Iterator[list[Any]]:
         """Yield what the page shows of each photograph with a position."""
@@ -91,7 +93,7 @@ class _Names:
                 *(round(place.lat, 6), round(place.lon, 6)),
                 *(self.labels[feature.photo.label], feature.photo.source, digits, self.zones[zone]),
                 *(self.cameras[_camera(capture)], altitude, direction, feature.thumbnail or None),
-                *(self.sides.get(feature.split), self.groups.get(feature.group), nearest),
+                *(self.splits.get(feature.split), self.groups.get(feature.group), nearest),
                 *(_NORTHS.get(place.direction_ref), place.accuracy and round(place.accuracy, 1)),
             ]
             while point[-1] is None:
@@ -119,9 +121,9 @@ def _numbered(names: Iterable[str]) -> dict[str, int]:
     return {name: number for number, name in enumerate(sorted(names))}
 
 
-def _in_order(sides: set[str]) -> list[str]:
+def _in_order(splits: set[str]) -> list[str]:
     """Return train, validation and test in this order; the empty split comes last."""
-    return [side for side in (*_SIDES, *sorted(sides - {*_SIDES, ""}), "") if side in sides]
+    return [split for split in (*_SPLITS, *sorted(splits - {*_SPLITS, ""}), "") if split in splits]
 
 
 def _digits_and_zone(capture: Capture) -> tuple[int | None, str]:

@@ -158,12 +158,12 @@ def test_a_report_is_one_json_object_on_demand(granpipe, src, out):
     assert report["found"] == 4
     assert report["prepared"] == {"corn": 3}
     assert report["rejected"] == {"unreadable": 1}
-    assert sum(report["sides"]["counts"]["corn"].values()) == 3
+    assert sum(report["split"]["counts"]["corn"].values()) == 3
     assert (report["command"], report["dry_run"]) == ("prepare", False)
     assert 0 < report["seconds"] < 60
     copies = json.loads(granpipe("augment", out, "--json", "--copies", 2).stdout)
     assert copies["command"] == "augment"
-    assert copies["written"] == {"corn": 2 * report["sides"]["counts"]["corn"]["train"]}
+    assert copies["written"] == {"corn": 2 * report["split"]["counts"]["corn"]["train"]}
     assert copies["rejected"] == {}
 
 

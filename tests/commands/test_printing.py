@@ -120,7 +120,7 @@ def test_a_size_that_cannot_be_is_no_dataset(granpipe, src, out, size):
     assert "granpipe prepare" in result.stderr
 
 
-@pytest.mark.parametrize("split", [(), ("--split", "50/50")], ids=["no sides", "sides"])
+@pytest.mark.parametrize("split", [(), ("--split", "50/50")], ids=["no split", "split"])
 def test_a_dry_run_tells_what_the_run_tells(granpipe, src, out, split):
     granpipe("prepare", src, out)
     granpipe("augment", out, "--copies", 1)

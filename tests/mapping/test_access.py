@@ -20,14 +20,14 @@ from pages import (
 
 
 def crowd(**about) -> list:
-    """Return photographs of which thirty lie at one spot, with sides and days."""
-    sides = ("train", "train", "train", "validation", "test")
+    """Return photographs of which thirty lie at one spot, with splits and days."""
+    splits = ("train", "train", "train", "validation", "test")
     return [
         feature(
             f"{('corn', 'rice', 'wheat')[number % 3]}/{number}.jpg",
             *((*SPOT, 500, 20) if number < 30 else (SPOT[0] + number / 100, 7.5)),
             taken_at=f"2024-06-{number % 28 + 1:02}T10:00:00",
-            split=sides[number % 5],
+            split=splits[number % 5],
             **about,
         )
         for number in range(60)
@@ -49,7 +49,7 @@ STATES = {
     "everything unfolded": OPEN_ALL,
     "the ruler": "document.querySelector('.leaflet-bar button').click();"
     "document.querySelector('.ruler button').click()",
-    "colours by side": "document.querySelector('#by-side').click()",
+    "colours by split": "document.querySelector('#by-split').click()",
 }
 
 
@@ -161,7 +161,7 @@ def test_no_control_is_printed(visit, crowded):
     visit.page.evaluate(OPEN_ALL)
     visit.page.evaluate("dispatchEvent(new Event('beforeprint'))")
     controls = (
-        "button:not(.row):not(#legend button):not(#side-legend button), input, .leaflet-bar a"
+        "button:not(.row):not(#legend button):not(#split-legend button), input, .leaflet-bar a"
     )
     assert not [one for one in visit.page.locator(controls).all() if one.is_visible()]
     assert visit.page.locator("#legend button").first.is_visible()

@@ -71,14 +71,14 @@ def test_a_number_is_typed_as_a_number_even_where_none_is_known():
     assert kinds["source"] == kinds["taken_at"] == "string"
 
 
-@pytest.mark.parametrize("has_sides", [True, False])
-def test_every_cell_is_of_a_column_that_the_schema_names(has_sides):
+@pytest.mark.parametrize("has_splits", [True, False])
+def test_every_cell_is_of_a_column_that_the_schema_names(has_splits):
     one = Feature(Photo("a/b.jpg"), FEATURES[1].capture, split="train", group="g1")
-    root = read([one], has_sides=has_sides)
+    root = read([one], has_splits=has_splits)
     named = [node.get("name") for node in root.iter(f"{KML}SimpleField")]
     cells = {node.get("name"): node.text for node in root.iter(f"{KML}SimpleData")}
     assert cells.keys() <= set(named)
-    assert (cells.get("split") == "train") == has_sides
+    assert (cells.get("split") == "train") == has_splits
 
 
 def test_the_balloon_tells_an_altitude_of_nothing():

@@ -197,16 +197,16 @@ def test_fit_of_a_class_across_the_date_line_is_near(visit, tmp_path):
 # Splits
 
 
-def test_sides_have_a_legend_a_table_and_a_line_in_the_popup(visit, days):
+def test_splits_have_a_legend_a_table_and_a_line_in_the_popup(visit, days):
     visit = visit(days)
-    assert visit.texts("#side-legend bdi") == ["train", "validation", "test", "no split"]
-    assert visit.texts("#side-legend .number") == ["2 / 2", "3 / 3", "2 / 2", "3 / 3"]
+    assert visit.texts("#split-legend bdi") == ["train", "validation", "test", "no split"]
+    assert visit.texts("#split-legend .number") == ["2 / 2", "3 / 3", "2 / 2", "3 / 3"]
     table(visit)
     assert table(visit, 1) == {
         "corn": {"train": "2", "validation": "3", "test": "2", "no split": "0"},
         "rice": {"train": "0", "validation": "0", "test": "0", "no split": "3"},
     }
-    visit.page.locator("#side-legend button").nth(3).click()
+    visit.page.locator("#split-legend button").nth(3).click()
     assert visit.state("shown") == 7
     visit.state("open(1)")
     facts = dict(zip(visit.texts(".card dt"), visit.texts(".card dd"), strict=True))
@@ -214,18 +214,18 @@ def test_sides_have_a_legend_a_table_and_a_line_in_the_popup(visit, days):
     assert facts["Group"] == "g00000000000000aa"
 
 
-def test_the_map_is_coloured_by_side_where_one_asks(visit, days):
+def test_the_map_is_coloured_by_split_where_one_asks(visit, days):
     visit = visit(days)
     before = visit.page.locator("#chart").screenshot()
-    visit.page.click("#by-side")
+    visit.page.click("#by-split")
     assert visit.page.locator("#chart").screenshot() != before
     assert visit.page.locator("#legend canvas").first.is_hidden()
-    assert visit.page.locator("#side-legend canvas").first.is_visible()
+    assert visit.page.locator("#split-legend canvas").first.is_visible()
 
 
-def test_without_sides_nothing_speaks_of_them(visit, season):
+def test_without_splits_nothing_speaks_of_them(visit, season):
     visit = visit(season)
-    assert visit.page.locator("#sides").is_hidden()
+    assert visit.page.locator("#splits").is_hidden()
     visit.state("open(1)")
     assert not {"Split", "Group", "Training"} & set(visit.texts(".card dt"))
 
@@ -385,7 +385,7 @@ def test_a_redacted_page_gives_away_no_more_than_it_shows(visit, tmp_path):
 def test_a_link_shows_the_same(visit, days):
     one = visit(days)
     one.page.locator("#legend button").nth(1).click()
-    one.page.locator("#side-legend button").first.click()
+    one.page.locator("#split-legend button").first.click()
     brush(one, 0.3, 0.99)
     one.state(f"map.setView({list(LYON)}, 12, {{animate: false}})")
     one.state("open(4)")
@@ -429,7 +429,7 @@ def test_an_untouched_page_has_a_plain_address(visit, days):
         "#<script>alert(1)</script>",
         "#map=NaN/x/y&days=a/b&off=nobody&photo=nothing",
         "#map=1e9/91/1e9&days=1e99/-1e99",
-        "#map=Infinity/0/0&photo=__proto__&off=constructor&off-side=%00",
+        "#map=Infinity/0/0&photo=__proto__&off=constructor&off-split=%00",
         "#%E0%A4%A&map=%",
     ],
 )

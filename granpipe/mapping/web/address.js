@@ -16,7 +16,7 @@ function say() {
   if (!fitted()) parts.set('map', [map.getZoom(), lat.toFixed(5), lng.toFixed(5)].join('/'));
   const add = (key, names, isOn) => names.forEach((text, k) => isOn[k] || parts.append(key, text));
   add('off', data.labels, filter.classes);
-  add('off-side', data.sides, filter.sides);
+  add('off-split', data.splits, filter.splits);
   if (filter.query.trim()) parts.set('find', filter.query);
   if (filter.days) parts.set('days', filter.days.join('/'));
   if (state.opened >= 0) parts.set('photo', points[state.opened][3]);
@@ -33,11 +33,11 @@ const finite = (text, count) => {
 // Do as the address says, where it says something that this page knows.
 export function follow() {
   const parts = new URLSearchParams(location.hash.slice(1));
-  const [off, offSide] = ['off', 'off-side'].map((key) => new Set(parts.getAll(key)));
+  const [off, offSplit] = ['off', 'off-split'].map((key) => new Set(parts.getAll(key)));
   const days = finite(parts.get('days'), 2);
   refine({
     classes: (label) => !off.has(data.labels[label]),
-    sides: (side) => !offSide.has(data.sides[side]),
+    splits: (split) => !offSplit.has(data.splits[split]),
     days: days && days.every((day) => Math.abs(day) < 1e7) ? days : null,
     query: (parts.get('find') ?? '').slice(0, 200),
   });

@@ -1,10 +1,10 @@
 /* What is shown of one photograph, in the popup and, without Leaflet, in the list. */
 
-import { data, labels, points, sides, takenAt } from './data.js';
+import { data, labels, points, splits, takenAt } from './data.js';
 import { compass, distance, element, labelName, name, photographLink } from './text.js';
 import { positionText } from './text.js';
 
-export const sideName = (side) => data.sides[side] || 'no split';
+export const splitName = (split) => data.splits[split] || 'no split';
 
 function facts(i) {
   const [lat, lon, label, , , , camera, altitude, direction, , , group, nearest, north, accuracy] = points[i];
@@ -18,7 +18,7 @@ function facts(i) {
   if (typeof direction === 'number') add('Looking', compass(direction, north));
   add('Position', positionText(lat, lon) + (data.digits === null ? '' : ' (rounded)'));
   if (typeof accuracy === 'number') add('Accuracy', `within ${distance(accuracy)}`);
-  if (data.sides.length > 0) add('Split', name(sideName(sides[i])));
+  if (data.splits.length > 0) add('Split', name(splitName(splits[i])));
   if (typeof group === 'number') add('Group', name(data.groups[group]));
   if (typeof nearest === 'number') add('Training', `nearest ${distance(nearest)} away`);
   return list;

@@ -6,11 +6,11 @@
  * totals      photographs found, for each label
  * zones       offsets from UTC; '' for times without one
  * cameras     names
- * sides       of a dataset: train, validation, test; '' for none; empty where nobody asked
+ * splits       of a dataset: train, validation, test; '' for none; empty where nobody asked
  * groups      names of the groups that have several photographs
  * points      [lat, lon, label index, source, taken at as YYYYMMDDhhmmss, zone index,
  *             camera index, altitude in metres, direction in degrees, thumbnail as base64 JPEG,
- *             side index, group index, metres to the nearest training photograph,
+ *             split index, group index, metres to the nearest training photograph,
  *             1 where the direction is from true north, 2 from magnetic, accuracy in metres],
  *             sorted by source; null or a missing end is unknown
  * missing     [source, label index, verdict, detail] of the photographs without position
@@ -29,14 +29,14 @@
  */
 
 export const data = {
-  title: '', colours: ['#000'], labels: [], totals: [], zones: [], cameras: [], sides: [],
+  title: '', colours: ['#000'], labels: [], totals: [], zones: [], cameras: [], splits: [],
   groups: [], points: [], missing: [], reasons: {}, links: null, exports: [], picture: 0,
   bounds: null, outliers: [], overlay: [], conflicts: [], digits: null, land: null,
   ...JSON.parse(document.getElementById('granpipe-data').textContent),
 };
 export const points = data.points;
 export const labels = Uint32Array.from(points, (point) => point[2]);
-export const sides = Uint8Array.from(points, (point) => point[10] ?? 0);
+export const splits = Uint8Array.from(points, (point) => point[10] ?? 0);
 export const UNDATED = -1e7;
 export const days = Int32Array.from(points, (point) => dayOf(point[4])); // since 1970
 

@@ -1,7 +1,7 @@
 /* When the photographs were taken: a histogram by class, and a brush that filters all the rest. */
 
 import { UNDATED, days, labels } from './data.js';
-import { filter, hasSide, isHit, isInView, onFilter, refine } from './filter.js';
+import { filter, hasSplit, isHit, isInView, onFilter, refine } from './filter.js';
 import { KINDS, kinds } from './legend.js';
 import { colourOf, onTheme, ratio, themed } from './symbols.js';
 import { dayText, number, part } from './text.js';
@@ -59,7 +59,7 @@ function counted() {
   const counts = Array.from({ length: bars }, () => new Uint32Array(KINDS));
   for (let i = 0; i < days.length; i++) {
     if (barOf[i] < 0 || !filter.classes[labels[i]]) continue;
-    if (!hasSide(i) || !isInView(i) || !isHit(i)) continue;
+    if (!hasSplit(i) || !isInView(i) || !isHit(i)) continue;
     counts[barOf[i]][kind[i]]++;
   }
   return counts;

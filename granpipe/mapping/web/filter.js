@@ -1,13 +1,13 @@
-/* Which photographs are shown: by class, side, day and search; and which the map's view holds. */
+/* Which photographs are shown: by class, split, day and search; and which the map's view holds. */
 
-import { data, days, labels, points, sides } from './data.js';
+import { data, days, labels, points, splits } from './data.js';
 import { matching } from './search.js';
 
 const CALM = 150; // milliseconds without a change after which lists and tables follow
 
 export const filter = {
   classes: data.labels.map(() => true),
-  sides: data.sides.map(() => true),
+  splits: data.splits.map(() => true),
   days: null, // first and last, since 1970
   query: '',
 };
@@ -22,27 +22,27 @@ let timer = 0;
  * `calm` when no more changes follow. */
 export const onFilter = (kind, act) => listeners[kind].push(act);
 
-export const hasSide = (i) => data.sides.length === 0 || filter.sides[sides[i]];
+export const hasSplit = (i) => data.splits.length === 0 || filter.splits[splits[i]];
 
 function isWithin(i) {
   return !filter.days || (days[i] >= filter.days[0] && days[i] <= filter.days[1]);
 }
 
 export function isFiltered() {
-  return isFound !== null || filter.days !== null || [...filter.classes, ...filter.sides].includes(false);
+  return isFound !== null || filter.days !== null || [...filter.classes, ...filter.splits].includes(false);
 }
 
 // Whether a photograph is what somebody searches for.
 export const isHit = (i) => isFound === null || isFound(i);
 
-// Set part of the filter: classes and sides as functions of their index, days and query as they are.
-export function refine({ classes, sides: chosen, days: span = filter.days, query = filter.query }) {
+// Set part of the filter: classes and splits as functions of their index, days and query as they are.
+export function refine({ classes, splits: chosen, days: span = filter.days, query = filter.query }) {
   if (classes) filter.classes = filter.classes.map((_, label) => classes(label));
-  if (chosen) filter.sides = filter.sides.map((_, side) => chosen(side));
+  if (chosen) filter.splits = filter.splits.map((_, split) => chosen(split));
   filter.days = span;
   if (query !== filter.query) [filter.query, isFound] = [query, matching(query)];
   for (let i = 0; i < shown.length; i++) {
-    shown[i] = filter.classes[labels[i]] && hasSide(i) && isWithin(i) && isHit(i) ? 1 : 0;
+    shown[i] = filter.classes[labels[i]] && hasSplit(i) && isWithin(i) && isHit(i) ? 1 : 0;
   }
   listeners.filter.forEach((act) => act());
   look(isInside);
@@ -70,7 +70,7 @@ export function reveal(i) {
   if (shown[i]) return;
   refine({
     classes: (label) => filter.classes[label] || label === labels[i],
-    sides: (side) => filter.sides[side] || side === sides[i],
+    splits: (split) => filter.splits[split] || split === splits[i],
     days: isWithin(i) ? filter.days : null,
     query: isHit(i) ? filter.query : '',
   });

@@ -1,18 +1,18 @@
-/* The legends that switch classes and sides, with numbers of what is shown and found. */
+/* The legends that switch classes and splits, with numbers of what is shown and found. */
 
-import { sideName } from './card.js';
-import { data, labels, sides } from './data.js';
+import { splitName } from './card.js';
+import { data, labels, splits } from './data.js';
 import { filter, onFilter, refine, viewed } from './filter.js';
 import { symbol } from './symbols.js';
 import { button, element, labelName, name, number, part } from './text.js';
 
-const SIDES = 5; // the first side's symbol; the first classes have those before
+const SPLITS = 5; // the first split's symbol; the first classes have those before
 
-// What the colours and symbols of the map mean: kinds, which are classes or sides.
-const paint = { bySide: false };
-const sideKinds = sides.map((side) => side + SIDES);
-export const kinds = () => (paint.bySide ? sideKinds : labels);
-export const KINDS = Math.max(data.labels.length, data.sides.length + SIDES);
+// What the colours and symbols of the map mean: kinds, which are classes or splits.
+const paint = { bySplit: false };
+const splitKinds = splits.map((split) => split + SPLITS);
+export const kinds = () => (paint.bySplit ? splitKinds : labels);
+export const KINDS = Math.max(data.labels.length, data.splits.length + SPLITS);
 
 function counted(indices, length) {
   const counts = new Uint32Array(length);
@@ -36,28 +36,28 @@ function update(list, isOn, counts, totals) {
 }
 
 function updateAll() {
-  const { classes, sides: chosen } = filter;
+  const { classes, splits: chosen } = filter;
   update(part('legend'), classes, counted(labels, classes.length), data.totals);
-  update(part('side-legend'), chosen, counted(sides, chosen.length), totalsOfSides);
+  update(part('split-legend'), chosen, counted(splits, chosen.length), totalsOfSplits);
 }
 
-const totalsOfSides = data.sides.map(() => 0);
-if (data.sides.length) sides.forEach((side) => { totalsOfSides[side]++; });
+const totalsOfSplits = data.splits.map(() => 0);
+if (data.splits.length) splits.forEach((split) => { totalsOfSplits[split]++; });
 
 export function fillLegends() {
   const flip = (key) => (index) => {
     refine({ [key]: (other) => filter[key][other] !== (other === index) });
   };
   fill(part('legend'), 0, data.labels.map((_, label) => labelName(label)), flip('classes'));
-  const sideNames = data.sides.map((_, side) => name(sideName(side)));
-  fill(part('side-legend'), SIDES, sideNames, flip('sides'));
+  const splitNames = data.splits.map((_, split) => name(splitName(split)));
+  fill(part('split-legend'), SPLITS, splitNames, flip('splits'));
   part('classes').hidden = data.labels.length === 0;
-  part('sides').hidden = data.sides.length === 0;
+  part('splits').hidden = data.splits.length === 0;
   part('all').addEventListener('click', () => refine({ classes: () => true }));
   part('none').addEventListener('click', () => refine({ classes: () => false }));
-  part('by-side').addEventListener('change', ({ target }) => {
-    paint.bySide = target.checked;
-    document.body.classList.toggle('by-side', paint.bySide);
+  part('by-split').addEventListener('change', ({ target }) => {
+    paint.bySplit = target.checked;
+    document.body.classList.toggle('by-split', paint.bySplit);
     refine({});
   });
   onFilter('view', updateAll);

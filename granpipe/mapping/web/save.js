@@ -1,6 +1,6 @@
 /* The photographs of the list as a CSV file. */
 
-import { data, points, sides, takenAt } from './data.js';
+import { data, points, splits, takenAt } from './data.js';
 import { listedNow } from './lists.js';
 import { element, part } from './text.js';
 
@@ -30,13 +30,13 @@ function row(i) {
   const cells = [
     source, data.labels[label], lat, lon, altitude, direction, taken, offset, data.cameras[camera],
   ];
-  const side = data.sides.length ? [data.sides[sides[i]]] : [];
-  return [...cells, ...side, NORTHS[north]];
+  const split = data.splits.length ? [data.splits[splits[i]]] : [];
+  return [...cells, ...split, NORTHS[north]];
 }
 
 function listAsCsv() {
-  const side = data.sides.length ? ['split'] : [];
-  const header = [...COLUMNS, ...side, 'direction_ref'];
+  const split = data.splits.length ? ['split'] : [];
+  const header = [...COLUMNS, ...split, 'direction_ref'];
   const rows = listedNow().map(row);
   return [header, ...rows].map((cells) => `${cells.map(cell).join(',')}\n`).join('');
 }

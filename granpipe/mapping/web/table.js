@@ -1,8 +1,8 @@
-/* Tables of what is in view: classes by country, and by side. Their empty cells say where to go. */
+/* Tables of what is in view: classes by country, and by split. Their empty cells say where to go. */
 
-import { sideName } from './card.js';
+import { splitName } from './card.js';
 import { countries, countryName, countryOf } from './countries.js';
-import { data, labels, points, sides } from './data.js';
+import { data, labels, points, splits } from './data.js';
 import { indicesOf, onFilter, viewed } from './filter.js';
 import { symbol } from './symbols.js';
 import { element, labelName, name, number, part } from './text.js';
@@ -56,9 +56,9 @@ function byCountry(members) {
   return table('Class by country', counts, order, title);
 }
 
-function bySide(members) {
-  const { counts } = crossed(members, (i) => sides[i]);
-  return table('Class by split', counts, [...data.sides.keys()], sideName);
+function bySplit(members) {
+  const { counts } = crossed(members, (i) => splits[i]);
+  return table('Class by split', counts, [...data.splits.keys()], splitName);
 }
 
 function table(caption, counts, columns, title) {
@@ -83,7 +83,7 @@ function update() {
   if (!part('table').open) return;
   const members = indicesOf(viewed);
   const tables = countries() ? [byCountry(members)] : [];
-  if (data.sides.length > 0) tables.push(bySide(members));
+  if (data.splits.length > 0) tables.push(bySplit(members));
   part('tables').replaceChildren(...tables);
 }
 
