@@ -41,12 +41,17 @@ class Batches:
         """
         with self._store.hold(OWN, _say_nothing, is_brief=True) as lock:
             ledger = self._follow(lock.store)
-            with closing(Run(ledger, _say_nothing, lock)) as run:
-                yield run
-            lock.check()
-            if len(ledger.parts) > _MOST_PARTS and time.monotonic() > self._compact_from:
-                self._compact(ledger)
-            ledger.look_again()
+            try:
+                with closing(Run(ledger, _say_nothing, lock)) as run:
+                    yield run
+                lock.check()
+                if len(ledger.parts) > _MOST_PARTS and time.monotonic() > self._compact_from:
+                    self._compact(ledger)
+                ledger.look_again()
+            except BaseException:  # the index may be ahead of what is on the disk
+                self._ledger = None
+                ledger.close()
+                raise
 
     def _compact(self, ledger: Ledger) -> None:
         began = time.monotonic()

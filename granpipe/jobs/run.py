@@ -138,12 +138,7 @@ class Run:
         DatasetError
             A file that granpipe did not write has an array's place, or another run is writing.
         """
-        try:
-            self.check(names)
-        except DatasetError as error:
-            if not self.lock and self.ledger.has_moved():  # the online worker has just written it
-                raise MovedError from error
-            raise
+        self.check(names)
         if self.open():
             self.ledger.plan(names, notes)
 
@@ -153,6 +148,8 @@ class Run:
             WHERE fold(name) NOT IN (SELECT fold(name) FROM ours)
             AND fold(name) NOT IN (SELECT fold(name) FROM replaceable) ORDER BY name LIMIT 1"""
         if name := self.index.value(query):
+            if not self.lock and self.ledger.has_moved():  # the online worker has just written it
+                raise MovedError
             place = join(self.store.url, self.index.path_of(name))
             raise DatasetError(f"{place}: was not written by granpipe; move it away")
 

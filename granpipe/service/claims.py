@@ -23,6 +23,7 @@ from granpipe.stores.protocol import Store
 _MARKS = f"{OWN}/deleted"
 _ARRIVING = f"{OWN}/arriving"
 _ARRIVAL = re.compile(_ARRIVING.replace(".", r"\.") + r"/([0-9a-f]{64})/([^/]+)/\w+(\.[a-z]+)")
+_NO_FILE = FileNotFoundError, NotADirectoryError
 _SOURCE = re.compile(r"[^/]+/([0-9a-f]{64})\.[a-z]+")
 
 
@@ -133,7 +134,7 @@ class Claims:
         """Return whether a file is in the store."""
         try:
             self.photos.version(path)
-        except FileNotFoundError:
+        except _NO_FILE:
             return False
         except OSError as error:
             raise self._down(error) from error
@@ -143,7 +144,7 @@ class Claims:
         """Return a file's bytes; None where there is no such file."""
         try:
             return self.photos.read(path)[0]
-        except FileNotFoundError:
+        except _NO_FILE:
             return None
         except OSError as error:
             raise self._down(error) from error

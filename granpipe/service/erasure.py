@@ -41,7 +41,8 @@ class Erasure:
         """
         (store, events), claims = self.intake.gates, self.intake.claims
         with store.passed(), events.passed(), self.index.passed():
-            if source := self._find(sha256):
+            source = ""
+            for source in self._find(sha256):
                 claims.mark(sha256, label_of(source))
                 self._delete(sha256, source)
             for one in claims.arrivals(sha256):  # of uploads that were killed behind a deletion
@@ -54,23 +55,22 @@ class Erasure:
         claims = self.intake.claims
         note = claims.look(sha256)
         claims.delete(source)
-        forget(self.positions, sha256, source)
+        # Before the index forgets it, by which alone some photographs are found.
         self.intake.events.publish(Event(sha256, source, 0, is_deleted=True))
+        forget(self.positions, sha256, source)
         if note and note.source == source:
             claims.free(sha256, note)
 
-    def _find(self, sha256: str) -> str:
-        """Return the path of a photograph, whoever put it there."""
-        note = self.intake.claims.look(sha256)
-        if note and note.source:
-            return note.source
-        known = self.positions.get(sha256)
-        if not known or not _is_sound(known.source):
-            return ""
-        data = self.intake.claims.read(known.source)
-        # Another photograph may have got the name of this one.
-        is_another = data is not None and sha256_of(data).hexdigest() != sha256
-        return "" if is_another else known.source
+    def _find(self, sha256: str) -> list[str]:
+        """Return the paths of a photograph, whoever put it there."""
+        note, known = self.intake.claims.look(sha256), self.positions.get(sha256)
+        found = [note.source] if note and note.source else []
+        if known and known.source not in found and _is_sound(known.source):
+            data = self.intake.claims.read(known.source)
+            # Another photograph may have got the name of this one.
+            if data is None or sha256_of(data).hexdigest() == sha256:
+                found.append(known.source)
+        return found
 
 
 def _is_sound(source: str) -> bool:

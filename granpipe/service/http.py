@@ -144,7 +144,7 @@ class Desk:
             raise RefusedError(400, "send one file and one label in a form")
         with files[0].stream as file:
             data = file.read()
-        place, again = place_in(request.form), bool(request.form.get("again"))
+        place, again = place_in(request.form), request.form.get("again") == "1"
         taken = self.intake.receive(data, labels[0], place, again=again)
         g.photo = taken.sha256
         return jsonify(

@@ -23,6 +23,7 @@ _SUFFIXES = {
 }
 _LONGEST_LABEL = 100
 _MOST_ROUNDS = 20
+_PAUSE = 0.01  # seconds, and longer each round
 
 
 class RefusedError(GranpipeError):
@@ -110,6 +111,7 @@ class Intake:
         source = f"{label}/{sha256}{suffix}"
         if why := self.photos.refusal(source):
             raise RefusedError(422, f"label: {why}", "label")
+        self._check_folder(source)
         beside = b"" if place and has_position(data) else place
         store, events = self.gates
         with store.passed():
@@ -127,7 +129,8 @@ class Intake:
     ) -> tuple[str, bool]:
         """Keep bytes where they belong; return that path, and whether something was written."""
         claims = self.claims
-        for _ in range(_MOST_ROUNDS):
+        for number in range(_MOST_ROUNDS):
+            time.sleep(_PAUSE * number)  # others are at it
             is_marked = claims.is_marked(sha256, source)
             if is_marked and not again:
                 what = "this photograph was deleted; send it with again=1, or under another label"
@@ -150,6 +153,15 @@ class Intake:
                     return goal, True
                 claims.discard(arrival)
         raise DatasetError(f"{self.photos.url}: others change the same photograph all the time")
+
+    def _check_folder(self, source: str) -> None:
+        """Raise RefusedError where a file has the place of the label's folder."""
+        try:
+            self.photos.version(source)
+        except NotADirectoryError as error:
+            raise RefusedError(422, "label: a file has this name", "label") from error
+        except OSError:  # is judged where the photograph is written
+            pass
 
     def _goal(self, sha256: str, source: str, note: Note | None) -> tuple[str, bool]:
         """Return where bytes belong, and whether they are there, whole.

@@ -10,7 +10,8 @@ from granpipe.service.kafka_producer import COMMON, KafkaProducer, Trouble, chec
 from granpipe.service.kafka_settings import FIXED, KafkaSettings
 
 _ASKING = 2.0  # seconds in which a cluster must answer about the topic before it counts as up again
-_MOMENT = 0.1
+_COMMITTING = 10.0  # as long as the group waits for a worker
+_MOMENT, _TICK = 0.1, 0.005
 _CONSUMER = {
     "group.id": "granpipe",
     "session.timeout.ms": "10000",  # after which the events of a worker that was killed are others'
@@ -49,6 +50,7 @@ class KafkaEvents:
         # Each with its partition and offset, in the order of their arrival.
         self._taken: list[tuple[Event | Refusal, int, int]] = []
         self._returned = 0  # how many of them the last `take` has returned
+        self._errors: list[Any] | None = None  # of the last commit; None before its answer
 
     def publish(self, event: Event) -> None:
         """Send a message with the photograph's SHA-256 for its key, and wait until it is kept."""
@@ -108,7 +110,8 @@ class KafkaEvents:
 
         if self._consumer is None:
             own = _CONSUMER | COMMON | dict(self._settings.client) | FIXED
-            self._consumer = Consumer(own | {"error_cb": self._trouble.hear})
+            hears = {"error_cb": self._trouble.hear, "on_commit": self._hear_commit}
+            self._consumer = Consumer(own | hears)
             self._consumer.subscribe([self._settings.topic], on_revoke=self._forget)
         return self._consumer
 
@@ -123,17 +126,35 @@ class KafkaEvents:
         topic = self._settings.topic
         ends = {partition: offset + 1 for _, partition, offset in self._taken[: self._returned]}
         offsets = [TopicPartition(topic, partition, end) for partition, end in ends.items()]
-        errors = []
         try:
-            done = self._open().commit(offsets=offsets, asynchronous=False) if offsets else []
-            errors += [one.error for one in done if one.error]
+            errors = self._commit(offsets) if offsets else []
         except KafkaException as error:
-            errors.append(error.args[0])
+            errors = [error.args[0]]
         for trouble in errors:
             if trouble.name() not in _LOST:
                 raise self._down(trouble)
         del self._taken[: self._returned]
         self._returned = 0
+
+    def _commit(self, offsets: Sequence[Any]) -> list[Any]:
+        """Commit offsets; return what went wrong.
+
+        The client's own call that waits for an answer waits for ever, and says nothing.
+        """
+        self._errors, ends = None, time.monotonic() + _COMMITTING
+        self._open().commit(offsets=offsets, asynchronous=True)
+        while (errors := self._errors) is None:
+            if time.monotonic() > ends:
+                raise DownError(f"Kafka: {self._trouble.text or 'no answer to a commit'}")
+            message = self._open().poll(_TICK)
+            if message is not None and not message.error():
+                self._keep(message)
+        return errors
+
+    def _hear_commit(self, error: Any, offsets: Sequence[Any]) -> None:
+        """Take the answer to a commit; `on_commit` of the client."""
+        each = [place.error for place in offsets or [] if place.error]
+        self._errors = each or ([error] if error else [])
 
     def give_back(self) -> None:
         """Let the next `take` return the same again, unless they are others' by then."""

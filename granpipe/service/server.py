@@ -12,7 +12,7 @@ from waitress import create_server, wasyncore
 from waitress.channel import HTTPChannel
 from waitress.parser import HTTPRequestParser, ParsingError
 from waitress.server import TcpWSGIServer
-from waitress.utilities import RequestEntityTooLarge
+from waitress.utilities import BadRequest, RequestEntityTooLarge
 
 from granpipe.service.request_log import LogHandler, RequestLog
 from granpipe.service.spool import Body
@@ -36,6 +36,7 @@ class _Parser(HTTPRequestParser):  # type: ignore[misc]
     body_rcv: Any
     error: Any
     expect_continue: bool
+    chunked: bool
 
     def __init__(self, adjustments: Any, is_wanted: IsWanted, most: int) -> None:
         super().__init__(adjustments)
@@ -64,6 +65,10 @@ class _Parser(HTTPRequestParser):  # type: ignore[misc]
             self.error = None
             size = max(self.content_length, self.body_bytes_received)
             self.headers |= {"CONTENT_LENGTH": str(size), "CONNECTION": "close"}
+        lines = self.body_rcv if self.chunked else None  # false while it is empty
+        if lines is not None and len(lines.control_line) + len(lines.trailer) > _LARGEST_HEADER:
+            # It would be kept, and searched again with all that comes.
+            self.error, self.completed = BadRequest("a chunk's line does not end"), True
         return consumed
 
 

@@ -139,16 +139,16 @@ class Worker:
             self.preparer.rest()
 
     def _do(self, taken: Sequence[Event | Refusal]) -> None:
-        # The last event of a photograph counts.
-        events = {one.source: one for one in taken if isinstance(one, Event)}
-        deleted = {one.source: one.sha256 for one in events.values() if one.is_deleted}
+        events = [one for one in taken if isinstance(one, Event)]
+        # Also where an upload follows, which may have ended before the photograph was deleted.
+        deleted = {event.source: event.sha256 for event in events if event.is_deleted}
         if deleted:
             self.preparer.erase(deleted)
             for source, sha256 in deleted.items():
                 forget(self.positions, sha256, source)
             self.journal.note("erased", photographs=len(deleted))
-        new = [one for one in events.values() if not one.is_deleted]
-        if new:
+        last = {event.source: event for event in events}  # of a photograph counts
+        if new := [event for event in last.values() if not event.is_deleted]:
             entries = [Entry(event.source, event.size, "") for event in new]
             oldest = min((event.at for event in new if event.at), default=None)
             self._prepare(entries, {event.source: event.sha256 for event in new}, oldest)

@@ -67,6 +67,8 @@ def test_a_photograph_that_is_deleted_is_gone_everywhere_and_a_retry_does_not_br
 
     assert path.delete(name).status == 200
     assert [path.post(gone, label).status for label in ("corn", "wheat")] == [410, 410]
+    body, kind = form(gone, "corn", again="0")
+    assert path.ask("/post_image", body, Content_Type=kind).status == 410
     body, kind = form(gone, "corn", again="1")
     assert path.ask("/post_image", body, Content_Type=kind).status == 200
     until(lambda: labels(path) == {digest(kept): "corn", name: "corn"}, "the worker")
@@ -123,6 +125,18 @@ def test_what_is_removed_or_moved_by_hand_reaches_the_index_after_prepare(prepar
     granpipe("prepare", path.source, path.output)
     assert path.worker("--reindex").wait(60) == 0
     assert labels(path) == {moved: "corn"}
+
+
+def test_a_photograph_that_was_moved_by_hand_is_deleted_where_it_is_now(prepared, granpipe):
+    path, name = prepared, digest(photo(0))
+    (path.source / "wheat").mkdir()
+    (path.source / f"corn/{name}.jpg").rename(path.source / f"wheat/{name}.jpg")
+    granpipe("prepare", path.source, path.output)
+    until(lambda: labels(path).get(name) == "wheat", "the worker")
+    assert path.delete(name).json["source"] == f"wheat/{name}.jpg"
+    assert not [*path.source.glob(f"*/{name}.jpg")]
+    assert name not in labels(path)
+    until(lambda: path.arrays() == 1, "the worker")
 
 
 def test_a_photograph_that_was_gone_and_is_back_is_replayed(online):

@@ -202,6 +202,19 @@ def test_a_body_without_the_token_is_kept_nowhere(online, tmp_path):
         assert b" 401 " in client.recv(100)
 
 
+def test_a_chunk_whose_size_never_ends_is_cut_and_costs_others_nothing(online):
+    path = online(GRANPIPE_TOKEN=TOKEN)
+    web = path.web()
+    before = memory_of(web.pid)
+    with socket.create_connection(("127.0.0.1", path.port), 60) as client:
+        client.sendall(f"{HEAD}{FORM}Transfer-Encoding: chunked\r\n\r\n".encode())
+        with suppress(ConnectionError):
+            for _ in range(40):
+                client.sendall(b"0" * 1_000_000)
+    assert path.ask("/is_alive").status == 200
+    assert memory_of(web.pid) - before < 20_000
+
+
 def test_what_is_hidden_in_or_behind_a_body_is_no_request(online):
     path = online()
     path.web()

@@ -155,6 +155,15 @@ def test_labels_of_every_script_are_taken_and_what_makes_no_folder_is_not(client
     assert len(kept(tmp_path)) == 3
 
 
+def test_a_label_that_is_a_file_is_refused_and_another_label_is_taken(client, tmp_path, jpeg):
+    here = client()
+    assert post(here, jpeg, "corn").status_code == 200
+    (tmp_path / "state/photographs/notes.txt").write_text("of somebody")
+    other = eb.jpeg_at(11.0, 21.0)
+    refused(post(here, other, "notes.txt"), 422)
+    assert post(here, other, "corn").status_code == 200
+
+
 def test_other_methods_are_refused_and_head_is_get_without_a_body(client, capfd):
     here = client()
     for method in ("PUT", "DELETE", "PATCH", "TRACE", "CONNECT", "BREW"):

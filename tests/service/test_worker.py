@@ -5,9 +5,12 @@ import json
 import os
 import sys
 import tracemalloc
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+
+from granpipe.stores.protocol import Entry
 
 from conftest import save
 
@@ -252,6 +255,60 @@ def test_a_rejected_photograph_whose_event_comes_again_is_told_of_once(make):
         worker.work()
         worker.events.publish(event)
     assert [(one.sha256, one.reason) for one in told] == [("a" * 64, "bad_name")]
+
+
+def photo_of(folder: Path, label: str):
+    """Save a photograph as the web server does; return its event."""
+    from granpipe.service.events import Event
+
+    data = save(folder / "a.jpg").read_bytes()
+    sha256 = hashlib.sha256(data).hexdigest()
+    source = f"{label}/{sha256}.jpg"
+    (folder / label).mkdir()
+    (folder / "a.jpg").rename(folder / source)
+    return Event(sha256, source, len(data))
+
+
+def test_a_deletion_counts_also_where_the_event_of_an_earlier_upload_follows_it(make, tmp_path):
+    photos, worker = tmp_path / "photographs", make(engine=Here())
+    event = photo_of(photos, "corn")
+    worker.events.publish(event)
+    worker.work()
+    array = tmp_path / "arrays" / f"{event.source}.npy"
+    assert array.exists()
+
+    (photos / event.source).unlink()
+    worker.events.publish(replace(event, size=0, is_deleted=True))
+    worker.events.publish(event)
+    worker.work()
+    assert not array.exists()
+    assert [one.facts["state"] for one in worker.positions.all()] == ["rejected"]
+
+
+def test_a_folder_that_could_not_be_listed_is_looked_into_by_the_next_batch(
+    make, tmp_path, monkeypatch
+):
+    from granpipe.errors import DatasetError
+
+    worker = make(engine=Here())
+    ours, other = (photo_of(tmp_path / "photographs", label) for label in ("corn", "wheat"))
+    worker.preparer.run([Entry(ours.source, ours.size, "")])
+    foreign = tmp_path / "arrays" / f"{other.source}.npy"
+    foreign.parent.mkdir()
+    foreign.write_bytes(b"of somebody else")
+
+    list_ = type(worker.preparer.output).list
+
+    def fail(store, folder="", **options):
+        if folder == "wheat":
+            raise DatasetError("Input/output error")
+        return list_(store, folder, **options)
+
+    with monkeypatch.context() as context, pytest.raises(DatasetError):
+        context.setattr(type(worker.preparer.output), "list", fail)
+        worker.preparer.run([Entry(other.source, other.size, "")])
+    (became,) = worker.preparer.run([Entry(other.source, other.size, "")])
+    assert (became.reason, foreign.read_bytes()) == ("bad_name", b"of somebody else")
 
 
 def test_what_is_no_event_is_told_of_once_and_what_comes_along_is_prepared(make):
