@@ -28,6 +28,7 @@ PYTEST := $(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
 INSTALL := $(BIN)/python -m pip install --quiet --editable
 
 .PHONY: all prepare augment map test test-left test-all lint fuzz bench serve clean help
+.NOTPARALLEL:  # two of pip in one .venv
 .DEFAULT_GOAL := help
 
 all: prepare augment map  ## prepare, augment and map the photographs of SRC

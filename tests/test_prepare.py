@@ -16,7 +16,7 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image, ImageOps
 
-from granpipe import __version__
+from granpipe import DatasetError, __version__
 from granpipe.commands.group import cli
 
 import ledgers
@@ -662,6 +662,27 @@ def test_preview_overwrites_nothing_but_its_own_sheets(prepare, src, out, tmp_pa
     assert not out.exists()
     prepare(src, out, "--preview", tmp_path / "sheet.png")
     prepare(src, out, "--preview", tmp_path / "sheet.png")
+
+
+def test_a_sheet_that_cannot_be_written_takes_no_report_with_it(
+    prepare, src, out, tmp_path, monkeypatch
+):
+    def full(*args, **options):
+        raise DatasetError("no space left")
+
+    monkeypatch.setattr("granpipe.dataset.contact_sheet.draw_dataset", full)
+    done = prepare(src, out, "--json", "--preview", tmp_path / "sheet.png", code=1)
+    assert json.loads(done.stdout)["found"] > 0
+    assert done.stderr.endswith("no space left\n")
+    done = prepare(src, out, "--preview", tmp_path / "sheet.png", code=1)
+    assert "photographs found" in done.stdout and "sheet.png" not in done.stdout
+
+
+def test_a_split_is_tried_on_a_dataset_that_nobody_may_write(prepare, src, out, monkeypatch):
+    prepare(src, out)
+    monkeypatch.setattr(os, "access", lambda *args: False)
+    done = prepare(src, out, "--split", "50/50", "--allow-empty", "--dry-run")
+    assert "this was a dry run" in done.stdout
 
 
 def test_preview_that_is_no_png_is_wrong_usage_before_any_work(prepare, src, out, tmp_path):

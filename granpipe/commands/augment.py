@@ -10,6 +10,7 @@ from granpipe.commands import options, reports
 from granpipe.commands.json_report import print_json
 from granpipe.commands.kinds import PLACE, Checked
 from granpipe.commands.reports import counted, printable
+from granpipe.errors import GranpipeError
 
 if TYPE_CHECKING:
     from granpipe.jobs.augment_run import AugmentReport
@@ -95,12 +96,17 @@ def augment_command(
     sheet = options.sheet_place(preview, dry_run=settings["dry_run"])
     progress = partial(options.progress, quiet=quiet)
     report = augment(dataset, progress=progress, say=options.say, **settings)
-    if sheet:
-        _draw(dataset, report.folder, *sheet)
-    if as_json:
-        print_json(report)
-    elif not quiet:
-        _print(report, preview, verbose=verbose, dry_run=settings["dry_run"])
+    try:
+        if sheet:
+            _draw(dataset, report.folder, *sheet)
+    except GranpipeError:
+        preview = None
+        raise
+    finally:
+        if as_json:
+            print_json(report)
+        elif not quiet:
+            _print(report, preview, verbose=verbose, dry_run=settings["dry_run"])
     reports.finish(report.rejected, strict=strict)
 
 

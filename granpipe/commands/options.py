@@ -199,7 +199,7 @@ def sheet_place(
         Something else is there, or it cannot be written.
     """
     from granpipe.dataset.contact_sheet import MARK, MARK_PLACE
-    from granpipe.stores.files import check_free
+    from granpipe.stores.files import check_free, check_writable
     from granpipe.stores.urls import open_file, open_store
 
     if preview is None:
@@ -209,6 +209,7 @@ def sheet_place(
     store, name = open_file(preview)
     if source and store.is_within(open_store(source)):
         raise click.UsageError("--preview may not write among the photographs.")
+    check_writable(store, name)
     check_free(store, name, MARK, MARK_PLACE)
     return store, name
 

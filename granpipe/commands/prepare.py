@@ -13,7 +13,7 @@ from granpipe.commands.kinds import PLACE, Checked
 from granpipe.commands.reports import counted, printable
 from granpipe.commands.survey import NAMES as SURVEY
 from granpipe.commands.survey import print_conflicts, survey, survey_of
-from granpipe.errors import DatasetError
+from granpipe.errors import DatasetError, GranpipeError
 
 if TYPE_CHECKING:
     from granpipe.jobs.prepare_report import PrepareReport
@@ -152,13 +152,18 @@ def prepare_command(
     settings["hold_out"] = options.listed(settings["hold_out"])
     progress = partial(options.progress, quiet=quiet)
     report = prepare(source, output, progress=progress, say=options.say, **settings)
-    if sheet:
-        _draw(output, *sheet)
-    if as_json:
-        print_json(report, found=report.found)
-    elif not quiet:
-        _print(report, output, preview, verbose=verbose, dry_run=dry_run)
-    _print_changes(report, output, err=quiet or as_json)
+    try:
+        if sheet:
+            _draw(output, *sheet)
+    except GranpipeError:
+        preview = None
+        raise
+    finally:
+        if as_json:
+            print_json(report, found=report.found)
+        elif not quiet:
+            _print(report, output, preview, verbose=verbose, dry_run=dry_run)
+        _print_changes(report, output, err=quiet or as_json)
     _check(report, source, output, strict=strict)
 
 

@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 from granpipe.errors import DatasetError
 from granpipe.mapping.writers import WRITERS
-from granpipe.stores.files import check_free
+from granpipe.stores.files import check_free, check_writable
 from granpipe.stores.folder import Folder
 from granpipe.stores.protocol import Store
 from granpipe.stores.urls import open_file
@@ -56,6 +56,7 @@ def check_output(output: str | os.PathLike[str]) -> tuple[Store, str]:
     if suffix_of(os.fspath(output)) not in WRITERS:
         raise DatasetError(f"{output}: end the name in {', '.join(WRITERS)}")
     store, name = open_file(output)
+    check_writable(store, name)
     check_free(store, name, WRITERS[suffix_of(os.fspath(output))].signature.encode())
     return store, name
 

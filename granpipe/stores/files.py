@@ -23,7 +23,6 @@ def check_free(store: Store, name: str, signature: bytes, start: int = 0) -> Non
     start : int
         Where it holds that; by default at its beginning.
     """
-    _check_writable(store, name)
     place = join(store.url, name)
     try:
         head = store.head(name, start + len(signature))
@@ -37,7 +36,7 @@ def check_free(store: Store, name: str, signature: bytes, start: int = 0) -> Non
         raise DatasetError(f"{place}: is not a file that granpipe wrote; delete it or name another")
 
 
-def _check_writable(store: Store, name: str) -> None:
+def check_writable(store: Store, name: str) -> None:
     """Raise DatasetError where this user may not write. A bucket answers to a write alone."""
     if not isinstance(store, Folder):
         return

@@ -25,6 +25,8 @@ def read_crop_names(url: str) -> dict[str, set[str]]:
     """
     table = read_cells(*open_file(url))
     header, size = next(table), 0
+    if not set(_COLUMNS) <= set(header):
+        raise LayoutError(f"{url}: is no table with columns {' and '.join(_COLUMNS)}; write one")
     names: defaultdict[str, set[str]] = defaultdict(set)
     for cells in table:
         size += sum(map(len, cells))
@@ -34,8 +36,6 @@ def read_crop_names(url: str) -> dict[str, set[str]]:
         crop, label = (class_key(row.get(column, "")) for column in _COLUMNS)
         if crop and label:
             names[crop].add(label)
-    if not names:
-        raise LayoutError(f"{url}: is no table with columns {' and '.join(_COLUMNS)}; write one")
     return dict(names)
 
 

@@ -100,8 +100,6 @@ class ParcelFile:
                 yield from self._of_geojson()
             else:
                 yield from self._of_tables(boxes)
-            if self.unused and not self.used:
-                raise ValueError(f"parcel {self._reasons[0]}")  # noqa: TRY301 - of the file
         except FileNotFoundError as error:
             raise LayoutError(f"{self.url}: no such file of parcels; name one") from error
         except OSError as error:
@@ -156,6 +154,8 @@ class ParcelFile:
             if column and column not in seen:
                 listed = ", ".join(sorted(seen)[:20]) or "nothing"
                 raise ValueError(f"has no property {column}, as --{option} says, but {listed}")
+        if self.unused and not self.used:
+            raise ValueError(f"parcel {self._reasons[0]}")
 
     def _of_tables(self, boxes: Sequence[Bounds]) -> Iterator[Parcel]:
         try:

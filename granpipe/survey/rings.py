@@ -32,7 +32,7 @@ def checked_ring(positions: Any) -> Floats:
     """Return a ring, closed; raise ValueError for other than pairs of degrees."""
     try:
         ring = np.array(positions, np.float64)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise ValueError("a position is no pair of numbers") from error
     if not ring.size:
         return np.zeros((0, 2))

@@ -303,6 +303,9 @@ def test_crops_of_other_names_are_asked_for_and_a_table_tells_them(granpipe, src
         ("wheat/2.jpg", "Mais")
     ]
     assert "'Zuckerrübe' (1 photographs)" in done.stderr
+    names.write_text("field_crop;label\nMais;\n")  # that is to be filled in
+    done = granpipe("prepare", src, out, *SMALL, "--crop-names", names)
+    assert "'Mais' (3 photographs)" in done.stderr
 
 
 def test_the_map_draws_fields_and_lists_contradictions(granpipe, src, tmp_path):
@@ -394,6 +397,19 @@ def test_another_system_of_coordinates_ends_in_a_line(granpipe, src, out, tmp_pa
     pyogrio.raw.write(path, shapes, [], fields=[], geometry_type="Polygon", crs="EPSG:25832")
     line = granpipe("prepare", src, out, *SMALL, "--fields", path, code=1).stderr
     assert "p.gpkg: is not in WGS 84; export it with the coordinates EPSG:4326" in line
+
+
+def test_an_odd_parcel_is_named_also_where_no_other_is_near(granpipe, src, out, tmp_path):
+    pyogrio = pytest.importorskip("pyogrio", reason="needs the extra fields")
+    import shapely
+
+    shoot(src / "maize/a.jpg", 48.0005, 11.0005)
+    near, far = shapely.box(11, 48, 11.002, 48.002), shapely.box(31, 48, 31.002, 48.002)
+    shapes = np.array([shapely.GeometryCollection([near]).wkb, far.wkb])
+    path = tmp_path / "p.gpkg"
+    pyogrio.raw.write(path, shapes, [], fields=[], geometry_type="Unknown", crs="EPSG:4326")
+    said = granpipe("prepare", src, out, *SMALL, "--fields", path).stderr
+    assert "not used: parcel" in said and "is a GeometryCollection" in said
 
 
 @pytest.mark.parametrize("ending", ["gpkg", "shp", "parquet", "txt"])
@@ -514,7 +530,7 @@ def test_parcels_that_cannot_be_used_are_named_and_the_others_are_used(
 ):
     shoot(src / "maize/a.jpg", 48.0005, 11.0005)
     good = square("good", 48, 11, 200)
-    words = {"type": "Polygon", "coordinates": [[[11, 48], ["x", 48]]]}
+    words = {"type": "Polygon", "coordinates": [[[11, 48], [10**400, 48]]]}
     both = {"type": "GeometryCollection", "geometries": [good["geometry"]]}
     odd = [square(name, 48, 11, 200) | {"geometry": words} for name in "abcd"]
     file = write(tmp_path / "p.geojson", [odd[0], good, good | {"geometry": both, "id": "both"}])
