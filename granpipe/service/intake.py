@@ -159,7 +159,8 @@ class Intake:
         try:
             self.photos.version(source)
         except NotADirectoryError as error:
-            raise RefusedError(422, "label: a file has this name", "label") from error
+            if not self.photos.is_missing():
+                raise RefusedError(422, "label: a file has this name", "label") from error
         except OSError:  # is judged where the photograph is written
             pass
 
