@@ -221,7 +221,7 @@ def test_whatever_is_killed_the_job_completes(driver, cluster, server, lake, cor
 def test_nothing_runs_on_without_its_driver_and_the_next_run_does_the_rest(
     drivers, cluster, local, lake, corn
 ):
-    cluster.slow(0.1)
+    cluster.slow(0.3)
     driver = drivers.own(cluster.driver())
     driver.send("prepare", lake.url("img"), lake.url("left"), *SPARK)
     # The plan, and what two jobs or more have brought.
