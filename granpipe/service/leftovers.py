@@ -28,15 +28,15 @@ class Leftovers:
 
         How old one is, no clock but that of this process says: it was seen so long ago.
         """
-        now, before = time.monotonic(), self._seen
-        self._seen = {}
+        now, seen = time.monotonic(), dict[str, float]()
         for arrival in self.claims.arrivals():
-            since = before.get(arrival.path, now)
+            since = self._seen.get(arrival.path, now)
             self._look_at(arrival)
             if now - since > _TERM:
                 self._end(arrival)
             else:
-                self._seen[arrival.path] = since
+                seen[arrival.path] = since
+        self._seen = seen
 
     def _look_at(self, arrival: Arrival) -> None:
         """Delete a photograph that was deleted before its bytes came."""

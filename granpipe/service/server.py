@@ -80,17 +80,31 @@ def serve(app: Flask, host: str, port: int, is_wanted: IsWanted, log: RequestLog
     OSError
         The address cannot be had.
     """
-    most = app.config["MAX_CONTENT_LENGTH"]
-
-    class Channel(HTTPChannel):  # type: ignore[misc]
-        parser_class = staticmethod(lambda adjustments: _Parser(adjustments, is_wanted, most))
-
     stops = list[int]()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda number, _: stops.append(number))
     _allow_files()
     logging.getLogger("waitress").addHandler(LogHandler(log))
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)
+    sockets = _listen(app, host, port, is_wanted)
+    while not stops:
+        wasyncore.loop(_TICK, True, sockets, 1)
+        _let_go_of_stuck(list(sockets.values()))
+    for server in _listening(sockets):
+        wasyncore.dispatcher.close(server)
+    ends = time.monotonic() + _GRACE
+    while time.monotonic() < ends and any(map(_is_busy, list(sockets.values()))):
+        wasyncore.loop(_TICK, True, sockets, 1)
+    log.note("stopped")
+
+
+def _listen(app: Flask, host: str, port: int, is_wanted: IsWanted) -> dict[int, Any]:
+    """Open the address; return the sockets that waitress keeps, by their numbers."""
+    most = app.config["MAX_CONTENT_LENGTH"]
+
+    class Channel(HTTPChannel):  # type: ignore[misc]
+        parser_class = staticmethod(lambda adjustments: _Parser(adjustments, is_wanted, most))
+
     sockets = dict[int, Any]()
     create_server(
         app,
@@ -108,18 +122,13 @@ def serve(app: Flask, host: str, port: int, is_wanted: IsWanted, log: RequestLog
         log_socket_errors=False,
         ident=None,
     )
-    listening = [one for one in sockets.values() if isinstance(one, TcpWSGIServer)]
-    for one in listening:
-        one.channel_class = Channel
-    while not stops:
-        wasyncore.loop(_TICK, True, sockets, 1)
-        _let_go_of_stuck(list(sockets.values()))
-    for one in listening:
-        wasyncore.dispatcher.close(one)
-    ends = time.monotonic() + _GRACE
-    while time.monotonic() < ends and any(map(_is_busy, list(sockets.values()))):
-        wasyncore.loop(_TICK, True, sockets, 1)
-    log.note("stopped")
+    for server in _listening(sockets):
+        server.channel_class = Channel
+    return sockets
+
+
+def _listening(sockets: dict[int, Any]) -> list[Any]:
+    return [one for one in sockets.values() if isinstance(one, TcpWSGIServer)]
 
 
 def _let_go_of_stuck(channels: list[Any]) -> None:
