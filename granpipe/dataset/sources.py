@@ -1,9 +1,9 @@
 """Find the photographs of a store, and read one."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from contextlib import contextmanager
 
 from granpipe.dataset.names import OWN
 from granpipe.dataset.sidecars import ENDINGS
@@ -215,40 +215,30 @@ def read_photo(store: Store, photo: Entry, max_pixels: int) -> tuple[bytes, str]
         `unreadable` where the store does not give it; `too_large`, unread, above 8 bytes for each
         of `max_pixels`, more than any picture of that size holds.
     """
+    if not photo.problem and photo.size > 8 * max_pixels + 1_000_000:
+        raise PhotoError("too_large", f"the file has {photo.size:,} bytes")
+    with _reading(photo):
+        return store.read(photo.path)
+
+
+def read_head(store: Store, photo: Entry, size: int) -> bytes:
+    """Return a photograph's first bytes, at most so many; raise as `read_photo` does."""
+    with _reading(photo):
+        return store.head(photo.path, size)
+
+
+@contextmanager
+def _reading(photo: Entry) -> Generator[None, None, None]:
+    """Turn what is wrong with a photograph's file, or reading it, into a PhotoError."""
     if photo.problem:
         raise PhotoError("unreadable", photo.problem)
-    if photo.size > 8 * max_pixels + 1_000_000:
-        raise PhotoError("too_large", f"the file has {photo.size:,} bytes")
     if not photo.size:
         raise PhotoError("unreadable", "the file is empty")
     try:
-        return store.read(photo.path)
+        yield
     except FileNotFoundError as error:
         raise PhotoError("unreadable", "is gone") from error
     except OSError as error:
         raise UnseenError("unreadable", error.strerror or str(error)) from error
     except MemoryError as error:
         raise PhotoError("too_large", "not enough memory to read it") from error
-
-
-def read_head(store: Store, photo: Entry, size: int) -> bytes:
-    """Return a photograph's first bytes, at most so many.
-
-    Raises
-    ------
-    PhotoError
-        `unreadable` where the store does not give it.
-    """
-    smaller = Entry(photo.path, min(photo.size, size), photo.version, photo.problem)
-    return read_photo(_Heads(store, size), smaller, size)[0]  # type: ignore[arg-type]
-
-
-@dataclass(frozen=True, slots=True)
-class _Heads:
-    """A store whose files seem to end early."""
-
-    store: Store
-    size: int
-
-    def read(self, path: str) -> tuple[bytes, str]:
-        return self.store.head(path, self.size), ""
