@@ -14,7 +14,7 @@ from granpipe.engines.choice import choose
 from granpipe.errors import BusyError, DatasetError, LayoutError, OptionError
 from granpipe.jobs.augment_run import AugmentReport, AugmentRun
 from granpipe.jobs.copy_photo import CopyPhoto
-from granpipe.jobs.following import Follow, log_line, progress_of, say_of
+from granpipe.jobs.following import Follow, log_line, progress_of
 from granpipe.jobs.run import Run, Say, run_again
 from granpipe.jobs.shards import SHARD_SIZE, Sharding
 from granpipe.photo.kinds import is_photo
@@ -107,7 +107,7 @@ def augment(
     given |= {"rotate": rotate, "crop": crop}
     light = {"brightness": brightness, "contrast": contrast, "warmth": warmth, "gamma": gamma}
     ranges = _ranges(ranges, given | light)
-    follow, say = progress_of(progress), say_of(say)
+    follow, say = progress_of(progress), say or log_line
     workplace = choose(engine, workers, say)
     source = workplace.open(place)
     folder = checked_if_given("output", output, checks.place) or join(place, AUGMENTED)

@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any, Literal
 
 from granpipe.errors import OptionError, PhotoError
-from granpipe.jobs.run import Progress, Say
+from granpipe.jobs.run import Progress
 
 Follow = Progress | Literal["bar"] | None
 """`bar`, or a callable that wraps the iterator over results; takes it and their number."""
@@ -46,11 +46,6 @@ def bar(results: Iterator[Any], total: int, unit: str = "photographs") -> Iterat
     # Its monitor, a thread, is for bars that look at the time after many results only.
     tqdm.monitor_interval = 0
     return iter(tqdm(results, total=total, unit=f" {unit}", dynamic_ncols=True, miniters=1))
-
-
-def say_of(say: Say | None) -> Say:
-    """Return what is called with what a run waits for: the log unless somebody else is."""
-    return say or log_line
 
 
 def log_line(line: str) -> None:

@@ -8,7 +8,7 @@ from granpipe import checks
 from granpipe.checks import checked, checked_if_given
 from granpipe.engines.choice import choose
 from granpipe.errors import OptionError
-from granpipe.jobs.following import Follow, progress_of, say_of
+from granpipe.jobs.following import Follow, log_line, progress_of
 from granpipe.jobs.map_links import (
     check_output,
     exports_of,
@@ -108,7 +108,7 @@ def map_photos(
         _check_redacted(links, layers, survey.fields if survey else None)
     if not named:
         raise OptionError("outputs: name a file")
-    follow, say = progress_of(progress), say_of(say)
+    follow, say = progress_of(progress), say or log_line
     workplace = choose(engine, workers, say)
     photos = workplace.open(checked("source", source, checks.place))
     files = [check_output(checked("outputs", output, checks.place)) for output in named]

@@ -8,7 +8,7 @@ from granpipe.checks import checked, checked_if_given
 from granpipe.dataset.hold_out import parse_hold_out
 from granpipe.engines.choice import choose
 from granpipe.errors import DatasetError
-from granpipe.jobs.following import Follow, log_line, progress_of, say_of
+from granpipe.jobs.following import Follow, log_line, progress_of
 from granpipe.jobs.prepare_options import PrepareOptions
 from granpipe.jobs.prepare_report import PrepareReport
 from granpipe.jobs.prepare_run import PrepareRun
@@ -138,7 +138,7 @@ def prepare(
     DatasetError
         The run cannot go on; what was done so far is taken up by the next run.
     """
-    follow, say = progress_of(progress), say_of(say)
+    follow, say = progress_of(progress), say or log_line
     options = PrepareOptions(
         choose(engine, workers, say),
         checked_if_given("size", size, checks.SIZE),
