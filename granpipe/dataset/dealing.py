@@ -171,7 +171,8 @@ class _Table:
         free = deque(own[self.split[own] == NOWHERE].tolist())
         for split in reversed(self.chosen):
             if free and split not in here:
-                is_largest = self.shares.gets_largest(self.shares.order[split])
+                # Training gets its largest, and so do folds: what is left evens out.
+                is_largest = split == 0 or self.shares.is_even
                 self.put(free.popleft() if is_largest else free.pop(), split)
 
     def spread(self, free: Numbers) -> None:

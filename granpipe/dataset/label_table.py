@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from granpipe.dataset.split_words import split_word
+from granpipe.dataset.shares import split_word
 from granpipe.dataset.tables import Pieces
 from granpipe.errors import LayoutError
 from granpipe.stores.protocol import Store

@@ -4,7 +4,6 @@ Sums of whole numbers are the same in any order, so the result does not depend o
 """
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -16,39 +15,11 @@ SUMS = ("red", "green", "blue", "red_squares", "green_squares", "blue_squares")
 
 
 def sums(picture: Image.Image) -> dict[str, int]:
-    """Return the sums of a picture's channels, and of their squares.
-
-    Parameters
-    ----------
-    picture : PIL.Image.Image
-        RGB, without padding.
-
-    Returns
-    -------
-    dict
-        `red`, `green`, `blue`, in levels 0 to 255, and `red_squares` and so on.
-    """
+    """Return the sums of the levels, 0 to 255, of an RGB picture, and of their squares."""
     # Pillow counts levels in a third of the time that NumPy takes.
     counts = np.array(picture.histogram(), np.float64).reshape(3, 256)
     totals = (counts @ _POWERS).T.astype(np.int64).ravel().tolist()
     return dict(zip(SUMS, totals, strict=True))
-
-
-def statistics(split: str, count: int, pixels: int, totals: Sequence[int]) -> dict[str, Any]:
-    """Return what dataset.json says of the channels.
-
-    Parameters
-    ----------
-    split : str
-        Whose arrays are counted; empty for all.
-    count, pixels : int
-        How many arrays and pixels the sums are of.
-    totals : sequence of int
-        In the order of `SUMS`.
-    """
-    mean, std = mean_and_std(pixels, totals[:3], totals[3:])
-    counted = {"split": split or "all", "arrays": count, "pixels": pixels}
-    return {"mean": mean, "std": std, "mean_of": counted}
 
 
 def mean_and_std(
@@ -56,15 +27,8 @@ def mean_and_std(
 ) -> tuple[list[float], list[float]]:
     """Return mean and standard deviation of each channel, 0 to 1; 0 without pixels.
 
-    Parameters
-    ----------
-    pixels : int
-        How many the sums are of.
-    totals, squares : sequence of int
-        Sums of each channel's levels, and of their squares.
+    The sums of so many pixels are those of each channel's levels, and of their squares.
 
-    Examples
-    --------
     >>> mean_and_std(2, [255, 0, 255], [65025, 0, 65025])
     ([0.5, 0.0, 0.5], [0.5, 0.0, 0.5])
     """

@@ -1,23 +1,53 @@
-"""The splits, and their shares: training, validation and test, or folds."""
+"""The splits, what they are called, and their shares: training, validation and test, or folds."""
 
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
+from granpipe.dataset.names import class_key
 from granpipe.errors import OptionError
 
 SPLITS = ("train", "validation", "test")
 """In the order in which a group that was on several takes one of them."""
 
-
+_WORDS = {
+    "train": ("train", "training"),
+    "validation": ("val", "valid", "validation", "dev"),
+    "test": ("test", "testing"),
+}
+_SPLITS = {word: split for split, words in _WORDS.items() for word in words}
+_SHARES = re.compile(r"[0-9]{1,3}/[0-9]{1,3}(/[0-9]{1,3})?", re.ASCII)
 _MOST_POINTS = 10
 _UNIT = 1 << 60
 
 
+def split_word(text: str) -> str | None:
+    """Return the split that folders and cells call so, an empty text for an empty one; else None.
+
+    >>> split_word("Val"), split_word("training"), split_word(""), split_word("corn")
+    ('validation', 'train', '', None)
+    """
+    return _SPLITS.get(class_key(text), None if text.strip() else "")
+
+
 @dataclass(frozen=True, slots=True)
 class Shares:
-    """Whole percentages of each split, which make 100."""
+    """Whole percentages of each split, which make 100.
 
+    Attributes
+    ----------
+    order : sequence of str
+        In which a group that was on several splits takes one of them.
+    whole : int
+        What the shares add up to.
+    is_even : bool
+        All are to have the same, of every class and in all: groups move for it.
+    """
+
+    order: ClassVar[Sequence[str]] = SPLITS
+    whole: ClassVar[int] = 100
+    is_even: ClassVar[bool] = False
     train: int
     validation: int
     test: int
@@ -30,25 +60,6 @@ class Shares:
     def of(self, split: str) -> int:
         """Return the percentage of a split."""
         return int(getattr(self, split))
-
-    @property
-    def order(self) -> Sequence[str]:
-        """In which a group that was on several splits takes one of them."""
-        return SPLITS
-
-    @property
-    def is_even(self) -> bool:
-        """Whether all are to have the same, of every class and in all: groups move for it."""
-        return False
-
-    @property
-    def whole(self) -> int:
-        """What the shares add up to."""
-        return 100
-
-    def gets_largest(self, split: str) -> bool:
-        """Return whether a split's first group of a class is its largest, and not its smallest."""
-        return split == "train"
 
     def weight(self, count: int) -> int:
         """Return how much a class of so many photographs counts: by its photographs."""
@@ -101,14 +112,9 @@ def parse_shares(text: str) -> Shares:
 
 @dataclass(frozen=True, slots=True)
 class Folds:
-    """Equal shares, for cross-validation; called 0, 1 and so on.
+    """So many equal shares, for cross-validation, called 0, 1 and so on; otherwise as `Shares`."""
 
-    Attributes
-    ----------
-    count : int
-        How many.
-    """
-
+    is_even: ClassVar[bool] = True
     count: int
 
     @property
@@ -116,32 +122,16 @@ class Folds:
         """The folds, by name."""
         return [str(number) for number in range(self.count)]
 
-    @property
-    def order(self) -> Sequence[str]:
-        """In which a group that was in several takes one of them."""
-        return self.splits
-
-    @property
-    def is_even(self) -> bool:
-        """Whether all are to have the same, of every class and in all: groups move for it."""
-        return True
+    order = splits
 
     @property
     def whole(self) -> int:
-        """What the shares add up to."""
         return self.count
 
     def of(self, split: str) -> int:
         """Return the share of a fold."""
         return 1
 
-    def gets_largest(self, split: str) -> bool:
-        """Return whether a fold's first group of a class is its largest: what is left evens out."""
-        return True
-
     def weight(self, count: int) -> int:
         """Return how much a class of so many photographs counts: each as much as all others."""
         return _UNIT // (count * count)
-
-
-_SHARES = re.compile(r"[0-9]{1,3}/[0-9]{1,3}(/[0-9]{1,3})?", re.ASCII)

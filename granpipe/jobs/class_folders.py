@@ -7,7 +7,7 @@ from unicodedata import normalize
 
 from granpipe.dataset.index import Index
 from granpipe.dataset.names import class_key
-from granpipe.dataset.split_words import split_word
+from granpipe.dataset.shares import split_word
 from granpipe.errors import LayoutError
 from granpipe.stores.urls import join
 

@@ -3,7 +3,7 @@
 from collections import Counter
 
 from granpipe.dataset.index import Index
-from granpipe.jobs.given_split import count_leaks, given_splits
+from granpipe.dataset.shares import SPLITS
 from granpipe.jobs.shortcut_table import Shortcuts
 from granpipe.jobs.split_plan import Plan
 from granpipe.jobs.split_summary import SplitSummary
@@ -18,6 +18,12 @@ _UNKNOWN = """SELECT count(*) FROM wanted JOIN records USING (name) JOIN positio
     LEFT JOIN given ON photo = name WHERE (positions.latitude IS NULL OR is_imprecise)
     AND records.taken_at = '' AND coalesce(given.taken_at, '') = '' AND coalesce(grp, '') = ''
     AND name NOT IN (SELECT source FROM alike UNION SELECT other FROM alike)"""
+# Of a split that is given; else there are no leaks.
+_LEAKS = "SELECT rule, count(*) FROM leaks GROUP BY rule"
+_LEAKING = """SELECT given.split, count(DISTINCT source) FROM leaks JOIN given ON photo = source
+    GROUP BY 1"""
+_MOVED = """SELECT count(*) FROM split JOIN given ON photo = split.name
+    WHERE given.split <> split.split"""
 
 
 def count_split(
@@ -34,9 +40,6 @@ def count_split(
     """Return the groups and splits of the index's table `split`; see `SplitSummary`."""
     by_split = list(index.rows(_BY_SPLIT))
     in_folder = f" AND name NOT LIKE '%{depth * '/%'}/%'"
-    leaks, leaking, moved = (
-        (Counter[str](), Counter[str](), 0) if plan.shares else count_leaks(index)
-    )
     return SplitSummary(
         *(plan, note, past),
         dict(index.rows(_GROUPS_BY_LABEL)),
@@ -48,11 +51,17 @@ def count_split(
         is_first=is_first,
         conflicts=index.value(_UNLIKE),
         unknown=index.value(_UNKNOWN + in_folder * ("folder" in plan.together.rules)),
-        leaks=leaks,
-        leaking=leaking,
-        moved=moved,
+        leaks=Counter(dict(index.rows(_LEAKS))),
+        leaking=Counter(dict(index.rows(_LEAKING))),
+        moved=0 if plan.shares else index.value(_MOVED),
         folds=Counter(dict(index.rows(_BY_FOLD))),
         not_held=index.value(_NOT_HELD),
-        given=[] if plan.shares else given_splits(index),
+        given=[] if plan.shares else _given(index),
         shortcuts=shortcuts,
     )
+
+
+def _given(index: Index) -> list[str]:
+    """Return the splits that some photograph was given, whatever became of it."""
+    found = {split for (split,) in index.rows("SELECT DISTINCT split FROM given")}
+    return [split for split in SPLITS if split in found]

@@ -10,7 +10,7 @@ from granpipe.dataset.index import Index
 from granpipe.dataset.label_table import LabelRow, LabelTable
 from granpipe.dataset.ledger import Ledger
 from granpipe.dataset.names import LABELS_FROM, folded, shown
-from granpipe.dataset.split_words import split_word
+from granpipe.dataset.shares import split_word
 from granpipe.errors import LayoutError, PhotoError
 from granpipe.jobs.photo_index import PhotoIndex
 

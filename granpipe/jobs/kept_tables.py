@@ -1,22 +1,27 @@
-"""alike.csv and the index's table `alike`: near-duplicates."""
+"""alike.csv and leaks.csv as the last run wrote them, into the index's tables of these names.
 
-from collections.abc import Iterable, Iterator
+What is wrong with a table is raised as `each_row` does, or as a ValueError.
+"""
 
 from granpipe.dataset.index import Index
-from granpipe.dataset.names import ALIKE
+from granpipe.dataset.names import ALIKE, LEAKS
 from granpipe.dataset.tables import ALIKE_COLUMNS, each_row
 from granpipe.stores.protocol import Store
 
-Pair = tuple[str, str, int]
-"""Two sources and how many bits of 256 they differ by."""
+
+def keep_alike(index: Index, store: Store) -> None:
+    """Take in near-duplicates, and how many bits of 256 they differ by."""
+    rows = (
+        (row["source"], row["other"], int(row["distance"]))
+        for row in each_row(store, ALIKE, ALIKE_COLUMNS)
+    )
+    index.load("INSERT INTO alike VALUES (?, ?, ?)", rows)
 
 
-def read_alike(store: Store) -> Iterator[Pair]:
-    """Yield the pairs of alike.csv, whose errors are those of `each_row`, and ValueError."""
-    for row in each_row(store, ALIKE, ALIKE_COLUMNS):
-        yield row["source"], row["other"], int(row["distance"])
-
-
-def load_alike(index: Index, pairs: Iterable[Pair]) -> None:
-    """Add pairs to the index."""
-    index.load("INSERT INTO alike VALUES (?, ?, ?)", pairs)
+def keep_leaks(index: Index, store: Store) -> None:
+    """Take in the leaks of a split that is given."""
+    rows = (
+        (row["source"], row["other"], row["rule"], row["distance"] or None)
+        for row in each_row(store, LEAKS, ("source", "other", "rule", "distance"))
+    )
+    index.load("INSERT INTO leaks VALUES (?, ?, ?, ?)", rows)

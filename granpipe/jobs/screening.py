@@ -13,7 +13,7 @@ from granpipe.dataset.ledger import Ledger
 from granpipe.dataset.names import ALIKE, DROPPED, SCREENED
 from granpipe.dataset.tables import ALIKE_COLUMNS
 from granpipe.errors import DatasetError, PhotoError
-from granpipe.jobs.alike_table import load_alike, read_alike
+from granpipe.jobs.kept_tables import keep_alike
 from granpipe.jobs.photo_index import PhotoIndex
 from granpipe.jobs.run import Run
 
@@ -98,6 +98,7 @@ def _less_sharp(index: Index) -> Iterator[tuple[str, str]]:
 def _keep(run: Run) -> bool:
     """Take the pairs of the table that is there; return False where it is damaged."""
     with suppress(DatasetError, OSError, KeyError, TypeError, ValueError):
-        load_alike(run.index, list(read_alike(run.store)))
+        keep_alike(run.index, run.store)
         return True
+    run.index.execute("DELETE FROM alike")
     return False

@@ -1,6 +1,6 @@
 """The split of a dataset: chosen by options and ledger, made anew or kept, and counted."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 
 from granpipe.dataset.index import Index
@@ -8,11 +8,10 @@ from granpipe.dataset.names import ALIKE, LABELS, LEAKS, PAST, RADIUS, SHORTCUTS
 from granpipe.dataset.shares import SPLITS
 from granpipe.dataset.tables import ALIKE_COLUMNS, LEAK_COLUMNS, each_row
 from granpipe.errors import DatasetError
-from granpipe.jobs.alike_table import load_alike, read_alike
 from granpipe.jobs.count_split import count_split
 from granpipe.jobs.find_held import find_held
-from granpipe.jobs.given_split import keep_leaks
 from granpipe.jobs.grouping import load_grouping
+from granpipe.jobs.kept_tables import keep_alike, keep_leaks
 from granpipe.jobs.make_split import make_split
 from granpipe.jobs.run import Run
 from granpipe.jobs.shortcut_table import SHORTCUT_COLUMNS, settle_shortcuts
@@ -46,18 +45,9 @@ _DECIDING = f"""SELECT sha256, {_GIVEN} {_PHOTOS} LEFT JOIN given ON given.photo
 def settle_split(run: Run, plan: Plan, depth: int, recipe: str, rows: object) -> SplitSummary:
     """Keep the split that the tables hold where nothing has changed, and make it otherwise.
 
-    Photographs keep their splits where shares and seed are as before.
-
-    Parameters
-    ----------
-    run : Run
-    plan : Plan
-    depth : int
-        Folders that a photograph's class takes.
-    recipe : str
-        How arrays are made.
-    rows : int or None
-        How many rows dataset.json promises of labels.csv.
+    Photographs keep their splits where shares and seed are as before. A photograph's class takes
+    `depth` folders, arrays are made by `recipe`, and dataset.json promises that labels.csv has
+    `rows`, or None.
 
     Raises
     ------
@@ -100,7 +90,7 @@ def _keep(index: Index, store: Store, *, has_leaks: bool) -> bool:
             for row in each_row(store, LABELS)
         )
         index.load("INSERT INTO split VALUES (?, ?, ?, ?)", rows)
-        load_alike(index, read_alike(store))
+        keep_alike(index, store)
         if has_leaks:
             keep_leaks(index, store)
         if not index.value(
@@ -128,21 +118,14 @@ def _load_former(index: Index, store: Store, past: Sequence[str], rows: object) 
     """
     index.load("INSERT INTO former_bytes VALUES (?, ?)", zip(past[::2], past[1::2], strict=False))
     count = 0
-
-    def former() -> Iterator[tuple[str, str, str]]:
-        nonlocal count
+    try:
         for row in each_row(store, LABELS, ("source", "sha256", "split")):
             count += 1
-            if row["split"] in SPLITS:
-                yield row["sha256"], row["source"], row["split"]
-
-    try:
-        for digest, name, split in former():
-            index.execute("INSERT OR REPLACE INTO former_bytes VALUES (?, ?)", (digest, split))
-            index.execute("INSERT OR REPLACE INTO former_names VALUES (?, ?)", (name, split))
-    except FileNotFoundError:
-        raise _damaged(store) from None
-    except DatasetError:
+            if (split := row["split"]) in SPLITS:
+                for table, key in (("former_bytes", "sha256"), ("former_names", "source")):
+                    query = f"INSERT OR REPLACE INTO {table} VALUES (?, ?)"
+                    index.execute(query, (row[key], split))
+    except (DatasetError, FileNotFoundError):
         raise _damaged(store) from None
     if rows is not None and count != rows:
         raise _damaged(store)

@@ -10,7 +10,7 @@ import PIL
 from granpipe import __version__
 from granpipe.checks import MEGABYTE
 from granpipe.dataset.index import Index
-from granpipe.dataset.moments import SUMS, statistics
+from granpipe.dataset.moments import SUMS, mean_and_std
 from granpipe.dataset.names import array_path
 from granpipe.dataset.shares import SPLITS
 
@@ -39,7 +39,9 @@ def statistics_of(
     sums = ", ".join(f"sum({name})" for name in SUMS)
     query = f"SELECT count(*), sum((right - left) * (bottom - top)), {sums} {source}"
     count, pixels, *totals = (value or 0 for value in next(index.rows(query, values)))
-    return statistics(split, count, pixels, totals)
+    mean, std = mean_and_std(pixels, totals[:3], totals[3:])
+    counted = {"split": split or "all", "arrays": count, "pixels": pixels}
+    return {"mean": mean, "std": std, "mean_of": counted}
 
 
 def arrays_digest(index: Index, source: str) -> str:
