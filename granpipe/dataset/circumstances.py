@@ -29,9 +29,6 @@ from granpipe.dataset.shortcut_facts import (
 )
 from granpipe.photo.traces import BORDER
 
-CIRCUMSTANCE, FRAME, SCENE = "circumstance", "frame", "scene"
-"""Sorts of facts: how it was taken; what the file's frame is; what is seen, perhaps the plant."""
-
 COLUMNS = (
     *("latitude", "longitude", "taken_at", "camera", "blocks", "width", "height", "file_size"),
     *("quantization", "sharpness", "border", "left", "top", "right", "bottom"),
@@ -68,14 +65,10 @@ class Circumstances:
 
     @classmethod
     def of(cls, photos: Iterable[tuple[Any, ...]], count: int = -1) -> Self:
-        """Return the columns of photographs.
+        """Return the columns of photographs; to know their count spares memory.
 
-        Parameters
-        ----------
-        photos : iterable of tuple
-            Group, class and name of each, and the fields of `COLUMNS`; sorted by group and SHA-256.
-        count : int
-            How many there are, which spares memory.
+        Of each there are group, class and name, and the fields of `COLUMNS`; they are sorted by
+        group and SHA-256.
         """
         classes: dict[str, int] = {}
 
@@ -89,36 +82,28 @@ class Circumstances:
         return cls(list(classes), columns)
 
     def facts(self) -> list[Fact]:
-        """Return what may give a class away."""
-        return [*self._circumstance(), *self._frame(), *self._scene()]
+        """Return what may give a class away.
 
-    def _circumstance(self) -> list[Fact]:
-        rows, sort, taken_at = self.rows, CIRCUMSTANCE, self.rows["taken_at"]
+        Circumstances are how a photograph was taken, the frame is its file's, and the scene is what
+        is seen, perhaps the plant.
+        """
+        rows, taken_at = self.rows, self.rows["taken_at"]
+        how, frame, scene = "circumstance", "frame", "scene"
         return [
-            Place("place", sort, lambda: np.stack([rows["lat"], rows["lon"]], axis=1)),
-            Season("season", sort, lambda: _timed(taken_at, taken_at != b"", _days_of_year)),
-            Fact("date", sort, lambda: _timed(taken_at, taken_at != b"", _days)),
+            Place("place", how, lambda: np.stack([rows["lat"], rows["lon"]], axis=1)),
+            Season("season", how, lambda: _timed(taken_at, taken_at != b"", _days_of_year)),
+            Fact("date", how, lambda: _timed(taken_at, taken_at != b"", _days)),
             # A day of a table has no hour.
-            Hour("hour", sort, lambda: _timed(taken_at, has_second(taken_at), _hours)),
-            *(Words(word, sort, partial(rows.__getitem__, word)) for word in WORDS),
-        ]
-
-    def _frame(self) -> list[Fact]:
-        rows = self.rows
-        return [
-            Fact("shape", FRAME, lambda: np.round(rows["width"] / rows["height"], 2)),
-            Fact("pixels", FRAME, self._pixels),
-            Fact("quality", FRAME, lambda: rows["quantization"]),
-        ]
-
-    def _scene(self) -> list[Fact]:
-        rows = self.rows
-        return [
-            Fact("density", SCENE, lambda: rows["file_size"] / self._pixels()),
-            Fact("light", SCENE, lambda: rows["light"]),
-            Columns("colour", SCENE, lambda: rows["colour"]),
-            Fact("sharpness", SCENE, lambda: rows["sharpness"]),
-            Border("border", SCENE, self._border),
+            Hour("hour", how, lambda: _timed(taken_at, has_second(taken_at), _hours)),
+            *(Words(word, how, partial(rows.__getitem__, word)) for word in WORDS),
+            Fact("shape", frame, lambda: np.round(rows["width"] / rows["height"], 2)),
+            Fact("pixels", frame, self._pixels),
+            Fact("quality", frame, lambda: rows["quantization"]),
+            Fact("density", scene, lambda: rows["file_size"] / self._pixels()),
+            Fact("light", scene, lambda: rows["light"]),
+            Columns("colour", scene, lambda: rows["colour"]),
+            Fact("sharpness", scene, lambda: rows["sharpness"]),
+            Border("border", scene, self._border),
         ]
 
     def _pixels(self) -> NDArray[np.float64]:
@@ -195,14 +180,9 @@ def number_of(text: str) -> int:
 def texts_of(
     photos: Iterable[tuple[Any, ...]], wanted: Collection[tuple[str, int]]
 ) -> dict[tuple[str, int], str]:
-    """Return the texts for which these numbers of facts mean.
+    """Return the texts of numbers that are wanted, each by its fact's name and itself.
 
-    Parameters
-    ----------
-    photos : iterable of tuple
-        As `Circumstances.of` takes them.
-    wanted : collection of tuple
-        Facts' names and numbers.
+    The photographs are those of `Circumstances.of`.
     """
     texts: dict[tuple[str, int], str] = {}
     for _, _, name, *values in photos:

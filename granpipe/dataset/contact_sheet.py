@@ -1,5 +1,6 @@
 """Contact sheets: arrays with captions, for a look at what the network will see."""
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from io import BytesIO
@@ -41,7 +42,7 @@ def contact_sheet(rows: Sequence[SheetRow]) -> bytes:
     draw = ImageDraw.Draw(sheet)
     for number, row in enumerate(rows):
         top = _GAP + number * _ROW
-        draw.text((_GAP, top), _fitted(row.title, size[0] - 2 * _GAP, 14), _INK, _font(14))
+        _write(draw, (_GAP, top), row.title, size[0] - 2 * _GAP, 14)
         for column, (caption, array) in enumerate(row.tiles):
             _draw_tile(sheet, _GAP + column * (_TILE + _GAP), top + _TITLE, caption, array)
     buffer = BytesIO()
@@ -57,19 +58,18 @@ def _draw_tile(sheet: Image.Image, left: int, top: int, caption: str, array: Pix
     sheet.paste(tile, (left, top))
     draw.rectangle((left - 1, top - 1, left + _TILE, top + _TILE), outline=_FRAME)
     for line, text in enumerate(caption.split("\n")):
-        draw.text((left, top + _TILE + 1 + 13 * line), _fitted(text, _TILE, 11), _INK, _font(11))
+        _write(draw, (left, top + _TILE + 1 + 13 * line), text, _TILE, 11)
 
 
-def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-    return ImageFont.load_default(size)
-
-
-def _fitted(text: str, width: int, size: int) -> str:
-    """Return as much of a text, from its end, as is not wider than this in pixels."""
+def _write(
+    draw: ImageDraw.ImageDraw, place: tuple[int, int], text: str, width: int, size: int
+) -> None:
+    """Write as much of a text, from its end, as is not wider than this in pixels."""
+    font = ImageFont.load_default(size)
     text = "".join(char if char.isprintable() else "?" for char in text)[-200:]
-    while _font(size).getlength(text) > width and len(text) > 1:
+    while font.getlength(text) > width and len(text) > 1:
         text = "…" + text.removeprefix("…")[1:]
-    return text
+    draw.text(place, text, _INK, font)
 
 
 def draw_dataset(dataset: Store) -> bytes:
@@ -82,18 +82,12 @@ def draw_dataset(dataset: Store) -> bytes:
     PhotoError
         An array is damaged.
     """
-    return contact_sheet(
-        [
-            SheetRow(
-                f"{label}: {len(rows)}",
-                [
-                    (_name(row["source"]), load_array(dataset, row))
-                    for row in _spread(rows, _COLUMNS)
-                ],
-            )
-            for label, rows in _spread(list(_by_label(dataset).items()), _ROWS)
-        ]
-    )
+    sheet = []
+    for label, rows in _spread([*_by(dataset, "label").items()], _ROWS):
+        chosen = _spread(rows, _COLUMNS)
+        tiles = [(_name(row["source"]), load_array(dataset, row)) for row in chosen]
+        sheet.append(SheetRow(f"{label}: {len(rows)}", tiles))
+    return contact_sheet(sheet)
 
 
 def draw_copies(dataset: Store, augmented: Store) -> bytes:
@@ -106,47 +100,35 @@ def draw_copies(dataset: Store, augmented: Store) -> bytes:
     PhotoError
         An array is damaged.
     """
-    copies: dict[str, list[dict[str, str]]] = {}
-    for row in rows_of(augmented, LABELS):
-        copies.setdefault(row["source"], []).append(row)
+    copies = _by(augmented, "source")
     chosen = [
         row
-        for rows in _by_label(dataset).values()
+        for rows in _by(dataset, "label").values()
         for row in _spread([row for row in rows if row["source"] in copies], 3)
     ]
-    return contact_sheet(
-        [
-            SheetRow(
-                row["source"],
-                [
-                    ("as prepared", load_array(dataset, row)),
-                    *(
-                        (_what_was_done(copy), load_array(augmented, copy))
-                        for copy in copies[row["source"]][: _COLUMNS - 1]
-                    ),
-                ],
-            )
-            for row in _spread(chosen, _ROWS)
-        ]
-    )
+    sheet = []
+    for row in _spread(chosen, _ROWS):
+        tiles = [("as prepared", load_array(dataset, row))]
+        for copy in copies[row["source"]][: _COLUMNS - 1]:
+            tiles.append((_what_was_done(copy), load_array(augmented, copy)))
+        sheet.append(SheetRow(row["source"], tiles))
+    return contact_sheet(sheet)
 
 
 def _what_was_done(row: dict[str, str]) -> str:
     width = float(row["crop_right"]) - float(row["crop_left"])
     height = float(row["crop_bottom"]) - float(row["crop_top"])
     box = (int(row["right"]) - int(row["left"])) * (int(row["bottom"]) - int(row["top"]))
-    flips = [
-        *(["mirrored"] if row["flip_horizontal"] == "1" else []),
-        *(["upside down"] if row["flip_vertical"] == "1" else []),
-    ]
-    turned = f"turned {float(row['angle']):+z.1f}°, {width * height / box:.0%} of it"
-    return f"{turned}\n{', '.join(flips)}"
+    names = {"flip_horizontal": "mirrored", "flip_vertical": "upside down"}
+    flips = ", ".join(name for column, name in names.items() if row[column] == "1")
+    return f"turned {float(row['angle']):+z.1f}°, {width * height / box:.0%} of it\n{flips}"
 
 
-def _by_label(dataset: Store) -> dict[str, list[dict[str, str]]]:
-    rows: dict[str, list[dict[str, str]]] = {}
-    for row in rows_of(dataset, LABELS):
-        rows.setdefault(row["label"], []).append(row)
+def _by(store: Store, column: str) -> dict[str, list[dict[str, str]]]:
+    """Return the rows of labels.csv by what is in one of its columns."""
+    rows: defaultdict[str, list[dict[str, str]]] = defaultdict(list)
+    for row in rows_of(store, LABELS):
+        rows[row[column]].append(row)
     return rows
 
 

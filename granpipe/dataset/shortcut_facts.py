@@ -6,7 +6,7 @@ the order of values alone, and a class that is rare or photographed at odd place
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,21 +36,17 @@ class Fact:
     made : callable
         Returns an ndarray of shape (n,) or (n, columns) with one of each photograph; NaN where it
         has none. All facts together would take more memory than all else.
+    depth : int
+        For the test there are 2**depth cells.
+    merges : int
+        How often neighbouring cells are merged by two, to be tested as well.
     """
 
+    depth: ClassVar[int] = 3
+    merges: ClassVar[int] = 2
     name: str
     sort: str
     made: Callable[[], NDArray[Any]]
-
-    @property
-    def depth(self) -> int:
-        """For the test there are 2**depth cells."""
-        return 3
-
-    @property
-    def merges(self) -> int:
-        """How often neighbouring cells are merged by two, to be tested as well."""
-        return 2
 
     def has(self, values: NDArray[Any]) -> NDArray[np.bool_]:
         """Return which of some photographs have it."""
@@ -58,33 +54,17 @@ class Fact:
         return has
 
     def cells(self, values: NDArray[Any], weight: Weights, depth: int) -> Cells:
-        """Return the cells of photographs.
+        """Return the cells of m photographs that have it, of shape (columns, m).
 
-        Parameters
-        ----------
-        values : ndarray of shape (m,) or (m, columns)
-            Of photographs that have it.
-        weight : ndarray of shape (m,)
-            Whole numbers.
-        depth : int
-            There are 2**depth cells at most.
-
-        Returns
-        -------
-        ndarray of shape (columns, m), uint8
+        Weights are whole numbers, and there are 2**depth cells at most.
         """
         return by_rank(values, weight, 1 << depth)[None]
 
 
 class Circle(Fact):
-    """A number that begins anew after its last, as hours do.
+    """A number that begins anew after its last, as hours do."""
 
-    Attributes
-    ----------
-    period : float
-    """
-
-    period = 1.0
+    period: ClassVar[float]
 
     def cells(self, values: NDArray[Any], weight: Weights, depth: int) -> Cells:
         return by_rank(opened(values, self.period), weight, 1 << depth)[None]
@@ -105,9 +85,7 @@ class Season(Circle):
 class Place(Fact):
     """Latitude and longitude, in decimal degrees."""
 
-    @property
-    def depth(self) -> int:
-        return 4
+    depth = 4
 
     def cells(self, values: NDArray[Any], weight: Weights, depth: int) -> Cells:
         return by_halves(on_sphere(values), weight, depth)[None]
@@ -123,9 +101,7 @@ class Columns(Fact):
 class Words(Fact):
     """A text of each photograph, by its number; 0 where there is none."""
 
-    @property
-    def merges(self) -> int:
-        return 0  # there are no neighbours
+    merges = 0  # there are no neighbours
 
     def has(self, values: NDArray[Any]) -> NDArray[np.bool_]:
         has: NDArray[np.bool_] = values != 0

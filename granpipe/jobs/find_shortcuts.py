@@ -1,7 +1,6 @@
 """Judge the photographs of an index: which facts give their classes away, in rows of a table."""
 
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 import numpy as np
 
@@ -63,15 +62,12 @@ def _row(
 ) -> Row:
     feature, clue = finding.feature, ""
     if feature in clues:
-        number, shares = clues[feature]
-        clue = f"{texts[feature, number]}: {shares}"
+        number, how_many = clues[feature]
+        clue = f"{texts[feature, number]}: {how_many}"
     some = finding.given_away, finding.apart
     names = ["/".join(classes[label] for label in labels) for labels in some]
-    figures = map(_figure, (finding.right, finding.chance, finding.p))
+    shares = finding.right, finding.chance, finding.p
+    figures = ["" if share is None else f"{share:.3f}" for share in shares]
     counts = finding.photographs, finding.groups, finding.classes
     cells = (feature, finding.sort, finding.verdict, *counts, *figures, *names, clue)
     return tuple(map(inert, cells))
-
-
-def _figure(value: Any) -> str:
-    return "" if value is None else f"{value:.3f}"

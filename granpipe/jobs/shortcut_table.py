@@ -1,11 +1,10 @@
 """shortcuts.csv: what gives the classes of a split dataset away besides the plant."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, astuple, dataclass, fields
 from hashlib import sha256
 from typing import Any, Self
 
-from granpipe.dataset.index import Index
 from granpipe.dataset.names import SHORTCUTS
 from granpipe.dataset.tables import csv_lines
 from granpipe.jobs.run import Run
@@ -64,18 +63,11 @@ def settle_shortcuts(run: Run, groups: Sequence[str]) -> Shortcuts:
 
     `groups` is all that decides on groups and records.
     """
-    key = _key(groups, run.index.labels)
+    decides = repr([*groups, sorted(run.index.labels.items())])
+    key = sha256(decides.encode("utf-8", "replace")).hexdigest()
     noted = Shortcuts.from_note(run.ledger.noted(SHORTCUTS))
     if noted and noted.key == key:
         return noted
-    return Shortcuts(key, _find(run.index))
-
-
-def _key(groups: Sequence[str], labels: Mapping[str, str]) -> str:
-    return sha256(repr([*groups, sorted(labels.items())]).encode("utf-8", "replace")).hexdigest()
-
-
-def _find(index: Index) -> list[Shortcut]:
     from granpipe.jobs.find_shortcuts import find_rows  # noqa: PLC0415 - none where noted
 
-    return [Shortcut(*row) for row in find_rows(index)]
+    return Shortcuts(key, [Shortcut(*row) for row in find_rows(run.index)])
