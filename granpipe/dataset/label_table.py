@@ -6,9 +6,9 @@ import io
 import math
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import NamedTuple
 
 from granpipe.dataset.shares import split_word
 from granpipe.dataset.tables import Pieces
@@ -32,8 +32,7 @@ _MARKS = (
 _LONGEST_CELL = 1_000_000
 
 
-@dataclass(frozen=True, slots=True)
-class LabelRow:
+class LabelRow(NamedTuple):
     """A row of a table of labels.
 
     Attributes

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from granpipe.dataset.components import blocks
+from granpipe.dataset.places import points
 
 Weights: TypeAlias = NDArray[np.float64]
 Cells: TypeAlias = NDArray[np.uint8]
@@ -19,8 +20,6 @@ Points: TypeAlias = NDArray[np.int32]
 
 FINEST = 6
 """Facts are cut into 2**6 cells at most."""
-
-_EARTH = 6371e3  # radius in metres
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -147,16 +146,13 @@ def on_sphere(degrees: NDArray[np.float64]) -> Points:
     """Return points of the earth in whole metres from its centre, of shape (n, 3)."""
     metres = np.empty((len(degrees), 3), np.int32)
     for some in blocks(len(degrees)):
-        lat, lon = np.radians(degrees[some]).T
-        flat = np.cos(lat)
-        points = np.stack([flat * np.cos(lon), flat * np.sin(lon), np.sin(lat)], axis=1)
-        metres[some] = np.rint(_EARTH * points)
+        metres[some] = np.rint(points(*degrees[some].T))
     return metres
 
 
-def by_halves(points: Points, weight: Weights, depth: int) -> Cells:
+def by_halves(places: Points, weight: Weights, depth: int) -> Cells:
     """Return the cells of points: each is halved along its widest axis, by rank."""
-    cell = np.zeros(len(points), np.uint8)
+    cell = np.zeros(len(places), np.uint8)
     for level in range(depth):
         order = np.argsort(cell, kind="stable")
         bounds = np.searchsorted(cell[order], np.arange((1 << level) + 1))
@@ -164,20 +160,20 @@ def by_halves(points: Points, weight: Weights, depth: int) -> Cells:
         for node in range(1 << level):
             inside = order[bounds[node] : bounds[node + 1]]
             if len(inside) > 1:
-                finer[inside] += _halves(points[inside], weight[inside])
+                finer[inside] += _halves(places[inside], weight[inside])
         cell = finer
     return cell
 
 
-def _halves(points: Points, weight: Weights) -> Cells:
-    middle, spread = np.median(points, axis=0), np.zeros((1, 3))
-    for some in blocks(len(points)):
-        away = np.abs(points[some] - middle)
+def _halves(places: Points, weight: Weights) -> Cells:
+    middle, spread = np.median(places, axis=0), np.zeros((1, 3))
+    for some in blocks(len(places)):
+        away = np.abs(places[some] - middle)
         spread = np.concatenate([spread, away]).sum(axis=0, keepdims=True)
     axis = int(np.argmax(spread))
     if not spread[0, axis]:
-        return np.zeros(len(points), np.uint8)
-    return by_rank(points[:, axis], weight, 2)
+        return np.zeros(len(places), np.uint8)
+    return by_rank(places[:, axis], weight, 2)
 
 
 def by_frequency(words: NDArray[Any], weight: Weights, count: int) -> Cells:

@@ -1,7 +1,7 @@
 """Labels and splits that a data set has already: by its folders, or by a table."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Self
 from unicodedata import normalize
 
@@ -25,7 +25,6 @@ CREATE TABLE keys (photo TEXT PRIMARY KEY, {", ".join(f"{way} TEXT" for way in _
     WITHOUT ROWID;
 CREATE TABLE matches (number INTEGER PRIMARY KEY, found INTEGER, photo TEXT, other TEXT);
 """
-_COLUMNS = len(fields(LabelRow))
 # A folder that could not be listed may still have what is recorded of it.
 _NAMES = "SELECT name FROM photos UNION SELECT name FROM ours"
 _TWO_ROWS = """
@@ -125,13 +124,12 @@ def _check_splits(index: Index, url: str, table: LabelTable | None) -> None:
 
 
 def _load_rows(index: Index, table: LabelTable) -> None:
-    marks = ", ".join("?" * (_COLUMNS + 2))
+    marks = ", ".join("?" * (len(LabelRow._fields) + 2))
 
     def rows() -> Iterator[Row]:
         for row in table.rows():
-            values = tuple(getattr(row, field.name) for field in fields(LabelRow))
-            # Columns in the order of the table's: group comes before split in both.
-            yield *values, normalize("NFC", row.path), folded(row.path)
+            # Group comes before split in both.
+            yield *row, normalize("NFC", row.path), folded(row.path)
 
     names = "number, path, label, grp, split, latitude, longitude, taken_at, nfc, folded"
     index.load(f"INSERT INTO rows ({names}) VALUES ({marks})", rows())

@@ -231,20 +231,17 @@ class Photographs:
                 f"{self._store.url}: cannot be read by a process that was forked; start workers "
                 "with multiprocessing_context='spawn'"
             )
-        header, rest = bytearray(len(_header(self.size))), bytearray(1)
+        wanted = npy_header((self.size, self.size, 3))
+        header, rest = bytearray(len(wanted)), bytearray(1)
         try:
             count = read_into(self._store, path, [header, array.data.cast("B"), rest])
-            if count != len(header) + array.nbytes or header != _header(self.size):
+            if count != len(header) + array.nbytes or header != wanted:
                 array[:] = parse_array(self._store.read(path)[0], self.size)
         except OSError as error:
             why = error.strerror or str(error)
             raise PhotoError("unreadable", f"{path}: its array cannot be read: {why}") from error
         except PhotoError as error:
             raise PhotoError(error.reason, f"{path}: {error.detail}") from error
-
-
-def _header(size: int) -> bytes:
-    return npy_header((size, size, 3))
 
 
 def _summary_of(store: Store) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from granpipe.dataset.names import (
     SHORTCUTS,
     SUMMARY,
     array_path,
+    shown_bytes,
 )
 from granpipe.dataset.tables import (
     ALIKE_COLUMNS,
@@ -35,6 +36,13 @@ _PHOTOS = "FROM wanted JOIN records USING (name)"
 ARRAYS = f"{_PHOTOS} ORDER BY name"
 """Where a query finds all arrays, in order."""
 
+_ALIKE = """SELECT source, other, distance, label(source), label(other) FROM alike
+    ORDER BY source, other, distance"""
+# By the splits that were given, whatever was moved since.
+_LEAKS = """SELECT source, first.split, other, second.split, rule, distance FROM leaks
+    JOIN given AS first ON first.photo = source JOIN given AS second ON second.photo = other
+    ORDER BY source, other"""
+_CONFLICTS = "SELECT * FROM conflicts ORDER BY source"
 _FIELD = ("field", "field_distance", "field_crop", "field_sure")
 _TABLE = dict.fromkeys(("latitude", "longitude", "altitude", "position_from", "flags"), "positions")
 
@@ -58,15 +66,15 @@ class PrepareTables:
             REJECTED: csv_lines(REJECTED_COLUMNS, map(asdict, rejections(self.index))),
         }
         if self.split or self.has_alike:
-            tables[ALIKE] = csv_lines(ALIKE_COLUMNS, alike_rows(self.index))
+            tables[ALIKE] = _lines(self.index, ALIKE_COLUMNS, _ALIKE)
         if self.has_conflicts:
-            from granpipe.jobs.show_fields import conflict_lines  # noqa: PLC0415 - few need it
+            from granpipe.survey.crops import CONFLICT_COLUMNS  # noqa: PLC0415 - few need it
 
-            tables[CONFLICTS] = conflict_lines(self.index)
+            tables[CONFLICTS] = _lines(self.index, CONFLICT_COLUMNS, _CONFLICTS)
         if self.split:
             tables[SHORTCUTS] = self.split.shortcuts.lines()
             if not self.split.plan.shares:
-                tables[LEAKS] = csv_lines(LEAK_COLUMNS, leak_rows(self.index))
+                tables[LEAKS] = _lines(self.index, LEAK_COLUMNS, _LEAKS)
         return tables | {SUMMARY: summary_lines(self._summary)}
 
     def labels(self) -> Iterator[str]:
@@ -158,23 +166,10 @@ def rejections(index: Index) -> Iterator[Rejection]:
     query = """SELECT CAST(name AS BLOB), reason, detail FROM outcomes
         WHERE reason <> '' ORDER BY name"""
     for name, reason, detail in index.rows(query):
-        yield Rejection(name.decode("utf-8", "backslashreplace"), reason, detail)
+        yield Rejection(shown_bytes(name), reason, detail)
 
 
-def alike_rows(index: Index) -> Iterator[dict[str, Any]]:
-    """Yield the rows of alike.csv."""
-    for source, other, distance in index.rows(
-        "SELECT * FROM alike ORDER BY source, other, distance"
-    ):
-        pair = {"source": source, "other": other, "distance": distance}
-        labels = index.label_of(source), index.label_of(other)
-        yield pair | dict(zip(("label", "other_label"), labels, strict=True))
-
-
-def leak_rows(index: Index) -> Iterator[dict[str, Any]]:
-    """Yield the rows of leaks.csv: by the splits that were given, whatever was moved since."""
-    query = """SELECT source, first.split, other, second.split, rule, distance FROM leaks
-        JOIN given AS first ON first.photo = source JOIN given AS second ON second.photo = other
-        ORDER BY source, other"""
-    for row in index.rows(query):
-        yield dict(zip(LEAK_COLUMNS, row, strict=True))
+def _lines(index: Index, columns: Sequence[str], query: str) -> Iterator[str]:
+    """Return the lines of a table, by a query for its columns in their order."""
+    rows = (dict(zip(columns, row, strict=True)) for row in index.rows(query))
+    return csv_lines(columns, rows)

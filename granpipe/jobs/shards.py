@@ -40,12 +40,8 @@ class Sharding:
     ) -> Self | None:
         """Return which shards are asked for, in a user's words; None where none are.
 
-        None may be among `others`, photographs and arrays.
-
-        Raises
-        ------
-        OptionError, DatasetError
-            An argument is not what it may be.
+        None may be among `others`, photographs and arrays. OptionError and DatasetError mean that
+        an argument is not what it may be.
         """
         size = checked("shard_size", shard_size, checks.SHARD_SIZE)
         form = Form.of(checked("shard_format", shard_format, checks.shard_format))

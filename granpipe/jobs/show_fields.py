@@ -2,10 +2,8 @@
 
 from collections.abc import Iterator
 
-from granpipe.dataset.database import Row
 from granpipe.dataset.index import Index
 from granpipe.dataset.names import CONFLICTS, class_key
-from granpipe.dataset.tables import csv_lines
 from granpipe.jobs.run import Run
 from granpipe.jobs.survey_options import Settled
 from granpipe.survey.crops import CONFLICT_COLUMNS, Crops
@@ -53,13 +51,3 @@ def show_fields(run: Run, survey: Settled) -> bool:
 def _labelled(index: Index) -> Iterator[tuple[str, str, Field]]:
     for name, field, distance, crop, sure in list(index.rows(_SHOWN)):
         yield name, index.label_of(name), Field(field, distance, crop, sure)
-
-
-def conflict_lines(index: Index) -> Iterator[str]:
-    """Yield the lines of conflicts.csv."""
-
-    def row(values: Row) -> dict[str, object]:
-        return dict(zip(CONFLICT_COLUMNS, values, strict=True))
-
-    rows = map(row, index.rows("SELECT * FROM conflicts ORDER BY source"))
-    yield from csv_lines(CONFLICT_COLUMNS, rows)

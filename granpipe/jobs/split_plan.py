@@ -39,11 +39,10 @@ class Plan:
     @property
     def settings(self) -> dict[str, Any]:
         """What dataset.json says of it."""
-        fixes = {"fix_leaks": True} if self.fix_leaks else {}
-        split = str(self.shares or GIVEN)
-        settings = {"split": split, "together": str(self.together), "seed": self.seed, **fixes}
-        settings |= {"folds": self.folds} if self.folds else {}
-        return settings | ({"hold_out": list(map(str, self.hold_out))} if self.hold_out else {})
+        split, rules = str(self.shares or GIVEN), list(map(str, self.hold_out))
+        settings = {"split": split, "together": str(self.together), "seed": self.seed}
+        others = {"fix_leaks": self.fix_leaks, "folds": self.folds, "hold_out": rules}
+        return settings | {name: value for name, value in others.items() if value}
 
     def note(self, recipe: str, photos: Iterable[tuple[str, str]]) -> list[str]:
         """Return what the ledger keeps: the settings, and a digest of all that decides on groups.
@@ -53,21 +52,22 @@ class Plan:
         digest = sha256(recipe.encode())
         for photo in photos:
             digest.update("{} {}\n".format(*photo).encode())
-        rules = "\n".join(map(str, self.hold_out))
-        folds = str(self.folds or "")
-        return [self.split, str(self.together), str(self.seed), digest.hexdigest(), folds, rules]
+        how = [self.split, str(self.together), str(self.seed)]
+        return [*how, digest.hexdigest(), str(self.folds or ""), self._rules]
+
+    @property
+    def _rules(self) -> str:
+        return "\n".join(map(str, self.hold_out))
 
     def deals_as(self, noted: Sequence[str]) -> bool:
         """Return whether photographs keep the splits that they had under settings of before."""
-        noted = padded(noted)
-        return [noted[0], noted[2], noted[5]] == [
-            *(self.split, str(self.seed), "\n".join(map(str, self.hold_out))),
-        ]
+        split, _, seed, _, _, rules = padded(noted)
+        return (split, seed, rules) == (self.split, str(self.seed), self._rules)
 
     def folds_as(self, noted: Sequence[str]) -> bool:
         """Return whether photographs keep the folds that they had."""
-        noted = padded(noted)
-        return [noted[2], noted[4]] == [str(self.seed), str(self.folds or "")]
+        _, _, seed, _, folds, _ = padded(noted)
+        return (seed, folds) == (str(self.seed), str(self.folds or ""))
 
 
 def padded(noted: Sequence[str]) -> list[str]:
@@ -85,23 +85,26 @@ def plan_split(ledger: Ledger, options: PrepareOptions) -> Plan | None:
     DatasetError
         A table holds splits, and nothing says how they were made.
     """
-    noted = ledger.noted(SPLIT) or []
-    names: dict[str, object] = {"--keep-together": options.together, "--seed": options.seed}
-    names |= {"--fix-leaks": options.fix_leaks or None, "--folds": options.folds or None}
-    names |= {"--hold-out": options.hold_out or None}
+    names = {
+        "--keep-together": options.together,
+        "--seed": options.seed,
+        "--fix-leaks": options.fix_leaks or None,
+        "--folds": options.folds or None,
+        "--hold-out": options.hold_out or None,
+    }
     others = [name for name, value in names.items() if value is not None]
-    shares = options.split if options.split is not None else (noted[0] if noted else "none")
+    former = padded(ledger.noted(SPLIT) or ["none", str(Together()), "0"])
+    shares = former[0] if options.split is None else options.split
     if shares == "none":
         if others:
             raise OptionError(f"{others[0]} needs a split; add --split 80/10/10")
         if options.split is None and not ledger.is_whole:
             _check_no_split(ledger.store)
         return None
-    former = list(noted[1:3]) or [str(Together()), "0"]
-    together = former[0] if options.together is None else options.together
-    seed = int(former[1]) if options.seed is None else options.seed
-    folds = int(padded(noted)[4] or 0) if options.folds is None else options.folds
-    rules = padded(noted)[5].split("\n") if options.hold_out is None else options.hold_out
+    together = former[1] if options.together is None else options.together
+    seed = int(former[2]) if options.seed is None else options.seed
+    folds = int(former[4] or 0) if options.folds is None else options.folds
+    rules = former[5].split("\n") if options.hold_out is None else options.hold_out
     hold_out = tuple(sorted(map(parse_hold_out, filter(None, rules)), key=str))
     if shares in {GIVEN, FIXED}:
         if options.hold_out:

@@ -65,7 +65,7 @@ class Survey:
         """
         values = {name: self._value(name, noted or {}) for name in (*_TRACKS, *_PARCELS)}
         settled = Settled(**values)
-        settled.check()
+        settled.camera_clock()  # which raises
         if not settled.fields and {self.field_id, self.field_crop, self.crop_names} - _NOTHING:
             raise OptionError(
                 "--field-id, --field-crop and --crop-names are for parcels; name them by --fields"
@@ -115,26 +115,14 @@ class Settled:
 
         return read_crop_names(self.crop_names) if self.crop_names else None
 
-    def check(self) -> None:
-        """Raise OptionError where something is not what it may be."""
-        if self.clock:
-            parse_zone(self.clock)
-        if self.clock_shift:
-            parse_shift(self.clock_shift)
+    def camera_clock(self) -> Clock:
+        """Return how cameras are set; OptionError where that is not what it may be."""
+        zone = parse_zone(self.clock) if self.clock else None
+        return Clock(zone, parse_shift(self.clock_shift) if self.clock_shift else 0.0)
 
     def tracks(self) -> Tracks | None:
-        """Return the tracks, read; None without any.
-
-        Raises
-        ------
-        DatasetError
-            One cannot be read.
-        """
-        if not self.track:
-            return None
-        zone = parse_zone(self.clock) if self.clock else None
-        shift = parse_shift(self.clock_shift) if self.clock_shift else 0.0
-        return Tracks.read(self.track, Clock(zone, shift), self.gap)
+        """Return the tracks, read; None without any, DatasetError where one cannot be read."""
+        return Tracks.read(self.track, self.camera_clock(), self.gap) if self.track else None
 
     def note(self) -> dict[str, Any] | None:
         """Return what the ledger keeps; None for nothing."""

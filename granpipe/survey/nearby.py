@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from granpipe.dataset.places import ranges
 from granpipe.survey.rings import Bounds
 from granpipe.survey.view import Floats, Numbers
 
@@ -55,7 +56,7 @@ class Nearby:
         last = np.floor((np.minimum(north, 90) + 90) / _ROW).astype(np.int64)
         counts = last - first + 1
         box = np.repeat(np.arange(len(bounds)), counts)
-        row = first[box] + np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
+        row = ranges(first, counts)
         west, east = (bounds[:, 0] - aside)[box] + 180, (bounds[:, 2] + aside)[box] + 180
         found = [self._between(row, west, east, box)]
         found += [
@@ -76,8 +77,7 @@ class Nearby:
         start = np.searchsorted(self.keys, row * _WIDE + np.clip(west, 0, 360), "left")
         stop = np.searchsorted(self.keys, row * _WIDE + np.clip(east, 0, 360), "right")
         sizes = np.where((east >= 0) & (west <= 360), np.maximum(stop - start, 0), 0)
-        at = np.arange(sizes.sum()) - np.repeat(np.cumsum(sizes) - sizes, sizes)
-        return self.order[at + np.repeat(start, sizes)], np.repeat(box, sizes)
+        return self.order[ranges(start, sizes)], np.repeat(box, sizes)
 
     def boxes(self) -> list[Bounds]:
         """Return some boxes around all photographs and what is near them."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from granpipe.dataset.places import points
+from granpipe.dataset.places import points, ranges
 from granpipe.survey.parcels import Parcel
 
 Floats = NDArray[np.float64]
@@ -112,7 +112,7 @@ class Seen:
         """Return pairs: of each the photograph's place in degrees, and its parcel's number."""
         sizes = edges.first[parcel + 1] - edges.first[parcel]
         first = np.cumsum(sizes) - sizes
-        edge = np.arange(sizes.sum()) + np.repeat(edges.first[parcel] - first, sizes)
+        edge = ranges(edges.first[parcel], sizes)
         east, north = _axes(lat, lon)
         east, north = np.repeat(east, sizes, axis=0), np.repeat(north, sizes, axis=0)
         starts, ends = edges.starts[edge], edges.ends[edge]
