@@ -16,14 +16,7 @@ KINDS = ("after", "before", "country", "camera", "folder")
 
 @dataclass(frozen=True, slots=True)
 class HoldOut:
-    """A rule.
-
-    Attributes
-    ----------
-    kind : str
-        One of `KINDS`.
-    value : str
-    """
+    """A rule: one of `KINDS`, and its value."""
 
     kind: str
     value: str
@@ -34,17 +27,8 @@ class HoldOut:
     def holds(self, source: str, taken_at: str, camera: str, country: set[str], depth: int) -> bool:
         """Return whether a photograph is held out; what is not known of it holds nothing out.
 
-        Parameters
-        ----------
-        source : str
-        taken_at : str
-            ISO 8601; may be empty.
-        camera : str
-            Make and model; may be empty.
-        country : set of str
-            What its country may be called, casefolded.
-        depth : int
-            Folders that its class takes.
+        Time (ISO 8601) and camera may be empty. `country` is what its country may be called,
+        casefolded, and `depth` how many folders its class takes.
         """
         match self.kind:
             case "after":

@@ -29,42 +29,21 @@ _SUFFIXES = {"npy": "npy", "png": "png", "jpeg": "jpg"}
 
 
 class Sample(NamedTuple):
-    """One sample of a shard.
+    """One sample of a shard."""
 
-    Attributes
-    ----------
-    key : str
-        Its name, without a dot.
-    path : str
-        Its array, relative to the dataset.
-    label_index : int
-    row : str
-        Its row, as JSON.
-    array_sha256 : str
-        Of the array's file, in hexadecimal.
-    """
-
-    key: str
-    path: str
+    key: str  # its name, without a dot
+    path: str  # of its array, relative to the dataset
     label_index: int
-    row: str
-    array_sha256: str
+    row: str  # as JSON
+    array_sha256: str  # of the array's file, in hexadecimal
 
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """How arrays are written in shards.
-
-    Attributes
-    ----------
-    name : str
-        `npy`, as they are; `png`, without loss; or `jpeg`.
-    quality : int
-        Of a JPEG, 1 to 100; 0 otherwise.
-    """
+    """How arrays are written in shards: `npy`, as they are; `png`, without loss; or `jpeg`."""
 
     name: str
-    quality: int = 0
+    quality: int = 0  # of a JPEG, 1 to 100; 0 otherwise
 
     @classmethod
     def of(cls, text: str) -> "Form":
@@ -145,18 +124,9 @@ def row_json(row: Mapping[str, Any], columns: Sequence[str]) -> str:
 
 
 class ShardWriter:
-    """Writes one shard; nothing of the time, the machine or the user gets into it.
+    """Writes one shard to a file; nothing of the time, the machine or the user gets into it.
 
-    Parameters
-    ----------
-    file : object
-        Has `write`.
-    form : Form
-
-    Attributes
-    ----------
-    size : int
-        Bytes that were written.
+    `size` is how many bytes were written.
     """
 
     def __init__(self, file: Any, form: Form) -> None:

@@ -15,16 +15,9 @@ _PHOTOS = """FROM wanted JOIN records USING (name) JOIN positions USING (name)
 
 
 def find_held(index: Index, rules: Sequence[HoldOut], depth: int, say: Say) -> None:
-    """Fill the index's table `held` with the photographs that rules hold out.
+    """Fill the index's table `held` with what rules hold out, and say which of them hold nothing.
 
-    Parameters
-    ----------
-    index : Index
-    rules : sequence of HoldOut
-    depth : int
-        Folders that a photograph's class takes.
-    say : callable
-        Called with the rules that hold nothing.
+    A photograph's class takes `depth` folders.
     """
     if not rules:
         return

@@ -63,10 +63,8 @@ class Given:
     def load(self, photos: PhotoIndex, url: str) -> None:
         """Fill the index's table `given`, and reject photographs without a label.
 
-        Raises
-        ------
-        LayoutError
-            The table cannot be used, or photographs of SOURCE, at `url`, have no split.
+        LayoutError means that the table cannot be used, or that photographs of SOURCE, at `url`,
+        have no split.
         """
         index = photos.index
         if self.table:

@@ -72,10 +72,7 @@ class Sharding:
     ) -> ShardsReport:
         """Bring shards in line with a whole dataset; with `verify`, hash all of them.
 
-        Raises
-        ------
-        DatasetError
-            The run cannot go on; what was written is taken up by the next one.
+        Where a DatasetError ends it, what was written is taken up by the next run.
         """
 
         def work(run: Run) -> ShardsReport:

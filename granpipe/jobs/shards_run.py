@@ -59,21 +59,13 @@ class Samples:
 
 @dataclass(frozen=True, slots=True)
 class ShardsReport:
-    """What was written.
-
-    Attributes
-    ----------
-    folder : str
-    shards, samples : int
-    kept, deleted : int
-        Shards that were up to date already, and that are gone.
-    """
+    """What was written."""
 
     folder: str
     shards: int
     samples: int
-    kept: int
-    deleted: int
+    kept: int  # shards that were up to date already
+    deleted: int  # shards that are gone
 
     def __str__(self) -> str:
         counted = f"{self.shards:,} shards of {self.samples:,} samples in {self.folder}"
