@@ -1,7 +1,6 @@
 """Which photographs belong together, and must be in one split."""
 
-from collections.abc import Callable
-from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,7 +25,7 @@ class Grouping:
         self.photos = photos
         self.together = together
         rules = ("bytes", "group", *together.rules)
-        self._links = {rule: _LINKERS[rule](photos, together) for rule in rules}
+        self._links = {rule: self._linked(rule) for rule in rules}
         self.alike = self._links.get("likeness", links())
 
     def firsts(self, metres: float | None = None) -> Numbers:
@@ -36,21 +35,28 @@ class Grouping:
         """
         found = self._links
         if metres is not None:
-            together = replace(self.together, metres=metres)
-            found = found | {"place": _link_places(self.photos, together)}
+            found = found | {"place": self._link_places(metres)}
         components = Components(len(self.photos))
         for some in found.values():
             components.join(some.first, some.second)
         return components.component
 
+    def _linked(self, rule: str) -> Links:
+        match rule:
+            case "place":
+                return self._link_places(self.together.metres)
+            case "burst":
+                return _link_bursts(self.photos.rows)
+            case "likeness":
+                return find_alike(self.photos.looks)
+        return _link_equal(self.photos.rows[rule])
 
-def _link_places(photos: GroupingInput, together: Together) -> Links:
-    return link_places(photos.rows["lat"], photos.rows["lon"], together.metres)
+    def _link_places(self, metres: float) -> Links:
+        return link_places(self.photos.rows["lat"], self.photos.rows["lon"], metres)
 
 
-def _link_bursts(photos: GroupingInput, _: Together) -> Links:
+def _link_bursts(rows: NDArray[Any]) -> Links:
     """Join what one camera took within seconds, where the place of one of the two is not known."""
-    rows = photos.rows
     known = np.flatnonzero((rows["second"] != NEVER) & (rows["camera"] > 0))
     number = known[np.lexsort((rows["second"][known], rows["camera"][known]))]
     times, camera = rows["second"][number], rows["camera"][number]
@@ -71,31 +77,10 @@ def _last_before(is_one: NDArray[np.bool_]) -> Numbers:
     return latest[:-1]
 
 
-def _link_looks(photos: GroupingInput, _: Together) -> Links:
-    return find_alike(photos.looks)
-
-
-def _equal(column: str) -> Callable[[GroupingInput, Together], Links]:
-    """Return what joins photographs with the same number in a column; 0 is none."""
-
-    def link(photos: GroupingInput, _: Together) -> Links:
-        values = photos.rows[column]
-        number = np.flatnonzero(values > 0)
-        unique = np.unique(values[number], return_index=True, return_inverse=True)
-        first, which = unique[1], unique[2]
-        earliest = first[which.ravel()]
-        is_other = earliest != np.arange(len(number))
-        return links(number[earliest[is_other]], number[is_other])
-
-    return link
-
-
-_LINKERS = {
-    "bytes": _equal("bytes"),
-    "group": _equal("group"),
-    "place": _link_places,
-    "field": _equal("field"),
-    "burst": _link_bursts,
-    "likeness": _link_looks,
-    "folder": _equal("folder"),
-}
+def _link_equal(values: NDArray[np.int32]) -> Links:
+    """Join photographs with the same value; 0 is none."""
+    number = np.flatnonzero(values > 0)
+    _, first, which = np.unique(values[number], return_index=True, return_inverse=True)
+    earliest = first[which.ravel()]
+    is_other = earliest != np.arange(len(number))
+    return links(number[earliest[is_other]], number[is_other])

@@ -3,7 +3,7 @@
 Each pair is joined directly, not by way of a third photograph.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -31,7 +31,6 @@ _Mask: TypeAlias = NDArray[np.bool_]
 _Find: TypeAlias = Callable[[Numbers], Links]
 # Of which photographs to ask, in their order, for pairs with those of earlier splits.
 _Finder: TypeAlias = tuple[_Mask, _Find]
-_Prepare: TypeAlias = Callable[[GroupingInput, Together, _Splits], Iterator[_Finder]]
 
 
 def find_leaks(
@@ -54,7 +53,7 @@ def find_leaks(
         (number, *finder)
         for number, rule in enumerate(LEAK_RULES)
         if rule in {"bytes", "group", *together.rules}
-        for finder in _FINDERS[rule](photos, together, split)
+        for finder in _finders(rule, photos, together, split)
     ]
     held = np.flatnonzero(split > 0)
     for start in range(0, len(held), _AT_ONCE):
@@ -86,28 +85,36 @@ def _strongest(
     return pairs.at(kept), rules[kept]
 
 
-def _equal(column: str) -> _Prepare:
-    """Return what finds pairs with the same number in a column; 0 is none."""
+def _finders(
+    rule: str, photos: GroupingInput, together: Together, split: _Splits
+) -> Iterator[_Finder]:
+    """Return what finds the pairs of a rule."""
+    match rule:
+        case "likeness":
+            return _alike(photos.looks, split)
+        case "place":
+            return _near(photos.rows, together.metres, split)
+        case "burst":
+            return _bursts(photos.rows, split)
+    return _equal(photos.rows[rule], split)
 
-    def prepare(photos: GroupingInput, _: Together, split: _Splits) -> Iterator[_Finder]:
-        keys = photos.rows[column]
-        for earlier, later in _splits(split):
-            yield later & (keys > 0), _between(keys, earlier & (keys > 0), 0)
 
-    return prepare
-
-
-def _near(photos: GroupingInput, together: Together, split: _Splits) -> Iterator[_Finder]:
-    lat, lon = photos.rows["lat"], photos.rows["lon"]
+def _equal(keys: NDArray[Any], split: _Splits) -> Iterator[_Finder]:
+    """Yield what finds pairs with the same number; 0 is none."""
     for earlier, later in _splits(split):
-        near = NearPlaces(lat, lon, np.flatnonzero(earlier), together.metres, MOST)
+        yield later & (keys > 0), _between(keys, earlier & (keys > 0), 0)
+
+
+def _near(rows: NDArray[Any], metres: float, split: _Splits) -> Iterator[_Finder]:
+    for earlier, later in _splits(split):
+        near = NearPlaces(rows["lat"], rows["lon"], np.flatnonzero(earlier), metres, MOST)
         yield later, near.pairs
 
 
-def _bursts(photos: GroupingInput, _: Together, split: _Splits) -> Iterator[_Finder]:
+def _bursts(rows: NDArray[Any], split: _Splits) -> Iterator[_Finder]:
     """Yield what finds one camera's photographs of some seconds, one of two without a position."""
-    camera, times = photos.rows["camera"].astype(np.int64), photos.rows["second"]
-    is_known, lost = (times != NEVER) & (camera > 0), np.isnan(photos.rows["lat"])
+    camera, times = rows["camera"].astype(np.int64), rows["second"]
+    is_known, lost = (times != NEVER) & (camera > 0), np.isnan(rows["lat"])
     if not is_known.any():
         return
     # A camera's times are apart from those of all others.
@@ -118,8 +125,8 @@ def _bursts(photos: GroupingInput, _: Together, split: _Splits) -> Iterator[_Fin
             yield later & one, _between(keys, earlier & other, BURST)
 
 
-def _alike(photos: GroupingInput, _: Together, split: _Splits) -> Iterator[_Finder]:
-    found = alike_across(photos.looks, split)
+def _alike(looks: Iterable[bytes], split: _Splits) -> Iterator[_Finder]:
+    found = alike_across(looks, split)
     is_held = split[found.first] > split[found.second]
     held = np.where(is_held, found.first, found.second)
     found = Links(held, np.where(is_held, found.second, found.first), found.weight)
@@ -152,14 +159,3 @@ def _between(keys: NDArray[Any], earlier: _Mask, most: int) -> _Find:
         return links(first, second, np.abs(keys[first] - keys[second]))
 
     return find
-
-
-_FINDERS: dict[str, _Prepare] = {
-    "bytes": _equal("bytes"),
-    "group": _equal("group"),
-    "likeness": _alike,
-    "field": _equal("field"),
-    "place": _near,
-    "burst": _bursts,
-    "folder": _equal("folder"),
-}

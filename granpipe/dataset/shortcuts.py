@@ -111,11 +111,10 @@ def find_shortcuts(
     prepared = [_prepare(one, places, blocks, len(chosen)) for one in facts]
     cuts = [one.cut for one in prepared if isinstance(one, _Case)]
     chances = iter(p_values(cuts, blocks, len(chosen), exchanges))
-    findings = [
-        _judged(one, places, blocks, next(chances)) if isinstance(one, _Case) else one
+    return [
+        _judged(one, places, blocks, chosen, next(chances)) if isinstance(one, _Case) else one
         for one in prepared
     ]
-    return [_numbered(one, chosen.tolist()) for one in findings]
 
 
 def _groups_of(label: NDArray[Any], group: NDArray[Any], classes: int) -> Numbers:
@@ -163,7 +162,7 @@ def _prepare(fact: Fact, places: Numbers, blocks: Blocks, classes: int) -> _Case
     return _Case(fact, finding, cut)
 
 
-def _judged(case: _Case, places: Numbers, blocks: Blocks, p: float) -> Finding:
+def _judged(case: _Case, places: Numbers, blocks: Blocks, chosen: Numbers, p: float) -> Finding:
     """Return what is found of a fact: how well it predicts classes, and whether that is chance."""
     own, weight = case.cut.own, case.cut.weight
     here = slice(None) if case.cut.here is None else case.cut.here
@@ -180,12 +179,13 @@ def _judged(case: _Case, places: Numbers, blocks: Blocks, p: float) -> Finding:
     given = [one for one in order if alone[one] >= _GIVEN and has[one] >= _ENOUGH]
     is_strong = bool(given) or scores.right - chance >= _GAIN
     apart = np.unravel_index(int(np.argmax(np.round(scores.pair, 9))), scores.pair.shape)
+    names = chosen[own]
     return replace(
         finding,
         verdict=STRONG if is_strong else WEAK,
-        given_away=tuple(own[given].tolist()),
-        apart=tuple(own[list(apart)].tolist()),
-        most=int(own[order[0]]),
+        given_away=tuple(names[given].tolist()),
+        apart=tuple(names[list(apart)].tolist()),
+        most=int(names[order[0]]),
     )
 
 
@@ -196,13 +196,3 @@ def _depth(case: _Case) -> int:
     while not is_fixed and depth < FINEST and 4 ** (depth + 1) <= case.finding.groups:
         depth += 1
     return depth
-
-
-def _numbered(finding: Finding, chosen: Sequence[int]) -> Finding:
-    """Return a finding with the classes' own numbers instead of those of the chosen ones."""
-    return replace(
-        finding,
-        given_away=tuple(chosen[one] for one in finding.given_away),
-        apart=tuple(chosen[one] for one in finding.apart),
-        most=None if finding.most is None else chosen[finding.most],
-    )
