@@ -17,10 +17,10 @@ Matrix: TypeAlias = tuple[float, float, float, float, float, float]
 _ONE = 256  # a pixel's side, and a weight of one
 _BITS = 8
 _HALF = _ONE // 2
-_LANES = 0x0001_0001_0001_0001  # times a weight: that weight in each lane
+_LANES = np.int64(0x0001_0001_0001_0001)  # times a weight: that weight in each lane
 _SLACK = 0.25  # pixels
 # As many pixels at once as stay in a processor's own cache.
-_AT_ONCE = 12_000
+_AT_ONCE = 26_000
 
 
 class Sampler:
@@ -76,10 +76,11 @@ class Sampler:
             part = slice(top, top + step)
             self._draw_rows(x_part + x_down[part], y_part + y_down[part], drawn[part])
 
-    def _draw_rows(self, x: NDArray[np.int64], y: NDArray[np.int64], drawn: Pixels) -> None:
-        places = y >> _BITS
-        places *= self.width + 2
-        places += x >> _BITS
+    def _draw_rows(self, x: NDArray[np.int32], y: NDArray[np.int32], drawn: Pixels) -> None:
+        rows = y >> _BITS
+        rows *= self.width + 2
+        rows += x >> _BITS
+        places = rows.astype(np.int64)
         across, down = _weights(x), _weights(y)
         upper = self._between_columns(places, across)
         places += self.width + 2
@@ -87,8 +88,8 @@ class Sampler:
         lower -= upper
         lower *= down
         upper <<= _BITS
+        upper |= _HALF
         lower += upper
-        lower += _HALF
         lower >>= _BITS
         lanes = lower.reshape(*drawn.shape[:2], 4)
         for channel in range(3):
@@ -104,11 +105,9 @@ class Sampler:
         return levels
 
 
-def _weights(lengths: NDArray[np.int64]) -> NDArray[np.uint16]:
-    """Return in each lane what lengths have beyond whole pixels; written over them."""
-    lengths &= _ONE - 1
-    lengths *= _LANES
-    return lengths.view(np.uint16)
+def _weights(lengths: NDArray[np.int32]) -> NDArray[np.uint16]:
+    """Return in each lane what lengths have beyond whole pixels."""
+    return ((lengths & (_ONE - 1)) * _LANES).view(np.uint16)
 
 
 def _lanes(numbers: NDArray[np.int64]) -> NDArray[np.uint16]:
@@ -116,6 +115,6 @@ def _lanes(numbers: NDArray[np.int64]) -> NDArray[np.uint16]:
     return numbers.view(np.uint16).reshape(*numbers.shape, 4)
 
 
-def _parts(lengths: NDArray[np.floating]) -> NDArray[np.int64]:
-    whole: NDArray[np.int64] = np.rint(lengths * _ONE).astype(np.int64)
+def _parts(lengths: NDArray[np.floating]) -> NDArray[np.int32]:
+    whole: NDArray[np.int32] = np.rint(lengths * _ONE).astype(np.int32)
     return whole

@@ -73,7 +73,7 @@ def csv_lines(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> Iter
     writer = csv.writer(buffer, lineterminator="\r\n")
     header = dict(zip(columns, columns, strict=True))
     for row in chain([header], rows):
-        writer.writerow([row.get(column) for column in columns])
+        writer.writerow(map(row.get, columns))
         yield buffer.getvalue().removesuffix("\r\n") + "\n"
         buffer.seek(0)
         buffer.truncate()

@@ -24,7 +24,7 @@ class Local:
     def run(
         self, function: Callable[[Any], Any], items: Sequence[Any], place: WorkFolder | None
     ) -> Generator[Any, None, None]:
-        """Yield every result; nothing is written."""
+        """Yield every item with its result; nothing is written."""
         return processes.run(function, items, self.workers)
 
 
@@ -45,7 +45,7 @@ class Standby:
     def run(
         self, function: Callable[[Any], Any], items: Sequence[Any], place: WorkFolder | None
     ) -> Generator[Any, None, None]:
-        """Yield every result; nothing is written."""
+        """Yield every item with its result; nothing is written."""
         count = min(self.workers, len(items))
         if self._pool and len(self._pool.workers) < count:
             self.rest()

@@ -58,8 +58,8 @@ def run(
     items: Sequence[Item],
     workers: int,
     time_limit: float = TIME_LIMIT,
-) -> Generator[Result | WorkerCrashed, None, None]:
-    """Yield `function(item)` for every item, as `granpipe.engines.protocol.Engine` has it.
+) -> Generator[tuple[Item, Result | WorkerCrashed], None, None]:
+    """Yield every item with `function(item)`, as `granpipe.engines.protocol.Engine` has it.
 
     Raises
     ------
@@ -75,7 +75,7 @@ def run(
 def _run(
     function: Callable[[Item], Result], items: Sequence[Item], workers: int, time_limit: float
 ) -> Generator[Any, None, None]:
-    """Yield once when the workers have been started, then every result."""
+    """Yield once when the workers have been started, then every item with its result."""
     with closing(Pool(function, min(workers, len(items)), time_limit)) as pool:
         yield None
         yield from pool.run(items)
@@ -106,15 +106,15 @@ class Pool(Generic[Item, Result]):
             if not worker.cause_of_death:
                 worker.write(data)
 
-    def run(self, items: Sequence[Item]) -> Iterator[Result | WorkerCrashed]:
-        """Yield the result of every item, in order; take all before the next call."""
-        pending: deque[Future[_Results[Result]]] = deque()
+    def run(self, items: Sequence[Item]) -> Iterator[tuple[Item, Result | WorkerCrashed]]:
+        """Yield every item with its result, in order; take all before the next call."""
+        pending: deque[tuple[Sequence[Item], Future[_Results[Result]]]] = deque()
         for chunk in self._chunks(items):
-            pending.append(self.threads.submit(self._run_chunk, chunk))
+            pending.append((chunk, self.threads.submit(self._run_chunk, chunk)))
             if len(pending) > 3 * len(self.workers):
-                yield from self._results(pending.popleft())
+                yield from self._pairs(*pending.popleft())
         while pending:
-            yield from self._results(pending.popleft())
+            yield from self._pairs(*pending.popleft())
 
     def _chunks(self, items: Sequence[Item]) -> Iterator[Sequence[Item]]:
         """Yield large chunks first, and small ones last, so that all workers end together.
@@ -137,11 +137,14 @@ class Pool(Generic[Item, Result]):
         for worker in self.workers:
             worker.end()
 
-    def _results(self, future: Future[_Results[Result]]) -> _Results[Result]:
+    def _pairs(
+        self, chunk: Sequence[Item], future: Future[_Results[Result]]
+    ) -> Iterator[tuple[Item, Result | WorkerCrashed]]:
         while not wait([future], timeout=CHECK_EVERY).done:
             for worker in self.workers:
                 worker.check_time()
-        return future.result()
+        results = future.result()
+        return zip(chunk, results, strict=not self.closed)
 
     def _run_chunk(self, chunk: Sequence[Item]) -> _Results[Result]:
         worker = self.idle.get()

@@ -28,8 +28,8 @@ class Engine(Protocol):
 
     def run(
         self, function: Callable[[Item], Result], items: Sequence[Item], place: WorkFolder | None
-    ) -> Generator[Result | WorkerCrashed, None, None]:
-        """Yield `function(item)` for every item, in the order of the items.
+    ) -> Generator[tuple[Item, Result | WorkerCrashed], None, None]:
+        """Yield every item with `function(item)`, in the order of the items.
 
         An item whose process died or hung twice has `WorkerCrashed` for its result. The first
         error that the function raises ends the run. Close the generator to end all work.

@@ -46,7 +46,7 @@ class Spark:
     def run(
         self, function: Callable[[Any], Any], items: Sequence[Any], place: WorkFolder | None
     ) -> Generator[Any, None, None]:
-        """Yield every result; the place has signs of life of this driver meanwhile."""
+        """Yield items with their results; the place has signs of life of this driver meanwhile."""
         if items:  # at once: a bar that is there already would tell of a start as of work
             self.session = self.session or start_session()
         return self._run(function, items, place)

@@ -32,8 +32,10 @@ _DEATH = re.compile(
 CRASHED = WorkerCrashed("took its container down twice")
 
 
-def in_chunks(jobs: SparkJobs, order: Order, items: Sequence[Any], cores: int) -> Iterator[Any]:
-    """Yield the results of all items, in their order, from jobs of a chunk for each core."""
+def in_chunks(
+    jobs: SparkJobs, order: Order, items: Sequence[Any], cores: int
+) -> Iterator[tuple[Any, Any]]:
+    """Yield all items with their results, in order, from jobs of a chunk for each core."""
     size = max(1, -(-len(items) // (_CHUNKS_A_CORE * cores)))
     size = min(size, _LARGEST_CHUNK, max(1, _MOST_IN_A_JOB // cores))
     waves: deque[_Wave] = deque()
@@ -57,10 +59,11 @@ class _Wave:
         self.outcomes: dict[int, list[Any] | Died] = {}
         self.job = jobs.start(self.order, range(len(chunks)))
 
-    def results(self) -> Iterator[Any]:
-        """Yield the results of all items."""
+    def results(self) -> Iterator[tuple[Any, Any]]:
+        """Yield all items with their results."""
         for chunk, outcome in zip(self.chunks, self.wait(), strict=True):
-            yield from self._one_by_one(chunk) if isinstance(outcome, Died) else outcome
+            results = self._one_by_one(chunk) if isinstance(outcome, Died) else outcome
+            yield from zip(chunk, results, strict=True)
 
     def _one_by_one(self, items: Sequence[Any]) -> Iterator[Any]:
         outcomes = self._again([[item] for item in items])

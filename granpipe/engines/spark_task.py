@@ -91,7 +91,7 @@ def _work(order: Order, number: int, cores: int) -> list[Any] | Failed:
     pool = _pool(order.function, order.workers or cores)
     try:
         with watched(order.heartbeat, pool.close):
-            results = [*pool.run(items)]
+            results = [result for _, result in pool.run(items)]
     except Exception as error:
         # What left this task would have it tried again, as a death does.
         pool.close()  # it may hold results that nobody took

@@ -34,15 +34,14 @@ ADVICE = {
 
 _COPIES_A_JOB = 10
 _SCHEMA = """
-CREATE TABLE copies (name TEXT PRIMARY KEY, photo INTEGER, copy INTEGER, is_made INTEGER)
-    WITHOUT ROWID;
+CREATE TABLE copies (name TEXT PRIMARY KEY, photo INTEGER, copy INTEGER) WITHOUT ROWID;
 CREATE TABLE todo (number INTEGER PRIMARY KEY, photo INTEGER, first INTEGER);
 CREATE VIEW wanted AS SELECT name FROM copies JOIN photos ON number = photo WHERE reason = '';
 """
 _TO_DO = """SELECT * FROM (SELECT todo.number, first, photo, source, made_from, copies,
     left, top, right, bottom FROM todo JOIN photos ON photos.number = photo)"""
 _NOT_AS_RECORDED = """
-SELECT photo, copy FROM copies JOIN photos ON photos.number = photo
+SELECT name, photo, copy FROM copies JOIN photos ON photos.number = photo
     LEFT JOIN records USING (name) LEFT JOIN listed ON path = fold(copies.name || '.npy')
     WHERE reason = '' AND NOT (is_trusted AND ifnull(records.key = photos.key, 0)
         AND ifnull(array_version <> '' AND listed.version = array_version, 0))
@@ -109,7 +108,7 @@ class AugmentRun:
         numbers = ((copy,) for copy in range(1, most + 1))
         self.index.load("INSERT INTO numbers VALUES (?)", numbers)
         self.index.execute(
-            """INSERT INTO copies SELECT source || '.' || copy, number, copy, 0
+            """INSERT INTO copies SELECT source || '.' || copy, number, copy
             FROM photos JOIN numbers ON copy <= copies WHERE reason = ''"""
         )
         missing = "SELECT count(*) FROM wanted WHERE name NOT IN (SELECT name FROM records)"
@@ -177,9 +176,7 @@ class AugmentRun:
 
     def foresee(self) -> None:
         """Take the copies that are not there for made, without making them."""
-        self.index.execute(
-            f"UPDATE copies SET is_made = 1 WHERE (photo, copy) IN ({_NOT_AS_RECORDED})"
-        )
+        self.index.execute(f"INSERT INTO written SELECT name FROM ({_NOT_AS_RECORDED})")
 
     def _job(self, row: Row) -> CopyJob:
         _, first, photo, source, made_from, most, *box = row
@@ -202,10 +199,8 @@ class AugmentRun:
             self._reject(job, result)
         else:
             for (copy, record, _), copied in zip(job.copies, result, strict=True):
-                name = copy_name(job.source, copy)
-                is_made = (int(not copied.is_kept), name)
-                self.index.execute("UPDATE copies SET is_made = ? WHERE name = ?", is_made)
                 if copied.record != record:
+                    name = copy_name(job.source, copy)
                     self.run.add(name, copied.record, is_written=not copied.is_kept)
 
     def _reject(self, job: CopyJob, error: PhotoError) -> None:
@@ -225,7 +220,7 @@ class AugmentRun:
 
     def kept(self) -> int:
         """Return how many copies were there already."""
-        query = "SELECT count(*) FROM wanted JOIN copies USING (name) WHERE NOT is_made"
+        query = "SELECT count(*) FROM wanted WHERE name NOT IN (SELECT name FROM written)"
         return int(self.index.value(query))
 
     def rejections(self) -> list[Rejection]:

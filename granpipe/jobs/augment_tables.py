@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from typing import Any
 
 from granpipe.dataset.index import Index
@@ -84,6 +85,11 @@ def copy_rows(index: Index) -> Iterator[dict[str, Any]]:
     columns = ", ".join(f"records.{name}" for name in names)
     query = f"SELECT name, copy, cells, {columns} {_COPIES} ORDER BY photo, copy"
     for name, copy, cells, *values in index.rows(query):
-        row: dict[str, Any] = json.loads(cells)
-        row |= dict(zip(names, values, strict=True))
-        yield row | {"path": array_path(name), "copy": copy}
+        about = {"path": array_path(name), "copy": copy}
+        yield _cells(cells) | dict(zip(names, values, strict=True)) | about
+
+
+@lru_cache(1)  # the copies of a photograph follow each other
+def _cells(text: str) -> dict[str, Any]:
+    cells: dict[str, Any] = json.loads(text)
+    return cells

@@ -264,7 +264,7 @@ def working(
     """Do a task for every item; give an iterator over each item with its result, in order."""
     # Closed at once when an error or Ctrl-C ends the loop, so that no worker writes on.
     with closing(engine.run(task, items, scratch)) as results:
-        yield zip(items, progress(results, len(items)), strict=True)
+        yield progress(results, len(items))
 
 
 def run_again(store: Store, command: str, say: Say, work: Callable[[Run], Result]) -> Result:

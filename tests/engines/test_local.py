@@ -37,7 +37,7 @@ def engine():
 
 def run(engine: Standby, factor: int, count: int = 4) -> set[int]:
     """Return the processes that have done it."""
-    done = [*engine.run(Multiply(factor), range(count), None)]
+    done = [result for _, result in engine.run(Multiply(factor), range(count), None)]
     assert [value for value, _ in done] == [factor * item for item in range(count)]
     return {process for _, process in done}
 
@@ -70,8 +70,8 @@ def test_a_run_that_is_not_ended_leaves_none(engine):
 
 
 def test_what_died_in_or_after_the_run_before_is_started_again_for_the_new_function(engine):
-    done = [*engine.run(Multiply(1), [12, 13, 14], None)]
-    assert done[1] == WorkerCrashed("was ended by signal 9")
+    done = dict(engine.run(Multiply(1), [12, 13, 14], None))
+    assert done[13] == WorkerCrashed("was ended by signal 9")
     for process in run(engine, 2):
         os.kill(process, signal.SIGKILL)
         until(lambda process=process: not is_alive(process), "its end")
