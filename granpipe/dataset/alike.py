@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from granpipe.dataset.components import Components, Links, blocks, joined
+from granpipe.dataset.components import Components, Links, blocks, is_new, joined
 from granpipe.photo.likeness import BYTES, WINDOWS, Hashes, turns
 
 FARTHEST = 56
@@ -117,7 +117,7 @@ class _Shelf:
 
     def starts(self) -> _Numbers:
         """Return where the hashes of each photograph begin."""
-        return np.flatnonzero(np.diff(self.owner, prepend=-1))
+        return np.flatnonzero(is_new(self.owner))
 
 
 def _shelve(looks: Iterable[bytes]) -> _Shelf:

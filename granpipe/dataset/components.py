@@ -51,6 +51,18 @@ def joined(parts: "list[Links]") -> Links:
     )
 
 
+def is_new(*columns: NDArray[Any]) -> NDArray[np.bool_]:
+    """Return which rows of sorted columns are not as the one before; the first never is.
+
+    >>> is_new(np.array([1, 1, 1, 2]), np.array([5, 5, 6, 6])).tolist()
+    [True, False, True, True]
+    """
+    new: NDArray[np.bool_] = np.arange(len(columns[0])) == 0
+    for column in columns:
+        new[1:] |= column[1:] != column[:-1]
+    return new
+
+
 def blocks(count: int) -> Iterator[slice]:
     """Yield all numbers below a count, so many at once that what is made of them is small."""
     return (slice(start, start + _BLOCK) for start in range(0, count, _BLOCK))

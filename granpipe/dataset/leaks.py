@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from granpipe.dataset.alike import alike_across
-from granpipe.dataset.components import Links, Numbers, joined, links
+from granpipe.dataset.components import Links, Numbers, is_new, joined, links
 from granpipe.dataset.grouping_input import NEVER, GroupingInput
 from granpipe.dataset.groups import BURST
 from granpipe.dataset.places import NearPlaces, are_near, ranges
@@ -69,9 +69,8 @@ def _strongest(
     """Return each pair once, with its strongest rule."""
     order = np.lexsort((pairs.weight, rules, pairs.second, pairs.first))
     pairs, rules = pairs.at(order), rules[order]
-    is_new = np.ones(len(pairs), bool)
-    is_new[1:] = (np.diff(pairs.first) != 0) | (np.diff(pairs.second) != 0)
-    pairs, rules = pairs.at(np.flatnonzero(is_new)), rules[is_new]
+    strongest = np.flatnonzero(is_new(pairs.first, pairs.second))
+    pairs, rules = pairs.at(strongest), rules[strongest]
     # A pair that a stronger rule joins is that rule's, also where it has listed enough of them.
     one, other = photos.rows[pairs.first], photos.rows[pairs.second]
     for number, rule in enumerate(LEAK_RULES):

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from granpipe.dataset.components import Numbers
+from granpipe.dataset.components import Numbers, is_new
 from granpipe.dataset.shortcut_facts import FINEST, Cells, Weights
 
 FOLDS = 5
@@ -59,8 +59,7 @@ class Blocks:
 
     @classmethod
     def of(cls, group: NDArray[Any], label: Numbers) -> "Blocks":
-        is_first = np.append(True, (np.diff(group) != 0) | (np.diff(label) != 0))
-        number = np.cumsum(np.append(False, np.diff(group) != 0))
+        is_first, number = is_new(group, label), np.cumsum(is_new(group)) - 1
         own = number[is_first]
         width = np.bincount(own)[own]
         alike = [np.flatnonzero(width == one).reshape(-1, one) for one in np.unique(width).tolist()]

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from granpipe.dataset.components import Components, Links, Numbers, blocks, joined, links
+from granpipe.dataset.components import Components, Links, Numbers, blocks, is_new, joined, links
 
 EARTH = 6_371_008.8
 """Mean radius of the Earth in metres (IUGG)."""
@@ -32,11 +32,10 @@ def link_places(lat: _Floats, lon: _Floats, metres: float) -> Links:
     """
     known = np.flatnonzero(has_place(lat, lon))
     known = known[np.lexsort((lon[known], lat[known]))]
-    is_new = np.ones(len(known), bool)
-    is_new[1:] = (np.diff(lat[known]) != 0) | (np.diff(lon[known]) != 0)
-    spots = known[is_new]  # many photographs may be of the very same
+    is_spot = is_new(lat[known], lon[known])  # many photographs may be of the very same
+    spots = known[is_spot]
     cells = _Cells(points(lat[spots], lon[spots]), metres)
-    return links(spots[cells.components()][np.cumsum(is_new) - 1], known)
+    return links(spots[cells.components()][np.cumsum(is_spot) - 1], known)
 
 
 class NearPlaces:

@@ -11,7 +11,7 @@ from typing import Any, ClassVar, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from granpipe.dataset.components import blocks
+from granpipe.dataset.components import blocks, is_new
 from granpipe.dataset.places import points
 
 Weights: TypeAlias = NDArray[np.float64]
@@ -118,7 +118,7 @@ def by_rank(values: NDArray[Any], weight: Weights, count: int) -> Cells:
     """
     order = np.argsort(values)
     ordered = values[order]
-    starts = np.flatnonzero(np.append(True, ordered[1:] != ordered[:-1]))
+    starts = np.flatnonzero(is_new(ordered))
     own = np.add.reduceat(weight[order], starts)
     before = np.cumsum(own) - own
     share = (2 * before + own) / (2 * own.sum())

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from granpipe.dataset.components import Numbers
+from granpipe.dataset.components import Numbers, is_new
 from granpipe.dataset.permutation import FOLDS, UNIT
 from granpipe.dataset.shortcut_facts import Cells, Weights
 
@@ -108,7 +108,7 @@ class _Tally:
     def add(self, scores: _Reals, label: Numbers, weight: Weights) -> None:
         order = np.argsort(label, kind="stable")
         scores, label, weight = scores[order], label[order], weight[order]
-        starts = np.flatnonzero(np.append(True, np.diff(label) != 0))
+        starts = np.flatnonzero(is_new(label))
         own, mine = label[starts], (np.arange(len(label)), label)
         scores = np.round(scores - scores.max(axis=1, keepdims=True), _DIGITS)
         is_best = scores == 0

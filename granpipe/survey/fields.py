@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from granpipe.dataset.components import is_new
 from granpipe.dataset.database import Database
 from granpipe.errors import DatasetError
 from granpipe.survey.declination import declination
@@ -184,7 +185,7 @@ def _batches(parcels: Iterable[Parcel]) -> Iterator[list[Parcel]]:
 
 def _parts(photo: Numbers, edges: Numbers) -> Iterator[slice]:
     """Yield parts of pairs, whole photographs, of so many edges or one photograph."""
-    starts = np.flatnonzero(np.diff(photo, prepend=-1)).tolist()
+    starts = np.flatnonzero(is_new(photo)).tolist()
     before = np.concatenate([[0], np.cumsum(edges)])
     start = 0
     for stop in itertools.chain(starts[1:], [len(photo)]):

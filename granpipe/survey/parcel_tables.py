@@ -10,15 +10,7 @@ import pyogrio
 import shapely
 from pyarrow import parquet
 
-from granpipe.survey.rings import (
-    CROPS,
-    IDS,
-    MOST_POSITIONS,
-    Bounds,
-    OtherSystemError,
-    Rings,
-    checked_ring,
-)
+from granpipe.survey.rings import CROPS, IDS, Bounds, OtherSystemError, Rings, rings_of
 
 ParcelRow = tuple[int, dict[str, Any], Any]
 """A parcel's number, its `id` and `crop`, and its shape."""
@@ -129,17 +121,8 @@ def _of_parquet(
             number += len(shapes)
 
 
-def rings_of(shape: Any) -> Rings:
+def rings_in(shape: Any) -> Rings:
     """Return the rings of a shape; raise ValueError where they cannot be used."""
-    if shape is not None and shape.geom_type == "GeometryCollection":
-        raise ValueError("is a GeometryCollection; export its areas as a MultiPolygon")
-    if shape is None or shape.geom_type not in {"Polygon", "MultiPolygon"}:
-        return [], []
-    if shapely.get_num_coordinates(shape) > MOST_POSITIONS:
-        raise ValueError(f"has over {MOST_POSITIONS:,} positions; simplify it")
-    rings, holes = [], []
-    for part in shapely.get_parts(shape):
-        for place, ring in enumerate(shapely.get_rings(part)):
-            rings.append(checked_ring(shapely.get_coordinates(ring)))
-            holes.append(place > 0)
-    return rings, holes
+    rings = (shapely.get_rings(part) for part in shapely.get_parts(shape))
+    parts = (map(shapely.get_coordinates, of_part) for of_part in rings)
+    return rings_of(getattr(shape, "geom_type", None), parts)

@@ -11,15 +11,15 @@ from granpipe.errors import DatasetError, LayoutError, one_line
 from granpipe.stores.urls import open_file
 from granpipe.survey.geojson_features import read_features
 from granpipe.survey.rings import (
+    AREAS,
     CROPS,
     IDS,
-    MOST_POSITIONS,
     Bounds,
     Floats,
     OtherSystemError,
     Rings,
-    checked_ring,
     jumps,
+    rings_of,
     unwrapped,
 )
 
@@ -117,11 +117,11 @@ class ParcelFile:
         return f"{self.url}: not used: parcel {', '.join(self._reasons)}{more}"
 
     def _parcels(
-        self, number: int, name: str, crop: str, rings_of: Callable[[Any], Rings], shape: Any
+        self, number: int, name: str, crop: str, read: Callable[[Any], Rings], shape: Any
     ) -> Iterator[Parcel]:
         """Yield a parcel, if its shape is an area that can be used."""
         try:
-            rings, holes = rings_of(shape)
+            rings, holes = read(shape)
         except OtherSystemError:
             raise
         except ValueError as error:
@@ -159,18 +159,15 @@ class ParcelFile:
 
     def _of_tables(self, boxes: Sequence[Bounds]) -> Iterator[Parcel]:
         try:
-            from granpipe.survey.parcel_tables import (  # noqa: PLC0415 - an extra
-                read_tables,
-                rings_of,
-            )
+            from granpipe.survey import parcel_tables  # noqa: PLC0415 - an extra
         except ImportError as error:
             raise DatasetError(
                 f"{self.url}: needs an extra: pip install 'granpipe[fields]'; or export it as "
                 "GeoJSON, ending in .geojson"
             ) from error
-        for number, columns, shape in read_tables(self.url, self.wanted, boxes):
+        for number, columns, shape in parcel_tables.read_tables(self.url, self.wanted, boxes):
             title, crop = _text(columns.get("id")) or str(number), _text(columns.get("crop"))
-            yield from self._parcels(number, title, crop, rings_of, shape)
+            yield from self._parcels(number, title, crop, parcel_tables.rings_in, shape)
 
 
 def _named(keys: Sequence[str], wanted: str, usual: Sequence[str]) -> list[str]:
@@ -202,20 +199,9 @@ def _rings(geometry: Any) -> Rings:
     """Return the rings of a geometry of GeoJSON."""
     if not isinstance(geometry, dict):
         return [], []
-    kind, parts = geometry.get("type"), geometry.get("coordinates")
-    if kind == "GeometryCollection":
-        raise ValueError("is a GeometryCollection; export its areas as a MultiPolygon")
-    if kind not in {"Polygon", "MultiPolygon"} or not parts:
-        return [], []
+    kind, parts = geometry.get("type"), geometry.get("coordinates") or []
     parts = [parts] if kind == "Polygon" else parts
-    if not isinstance(parts, list) or not all(isinstance(part, list) for part in parts):
+    are_lists = isinstance(parts, list) and all(isinstance(part, list) for part in parts)
+    if kind in AREAS and not are_lists:
         raise ValueError("its coordinates are no lists of rings")
-    rings, holes = [], []
-    for part in parts:
-        for place, ring in enumerate(part):
-            rings.append(checked_ring(ring))
-            holes.append(place > 0)
-    if sum(map(len, rings)) > MOST_POSITIONS:
-        raise ValueError(f"has over {MOST_POSITIONS:,} positions; simplify it")
-    kept = [at for at, ring in enumerate(rings) if len(ring) >= 4]
-    return [rings[at] for at in kept], [holes[at] for at in kept]
+    return rings_of(kind, parts)

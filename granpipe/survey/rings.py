@@ -1,5 +1,6 @@
 """Rings of parcels: longitudes and latitudes in degrees, the first and the last the same."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,9 @@ Rings = tuple[list[Floats], list[bool]]
 
 MOST_POSITIONS = 50_000
 """Positions of a parcel."""
+
+AREAS = {"Polygon", "MultiPolygon"}
+"""What GeoJSON calls them."""
 
 IDS = ("id", "field_id", "parcel_id", "fid", "objectid")
 CROPS = ("crop", "crop_name", "ec_hcat_n", "declared_crop", "culture")
@@ -44,6 +48,26 @@ def checked_ring(positions: Any) -> Floats:
     if not (-360 <= west <= east <= 360 and -90 <= south <= north <= 90):
         raise OtherSystemError
     return ring if (ring[0] == ring[-1]).all() else np.concatenate([ring, ring[:1]])
+
+
+def rings_of(kind: object, parts: Iterable[Iterable[Any]]) -> Rings:
+    """Return the rings of an area, by its kind in GeoJSON and the positions of each of its parts.
+
+    ValueError means that it cannot be used.
+    """
+    if kind == "GeometryCollection":
+        raise ValueError("is a GeometryCollection; export its areas as a MultiPolygon")
+    rings, holes, count = [], [], 0
+    for part in parts if kind in AREAS else ():
+        for place, positions in enumerate(part):
+            ring = checked_ring(positions)
+            count += len(ring)
+            if count > MOST_POSITIONS:
+                raise ValueError(f"has over {MOST_POSITIONS:,} positions; simplify it")
+            if len(ring) >= 4:
+                rings.append(ring)
+                holes.append(place > 0)
+    return rings, holes
 
 
 def jumps(lon: Floats) -> bool:

@@ -1,9 +1,11 @@
 """Which field a photograph shows, and how sure that is."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
+from granpipe.dataset.components import is_new
 from granpipe.survey.view import FARTHEST, REACH, WEIGHTS, Edges, Floats, Numbers, Seen
 
 UNKNOWN_ACCURACY = 15.0
@@ -76,8 +78,7 @@ def show(views: Views, edges: Edges, photo: Numbers, parcel: Numbers) -> dict[in
     photo, parcel, metres = photo[near], parcel[near], metres[near]
     found: dict[int, Shown] = {}
     looking: list[int] = []
-    starts = np.flatnonzero(np.diff(photo, prepend=-1))
-    for start, stop in zip(starts.tolist(), [*starts[1:].tolist(), len(photo)], strict=True):
+    for start, stop in _spans(photo):
         number = int(photo[start])
         accuracy = float(views.accuracy[number])
         deep = [at for at in range(start, stop) if -metres[at] >= _DEEP + 2 * accuracy]
@@ -93,6 +94,12 @@ def show(views: Views, edges: Edges, photo: Numbers, parcel: Numbers) -> dict[in
         pairs = Seen.of(views.lat[photo[some]], views.lon[photo[some]], edges, parcel[some])
         _look(views, pairs, photo[some], parcel[some], metres[some], found)
     return found
+
+
+def _spans(photo: Numbers) -> Iterator[tuple[int, int]]:
+    """Yield where the pairs of each photograph begin and end."""
+    starts = np.flatnonzero(is_new(photo)).tolist()
+    return zip(starts, [*starts[1:], len(photo)], strict=True)
 
 
 def _by_place(parcel: Numbers, metres: Floats, accuracy: float) -> Shown | None:
@@ -119,8 +126,7 @@ def _look(
     """Find the fields of photographs by what is in front of them."""
     about = (some[photo] for some in (views.direction, views.doubt, views.accuracy))
     taken = pairs.views(*about)
-    starts = np.flatnonzero(np.diff(photo, prepend=-1))
-    for start, stop in zip(starts.tolist(), [*starts[1:].tolist(), len(photo)], strict=True):
+    for start, stop in _spans(photo):
         number, these = int(photo[start]), slice(start, stop)
         shown = _by_view(taken[these], parcel[these], metres[these])
         shown = shown or _by_place(parcel[these], metres[these], float(views.accuracy[number]))
