@@ -43,15 +43,8 @@ class HoldOut:
 
 
 def parse_hold_out(text: str) -> HoldOut:
-    """Return the rule that a text says.
+    """Return the rule that a text says; OptionError where it says none.
 
-    Raises
-    ------
-    OptionError
-        It says none.
-
-    Examples
-    --------
     >>> parse_hold_out("country:FR")
     HoldOut(kind='country', value='FR')
     """

@@ -89,7 +89,6 @@ class LabelTable:
 
     def __init__(self, text: str) -> None:
         named = _WITH_COLUMNS.fullmatch(text)
-        self.text = text
         self.columns: Sequence[str] = named.groups()[1:] if named else ()
         self.store, self.name = open_file(named[1] if named else text)
         self.url = join(self.store.url, self.name)

@@ -11,14 +11,9 @@ RULES = ("place", "field", "burst", "likeness", "folder")
 
 @dataclass(frozen=True, slots=True)
 class Together:
-    """What keeps photographs together.
+    """Rules for what keeps photographs together, some of `RULES` in their order.
 
-    Attributes
-    ----------
-    rules : tuple of str
-        Some of `RULES`, in their order.
-    metres : float
-        How far apart two photographs of one place may be.
+    Two photographs of one place may be so many metres apart.
     """
 
     rules: tuple[str, ...] = ("place", "burst", "likeness")
@@ -30,15 +25,8 @@ class Together:
 
 
 def parse_together(text: str) -> Together:
-    """Return what a text such as place:200,burst,likeness says.
+    """Return what a text such as place:200,burst,likeness says; OptionError where that is nothing.
 
-    Raises
-    ------
-    OptionError
-        It says nothing that can be done.
-
-    Examples
-    --------
     >>> str(parse_together("folder,place:50"))
     'place:50,folder'
     """

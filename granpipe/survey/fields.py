@@ -39,7 +39,7 @@ class Field:
     distance : float
         Metres from the photograph to its edge, negative inside.
     sure : str
-        One of `granpipe.survey.showing.SURE`.
+        `yes`, `near` or `ambiguous`.
     parcel : int
         Its number in the file.
     """
