@@ -67,7 +67,7 @@ class _Names:
                 self.lats.append(place.lat)
                 self.lons.append(place.lon)
                 cameras.add(_camera(feature.capture))
-                zones.add(_digits_and_zone(feature.capture)[1])
+                zones.add(feature.capture.utc_offset)
                 splits.add(feature.split)
                 members[feature.group] += 1
         self.totals = dict(sorted(totals.items()))
@@ -88,10 +88,10 @@ class _Names:
             altitude = None if place.altitude is None else round(place.altitude, 1)
             direction = None if place.direction is None else round(place.direction) % 360
             nearest = None if feature.nearest_training is None else round(feature.nearest_training)
-            digits, zone = _digits_and_zone(capture)
+            digits, zone = _digits(capture.taken_at), self.zones[capture.utc_offset]
             point = [
                 *(round(place.lat, 6), round(place.lon, 6)),
-                *(self.labels[feature.photo.label], feature.photo.source, digits, self.zones[zone]),
+                *(self.labels[feature.photo.label], feature.photo.source, digits, zone),
                 *(self.cameras[_camera(capture)], altitude, direction, feature.thumbnail or None),
                 *(self.splits.get(feature.split), self.groups.get(feature.group), nearest),
                 *(_NORTHS.get(place.direction_ref), place.accuracy and round(place.accuracy, 1)),
@@ -111,7 +111,7 @@ class _Names:
 
     def missing(self, features: Features) -> Iterator[list[Any]]:
         """Yield what the page shows of each photograph without a position."""
-        for feature in features:
+        for feature in features if len(self.lats) < len(features) else ():
             if feature.capture.position is None:
                 why = feature.capture.verdict, feature.capture.detail
                 yield [feature.photo.source, self.labels[feature.photo.label], *why]
@@ -126,10 +126,10 @@ def _in_order(splits: set[str]) -> list[str]:
     return [split for split in (*_SPLITS, *sorted(splits - {*_SPLITS, ""}), "") if split in splits]
 
 
-def _digits_and_zone(capture: Capture) -> tuple[int | None, str]:
-    """Return 2024-06-27T15:10:02 as 20240627151002, half as long in the page; and the zone."""
-    digits = re.sub("[^0-9]", "", capture.taken_at)
-    return int(digits) if digits else None, capture.utc_offset
+def _digits(taken_at: str) -> int | None:
+    """Return 2024-06-27T15:10:02 as 20240627151002, half as long in the page."""
+    digits = re.sub("[^0-9]", "", taken_at)
+    return int(digits) if digits else None
 
 
 def _camera(capture: Capture) -> str:
