@@ -45,10 +45,10 @@ class Erasure:
             for source in self._find(sha256):
                 claims.mark(sha256, label_of(source))
                 self._delete(sha256, source)
-            for one in claims.arrivals(sha256):  # of uploads that were killed behind a deletion
-                if claims.is_marked(sha256, one.source) and claims.is_there(one.source):
-                    self._delete(sha256, one.source)
-                    source = source or one.source
+            for arrival in claims.arrivals(sha256):  # of uploads that were killed behind a deletion
+                if claims.is_marked(sha256, arrival.source) and claims.is_there(arrival.source):
+                    self._delete(sha256, arrival.source)
+                    source = source or arrival.source
         return source
 
     def _delete(self, sha256: str, source: str) -> None:

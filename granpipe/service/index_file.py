@@ -68,7 +68,7 @@ class IndexFile(Positions):
             marks = ",".join("?" * len(part))
             query = f"SELECT {_COLUMNS} FROM photographs WHERE sha256 IN ({marks})"  # noqa: S608
             found += map(_known, self._rows(query, part))
-        return {one.sha256: one for one in found}
+        return {known.sha256: known for known in found}
 
     def page(
         self, window: Window | None = None, label: str = "", after: Any = None, limit: int = PAGE

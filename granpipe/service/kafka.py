@@ -58,7 +58,7 @@ class KafkaEvents:
 
     def reject(self, refusals: Sequence[Refusal]) -> None:
         """Send a message for each."""
-        messages = [(one.key, one.to_json()) for one in refusals]
+        messages = [(refusal.key, refusal.to_json()) for refusal in refusals]
         self._producer.send(self._settings.rejected_topic, messages)
 
     def check(self) -> None:

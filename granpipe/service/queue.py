@@ -50,7 +50,7 @@ class QueueFile:
         with self._database.transaction() as connection:
             connection.executemany(
                 "INSERT OR REPLACE INTO photographs_rejected VALUES (?, ?, ?, ?)",
-                [(one.sha256, one.source, one.reason, one.detail) for one in refusals],
+                [(bad.sha256, bad.source, bad.reason, bad.detail) for bad in refusals],
             )
 
     def commit(self) -> None:

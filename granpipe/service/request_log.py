@@ -64,6 +64,6 @@ def cause_of(error: BaseException) -> dict[str, object]:
     {'error': 'OSError', 'cause': '[Errno 28] No space left on device', 'at': ''}
     """
     places = traceback.extract_tb(error.__traceback__)
-    at = "".join(f"{Path(one.filename).name}:{one.lineno}" for one in places[-1:])
+    at = "".join(f"{Path(place.filename).name}:{place.lineno}" for place in places[-1:])
     cause = " ".join(str(error).split())[:200]
     return {"error": type(error).__name__, "cause": cause, "at": at}

@@ -81,7 +81,7 @@ class SearchIndex(Positions):
         found = list[Known]()
         for part in in_parts(digests):
             found += self._search({"ids": {"values": part}}, len(part))
-        return {one.sha256: one for one in found}
+        return {known.sha256: known for known in found}
 
     def page(
         self, window: Window | None = None, label: str = "", after: Any = None, limit: int = PAGE
@@ -102,14 +102,15 @@ class SearchIndex(Positions):
         answer = self._server.ask("POST", f"{self._path}/_search", body)
         hits = answer["hits"]["hits"] if answer else []
         found = [hit["_source"] for hit in hits]
-        return [Known(one["sha256"], one["source"], one["facts"]) for one in found]
+        return [Known(item["sha256"], item["source"], item["facts"]) for item in found]
 
     def labels(self) -> list[str]:
         """Return the classes of all documents, of so many as a server counts at once."""
         aggregation = {"terms": {"field": "label", "size": 10_000, "order": {"_key": "asc"}}}
         body = {"size": 0, "aggs": {"labels": aggregation}}
         answer = self._server.ask("POST", f"{self._path}/_search", body)
-        return [one["key"] for one in answer["aggregations"]["labels"]["buckets"]] if answer else []
+        buckets = answer["aggregations"]["labels"]["buckets"] if answer else []
+        return [bucket["key"] for bucket in buckets]
 
     def stamp(self) -> object:
         """Return how many documents there are, and the sum of their numbers of writing."""

@@ -38,7 +38,7 @@ class SearchServer:
         options: dict[str, Any] = {"headers": _headers(settings)}
         secured = options | {"ssl_context": _tls(settings.search_ca)}
         self._transport = Transport(
-            [one.replace(**(secured if one.scheme == "https" else options)) for one in configs],
+            [node.replace(**(secured if node.scheme == "https" else options)) for node in configs],
             max_retries=len(configs),
             retry_on_timeout=len(configs) > 1,
             meta_header=False,

@@ -128,7 +128,7 @@ def _listen(app: Flask, host: str, port: int, is_wanted: IsWanted) -> dict[int, 
 
 
 def _listening(sockets: dict[int, Any]) -> list[Any]:
-    return [one for one in sockets.values() if isinstance(one, TcpWSGIServer)]
+    return [server for server in sockets.values() if isinstance(server, TcpWSGIServer)]
 
 
 def _let_go_of_stuck(channels: list[Any]) -> None:

@@ -92,9 +92,9 @@ def read_settings(variables: Mapping[str, str] = os.environ) -> Settings:
     >>> read_settings({"GRANPIPE_STATE": "here"}).source
     'here/photographs'
     """
-    names = {one.name: f"GRANPIPE_{one.name.upper()}" for one in fields(Settings)}
+    names = {setting.name: f"GRANPIPE_{setting.name.upper()}" for setting in fields(Settings)}
     values: dict[str, Any] = {
-        one: variables[name] for one, name in names.items() if variables.get(name)
+        setting: variables[name] for setting, name in names.items() if variables.get(name)
     }
     values["kafka"] = read_kafka_settings(variables)
     state = values.get("state", "state")
@@ -160,7 +160,7 @@ def unknown_names(variables: Mapping[str, str] = os.environ) -> list[str]:
     >>> unknown_names({"GRANPIPE_KAFAK": "host:9092", "GRANPIPE_PREPARE_SIZE": "64"})
     ['GRANPIPE_KAFAK: no such variable; did you mean GRANPIPE_KAFKA?']
     """
-    known = [f"GRANPIPE_{one.name.upper()}" for one in fields(Settings)]
+    known = [f"GRANPIPE_{setting.name.upper()}" for setting in fields(Settings)]
     lines = []
     for name in sorted(variables):
         is_ours = name.startswith("GRANPIPE_") and not name.startswith(_OF_THE_COMMAND_LINE)

@@ -39,9 +39,9 @@ def erase_marked(preparer: OnlinePreparer) -> None:
     if marks:
         with preparer.survey.look() as seen:
             gone = {
-                one.source: one.record.sha256
-                for one in seen.recorded()
-                if one.record and (one.record.sha256, label_of(one.source)) in marks
+                photo.source: photo.record.sha256
+                for photo in seen.recorded()
+                if photo.record and (photo.record.sha256, label_of(photo.source)) in marks
             }
         preparer.erase(gone)
 
@@ -70,32 +70,33 @@ def lacking(
 ) -> Iterator[list[Known]]:
     """Yield, in parts, what has an array and is not in the index, or rejected there; or all."""
     for part in in_parts(seen.recorded()):
-        found = positions.find([one.record.sha256 for one in part if one.record])
-        right = set() if everything else {one.sha256 for one in found.values() if one.is_prepared}
-        if wanted := [one for one in part if one.record and one.record.sha256 not in right]:
-            yield [with_place(survey.source, one, "") for one in wanted]
+        found = positions.find([photo.record.sha256 for photo in part if photo.record])
+        known = () if everything else found.values()
+        right = {photo.sha256 for photo in known if photo.is_prepared}
+        if wanted := [photo for photo in part if photo.record and photo.record.sha256 not in right]:
+            yield [with_place(survey.source, photo, "") for photo in wanted]
 
 
 def rejected(survey: Survey, seen: Snapshot, positions: Positions) -> Iterator[list[Known]]:
     """Yield, in parts, what `prepare` has rejected and is not in the index."""
     for part in in_parts(seen.rejected()):
         # Of two with the same bytes the first counts.
-        named = {sha256 or digest_in(one.source): one for one, sha256 in reversed(part)}
+        named = {sha256 or digest_in(photo.source): photo for photo, sha256 in reversed(part)}
         found = positions.find([*named])
         yield [
-            known_of(one, sha256)
-            for sha256, one in named.items()
-            if sha256 not in found and survey.is_there(one.source)
+            known_of(photo, sha256)
+            for sha256, photo in named.items()
+            if sha256 not in found and survey.is_there(photo.source)
         ]
 
 
-def with_place(photos: Store, one: Prepared, sha256: str) -> Known:
+def with_place(photos: Store, photo: Prepared, sha256: str) -> Known:
     """Return what is to be remembered of a photograph, with the position kept beside it."""
-    known = known_of(one, sha256)
-    if one.is_rejected or known.place:
+    known = known_of(photo, sha256)
+    if photo.is_rejected or known.place:
         return known
-    beside = f"{one.source}.xmp"
-    sidecars = read_sidecars(one.source, fetch_sidecars(photos, [beside]))
+    beside = f"{photo.source}.xmp"
+    sidecars = read_sidecars(photo.source, fetch_sidecars(photos, [beside]))
     if not sidecars.position:
         return known
     place = {"latitude": sidecars.position.lat, "longitude": sidecars.position.lon}

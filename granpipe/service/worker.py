@@ -139,7 +139,7 @@ class Worker:
             self.preparer.rest()
 
     def _do(self, taken: Sequence[Event | Refusal]) -> None:
-        events = [one for one in taken if isinstance(one, Event)]
+        events = [item for item in taken if isinstance(item, Event)]
         # Also where an upload follows, which may have ended before the photograph was deleted.
         deleted = {event.source: event.sha256 for event in events if event.is_deleted}
         if deleted:
@@ -152,7 +152,7 @@ class Worker:
             entries = [Entry(event.source, event.size, "") for event in new]
             oldest = min((event.at for event in new if event.at), default=None)
             self._prepare(entries, {event.source: event.sha256 for event in new}, oldest)
-        if bad := [one for one in taken if isinstance(one, Refusal)]:
+        if bad := [item for item in taken if isinstance(item, Refusal)]:
             self._reject(bad)
             self.journal.note("rejected", messages=len(bad), why=bad[0].detail)
 
@@ -166,45 +166,45 @@ class Worker:
         began = time.monotonic()
         photos = self.preparer.source
         done = [
-            one
-            for one in self.preparer.run(entries)
-            if not (one.is_rejected and self._is_deleted(one, digests[one.source]))
+            photo
+            for photo in self.preparer.run(entries)
+            if not (photo.is_rejected and self._is_deleted(photo, digests[photo.source]))
         ]
-        known = [with_place(photos, one, digests[one.source]) for one in done]
+        known = [with_place(photos, photo, digests[photo.source]) for photo in done]
         # Of what `prepare` has rejected, it has said more, or the index has another path.
-        stale = {digests[one.source] for one in done if one.is_rejected and one.is_kept}
+        stale = {digests[photo.source] for photo in done if photo.is_rejected and photo.is_kept}
         found = self.positions.find([*stale])
-        self._put([one for one in known if one.sha256 not in found])
+        self._put([item for item in known if item.sha256 not in found])
         self.journal.note(
             "batch",
             photographs=len(done),
-            prepared=sum(not one.is_rejected and not one.is_kept for one in done),
-            kept=sum(one.is_kept and not one.is_rejected for one in done),
-            rejected=sum(one.is_rejected for one in done),
+            prepared=sum(not photo.is_rejected and not photo.is_kept for photo in done),
+            kept=sum(photo.is_kept and not photo.is_rejected for photo in done),
+            rejected=sum(photo.is_rejected for photo in done),
             seconds=round(time.monotonic() - began, 2),
             lag=self.events.lag(),
             **({} if oldest is None else {"waited": round(max(0.0, time.time() - oldest), 2)}),
         )
 
-    def _is_deleted(self, one: Prepared, sha256: str) -> bool:
+    def _is_deleted(self, photo: Prepared, sha256: str) -> bool:
         """Return whether a photograph is rejected since it was deleted in the meantime."""
-        is_gone = one.reason == "unreadable" and not self.preparer.survey.is_there(one.source)
-        return is_gone and self._claims.is_marked(sha256, one.source)
+        is_gone = photo.reason == "unreadable" and not self.preparer.survey.is_there(photo.source)
+        return is_gone and self._claims.is_marked(sha256, photo.source)
 
     def _put(self, photos: Sequence[Known]) -> None:
         """Put photographs into the index, and on record what cannot be used."""
-        rejected = [one for one in photos if not one.is_prepared]
+        rejected = [photo for photo in photos if not photo.is_prepared]
         # What the index knows was reported: an event may come again, or after a sweep.
-        found = self.positions.find([one.sha256 for one in rejected])
-        self._reject([_refusal(one) for one in rejected if found.get(one.sha256) != one])
+        found = self.positions.find([photo.sha256 for photo in rejected])
+        self._reject([_refusal(photo) for photo in rejected if found.get(photo.sha256) != photo])
         self._reject(self.positions.put(photos))
 
     def _reject(self, refusals: Sequence[Refusal]) -> None:
         """Put on record what cannot be used, once also where the batch comes again."""
-        new = [one for one in refusals if one.key not in self._rejected]
+        new = [refusal for refusal in refusals if refusal.key not in self._rejected]
         if new:
             self.events.reject(new)
-            self._rejected.update(one.key for one in new)
+            self._rejected.update(refusal.key for refusal in new)
 
     def sweep(self, *, reindex: bool = False, replay: bool = False) -> None:
         """Look for what came without an event, what the index does not know, and what is gone.
@@ -224,7 +224,7 @@ class Worker:
         for entries in in_parts(self.preparer.survey.missing(), LARGEST_BATCH):
             digests = digests_of(entries)
             found = self.positions.find([*digests.values()])
-            unannounced = [one for one in entries if replay or digests[one.path] not in found]
+            unannounced = [entry for entry in entries if replay or digests[entry.path] not in found]
             if unannounced:
                 self.insist(partial(self._prepare, unannounced, digests))
                 self._pace.breathe()
@@ -250,8 +250,8 @@ class Worker:
             self.journal.note("indexed", photographs=len(photos))
 
 
-def _refusal(one: Known) -> Refusal:
-    return Refusal(one.sha256, one.source, one.facts["reason"], one.facts["detail"])
+def _refusal(photo: Known) -> Refusal:
+    return Refusal(photo.sha256, photo.source, photo.facts["reason"], photo.facts["detail"])
 
 
 def make_worker(settings: Settings) -> Worker:
