@@ -98,9 +98,10 @@ class Sampler:
     def _between_columns(
         self, places: NDArray[np.int64], weights: NDArray[np.uint16]
     ) -> NDArray[np.uint16]:
-        levels = self._steps.take(places, mode="clip").view(np.uint16)
+        # All places are in the tables; "wrap" spares a look at that.
+        levels = self._steps.take(places, mode="wrap").view(np.uint16)
         levels *= weights
-        levels += self._levels.take(places, mode="clip").view(np.uint16)
+        levels += self._levels.take(places, mode="wrap").view(np.uint16)
         levels >>= _BITS
         return levels
 
