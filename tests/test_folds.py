@@ -145,6 +145,16 @@ def test_folds_stay_when_photographs_come_and_go_when_they_are_not_wanted(
     assert "folds" not in json.loads((out / "dataset.json").read_text())["settings"]
 
 
+def test_folds_stay_when_a_class_is_renamed(granpipe, fields, tmp_path):
+    words = ("prepare", fields, tmp_path / "out", *SMALL, "--split", "80/20", "--folds", 4)
+    granpipe(*words)
+    before = {row["sha256"]: row["fold"] for row in table(tmp_path / "out").values()}
+    (fields / "corn").rename(fields / "zea")
+    granpipe(*words)
+    after = {row["sha256"]: row["fold"] for row in table(tmp_path / "out").values()}
+    assert after == before
+
+
 def test_folds_do_not_depend_on_workers_or_order(granpipe, fields, tmp_path):
     words = ("--split", "80/20", "--folds", 4, *SMALL, *BY_FOLDER)
     granpipe("prepare", fields, tmp_path / "one", *words)

@@ -25,7 +25,9 @@ _FORMER = f"""SELECT coalesce(one.split, other.split, {_HELD})
     FROM numbered JOIN records USING (name) LEFT JOIN held USING (name)
     LEFT JOIN former_bytes AS one ON one.sha256 = records.sha256
     LEFT JOIN former_names AS other ON other.name = numbered.name ORDER BY number"""
-_FOLDS = "SELECT fold FROM numbered LEFT JOIN former_folds USING (name) ORDER BY number"
+_FOLDS = """SELECT coalesce(one.fold, other.fold) FROM numbered JOIN records USING (name)
+    LEFT JOIN former_folds AS one ON one.key = records.sha256
+    LEFT JOIN former_folds AS other ON other.key = numbered.name ORDER BY number"""
 _GIVEN = "SELECT split FROM numbered JOIN given ON photo = name ORDER BY number"
 _LEAK = """INSERT INTO leaks SELECT one.name, other.name, ?, ? FROM numbered AS one
     JOIN numbered AS other WHERE one.number = ? AND other.number = ?"""

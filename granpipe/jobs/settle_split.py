@@ -25,7 +25,7 @@ CREATE TABLE split (name TEXT PRIMARY KEY, grp TEXT, split TEXT, fold TEXT DEFAU
 CREATE TABLE leaks (source TEXT, other TEXT, rule TEXT, distance INTEGER);
 CREATE TABLE former_bytes (sha256 TEXT PRIMARY KEY, split TEXT) WITHOUT ROWID;
 CREATE TABLE former_names (name TEXT PRIMARY KEY, split TEXT) WITHOUT ROWID;
-CREATE TABLE former_folds (name TEXT PRIMARY KEY, fold TEXT) WITHOUT ROWID;
+CREATE TABLE former_folds (key TEXT PRIMARY KEY, fold TEXT) WITHOUT ROWID;
 CREATE TABLE held (name TEXT PRIMARY KEY) WITHOUT ROWID;
 """
 _PHOTOS = "FROM wanted JOIN records USING (name)"
@@ -124,9 +124,14 @@ def _load_former(index: Index, store: Store, past: Sequence[str], rows: object) 
 
 
 def _load_folds(index: Index, store: Store) -> None:
-    """Load the folds that photographs had, as far as a table says them."""
+    """Load the folds that photographs had, by bytes and by names, as far as a table says them."""
     with suppress(DatasetError, FileNotFoundError):
-        rows = ((row["source"], row["fold"]) for row in each_row(store, LABELS, ("source", "fold")))
+        rows = (
+            (row[key], row["fold"])
+            for row in each_row(store, LABELS, ("source", "sha256", "fold"))
+            for key in ("source", "sha256")
+            if row["fold"]
+        )
         index.load("INSERT OR REPLACE INTO former_folds VALUES (?, ?)", rows)
 
 
