@@ -369,6 +369,8 @@ def test_shards_of_augment_hold_the_copies(granpipe, img, shards, tmp_path):
     granpipe("prepare", img, tmp_path / "out", *SMALL)
     words = ("augment", tmp_path / "out", "--copies", 3, "--shards", shards, "--shard-size", 30)
     assert "8 shards of 180 samples" in granpipe(*words).output
+    assert "\n1 shard of 180 samples" in granpipe(*words[:-1], 1000).output
+    granpipe(*words)
     originals = {row["source"]: row for row in rows(tmp_path / "out/labels.csv")}
     found = samples(shards)
     assert len(found) == 180

@@ -38,7 +38,9 @@ class _Group(click.Group):
             sys.exit(super().main(*args, **extra) or 0)
         except click.UsageError as error:
             command = error.ctx.command_path if error.ctx else "granpipe"
-            _fail(f"{error.format_message()} See {command} --help.", 2)
+            message = error.format_message()
+            stop = "" if message.endswith((".", "?")) else "."
+            _fail(f"{message}{stop} See {command} --help.", 2)
         except SystemExit as end:
             # Click puts another stdout in its place where nobody reads the help to its end.
             sys.exit(end.code if sys.stdout is stdout else 0)

@@ -148,11 +148,9 @@ def reindexed(changes: list[tuple[str, int, int]]) -> str:
 def print_missing(labels: Collection[str]) -> None:
     """Print which classes pandas reads as a missing value, if any."""
     if missing := [label for label in labels if label in _MISSING_IN_PANDAS]:
-        echo(
-            f"pandas reads the class {', '.join(sorted(missing))} as a missing value; read "
-            "labels.csv with keep_default_na=False",
-            err=True,
-        )
+        names = ", ".join(sorted(missing))
+        line = f"pandas reads {names} as missing; read labels.csv with keep_default_na=False"
+        echo(line, err=True)
 
 
 def print_flags(flags: Counter[str]) -> None:
@@ -238,7 +236,7 @@ def print_shortcuts(summary: "SplitSummary", table: str) -> None:
     for row in strong:
         right, chance = (round(100 * float(share)) for share in (row.right, row.chance))
         how = ", by the picture's look, perhaps the plant's" if row.sort == "scene" else ""
-        echo(
+        _say(
             f"{row.feature} predicts the class of {right} in 100 photographs "
             f"({chance} by chance){how}: {printable(row.given_away or row.apart)}"
         )

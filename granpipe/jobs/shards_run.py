@@ -68,7 +68,9 @@ class ShardsReport:
     deleted: int  # shards that are gone
 
     def __str__(self) -> str:
-        counted = f"{self.shards:,} shards of {self.samples:,} samples in {self.folder}"
+        shards = f"{self.shards:,} shard{'s' * (self.shards != 1)}"
+        samples = f"{self.samples:,} sample{'s' * (self.samples != 1)}"
+        counted = f"{shards} of {samples} in {self.folder}"
         return f"{counted} ({self.kept:,} unchanged), {self.deleted:,} deleted."
 
 

@@ -1,6 +1,7 @@
 """What the three commands share: they start quickly, and run nothing that lies about."""
 
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -41,6 +42,12 @@ def test_an_unknown_command_is_one_clear_line(granpipe):
     result = granpipe("prepair", code=2)
     assert result.stderr.count("\n") == 1
     assert "See granpipe --help" in result.stderr
+
+
+@pytest.mark.parametrize("words", [("map", "a", "b"), ("map", "a", "--offlin"), ("prepare", "a")])
+def test_what_click_reports_ends_before_the_advice(granpipe, words):
+    line = granpipe(*words, code=2).stderr
+    assert re.search(rf"[.?] See granpipe {words[0]} --help\.\n", line)
 
 
 def test_no_memory_for_a_thread_is_one_clear_line_and_the_next_run_completes(

@@ -86,6 +86,7 @@ def test_a_class_that_pandas_takes_for_missing_is_pointed_out(granpipe, src, out
     save(src / "None/b.jpg")
     said = granpipe("prepare", src, out).stderr
     assert said.count("\n") == 1
+    assert len(said) <= 80
     assert "NA, None" in said
     assert "keep_default_na=False" in said
     assert granpipe("prepare", src, out, "-q").stderr == ""
