@@ -298,6 +298,26 @@ def test_a_row_finds_its_photograph_however_it_is_called(granpipe, src, out, tab
     assert labels(out) == dict(zip(names, "1234", strict=True))
 
 
+@pytest.mark.parametrize("folder", ["/home/me/data/img/", "C:\\data\\img\\", "./img/", "D:/"])
+def test_a_row_finds_its_photograph_by_a_path_of_another_machine(granpipe, src, out, table, folder):
+    names = ["1.png", "north/1.png", "north/deep/2.png"]
+    for number, name in enumerate(names):
+        save(src / name, textured(number))
+    slash = "\\" if "\\" in folder else "/"
+    lines = [f"{folder}{name.replace('/', slash)},{n}\n" for n, name in enumerate(names)]
+    path = table("source,label\n" + "".join(lines))
+    granpipe("prepare", src, out, *SMALL, "--labels", path)
+    assert labels(out) == dict(zip(names, "012", strict=True))
+
+
+def test_a_row_of_another_folder_takes_no_photograph_that_has_a_row(granpipe, src, out, table):
+    flat(src, "ab")
+    path = table("source,label\na.png,corn\nold/a.png,rye\n/x/b.png,corn\n/y/b.png,rye\n")
+    granpipe("prepare", src, out, *SMALL, "--labels", path)
+    assert labels(out) == {"a.png": "corn"}
+    assert rejects(out) == {"old/a.png": "no_photograph", "b.png": "label_conflict"}
+
+
 def test_what_the_table_does_not_settle_is_rejected_and_counted(granpipe, src, out, table):
     for name in ("a", "b", "c", "north/d", "south/d", "e"):
         save(src / f"{name}.png", textured(len(name) + ord(name[-1])))

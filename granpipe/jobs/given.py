@@ -31,6 +31,10 @@ _TWO_ROWS = """
 SELECT photo, min(number), max(number) FROM rows WHERE found = 1 GROUP BY photo
     HAVING count(DISTINCT label || char(0) || grp || char(0) || split) > 1
 """
+_FOUND = "SELECT photo FROM rows WHERE found = 1"
+_WITHOUT_FIRST_FOLDER = """UPDATE rows SET folded = substr(folded, instr(folded, '/') + 1)
+    WHERE found = 0 AND instr(folded, '/')"""
+_MOST_FOLDERS = 50
 _MOST_NAMED = 3
 
 
@@ -140,16 +144,25 @@ def _match(index: Index) -> None:
     index.load(f"INSERT INTO keys VALUES ({marks})", (_keys_of(name) for (name,) in names))
     for way in _WAYS:
         index.create(f"CREATE INDEX by_{way} ON keys ({way});")
-        key = "nfc" if way == "name" else "folded"
-        index.execute("DELETE FROM matches")
-        index.execute(
-            f"""INSERT INTO matches SELECT number, count(*), min(keys.photo), max(keys.photo)
-            FROM rows JOIN keys ON keys.{way} = rows.{key} WHERE found = 0 GROUP BY number"""
-        )
-        index.execute(
-            """UPDATE rows SET found = matches.found, photo = matches.photo, other = matches.other
-            FROM matches WHERE rows.number = matches.number"""
-        )
+        _match_by(index, way)
+    # A table made on another machine says where photographs were there: /home/me/img/corn/a.jpg.
+    for _ in range(_MOST_FOLDERS):
+        if not index.execute(_WITHOUT_FIRST_FOLDER):
+            break
+        _match_by(index, "path", f"AND keys.photo NOT IN ({_FOUND})")
+
+
+def _match_by(index: Index, way: str, where: str = "") -> None:
+    key = "nfc" if way == "name" else "folded"
+    index.execute("DELETE FROM matches")
+    index.execute(
+        f"""INSERT INTO matches SELECT number, count(*), min(keys.photo), max(keys.photo)
+        FROM rows JOIN keys ON keys.{way} = rows.{key} WHERE found = 0 {where} GROUP BY number"""
+    )
+    index.execute(
+        """UPDATE rows SET found = matches.found, photo = matches.photo, other = matches.other
+        FROM matches WHERE rows.number = matches.number"""
+    )
 
 
 def _keys_of(name: str) -> Row:
@@ -178,13 +191,13 @@ def _reject(photos: PhotoIndex) -> None:
         WHERE label = '' GROUP BY name"""
     for name, number in list(index.rows(unlabelled)):
         _drop(photos, name, PhotoError("no_label", f"row {number} of the table has no label"))
-    ambiguous = """SELECT name, number, photo, other FROM photos JOIN rows ON name IN (photo, other)
-        WHERE found > 1 AND name NOT IN (SELECT photo FROM rows WHERE found = 1)"""
+    ambiguous = f"""SELECT name, number, photo, other
+        FROM photos JOIN rows ON name IN (photo, other)
+        WHERE found > 1 AND name NOT IN ({_FOUND})"""
     for name, number, photo, other in list(index.rows(ambiguous)):
         why = f"row {number} of the table names it and {other if name == photo else photo}"
         _drop(photos, name, PhotoError("no_label", why))
-    lacking = "SELECT name FROM photos WHERE name NOT IN (SELECT photo FROM rows WHERE found = 1)"
-    for (name,) in list(index.rows(lacking)):
+    for (name,) in list(index.rows(f"SELECT name FROM photos WHERE name NOT IN ({_FOUND})")):
         _drop(photos, name, PhotoError("no_label", "the table has no row of it"))
     for number, path in list(index.rows("SELECT number, path FROM rows WHERE found = 0")):
         what = "SOURCE has no such photograph" if path else "the row names no photograph"
