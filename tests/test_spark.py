@@ -230,7 +230,7 @@ def test_nothing_runs_on_without_its_driver_and_the_next_run_does_the_rest(
         process=driver.process,
     )
     driver.process.kill()
-    until(lambda: not any(map(cluster.pids, AT_WORK)), "the end of the executors", 10)
+    until(lambda: not any(map(cluster.pids, AT_WORK)), "the end of the executors")
     before = lake.objects("left/corn")
     printed = local("prepare", lake.url("img"), lake.url("left"))
     kept = int(re.search(r"\((\d+) unchanged", printed)[1])
