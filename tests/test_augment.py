@@ -397,7 +397,8 @@ def test_stale_copies_cannot_be_read_until_augment_brings_them_up_to_date(
 
 def test_prepare_says_every_time_and_quietly_too_that_copies_are_stale(granpipe, copied, tmp_path):
     command = ("prepare", tmp_path / "img", copied)
-    line = f"The augmented set is stale now: run granpipe augment {copied}\n"
+    advice = f"run granpipe augment {copied} with the same options"
+    line = f"The augmented set is stale now: {advice}\n"
     dry = granpipe(*command, "--dry-run", "-q")
     assert (dry.stdout, dry.stderr) == ("", line)
     assert (copied / "augmented/dataset.json").exists()

@@ -174,7 +174,8 @@ def _print_changes(report: "PrepareReport", output: str, *, err: bool) -> None:
     if report.reindexed:
         reports.echo(reports.reindexed(report.reindexed), err=err)
     if report.stale:
-        line = f"The augmented set is stale now: run granpipe augment {printable(output)}"
+        command = f"granpipe augment {printable(output)}"
+        line = f"The augmented set is stale now: run {command} with the same options"
         reports.echo(line, err=err)
 
 
