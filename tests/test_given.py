@@ -208,6 +208,16 @@ def test_a_folder_that_is_no_split_is_told_before_anything_is_decoded(granpipe, 
     assert not out.exists() or not list(out.glob("*"))
 
 
+def test_splits_below_another_folder_are_pointed_out(granpipe, src, out):
+    clean(src / "archive/fields")
+    line = granpipe("prepare", src, out, *GIVEN, code=2).stderr
+    assert line.endswith(f"; name {src}/archive/fields, which has them\n")
+    save(src / "extra/a/0.png")
+    save(src / "more/a/0.png")
+    line = granpipe("prepare", src, out, *GIVEN, code=2).stderr
+    assert line.endswith("; archive, extra, more are none\n")
+
+
 def test_a_photograph_without_a_class_folder_is_rejected(granpipe, src, out):
     clean(src)
     save(src / "train/lost.png")

@@ -1,7 +1,8 @@
 """Labels and splits that a data set has already: by its folders, or by a table."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from os.path import commonprefix
 from typing import Self
 from unicodedata import normalize
 
@@ -13,6 +14,7 @@ from granpipe.dataset.names import LABELS_FROM, folded, shown
 from granpipe.dataset.shares import split_word
 from granpipe.errors import LayoutError, PhotoError
 from granpipe.jobs.photo_index import PhotoIndex
+from granpipe.stores.urls import join
 
 # How a row's path may mean a photograph, the best way first. What several photographs are called
 # is none of them.
@@ -114,12 +116,21 @@ def _check_splits(index: Index, url: str, table: LabelTable | None) -> None:
             f"{table.url}: gives no split to {len(names)} photographs, as {names[0]}; write train, "
             "validation or test into its column split"
         )
-    folders = sorted({name.partition("/")[0] for name in names})
-    listed = ", ".join(folders[:_MOST_NAMED]) + " ..." * (len(folders) > _MOST_NAMED)
     raise LayoutError(
         f"{url}: --split given needs folders called train, validation and test, and classes in "
-        f"them; {listed} is none"
+        f"them; {_other_folders(names, url)}"
     )
+
+
+def _other_folders(names: Sequence[str], url: str) -> str:
+    """Return which folders are no splits, or the folder in which they are."""
+    paths = [name.split("/") for name in names]
+    shared = commonprefix([path[:-1] for path in paths])
+    if shared and all(map(split_word, {path[len(shared)] for path in paths})):
+        return f"name {join(url, '/'.join(shared))}, which has them"
+    folders = sorted({path[0] for path in paths})
+    listed = ", ".join(folders[:_MOST_NAMED]) + " ..." * (len(folders) > _MOST_NAMED)
+    return f"{listed} {'is' if len(folders) == 1 else 'are'} none"
 
 
 # A table of labels
