@@ -22,7 +22,11 @@ _TOO_LONG = {"note", "past", "plan", "key", "features"}
 def print_json(report: Any, **more: Any) -> None:
     """Print a report as one JSON object: of what is long, as rejects, how many there are.
 
-    What there is beside its fields is `more`, and what is known of the command.
+    Parameters
+    ----------
+    report : dataclass
+    **more
+        What the object has beside its fields, and what is known of the command.
     """
     context = click.get_current_context()
     about = {

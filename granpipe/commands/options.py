@@ -42,7 +42,13 @@ class Command(click.Command):
 
 
 class Sections(Command):
-    """A command whose options are under headings in its help; the first takes all others."""
+    """A command whose options are under headings in its help.
+
+    Parameters
+    ----------
+    sections : mapping of str to tuple
+        By heading, the names of its options; the first heading takes all others.
+    """
 
     def __init__(self, *args: Any, sections: Mapping[str, tuple[str, ...]], **extra: Any) -> None:
         super().__init__(*args, **extra)

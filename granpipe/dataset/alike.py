@@ -38,11 +38,18 @@ _MOST_AT_ONCE = 1 << 18
 
 
 def find_alike(looks: Iterable[bytes]) -> Links:
-    """Return the links that join photographs which look alike, no more than hold groups together.
+    """Return the links that join photographs which look alike.
 
-    Of each photograph there are the bytes of its `granpipe.photo.likeness.hashes`, often none. The
-    links are between numbers of photographs, the smaller first, and weigh their `distance`. They
-    depend on the order of the photographs.
+    Parameters
+    ----------
+    looks : iterable of bytes
+        For each photograph the bytes of its `granpipe.photo.likeness.hashes`; often empty ones.
+
+    Returns
+    -------
+    Links
+        Between numbers of photographs, the smaller first, weighing their `distance`; no more than
+        hold each component together. They depend on the order of the photographs.
     """
     shelf = _shelve(looks)
     found = _found(shelf, Components(int(shelf.owner.max(initial=-1)) + 1))
@@ -52,7 +59,15 @@ def find_alike(looks: Iterable[bytes]) -> Links:
 def alike_across(looks: Iterable[bytes], split: NDArray[np.int8]) -> Links:
     """Return all pairs of photographs that look alike and are not of one split.
 
-    They are as `find_alike` returns them; `split` has the number of each photograph's split.
+    Parameters
+    ----------
+    looks : iterable of bytes
+    split : ndarray of shape (n,), int8
+
+    Returns
+    -------
+    Links
+        As of `find_alike`, but every pair that is found.
     """
     shelf = _shelve(looks)
     found = _found(shelf, _Splits(split))

@@ -1,9 +1,7 @@
 """Cells of a table's row, whoever read the table: csv, pandas, pyarrow or polars.
 
-Readers make text, numbers or booleans of the same cell, and a number with a fraction of a column in
-which a cell is missing. All of these are the same value here. A row is a mapping, Series, named
-tuple or anything else with columns by name; a cell that it has not, or that holds something else,
-is a ValueError.
+Readers make text, numbers or booleans of the same cell, and a number with a fraction of a column
+in which a cell is missing. All of these are the same value here.
 """
 
 from typing import Any
@@ -12,7 +10,18 @@ _TRUE, _FALSE = {"1", "true"}, {"0", "false"}
 
 
 def text_in(row: Any, column: str) -> str:
-    """Return a cell that holds text."""
+    """Return a cell that holds text.
+
+    Parameters
+    ----------
+    row : mapping, Series, named tuple or anything else with columns by name
+    column : str
+
+    Raises
+    ------
+    ValueError
+        The row has no such cell, or it is missing or no text.
+    """
     value = _value(row, column)
     if not isinstance(value, str):
         raise ValueError(f"{column} is {value!r}, not text")  # noqa: TRY004 - of a file, not a call
@@ -24,6 +33,11 @@ def whole_in(row: Any, column: str) -> int:
 
     >>> whole_in({"left": "12"}, "left"), whole_in({"left": 12.0}, "left")
     (12, 12)
+
+    Raises
+    ------
+    ValueError
+        The row has no such cell, or it is missing or no whole number.
     """
     number = number_in(row, column)
     if not number.is_integer():
@@ -32,7 +46,13 @@ def whole_in(row: Any, column: str) -> int:
 
 
 def number_in(row: Any, column: str) -> float:
-    """Return a cell that holds a finite number."""
+    """Return a cell that holds a finite number.
+
+    Raises
+    ------
+    ValueError
+        The row has no such cell, or it is missing or no number.
+    """
     value = _value(row, column)
     try:
         number = float(value)
@@ -48,6 +68,11 @@ def truth_in(row: Any, column: str) -> bool:
 
     >>> [truth_in({"flip": value}, "flip") for value in ("1", 1, 1.0, True, "0", 0, "False")]
     [True, True, True, True, False, False, False]
+
+    Raises
+    ------
+    ValueError
+        The row has no such cell, or it is missing or something else.
     """
     value = _value(row, column)
     text = str(value).strip().lower().removesuffix(".0")

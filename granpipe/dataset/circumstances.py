@@ -53,7 +53,11 @@ _TURN = np.array([[1, 1, -1], [1, 0, 2], [1, -1, -1]], np.int16)
 class Circumstances:
     """What is recorded of many photographs, in the order of groups and then digests.
 
-    Classes are in the order of the first photograph of each: their names decide on nothing.
+    Attributes
+    ----------
+    classes : list of str
+        In the order of the first photograph of each: their names decide on nothing.
+    rows : structured ndarray
     """
 
     classes: list[str]

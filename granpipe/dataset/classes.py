@@ -16,8 +16,12 @@ from granpipe.errors import DatasetError
 def former_indices(ledger: Ledger, summary: Mapping[str, Any]) -> dict[str, int]:
     """Return the index that each class has had, as far as anything says it.
 
-    `summary` is what dataset.json says, which is believed where the ledger is lost or damaged;
-    without both, labels.csv is, which may lack a class that has no photographs.
+    Parameters
+    ----------
+    ledger : Ledger
+    summary : mapping
+        What dataset.json says, which is believed where the ledger is lost or damaged; without both,
+        labels.csv is, which may lack a class that has no photographs.
     """
     sources = [ledger.noted(CLASSES), summary.get("classes")]
     for classes in sources if ledger.is_whole else reversed(sources):

@@ -53,10 +53,15 @@ class Columns:
 
 
 def read_columns(store: Store, split: str, rows: object) -> Columns:
-    """Read the rows of a split, or all where it is empty, from labels.csv.
+    """Read labels.csv.
 
-    Where no row has a split, `train` is all. `rows` is how many dataset.json promises of the whole
-    table, or None.
+    Parameters
+    ----------
+    store : Store
+    split : str
+        Whose rows; empty for all. Where no row has a split, `train` is all.
+    rows : int or None
+        How many rows dataset.json promises of the whole table.
 
     Raises
     ------

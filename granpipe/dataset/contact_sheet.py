@@ -75,7 +75,12 @@ def _write(
 def draw_dataset(dataset: Store) -> bytes:
     """Draw a contact sheet of a prepared dataset: a row a class, with up to eight photographs.
 
-    DatasetError means that there is no dataset, PhotoError that an array is damaged.
+    Raises
+    ------
+    DatasetError
+        The store holds no dataset.
+    PhotoError
+        An array is damaged.
     """
     sheet = []
     for label, rows in _spread([*_by(dataset, "label").items()], _ROWS):
@@ -88,7 +93,12 @@ def draw_dataset(dataset: Store) -> bytes:
 def draw_copies(dataset: Store, augmented: Store) -> bytes:
     """Draw a contact sheet of an augmented set: a row a photograph, with up to seven copies.
 
-    DatasetError means that there is no such set, PhotoError that an array is damaged.
+    Raises
+    ------
+    DatasetError
+        A store holds no such set.
+    PhotoError
+        An array is damaged.
     """
     copies = _by(augmented, "source")
     chosen = [

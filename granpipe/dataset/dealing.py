@@ -79,7 +79,16 @@ def deal(groups: Groups, names: Iterable[str], shares: Shares | Folds, seed: int
     A group of which a photograph had a split takes it, and of several the earliest. Of the others,
     each class that has enough gives its smallest to test, the next to validation and its largest to
     training, the rarest class first; what is left goes, the largest first, where most is wanting of
-    its classes. The groups' names come in their order, and another seed gives other splits.
+    its classes.
+
+    Parameters
+    ----------
+    groups : Groups
+    names : iterable of str
+        Theirs, in order.
+    shares : Shares or Folds
+    seed : int
+        Another one gives other splits.
     """
     order = np.lexsort((*_mixed(seed, names).T[::-1], -groups.sizes()))
     # All photographs are a class more, so that folds are of one size.

@@ -75,10 +75,18 @@ class GroupingInput:
     def of(
         cls, photos: Iterable[Facts], looks: Iterable[bytes], depth: int = 1, count: int = -1
     ) -> Self:
-        """Return the table of photographs, in the order of digests and then of sources.
+        """Return the table of photographs.
 
-        To know their count spares memory. A photograph's class takes `depth` folders: 1 for
-        SOURCE/<label>/, 0 where a table has labels.
+        Parameters
+        ----------
+        photos : iterable of Facts
+            In the order of digests and then of sources.
+        looks : iterable of bytes
+        depth : int
+            Folders that a photograph's class takes: 1 for SOURCE/<label>/, 0 where a table has
+            labels.
+        count : int
+            How many photographs there are, which spares memory.
         """
         numbers: dict[str, dict[object, int]] = {word: {} for word in _WORDS}
 

@@ -18,7 +18,15 @@ BURST = 10
 class Grouping:
     """Photographs, and what links them by each rule.
 
-    `alike` has the links of likeness, weighing the bits in which two photographs differ.
+    Parameters
+    ----------
+    photos : GroupingInput
+    together : Together
+
+    Attributes
+    ----------
+    alike : Links
+        Of likeness, weighing the bits in which two photographs differ.
     """
 
     def __init__(self, photos: GroupingInput, together: Together) -> None:
@@ -31,7 +39,10 @@ class Grouping:
     def firsts(self, metres: float | None = None) -> Numbers:
         """Return the number of the first photograph of the group of each.
 
-        Those of one place may be so many metres apart, by default as many as the rules say.
+        Parameters
+        ----------
+        metres : float, optional
+            How far apart photographs of one place may be, instead of what the rules say.
         """
         found = self._links
         if metres is not None:

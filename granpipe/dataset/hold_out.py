@@ -16,7 +16,14 @@ KINDS = ("after", "before", "country", "camera", "folder")
 
 @dataclass(frozen=True, slots=True)
 class HoldOut:
-    """A rule: one of `KINDS`, and its value."""
+    """A rule.
+
+    Attributes
+    ----------
+    kind : str
+        One of `KINDS`.
+    value : str
+    """
 
     kind: str
     value: str
@@ -27,8 +34,17 @@ class HoldOut:
     def holds(self, source: str, taken_at: str, camera: str, country: set[str], depth: int) -> bool:
         """Return whether a photograph is held out; what is not known of it holds nothing out.
 
-        Time (ISO 8601) and camera may be empty. `country` is what its country may be called,
-        casefolded, and `depth` how many folders its class takes.
+        Parameters
+        ----------
+        source : str
+        taken_at : str
+            ISO 8601; may be empty.
+        camera : str
+            Make and model; may be empty.
+        country : set of str
+            What its country may be called, casefolded.
+        depth : int
+            Folders that its class takes.
         """
         match self.kind:
             case "after":
@@ -43,8 +59,15 @@ class HoldOut:
 
 
 def parse_hold_out(text: str) -> HoldOut:
-    """Return the rule that a text says; OptionError where it says none.
+    """Return the rule that a text says.
 
+    Raises
+    ------
+    OptionError
+        It says none.
+
+    Examples
+    --------
     >>> parse_hold_out("country:FR")
     HoldOut(kind='country', value='FR')
     """

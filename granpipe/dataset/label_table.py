@@ -58,7 +58,13 @@ class LabelRow(NamedTuple):
 
 
 def read_cells(store: Store, name: str) -> Iterator[list[str]]:
-    """Yield the rows of a table as cells, its header first; LayoutError where it cannot be read."""
+    """Yield the rows of a table as cells, its header first.
+
+    Raises
+    ------
+    LayoutError
+        There is no such table, or it cannot be read.
+    """
     url = join(store.url, name)
     try:
         text = _text(store.pieces(name), store.head(name, 1 << 16))
@@ -83,12 +89,20 @@ def read_cells(store: Store, name: str) -> Iterator[list[str]]:
 class LabelTable:
     """A table of labels, to be read row by row.
 
-    Its name is a file or URL, and perhaps two columns behind it: survey.csv:photo_id,crop.
-    DatasetError means that there is no such store.
+    Parameters
+    ----------
+    text : str
+        A file or URL, and perhaps two columns behind it: survey.csv:photo_id,crop.
+
+    Raises
+    ------
+    DatasetError
+        There is no such store.
     """
 
     def __init__(self, text: str) -> None:
         named = _WITH_COLUMNS.fullmatch(text)
+        self.text = text
         self.columns: Sequence[str] = named.groups()[1:] if named else ()
         self.store, self.name = open_file(named[1] if named else text)
         self.url = join(self.store.url, self.name)
@@ -107,7 +121,14 @@ class LabelTable:
         return join(folder, self.title)
 
     def rows(self) -> Iterator[LabelRow]:
-        """Yield each row; LayoutError where the table or a cell is not what it may be."""
+        """Yield each row.
+
+        Raises
+        ------
+        LayoutError
+            There is no such table, it cannot be read, lacks a column, or a cell is not what it
+            may be.
+        """
         table = read_cells(self.store, self.name)
         places = self._places([cell.strip() for cell in next(table)])
         for number, cells in enumerate(table, start=2):

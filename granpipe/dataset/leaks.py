@@ -38,8 +38,13 @@ def find_leaks(
 ) -> Iterator[tuple[Links, Numbers]]:
     """Yield the pairs of photographs that leak, some after the others.
 
-    The rules of `together` count, and the same bytes and given groups. `split` has the place of
-    each photograph's split in `granpipe.dataset.shares.SPLITS`.
+    Parameters
+    ----------
+    photos : GroupingInput
+    together : Together
+        Its rules count, and the same bytes and the given groups.
+    split : ndarray of shape (n,), int8
+        The place in `granpipe.dataset.shares.SPLITS` of each photograph's split.
 
     Yields
     ------

@@ -56,11 +56,25 @@ def write(index: Index, store: Store) -> None:
 
 
 def open_index(file: str, kind: type[ArrayRecord], *, is_sound: bool) -> tuple[str, Index, str]:
-    """Return an index of what holds in a ledger's database, a file that is the index's or gone.
+    """Return an index of what holds in a ledger's database.
 
-    `is_sound` says that its digest holds. Before the index comes the command that wrote it, empty
-    where it does not say so. Behind it comes WHOLE, DAMAGED, or ANOTHERS: of a version that
-    recorded something else, so that its arrays are ours and no more is known of them.
+    Parameters
+    ----------
+    file : str
+        The database, which is the index's from now on, or gone.
+    kind : type
+        What a record is to be.
+    is_sound : bool
+        Its digest holds.
+
+    Returns
+    -------
+    command : str
+        Which one wrote it; empty where it does not say so.
+    index : Index
+    state : str
+        WHOLE, DAMAGED, or ANOTHERS: of a version that recorded something else, so that its arrays
+        are ours and no more is known of them.
     """
     command, columns = _command_of(file)
     if is_sound and columns == kind.columns():

@@ -84,7 +84,11 @@ def source_of(path: str) -> str:
 def check_name(source: str, depth: int = 1) -> None:
     """Raise PhotoError for a photograph that has no label, or a name that makes no array's path.
 
-    To have a label, it must be in `depth` folders.
+    Parameters
+    ----------
+    source : str
+    depth : int
+        In how many folders it must be to have a label.
     """
     folder, _, name = source.rpartition("/")
     if source.count("/") < depth:

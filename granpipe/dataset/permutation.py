@@ -125,7 +125,12 @@ class Cut:
     def statistic(self, packs: _Packs, labels: Sequence[Numbers], classes: int) -> _Reals:
         """Return what chi-square is of the cells and each of these labels; columns are added up.
 
-        The cells are packed as `packs` returns them, and labels are those of all photographs.
+        Parameters
+        ----------
+        packs : list
+            As `packs` returns them.
+        labels : sequence of ndarray of shape (n,)
+        classes : int
         """
         tables = np.empty((len(labels), len(self.cells), classes, self.count))
         for turn, label in enumerate(labels):

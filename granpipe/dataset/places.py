@@ -25,10 +25,19 @@ _ARC = math.radians(1)
 
 
 def link_places(lat: _Floats, lon: _Floats, metres: float) -> Links:
-    """Return links, of weight 0, that join photographs within so many metres of one another.
+    """Return links that join photographs within so many metres of one another.
 
-    Places are in decimal degrees, NaN where a photograph has none, and metres along a great circle.
-    There are no more links than hold each component together.
+    Parameters
+    ----------
+    lat, lon : ndarray of shape (n,)
+        In decimal degrees; NaN where a photograph has no position.
+    metres : float
+        Along a great circle.
+
+    Returns
+    -------
+    Links
+        Between places in the arrays, all of weight 0, no more than hold each component together.
     """
     known = np.flatnonzero(has_place(lat, lon))
     known = known[np.lexsort((lon[known], lat[known]))]
@@ -39,9 +48,18 @@ def link_places(lat: _Floats, lon: _Floats, metres: float) -> Links:
 
 
 class NearPlaces:
-    """Some photographs, found by what is within so many metres; places are as in `link_places`.
+    """Photographs that are found by what is near them.
 
-    Each query has at most so many pairs: the nearest, by what is found in the cubes around it.
+    Parameters
+    ----------
+    lat, lon : ndarray of shape (n,)
+        As for `link_places`.
+    among : ndarray of int64
+        Those that are found.
+    metres : float
+        Along a great circle.
+    most : int
+        Pairs of each query: the nearest, by what is found in the cubes around it.
     """
 
     def __init__(
@@ -72,9 +90,14 @@ def has_place(lat: _Floats, lon: _Floats) -> NDArray[np.bool_]:
 
 
 def are_near(one: NDArray[Any], other: NDArray[Any], metres: float) -> NDArray[np.bool_]:
-    """Return which rows are within so many metres of others; none without a position.
+    """Return which photographs are within so many metres of others; none without a position.
 
-    They have `lat` and `lon` in decimal degrees; metres are along a great circle.
+    Parameters
+    ----------
+    one, other : structured ndarray of shape (n,)
+        With `lat` and `lon`, in decimal degrees.
+    metres : float
+        Along a great circle.
     """
     near: NDArray[np.bool_] = ~(np.isnan(one["lat"]) | np.isnan(other["lat"]))
     first, second = (points(some["lat"][near], some["lon"][near]) for some in (one, other))

@@ -29,21 +29,42 @@ _SUFFIXES = {"npy": "npy", "png": "png", "jpeg": "jpg"}
 
 
 class Sample(NamedTuple):
-    """One sample of a shard."""
+    """One sample of a shard.
 
-    key: str  # its name, without a dot
-    path: str  # of its array, relative to the dataset
+    Attributes
+    ----------
+    key : str
+        Its name, without a dot.
+    path : str
+        Its array, relative to the dataset.
+    label_index : int
+    row : str
+        Its row, as JSON.
+    array_sha256 : str
+        Of the array's file, in hexadecimal.
+    """
+
+    key: str
+    path: str
     label_index: int
-    row: str  # as JSON
-    array_sha256: str  # of the array's file, in hexadecimal
+    row: str
+    array_sha256: str
 
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """How arrays are written in shards: `npy`, as they are; `png`, without loss; or `jpeg`."""
+    """How arrays are written in shards.
+
+    Attributes
+    ----------
+    name : str
+        `npy`, as they are; `png`, without loss; or `jpeg`.
+    quality : int
+        Of a JPEG, 1 to 100; 0 otherwise.
+    """
 
     name: str
-    quality: int = 0  # of a JPEG, 1 to 100; 0 otherwise
+    quality: int = 0
 
     @classmethod
     def of(cls, text: str) -> "Form":
@@ -124,9 +145,18 @@ def row_json(row: Mapping[str, Any], columns: Sequence[str]) -> str:
 
 
 class ShardWriter:
-    """Writes one shard to a file; nothing of the time, the machine or the user gets into it.
+    """Writes one shard; nothing of the time, the machine or the user gets into it.
 
-    `size` is how many bytes were written.
+    Parameters
+    ----------
+    file : object
+        Has `write`.
+    form : Form
+
+    Attributes
+    ----------
+    size : int
+        Bytes that were written.
     """
 
     def __init__(self, file: Any, form: Form) -> None:

@@ -96,7 +96,10 @@ def _log_shares(table: _Reals) -> _Reals:
 class _Tally:
     """Adds up by class what scores say: sums of whole numbers, which have no order.
 
-    `sizes` is the weight of all photographs of each class.
+    Parameters
+    ----------
+    sizes : ndarray of shape (classes,)
+        The weight of all photographs of each class.
     """
 
     def __init__(self, sizes: _Reals) -> None:

@@ -53,7 +53,13 @@ def _cut(name: str) -> Iterator[str]:
 
 
 class Beside:
-    """The files of a listing that may be sidecars; in a database, so that they take no memory."""
+    """The files of a listing that may be sidecars.
+
+    Parameters
+    ----------
+    database : Database
+        Where they are kept, so that memory does not grow with them.
+    """
 
     def __init__(self, database: Database) -> None:
         self._database = database

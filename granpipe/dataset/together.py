@@ -11,9 +11,14 @@ RULES = ("place", "field", "burst", "likeness", "folder")
 
 @dataclass(frozen=True, slots=True)
 class Together:
-    """Rules for what keeps photographs together, some of `RULES` in their order.
+    """What keeps photographs together.
 
-    Two photographs of one place may be so many metres apart.
+    Attributes
+    ----------
+    rules : tuple of str
+        Some of `RULES`, in their order.
+    metres : float
+        How far apart two photographs of one place may be.
     """
 
     rules: tuple[str, ...] = ("place", "burst", "likeness")
@@ -25,8 +30,15 @@ class Together:
 
 
 def parse_together(text: str) -> Together:
-    """Return what a text such as place:200,burst,likeness says; OptionError where that is nothing.
+    """Return what a text such as place:200,burst,likeness says.
 
+    Raises
+    ------
+    OptionError
+        It says nothing that can be done.
+
+    Examples
+    --------
     >>> str(parse_together("folder,place:50"))
     'place:50,folder'
     """

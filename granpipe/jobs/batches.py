@@ -15,7 +15,13 @@ _SHARE = 0.05  # of the time may be spent on one file of many parts; other worke
 
 
 class Batches:
-    """Runs that share a dataset's ledger, open until a run of another kind has put it in order."""
+    """Runs that share a ledger, open until a run of another kind has put it in order.
+
+    Parameters
+    ----------
+    store : Store
+        The dataset that `granpipe prepare` writes.
+    """
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -26,7 +32,12 @@ class Batches:
     def run(self) -> Generator[Run, None, None]:
         """Hold the dataset for a run, which adds to the ledger, and leaves the tables alone.
 
-        BusyError means that another run has the lock, DatasetError that the ledger is damaged.
+        Raises
+        ------
+        BusyError
+            Another run has the lock.
+        DatasetError
+            The ledger is damaged.
         """
         with self._store.hold(OWN, _say_nothing, is_brief=True) as lock:
             ledger = self._follow(lock.store)

@@ -21,8 +21,13 @@ def settle_classes(
 
     Folders that are one name to a reader get one label, if that may be (`merges`): the first in the
     order of names, in NFC and without blanks around it. With `split` none, folders that are called
-    like splits are classes; otherwise, where all are, that is a LayoutError, and so are two of one
-    name. `say` is called where there is but one class, and its folders look like classes.
+    like splits are classes. `say` is called where there is but one class, and its folders look like
+    classes.
+
+    Raises
+    ------
+    LayoutError
+        All folders are called like splits, or some have one name.
     """
     folders = sorted(index.rows("SELECT DISTINCT label(name) FROM photos"))
     names = [folder for (folder,) in folders]

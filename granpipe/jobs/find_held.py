@@ -15,9 +15,16 @@ _PHOTOS = """FROM wanted JOIN records USING (name) JOIN positions USING (name)
 
 
 def find_held(index: Index, rules: Sequence[HoldOut], depth: int, say: Say) -> None:
-    """Fill the index's table `held` with what rules hold out, and say which of them hold nothing.
+    """Fill the index's table `held` with the photographs that rules hold out.
 
-    A photograph's class takes `depth` folders.
+    Parameters
+    ----------
+    index : Index
+    rules : sequence of HoldOut
+    depth : int
+        Folders that a photograph's class takes.
+    say : callable
+        Called with the rules that hold nothing.
     """
     if not rules:
         return

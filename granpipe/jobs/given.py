@@ -69,8 +69,10 @@ class Given:
     def load(self, photos: PhotoIndex, url: str) -> None:
         """Fill the index's table `given`, and reject photographs without a label.
 
-        LayoutError means that the table cannot be used, or that photographs of SOURCE, at `url`,
-        have no split.
+        Raises
+        ------
+        LayoutError
+            The table cannot be used, or photographs of SOURCE, at `url`, have no split.
         """
         index = photos.index
         if self.table:

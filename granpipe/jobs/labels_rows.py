@@ -29,8 +29,13 @@ CREATE TABLE photos (number INTEGER PRIMARY KEY, source TEXT, label TEXT, cells 
 class LabelsRows:
     """The table `photos` of an augment run, with so many copies; see `granpipe.jobs.copy_counts`.
 
-    Once it is read, `made_from` is the SHA-256 of labels.csv as prepare writes it, and `held_out`
-    how many photographs are of validation and test, which have no copies unless `side` is `all`.
+    Attributes
+    ----------
+    made_from : str
+        SHA-256 of labels.csv as prepare writes it.
+    has_splits : bool
+    held_out : int
+        Photographs of validation and test, which have no copies unless `side` is `all`.
     """
 
     def __init__(self, run: Run, task: CopyPhoto, copies: int | str, side: str) -> None:
@@ -48,8 +53,10 @@ class LabelsRows:
     def read(self, summary: Mapping[str, Any]) -> None:
         """Read labels.csv, in whatever order its rows are; dataset.json promises so many.
 
-        DatasetError means that the table is not as prepare wrote it, or that no photograph is to
-        have copies.
+        Raises
+        ------
+        DatasetError
+            The table is not as prepare wrote it, or no photograph is to have copies.
         """
         settings = summary["settings"]
         # Then the first folder is no label.

@@ -23,7 +23,17 @@ class OnlinePreparer:
     """Batches of photographs -> arrays, and parts of the ledger.
 
     Arrays that a table may list already are left alone, so dataset.json stays as true as it is.
-    DatasetError means that one of the two stores lies in the other.
+
+    Parameters
+    ----------
+    source, output : Store
+        The photographs; the dataset.
+    engine : Engine
+
+    Raises
+    ------
+    DatasetError
+        One lies in the other.
     """
 
     def __init__(self, source: Store, output: Store, engine: Engine) -> None:
@@ -38,8 +48,12 @@ class OnlinePreparer:
     def run(self, photos: Sequence[Entry]) -> list[Prepared]:
         """Prepare a batch, under the dataset's lock.
 
-        BusyError means that another run has the lock, DatasetError that a store does not answer;
-        what was done so far is kept then.
+        Raises
+        ------
+        BusyError
+            Another run has the lock.
+        DatasetError
+            A store does not answer; what was done so far is kept.
         """
         with self._batches.run() as run:
             settings, hashes = noted_settings(run.ledger)
@@ -103,9 +117,17 @@ class OnlinePreparer:
     def erase(self, photos: Mapping[str, str]) -> None:
         """Delete the arrays of photographs that are gone, and their records, under the lock.
 
-        They come with the SHA-256 of each by its path; one that is there is left alone. What
-        `prepare` wrote of them is no longer true: dataset.json goes, and that of the copies.
-        BusyError means that another run has the lock.
+        What `prepare` wrote of them is no longer true: dataset.json goes, and that of the copies.
+
+        Parameters
+        ----------
+        photos : mapping
+            The SHA-256 of each, by its path; one that is there is left alone.
+
+        Raises
+        ------
+        BusyError
+            Another run has the lock.
         """
         with self._batches.run() as run:
             gone = [

@@ -47,8 +47,12 @@ def settle_split(run: Run, plan: Plan, depth: int, recipe: str, rows: object) ->
 
     Photographs keep their splits where shares and seed are as before. A photograph's class takes
     `depth` folders, arrays are made by `recipe`, and dataset.json promises that labels.csv has
-    `rows`, or None. DatasetError means that another's file has the place of a table, or that the
-    table with the splits is damaged.
+    `rows`, or None.
+
+    Raises
+    ------
+    DatasetError
+        Another's file has the place of a table, or the table with the splits is damaged.
     """
     index, ledger = run.index, run.ledger
     index.create(_SCHEMA)
@@ -105,8 +109,12 @@ def _load_former(index: Index, store: Store, past: Sequence[str], rows: object) 
     """Load the splits that photographs had: by the SHA-256 of their bytes, and by their names.
 
     A photograph whose bytes were rewritten, as by a tool that corrects its EXIF, keeps its place.
-    Those of today are in labels.csv, and those that are gone in what the ledger keeps. A table that
-    is damaged or gone is a DatasetError: what was tested on might be trained on.
+    Those of today are in labels.csv, and those that are gone in what the ledger keeps.
+
+    Raises
+    ------
+    DatasetError
+        The table is damaged or gone: what was tested on might be trained on.
     """
     index.load("INSERT INTO former_bytes VALUES (?, ?)", zip(past[::2], past[1::2], strict=False))
     count = 0

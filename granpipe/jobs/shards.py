@@ -72,7 +72,10 @@ class Sharding:
     ) -> ShardsReport:
         """Bring shards in line with a whole dataset; with `verify`, hash all of them.
 
-        Where a DatasetError ends it, what was written is taken up by the next run.
+        Raises
+        ------
+        DatasetError
+            The run cannot go on; what was written is taken up by the next one.
         """
 
         def work(run: Run) -> ShardsReport:

@@ -59,13 +59,21 @@ class Samples:
 
 @dataclass(frozen=True, slots=True)
 class ShardsReport:
-    """What was written."""
+    """What was written.
+
+    Attributes
+    ----------
+    folder : str
+    shards, samples : int
+    kept, deleted : int
+        Shards that were up to date already, and that are gone.
+    """
 
     folder: str
     shards: int
     samples: int
-    kept: int  # shards that were up to date already
-    deleted: int  # shards that are gone
+    kept: int
+    deleted: int
 
     def __str__(self) -> str:
         shards = f"{self.shards:,} shard{'s' * (self.shards != 1)}"

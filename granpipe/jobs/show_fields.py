@@ -17,8 +17,12 @@ _SHOWN = "SELECT photo, field, distance, crop, sure FROM fields ORDER BY photo"
 def show_fields(run: Run, survey: Settled) -> bool:
     """Fill the index's tables `fields` and `conflicts`; return whether the latter is to be written.
 
-    It is where declared crops can be compared with labels. DatasetError means that the file of
-    parcels cannot be used, or that another's file has the table's place.
+    It is where declared crops can be compared with labels.
+
+    Raises
+    ------
+    DatasetError
+        The file of parcels cannot be used, or another's file has the table's place.
     """
     index = run.index
     fields = Fields(index)

@@ -78,8 +78,12 @@ def padded(noted: Sequence[str]) -> list[str]:
 def plan_split(ledger: Ledger, options: PrepareOptions) -> Plan | None:
     """Return how splits are made, by what is asked for and by the ledger; None for no split.
 
-    OptionError means that the options make no sense, DatasetError that a table holds splits, and
-    nothing says how they were made.
+    Raises
+    ------
+    OptionError
+        The options make no sense.
+    DatasetError
+        A table holds splits, and nothing says how they were made.
     """
     names = {
         "--keep-together": options.together,

@@ -15,8 +15,10 @@ _PLACE = f"{AUGMENTED}/{SUMMARY}"
 class FormerCopies:
     """The augmented set as it was before a run; the first array that is written ends it.
 
-    `are_stale` says whether it is made from other arrays or labels than the run leaves, or
-    unfinished.
+    Attributes
+    ----------
+    are_stale : bool
+        It is made from other arrays or labels than the run leaves, or unfinished.
     """
 
     def __init__(self, run: Run) -> None:

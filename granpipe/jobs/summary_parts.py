@@ -53,10 +53,17 @@ def arrays_digest(index: Index, source: str) -> str:
 
 
 def command_line(command: str, settings: Mapping[str, Any]) -> str:
-    """Return a command with the options that decide on its output, by the settings of dataset.json.
+    """Return a command with the options that decide on its output.
 
-    Its operands are in capitals: where they are decides on nothing.
+    Parameters
+    ----------
+    command : str
+        With its operands in capitals: where they are decides on nothing.
+    settings : mapping
+        Those of dataset.json.
 
+    Examples
+    --------
     >>> command_line("prepare SOURCE OUTPUT", {"size": 64, "fill": [0, 0, 255], "drop": ["blank"]})
     "granpipe prepare SOURCE OUTPUT --size 64 --fill '#0000ff' --drop blank"
     """

@@ -41,7 +41,13 @@ class Prepared:
 
 
 class Survey:
-    """Photographs and a dataset, of which the ledger is read as often as something is asked."""
+    """Reads the ledger as often as it is asked.
+
+    Parameters
+    ----------
+    source, output : Store
+        The photographs; the dataset.
+    """
 
     def __init__(self, source: Store, output: Store) -> None:
         self.source = source
@@ -113,7 +119,15 @@ class Survey:
 
 
 class Snapshot:
-    """What the ledger, by its index, and the rows of rejected.csv say at one moment."""
+    """What the ledger and rejected.csv say at one moment.
+
+    Parameters
+    ----------
+    index : Index
+        The ledger's.
+    rejections : iterable
+        The rows of rejected.csv.
+    """
 
     def __init__(self, index: Index, rejections: Iterable[tuple[str, str, str]]) -> None:
         self._index = index

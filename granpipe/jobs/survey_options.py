@@ -58,7 +58,10 @@ class Survey:
     def settled(self, noted: dict[str, Any] | None = None) -> "Settled":
         """Return what counts, by what was asked for and by the ledger's note.
 
-        OptionError means that something is not what it may be.
+        Raises
+        ------
+        OptionError
+            Something is not what it may be.
         """
         values = {name: self._value(name, noted or {}) for name in (*_TRACKS, *_PARCELS)}
         settled = Settled(**values)

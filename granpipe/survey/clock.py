@@ -16,7 +16,15 @@ _MOST_SHIFT = 10 * 366 * 86_400.0
 
 @dataclass(frozen=True, slots=True)
 class Clock:
-    """How cameras are set: the zone of photographs that do not say theirs, and seconds to add."""
+    """How cameras are set.
+
+    Attributes
+    ----------
+    zone : tzinfo or None
+        That of photographs that do not say their offset.
+    shift : float
+        Seconds that are added to the time of every photograph.
+    """
 
     zone: tzinfo | None = None
     shift: float = 0.0
@@ -24,6 +32,8 @@ class Clock:
     def seconds(self, taken_at: str, utc_offset: str) -> float | str:
         """Return when a photograph was taken, in seconds since 1970 (UTC), or why nobody knows.
 
+        Examples
+        --------
         >>> Clock().seconds("1970-01-01T02:00:10", "+02:00")
         10.0
         >>> Clock().seconds("1970-01-01T02:00:10", "")
@@ -70,6 +80,8 @@ def parse_zone(text: str) -> tzinfo:
 def parse_shift(text: str) -> float:
     """Return the seconds of a text such as -37s, +1h, 1h2m3s or 90; raise OptionError for others.
 
+    Examples
+    --------
     >>> parse_shift("-37s"), parse_shift("+1h2m3.5s"), parse_shift("90")
     (-37.0, 3723.5, 90.0)
     """

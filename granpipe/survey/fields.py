@@ -39,7 +39,7 @@ class Field:
     distance : float
         Metres from the photograph to its edge, negative inside.
     sure : str
-        `yes`, `near` or `ambiguous`.
+        One of `granpipe.survey.showing.SURE`.
     parcel : int
         Its number in the file.
     """

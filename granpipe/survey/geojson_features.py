@@ -22,9 +22,13 @@ _MORE = 4_000_000  # characters that are read at once, at least
 def read_features(pieces: Iterable[bytes]) -> Iterator[dict[str, Any]]:
     """Yield the features of a collection, or the one that the file is.
 
-    ValueError and RecursionError mean that it is no GeoJSON, is damaged, is not in WGS 84, or that
-    a feature is too large.
+    Raises
+    ------
+    ValueError, RecursionError
+        It is no GeoJSON, is damaged, is not in WGS 84, or a feature is too large.
 
+    Examples
+    --------
     >>> [*read_features([b'{"type": "FeatureCollection", "features": [{"id": 1}, {"id": 2}]}'])]
     [{'id': 1}, {'id': 2}]
     """

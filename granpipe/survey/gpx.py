@@ -40,9 +40,13 @@ class Points:
 def read_gpx(pieces: Iterable[bytes]) -> Points:
     """Return the points of tracks that have a time and a place.
 
-    ExpatError, ValueError and LookupError mean that it is no GPX, is damaged or too large, or has a
-    document type.
+    Raises
+    ------
+    ExpatError, ValueError, LookupError
+        It is no GPX, is damaged or too large, or has a document type.
 
+    Examples
+    --------
     >>> point = b"<trkpt lat='46.9' lon='7.4'><time>2024-06-27T13:10:02Z</time></trkpt>"
     >>> read_gpx([b"<gpx><trk><trkseg>" + point + b"</trkseg></trk></gpx>"]).lats
     array('d', [46.9])

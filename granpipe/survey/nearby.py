@@ -26,7 +26,15 @@ def _keys(lat: Floats, lon: Floats) -> Floats:
 
 
 class Nearby:
-    """Photographs, in rows of latitude: degrees of each, and metres to a parcel at most."""
+    """Photographs, in rows of latitude.
+
+    Parameters
+    ----------
+    lat, lon : ndarray of shape (n,)
+        In degrees.
+    reach : ndarray of shape (n,)
+        Metres from each to a parcel, at most.
+    """
 
     def __init__(self, lat: Floats, lon: Floats, reach: Floats) -> None:
         self.lat, self.lon, self.reach = lat, lon, reach

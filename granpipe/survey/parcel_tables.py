@@ -31,7 +31,10 @@ def read_tables(
 ) -> Iterator[ParcelRow]:
     """Yield the parcels of a file that touch boxes, and perhaps others.
 
-    OSError and ValueError mean that it cannot be read, is not in WGS 84, or lacks a column.
+    Raises
+    ------
+    OSError, ValueError
+        It cannot be read, is not in WGS 84, or lacks a column.
     """
     if "://" in url:
         raise ValueError("is read from a disk alone; copy it there, or export it as GeoJSON")

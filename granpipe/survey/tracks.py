@@ -53,10 +53,20 @@ class Tracks:
 
     @classmethod
     def read(cls, places: Iterable[str], clock: Clock, gap: float = GAP) -> "Tracks":
-        """Return the tracks of .gpx files, and of folders of them.
+        """Return the tracks of files and folders.
 
-        Where no point comes for longer than the gap, in seconds, a track is not known. DatasetError
-        means that one cannot be read, or has no points with times.
+        Parameters
+        ----------
+        places : iterable of str
+            .gpx files, and folders of them; on a disk or s3://.
+        clock : Clock
+        gap : float
+            Seconds; where no point comes for longer, a track is not known.
+
+        Raises
+        ------
+        DatasetError
+            One cannot be read, or has no points with times.
         """
         tracks, count = cls(clock), 0
         for place in places:
