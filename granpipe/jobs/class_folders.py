@@ -73,10 +73,7 @@ def _merge(index: Index, folders: Sequence[str], url: str, *, merges: bool) -> N
 
 def _tell_nested(index: Index, url: str, say: Callable[[str], None]) -> None:
     """Say where all photographs are in folders below one folder, which are called otherwise."""
-    first, last = next(index.rows("SELECT min(name), max(name) FROM photos"))
-    pairs = zip(first.split("/")[:-1], last.split("/")[:-1], strict=False)
-    same = takewhile(lambda pair: pair[0] == pair[1], pairs)
-    shared = "/".join(folder for folder, _ in same) + "/"
+    shared = shared_folders(*next(index.rows("SELECT min(name), max(name) FROM photos"))) + "/"
     query = """SELECT DISTINCT substr(rest, 1, instr(rest, '/') - 1)
         FROM (SELECT substr(name, ?) AS rest FROM photos)"""
     below = sorted(name for (name,) in index.rows(query, (len(shared) + 1,)))
@@ -85,6 +82,16 @@ def _tell_nested(index: Index, url: str, say: Callable[[str], None]) -> None:
             f"{url}: all photographs are of one class, {shared.partition('/')[0]}; if its folders "
             f"are the classes ({_listed(below)}), name {join(url, shared[:-1])}"
         )
+
+
+def shared_folders(first: str, last: str) -> str:
+    """Return the folders in which all photographs are, by the first and the last name.
+
+    >>> shared_folders("fields/train/corn/a.jpg", "fields/val/corn/a.jpg")
+    'fields'
+    """
+    pairs = zip(first.split("/")[:-1], last.split("/")[:-1], strict=False)
+    return "/".join(folder for folder, _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from os.path import commonprefix
 from typing import Self
 from unicodedata import normalize
 
@@ -13,6 +12,7 @@ from granpipe.dataset.ledger import Ledger
 from granpipe.dataset.names import LABELS_FROM, folded, shown
 from granpipe.dataset.shares import split_word
 from granpipe.errors import LayoutError, PhotoError
+from granpipe.jobs.class_folders import shared_folders
 from granpipe.jobs.photo_index import PhotoIndex
 from granpipe.stores.urls import join
 
@@ -126,11 +126,10 @@ def _check_splits(index: Index, url: str, table: LabelTable | None) -> None:
 
 def _other_folders(names: Sequence[str], url: str) -> str:
     """Return which folders are no splits, or the folder in which they are."""
-    paths = [name.split("/") for name in names]
-    shared = commonprefix([path[:-1] for path in paths])
-    if shared and all(map(split_word, {path[len(shared)] for path in paths})):
-        return f"name {join(url, '/'.join(shared))}, which has them"
-    folders = sorted({path[0] for path in paths})
+    shared = shared_folders(names[0], names[-1])
+    if shared and all(_split_of(name.removeprefix(f"{shared}/")) for name in names):
+        return f"name {join(url, shared)}, which has them"
+    folders = sorted({name.partition("/")[0] for name in names})
     listed = ", ".join(folders[:_MOST_NAMED]) + " ..." * (len(folders) > _MOST_NAMED)
     return f"{listed} {'is' if len(folders) == 1 else 'are'} none"
 
