@@ -3,6 +3,7 @@
 import hashlib
 import os
 import re
+from collections.abc import Iterable
 from functools import cache
 from typing import Any
 
@@ -53,13 +54,23 @@ def begin_change(store: Store, summary: str = SUMMARY) -> None:
 
 def array_digest(store: Store, path: str) -> str:
     """Return the SHA-256 of an array's file, or an empty text where there is no such file."""
-    digest = hashlib.sha256()
     try:
-        for piece in store.pieces(path):
-            digest.update(piece)
+        return sha256_of(store.pieces(path))
     except OSError:
         return ""
+
+
+def sha256_of(pieces: Iterable[bytes]) -> str:
+    """Return the SHA-256 of what comes in pieces, in hexadecimal."""
+    digest = hashlib.sha256()
+    for piece in pieces:
+        digest.update(piece)
     return digest.hexdigest()
+
+
+def sha256_of_files(files: Iterable[tuple[str, str]]) -> str:
+    """Return one SHA-256 for files: of lines with the SHA-256 and the path of each, in order."""
+    return sha256_of(f"{sha256}  {path}\n".encode() for sha256, path in files)
 
 
 def load_array(dataset: str | os.PathLike[str] | Store, row: Any) -> Pixels:

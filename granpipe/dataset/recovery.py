@@ -1,17 +1,15 @@
 """What is left of a dataset whose ledger is lost or damaged, or of an earlier version."""
 
-import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from typing import Any
 
-from granpipe.dataset.arrays import array_digest
+from granpipe.dataset.arrays import array_digest, sha256_of_files
 from granpipe.dataset.ledger import Ledger
 from granpipe.dataset.ledger_file import FORMER
 from granpipe.dataset.ledger_lines import checked
 from granpipe.dataset.names import LABELS, PAST, SHARDS, SPLIT, is_array_path
-from granpipe.dataset.shards import shards_sha256
 from granpipe.dataset.tables import each_row
 from granpipe.errors import DatasetError
 from granpipe.stores.protocol import Store
@@ -43,7 +41,8 @@ def recover(ledger: Ledger, say: Callable[[str], None]) -> None:
         paths, digest = _listed_shards(summary)
     if not ledger.noted(SPLIT) and (split := _split(summary.get("settings"))):
         ledger.note(SPLIT, split)
-    is_ours = bool(paths) and digest == _digest(store, paths)
+    files = ((array_digest(store, path), path) for path in paths)
+    is_ours = bool(paths) and digest == sha256_of_files(files)
     _load(ledger, "planned", [*names, *(paths if is_ours else ())])
     _load(ledger, "replaceable", paths)
     ledger.index.execute("DELETE FROM planned WHERE name IN (SELECT name FROM records)")
@@ -77,19 +76,11 @@ def _listed(store: Store) -> list[str]:
 
 
 def _listed_shards(summary: dict[str, Any]) -> tuple[list[str], str]:
-    """Return the paths of the shards that shards.json lists, and what `_digest` is to be."""
-    shards = summary.get("shards")
+    """Return the paths of the shards that shards.json lists, and one SHA-256 for their files."""
     with suppress(TypeError, KeyError):
-        return [str(shard["name"]) for shard in shards or ()], shards_sha256(shards or ())
+        files = [(shard["sha256"], str(shard["name"])) for shard in summary.get("shards") or ()]
+        return [path for _, path in files], sha256_of_files(files)
     return [], ""
-
-
-def _digest(store: Store, paths: Iterable[str]) -> str:
-    """Return what stood for all arrays when dataset.json was written."""
-    digest = hashlib.sha256()
-    for path in paths:
-        digest.update(f"{array_digest(store, path)}  {path}\n".encode())
-    return digest.hexdigest()
 
 
 def _split(settings: Any) -> list[str]:

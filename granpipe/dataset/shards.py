@@ -8,7 +8,7 @@ import hashlib
 import io
 import json
 import tarfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import log2
 from typing import IO, Any, NamedTuple, cast
@@ -191,11 +191,3 @@ class ShardWriter:
         """Write the end; return the SHA-256 of all, in hexadecimal."""
         self._tar.close()
         return self._digest.hexdigest()
-
-
-def shards_sha256(shards: Iterable[Mapping[str, Any]]) -> str:
-    """Return one SHA-256 for the names and bytes of shards, in the order of shards.json."""
-    digest = hashlib.sha256()
-    for shard in shards:
-        digest.update(f"{shard['sha256']}  {shard['name']}\n".encode())
-    return digest.hexdigest()

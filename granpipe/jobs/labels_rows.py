@@ -1,10 +1,10 @@
 """The rows of labels.csv whose photographs are to have copies, in the index of a run."""
 
-import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from granpipe.dataset.arrays import sha256_of
 from granpipe.dataset.database import Row
 from granpipe.dataset.names import LABELS, array_path, class_key, is_array_path, label_of
 from granpipe.dataset.tables import PREPARED_COLUMNS, csv_lines, rows_of
@@ -62,10 +62,7 @@ class LabelsRows:
         # Then the first folder is no label.
         self.is_given = "labels" in settings or str(settings.get("split")).startswith("given")
         found = self._load(summary.get("prepared"))
-        digest = hashlib.sha256()
-        for line in csv_lines(PREPARED_COLUMNS, self._rows()):
-            digest.update(line.encode())
-        self.made_from = digest.hexdigest()
+        self.made_from = sha256_of(map(str.encode, csv_lines(PREPARED_COLUMNS, self._rows())))
         self.has_splits = any(row["split"] for row in self._rows())
         marks = ", ".join("?" * 16)
         self.index.load(f"INSERT INTO photos VALUES ({marks})", self._photos(found))

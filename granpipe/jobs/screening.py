@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from hashlib import sha256
 from itertools import groupby
 from operator import itemgetter
 from typing import Any, Self
@@ -13,7 +12,7 @@ from granpipe.dataset.ledger import Ledger
 from granpipe.dataset.names import ALIKE, DROPPED, SCREENED
 from granpipe.dataset.tables import ALIKE_COLUMNS
 from granpipe.errors import DatasetError, PhotoError
-from granpipe.jobs.kept_tables import keep_alike
+from granpipe.jobs.kept_tables import keep_alike, made_of
 from granpipe.jobs.photo_index import PhotoIndex
 from granpipe.jobs.run import Run
 
@@ -72,10 +71,8 @@ class Screening:
 
     def find_alike(self, run: Run, recipe: str) -> None:
         """Fill the index's table `alike`; by the table that is there where nothing has changed."""
-        digest = sha256(recipe.encode())
-        for row in run.index.rows(f"SELECT sha256, name {_PHOTOS} ORDER BY name"):
-            digest.update("{} {}\n".format(*row).encode())
-        self.made_of = digest.hexdigest()
+        photos = run.index.rows(f"SELECT sha256, name {_PHOTOS} ORDER BY name")
+        self.made_of = made_of(recipe, photos)
         run.check_free(ALIKE, ALIKE_COLUMNS)
         is_same = run.ledger.noted(SCREENED) == self.made_of and run.has_table(ALIKE)
         if not (is_same and _keep(run)):

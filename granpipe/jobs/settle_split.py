@@ -11,7 +11,7 @@ from granpipe.errors import DatasetError
 from granpipe.jobs.count_split import count_split
 from granpipe.jobs.find_held import find_held
 from granpipe.jobs.grouping import load_grouping
-from granpipe.jobs.kept_tables import keep_alike, keep_leaks
+from granpipe.jobs.kept_tables import keep_alike, keep_leaks, made_of
 from granpipe.jobs.make_split import make_split
 from granpipe.jobs.run import Run
 from granpipe.jobs.shortcut_table import SHORTCUT_COLUMNS, settle_shortcuts
@@ -56,8 +56,7 @@ def settle_split(run: Run, plan: Plan, depth: int, recipe: str, rows: object) ->
     """
     index, ledger = run.index, run.ledger
     index.create(_SCHEMA)
-    photos = index.rows(_DECIDING)
-    noted, note = ledger.noted(SPLIT) or [], plan.note(recipe, photos)
+    noted, note = ledger.noted(SPLIT) or [], plan.note(made_of(recipe, index.rows(_DECIDING)))
     past = ledger.noted(PAST) or []
     tables = {ALIKE: ALIKE_COLUMNS} if plan.shares else {ALIKE: ALIKE_COLUMNS, LEAKS: LEAK_COLUMNS}
     for table, columns in (tables | {SHORTCUTS: SHORTCUT_COLUMNS}).items():

@@ -1,8 +1,7 @@
 """How a dataset is to be split: by what is asked for, and by what the ledger keeps."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from hashlib import sha256
 from typing import Any
 
 from granpipe.dataset.hold_out import HoldOut, parse_hold_out
@@ -44,16 +43,10 @@ class Plan:
         others = {"fix_leaks": self.fix_leaks, "folds": self.folds, "hold_out": rules}
         return settings | {name: value for name, value in others.items() if value}
 
-    def note(self, recipe: str, photos: Iterable[tuple[str, str]]) -> list[str]:
-        """Return what the ledger keeps: the settings, and a digest of all that decides on groups.
-
-        `photos` are the SHA-256 and name of each, in order.
-        """
-        digest = sha256(recipe.encode())
-        for photo in photos:
-            digest.update("{} {}\n".format(*photo).encode())
+    def note(self, made_of: str) -> list[str]:
+        """Return what the ledger keeps: the settings, and a digest of what decides on groups."""
         how = [self.split, str(self.together), str(self.seed)]
-        return [*how, digest.hexdigest(), str(self.folds or ""), self._rules]
+        return [*how, made_of, str(self.folds or ""), self._rules]
 
     @property
     def _rules(self) -> str:

@@ -1,10 +1,10 @@
 """Whether the augmented set beside a dataset is made from what the dataset holds now."""
 
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import closing
 
+from granpipe.dataset.arrays import sha256_of
 from granpipe.dataset.names import AUGMENTED, LABELS, SUMMARY
-from granpipe.dataset.tables import Draft, parse_summary, read_summary
+from granpipe.dataset.tables import parse_summary, read_summary
 from granpipe.jobs.prepare_tables import ARRAYS
 from granpipe.jobs.run import Run
 from granpipe.jobs.summary_parts import arrays_digest
@@ -35,12 +35,7 @@ class FormerCopies:
 
     def foresee(self, labels: Iterable[str]) -> None:
         """Look whether a run would leave them stale that writes these lines of labels.csv."""
-
-        def digest() -> str:
-            with closing(Draft(labels)) as draft:
-                return draft.digest
-
-        self.are_stale = self._is_stale(digest)
+        self.are_stale = self._is_stale(lambda: sha256_of(map(str.encode, labels)))
 
     def end_if_stale(self, digests: Mapping[str, str]) -> None:
         """Remove the dataset.json of stale copies, so that nobody reads them.

@@ -1,6 +1,5 @@
 """What dataset.json says of photographs and of copies alike; the same wherever it was made."""
 
-import hashlib
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -9,6 +8,7 @@ import PIL
 
 from granpipe import __version__
 from granpipe.checks import MEGABYTE
+from granpipe.dataset.arrays import sha256_of_files
 from granpipe.dataset.index import Index
 from granpipe.dataset.moments import SUMS, mean_and_std
 from granpipe.dataset.names import array_path
@@ -46,10 +46,8 @@ def statistics_of(
 
 def arrays_digest(index: Index, source: str) -> str:
     """Return one SHA-256 for the bytes and places of all arrays; `source` as in `statistics_of`."""
-    digest = hashlib.sha256()
-    for array, name in index.rows(f"SELECT array_sha256, name {source}"):
-        digest.update(f"{array}  {array_path(name)}\n".encode())
-    return digest.hexdigest()
+    rows = index.rows(f"SELECT array_sha256, name {source}")
+    return sha256_of_files((sha256, array_path(name)) for sha256, name in rows)
 
 
 def command_line(command: str, settings: Mapping[str, Any]) -> str:
