@@ -1,6 +1,7 @@
 """alike.csv and leaks.csv as the last run wrote them, into the index's tables of these names.
 
-`made_of` says whether they still hold. What is wrong with a table is raised as `each_row` does, or as a ValueError.
+What is wrong with a table is raised as `each_row` does, or as a ValueError. `made_of` says whether
+a table still holds.
 """
 
 from collections.abc import Iterable

@@ -84,6 +84,7 @@ class Photographs:
     ) -> None:
         self._split = checked("split", split, _SPLIT)
         self._copies = checked("copies", copies, _ITEMS)
+        self._each = max(1, self._copies)  # items of a photograph
         self._seed = checked("seed", seed, checks.SEED)
         self.epoch = epoch
         if not isinstance(ranges, Ranges):
@@ -132,10 +133,10 @@ class Photographs:
     @property
     def labels(self) -> NDArray[np.int64]:
         """The label_index of each item."""
-        return np.repeat(self._columns.labels, max(1, self.copies))
+        return np.repeat(self._columns.labels, self._each)
 
     def __len__(self) -> int:
-        return len(self._columns) * max(1, self.copies)
+        return len(self._columns) * self._each
 
     def __repr__(self) -> str:
         copies = f", copies={self.copies}, epoch={self.epoch}" if self.copies else ""
@@ -155,7 +156,7 @@ class Photographs:
         place = self._checked(index(item))
         array = np.empty((self.size, self.size, 3), np.uint8)
         self._draw(place, array)
-        return array, int(self._columns.labels[place // max(1, self.copies)])
+        return array, int(self._columns.labels[place // self._each])
 
     def __getitems__(self, items: Sequence[SupportsIndex]) -> list[tuple[Pixels, int]]:
         """Return several items, as `__getitem__` does, in one call."""
@@ -184,13 +185,13 @@ class Photographs:
         arrays = np.empty((len(places), self.size, self.size, 3), np.uint8)
         for place, array in zip(places, arrays, strict=True):
             self._draw(place, array)
-        rows = np.array(places, np.int64) // max(1, self.copies)
+        rows = np.array(places, np.int64) // self._each
         return arrays, self._columns.labels[rows]
 
     def source(self, item: SupportsIndex) -> str:
         """Return an item's photograph, below SOURCE; in an augmented set with the copy's number."""
         place = self._checked(index(item))
-        return source_of(self._columns.path(place // max(1, self.copies)))
+        return source_of(self._columns.path(place // self._each))
 
     def weights(self) -> NDArray[np.float64]:
         """Return a weight for each item, the same in all for each class, for a weighted sampler.
@@ -199,7 +200,7 @@ class Photographs:
         """
         counts = np.bincount(self._columns.labels)
         weights = len(self._columns) / (np.count_nonzero(counts) * counts[self._columns.labels])
-        return np.repeat(weights, max(1, self.copies))
+        return np.repeat(weights, self._each)
 
     def __getstate__(self) -> dict[str, Any]:
         return self.__dict__ | {"_process": 0}
@@ -215,7 +216,7 @@ class Photographs:
 
     def _draw(self, place: int, array: Pixels) -> None:
         """Draw an item over an array."""
-        row, number = divmod(place, max(1, self.copies))
+        row, number = divmod(place, self._each)
         path = self._columns.path(row)
         self._read(path, array)
         if self.copies:

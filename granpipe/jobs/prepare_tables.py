@@ -1,11 +1,12 @@
 """The tables of a prepared dataset: labels, rejects, near-duplicates, shortcuts, the summary."""
 
-import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
+from itertools import chain
 from typing import Any
 
+from granpipe.dataset.arrays import sha256_of
 from granpipe.dataset.database import Row
 from granpipe.dataset.index import Index
 from granpipe.dataset.names import (
@@ -91,14 +92,11 @@ class PrepareTables:
             *self.classes,
             SUMMARY_FORM,
         ]
-        about = json.dumps([self.settings, *beside])
-        digest = hashlib.sha256(about.encode())
-        for table in ("given", "located", "radius", "fields", "conflicts"):
-            for row in self.index.rows(f"SELECT * FROM {table} ORDER BY 1"):
-                digest.update(json.dumps(row).encode())
-        for rejection in rejections(self.index):
-            digest.update(json.dumps(asdict(rejection)).encode())
-        return digest.hexdigest()
+        tables = ("given", "located", "radius", "fields", "conflicts")
+        rows = [self.index.rows(f"SELECT * FROM {table} ORDER BY 1") for table in tables]
+        rejected = map(asdict, rejections(self.index))
+        parts = chain([[self.settings, *beside]], *rows, rejected)
+        return sha256_of(json.dumps(part).encode() for part in parts)
 
     def _labels(self) -> dict[str, int]:
         """Return how many photographs each class has, in the order of the indices."""

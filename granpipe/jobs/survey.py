@@ -142,7 +142,7 @@ class Snapshot:
     def rejection(self, source: str) -> Prepared | None:
         """Return why `prepare` has rejected a photograph, if it has."""
         query = "SELECT source, reason, detail FROM rejections WHERE source = ?"
-        row = next(self._index.rows(query, (source,)), None)
+        row = self._index.row(query, (source,))
         return _rejected(*row) if row else None
 
     def recorded(self) -> Iterator[Prepared]:
