@@ -290,7 +290,7 @@ def as_memory(bucket):
 
 def here(function, items, workers, **options):
     """Stand in for the engine: a store in memory does not reach a worker."""
-    yield from map(function, items)
+    yield from ((item, function(item)) for item in items)
 
 
 @pytest.fixture
