@@ -19,6 +19,7 @@ from granpipe.dataset.record import ArrayRecord
 # written again, and not deleted.
 _LABEL = r"substr(\1, 1, max(0, instr(\1, '/') - 1))"
 _GIVEN = r"(SELECT given.label FROM given WHERE photo = \1)"
+_RENAMED = f"ifnull((SELECT label FROM renamed WHERE folder = {_LABEL}), {_LABEL})"
 LASTING = ("records", "planned", "notes")
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS {place}records (name TEXT PRIMARY KEY, {columns}, checksum TEXT)
@@ -35,6 +36,7 @@ CREATE TABLE looked_into (folder TEXT PRIMARY KEY) WITHOUT ROWID;
 CREATE TABLE listed_again (path TEXT PRIMARY KEY, version TEXT) WITHOUT ROWID;
 CREATE TABLE written (name TEXT PRIMARY KEY) WITHOUT ROWID;
 CREATE TABLE mismatched (name TEXT PRIMARY KEY) WITHOUT ROWID;
+CREATE TABLE renamed (folder TEXT PRIMARY KEY, label TEXT) WITHOUT ROWID;
 """
 
 
@@ -75,7 +77,7 @@ class Index(Database):
     def rename_labels(self, labels: dict[str, str]) -> None:
         """Let class folders have these labels from now on, and not their own names."""
         self.labels = labels
-        self._connection.create_function("label", 1, self.label_of, deterministic=True)
+        self.load("INSERT OR REPLACE INTO renamed VALUES (?, ?)", labels.items())
 
     def label_of(self, name: str) -> str:
         """Return the label of an array or a photograph; label(name) in queries."""
@@ -85,7 +87,7 @@ class Index(Database):
         return self.labels.get(folder, folder)
 
     def _sql(self, query: str) -> str:
-        label = _GIVEN if self.is_given else _LABEL if not self.labels else ""
+        label = _GIVEN if self.is_given else _RENAMED if self.labels else _LABEL
         return _plain(query, self.kind.suffix, label, folds=self._folds)
 
     def path_of(self, name: str) -> str:
@@ -122,8 +124,8 @@ class Index(Database):
 
 @lru_cache(1_000)
 def _plain(query: str, suffix: str, label: str, *, folds: bool) -> str:
-    """Return a query without suffix(), fold() and label() where SQLite itself can use keys."""
+    """Return a query without suffix() and label(), and without fold() where SQLite has no need."""
     query = query.replace("suffix()", f"'{suffix}'")
     if not folds:
         query = query.replace("fold(", "(")
-    return re.sub(r"\blabel\((\w+)\)", label, query) if label else query
+    return re.sub(r"\blabel\((\w+)\)", label, query)

@@ -17,6 +17,7 @@ from granpipe.photo.kinds import (
     is_photo,
     is_seldom_photo,
 )
+from granpipe.photo.memory import too_much
 from granpipe.photo.tiff import PREFIXES
 from granpipe.stores.protocol import IS_FILE, Entry, Store
 
@@ -206,17 +207,22 @@ def _misnamed_folders(folders: set[str]) -> list[Entry]:
     return [Entry(path, 0, "", "is a folder, though named like a photograph") for path in misnamed]
 
 
-def read_photo(store: Store, photo: Entry, max_pixels: int) -> tuple[bytes, str]:
+def read_photo(
+    store: Store, photo: Entry, max_pixels: int, max_memory: int | None = None
+) -> tuple[bytes, str]:
     """Return a photograph's bytes and their version.
 
     Raises
     ------
     PhotoError
         `unreadable` where the store does not give it; `too_large`, unread, above 8 bytes for each
-        of `max_pixels`, more than any picture of that size holds.
+        of `max_pixels`, more than any picture of that size holds, or where the file alone takes
+        more than the bytes that decoding may take.
     """
     if not photo.problem and photo.size > 8 * max_pixels + 1_000_000:
         raise PhotoError("too_large", f"the file has {photo.size:,} bytes")
+    if max_memory is not None and photo.size > max_memory:
+        raise too_much(photo.size, max_memory, "decode")
     with _reading(photo):
         return store.read(photo.path)
 

@@ -119,7 +119,8 @@ class PreparePhoto(Steps):
 
     def fetch(self, job: PhotoJob) -> _Fetched:
         try:
-            return read_photo(self.source, job.photo, self.settings.max_pixels)
+            settings = self.settings
+            return read_photo(self.source, job.photo, settings.max_pixels, settings.max_memory)
         except PhotoError as error:
             return error
 
