@@ -213,6 +213,15 @@ def test_a_file_larger_than_any_picture_is_not_read(corn, prepare):
     assert "50,000,000,000 bytes" in errors
 
 
+def test_a_file_of_more_bytes_than_decoding_may_take_is_not_read(corn, prepare):
+    with (corn / "huge.heic").open("wb") as file:
+        file.write(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic")
+        file.truncate(800_000_000)
+    rejected, errors = prepare()
+    assert rejected == {"corn/huge.heic": "too_large"}
+    assert "would take 800 MB to decode, 700 MB are allowed" in errors
+
+
 def test_huge_texts_in_a_png_do_no_harm(corn, prepare):
     head, rest = encoded(picture(), "PNG")[:33], encoded(picture(), "PNG")[33:]
     bomb = zlib.compress(bytes(100_000_000))
@@ -357,14 +366,17 @@ def test_a_hostile_class_is_harmless_on_the_terminal(corn, tmp_path, prepare):
     assert {row["label"] for row in table} == {"corn", *labels}
 
 
-def test_names_that_are_not_utf_8_are_rejected_in_tables_that_are(corn, tmp_path, prepare):
+@pytest.mark.parametrize("merged", [[], ["Corn"]], ids=["", "merged"])
+def test_names_that_are_not_utf_8_are_rejected_in_tables_that_are(corn, tmp_path, prepare, merged):
+    for folder in merged:
+        save(corn.parent / folder / "b.jpg")
     try:
         for name in (b"\xff.jpg", b"caf\xe9.jpg", b"\xed\xa0\x80.jpg"):
             save(corn / os.fsdecode(name), GOOD)
         save(corn.parent / os.fsdecode(b"ma\xefs") / "a.jpg")
     except OSError:
         pytest.skip("this file system knows UTF-8 names only")
-    rejected, _ = prepare()
+    rejected, _ = prepare("--merge-classes")
     assert rejected == {
         "corn/\\xff.jpg": "bad_name",
         "corn/caf\\xe9.jpg": "bad_name",
@@ -372,6 +384,15 @@ def test_names_that_are_not_utf_8_are_rejected_in_tables_that_are(corn, tmp_path
         "ma\\xefs/a.jpg": "bad_name",
     }
     assert "corn/good.png.npy" in (tmp_path / "out/labels.csv").read_bytes().decode()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no folder there may have such a name")
+def test_a_class_called_like_a_drive_is_rejected_in_every_run(corn, prepare):
+    drives = [f"{label}/a.jpg" for label in ("C:", "c:x", ":x")]
+    for name in drives:
+        save(corn.parent / name)
+    for _ in range(2):
+        assert prepare()[0] == dict.fromkeys(drives, "bad_name")
 
 
 @pytest.mark.parametrize("letter", ["a", "\N{EAR OF MAIZE}"])

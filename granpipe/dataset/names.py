@@ -97,6 +97,8 @@ def check_name(source: str, depth: int = 1) -> None:
         raise PhotoError("bad_name", "the name is not UTF-8")
     if not is_sound(source):
         raise PhotoError("bad_name", "the path has a backslash, a NUL or an empty part")
+    if ":" in source[:2]:
+        raise PhotoError("bad_name", "the path begins like a drive of Windows")
     if why := _folder_problem(folder):
         raise PhotoError("bad_name", why)
     if len(name.encode()) > _LONGEST_NAME:
