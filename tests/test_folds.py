@@ -155,6 +155,16 @@ def test_folds_stay_when_a_class_is_renamed(granpipe, fields, tmp_path):
     assert after == before
 
 
+def test_folds_without_photographs_are_counted(granpipe, fields, tmp_path):
+    words = ("prepare", fields, *SMALL, *BY_FOLDER, "--split", "80/20")
+    printed = granpipe(*words[:2], tmp_path / "out", *words[2:], "--folds", 20).stdout
+    used = {row["fold"] for row in table(tmp_path / "out").values()} - {""}
+    assert f"Too few groups outside test: {20 - len(used)} folds of no photograph." in printed
+    assert max(map(len, printed.splitlines()[:-2])) <= 80
+    printed = granpipe(*words[:2], tmp_path / "two", *words[2:], "--folds", 3).stdout
+    assert "of no photograph" not in printed
+
+
 def test_folds_do_not_depend_on_workers_or_order(granpipe, fields, tmp_path):
     words = ("--split", "80/20", "--folds", 4, *SMALL, *BY_FOLDER)
     granpipe("prepare", fields, tmp_path / "one", *words)

@@ -145,10 +145,16 @@ def test_a_share_that_is_missed_is_a_line(prepare, tmp_path, out):
     for number in range(30):
         lat = 46 + 90 * number / 111_195 if number < 24 else 50 + number
         place(tmp_path / f"src/corn/{number:02}.jpg", number, lat, 10)
-    stderr = prepare(tmp_path / "src", out, "--split", "50/50").stderr
-    assert "split 50/50: train has 80 %, test has 20 %: the largest group has 24 of 30" in stderr
-    assert "; --keep-together place:90,burst,likeness would do" in stderr
-    assert "; --split none, and then --split 50/50 --keep" in prepare(tmp_path / "src", out).stderr
+    tried = prepare(tmp_path / "src", out, "--split", "50/50", "--dry-run").stderr
+    assert "split 50/50: train has 80 %, test has 20 %: the largest group has 24 of 30" in tried
+    fair = "--keep-together place:90,burst,likeness"
+    assert tried.endswith(f"; {fair} would do\n")
+    # Once a split is written, photographs keep it.
+    advice = f"; --split none, and then --split 50/50 {fair} would do\n"
+    assert prepare(tmp_path / "src", out, "--split", "50/50").stderr.endswith(advice)
+    assert prepare(tmp_path / "src", out).stderr.endswith(advice)
+    prepare(tmp_path / "src", out, "--split", "none")
+    assert not prepare(tmp_path / "src", out, "--split", "50/50", *fair.split()).stderr
 
 
 @pytest.mark.parametrize(

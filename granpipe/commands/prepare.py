@@ -163,13 +163,13 @@ def prepare_command(
             print_json(report, found=report.found)
         elif not quiet:
             _print(report, output, preview, verbose=verbose, dry_run=dry_run)
-        _print_changes(report, output, err=quiet or as_json)
+        _print_changes(report, output, err=quiet or as_json, dry_run=dry_run)
     _check(report, source, output, strict=strict)
 
 
-def _print_changes(report: "PrepareReport", output: str, *, err: bool) -> None:
+def _print_changes(report: "PrepareReport", output: str, *, err: bool, dry_run: bool) -> None:
     """Print what a user must know of, also where the report itself is not printed."""
-    if report.split and (line := report.split.shortage()):
+    if report.split and (line := report.split.shortage(is_written=not dry_run)):
         options.say(line)
     if report.reindexed:
         reports.echo(reports.reindexed(report.reindexed), err=err)

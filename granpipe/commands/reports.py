@@ -177,7 +177,7 @@ def print_split(summary: "SplitSummary", alike: str) -> None:
         parts = ", ".join(
             f"{fold}: {summary.folds[fold]:,}" for fold in sorted(summary.folds, key=int)
         )
-        echo(f"Folds, by photographs outside test: {parts}.")
+        _say(f"Folds, by photographs outside test: {parts}.")
     for note in _notes(summary, alike):
         _say(note)
 
@@ -189,6 +189,8 @@ def _notes(summary: "SplitSummary", alike: str) -> Iterator[str]:
             f"Trained on before, and so not held out: {counted(summary.not_held, 'photograph')}; "
             "--split none, and then --split again, holds all out."
         )
+    if empty := summary.plan.folds - len(summary.folds):
+        yield f"Too few groups outside test: {counted(empty, 'fold')} of no photograph."
     if summary.conflicts:
         yield (
             "Alike under two classes, of which one may be wrong: "

@@ -51,8 +51,11 @@ class SplitSummary:
             counts[split] += count
         return counts
 
-    def shortage(self) -> str:
-        """Return a line on splits that are empty or far from their share; empty without any."""
+    def shortage(self, *, is_written: bool = False) -> str:
+        """Return a line on splits that are empty or far from their share; empty without any.
+
+        Other rules deal photographs anew only where no split is written yet.
+        """
         counts, shares = self.split_counts, self.plan.shares
         if not shares:
             empty = [split for split in self.given if not counts[split]]
@@ -69,7 +72,8 @@ class SplitSummary:
         if not self.radius:
             few = "; some classes have fewer groups than there are splits" if self.scarce else ""
             return line + few
-        first = "" if self.is_first else f"--split none, and then --split {shares} "
+        deals_anew = self.is_first and not is_written
+        first = "" if deals_anew else f"--split none, and then --split {shares} "
         together = replace(self.plan.together, metres=self.radius)
         return f"{line}; {first}--keep-together {together} would do"
 
