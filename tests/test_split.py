@@ -105,6 +105,17 @@ def test_a_group_of_over_a_third_is_told_with_what_helps(prepare, tmp_path, out)
     assert "One group" not in prepare(tmp_path / "src", out, "--together", "place:50").stdout
 
 
+def test_photographs_in_no_folder_of_a_field_are_counted_where_it_counts(prepare, src, out):
+    (src / "corn/north").mkdir()
+    photos = sorted((src / "corn").glob("*.*"))
+    photos[0].rename(src / "corn/north" / photos[0].name)
+    folder = ("--keep-together", "folder,place:200")
+    text = " ".join(prepare(src, out, *SPLIT, *folder, "--allow-empty").stdout.split())
+    count = len(rows(out / "labels.csv")) - 1
+    assert f"for the rule folder to join: {count} photographs." in text
+    assert "rule folder" not in prepare(src, out, "--keep-together", "place:200").stdout
+
+
 def test_a_split_without_photographs_ends_with_1_and_says_what_would_do(prepare, tmp_path, out):
     for number in range(60):  # one farm: 60 m apart, in one line
         place(tmp_path / f"src/corn/{number:02}.jpg", number, 46 + 60 * number / 111_195, 10)

@@ -200,6 +200,9 @@ def _notes(summary: "SplitSummary", alike: str) -> Iterator[str]:
         each = "; it forms its own group" if summary.unknown == 1 else "; each forms a group"
         what = f"{counted(summary.unknown, 'photograph')} without position, time or near-duplicate"
         yield f"{what}{each}."
+    if summary.unsorted:
+        what = counted(summary.unsorted, "photograph")
+        yield f"In no field's folder, <class>/<field>/, for the rule folder to join: {what}."
     if summary.scarce:
         labels = ", ".join(map(printable, summary.scarce[:MOST_LINES]))
         yield f"Too few groups to be in every split: {labels}. Add other fields."

@@ -39,7 +39,8 @@ def count_split(
 ) -> SplitSummary:
     """Return the groups and splits of the index's table `split`; see `SplitSummary`."""
     by_split = list(index.rows(_BY_SPLIT))
-    in_folder = f" AND name NOT LIKE '%{depth * '/%'}/%'"
+    by_folder = "folder" in plan.together.rules
+    in_none = f"name NOT LIKE '%{depth * '/%'}/%'"
     return SplitSummary(
         *(plan, note, past),
         dict(index.rows(_GROUPS_BY_LABEL)),
@@ -50,7 +51,8 @@ def count_split(
         radius=radius,
         is_first=is_first,
         conflicts=index.value(_UNLIKE),
-        unknown=index.value(_UNKNOWN + in_folder * ("folder" in plan.together.rules)),
+        unknown=index.value(_UNKNOWN + f" AND {in_none}" * by_folder),
+        unsorted=index.value(f"SELECT count(*) FROM wanted WHERE {in_none}") * by_folder,
         leaks=Counter(dict(index.rows(_LEAKS))),
         leaking=Counter(dict(index.rows(_LEAKING))),
         moved=0 if plan.shares else index.value(_MOVED),

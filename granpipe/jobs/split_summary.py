@@ -29,6 +29,7 @@ class SplitSummary:
     conflicts: int  # links of likeness between two labels
     # photographs without a position, a time, a near-duplicate, and where it counts a field's folder
     unknown: int
+    unsorted: int  # photographs in no field's folder, where such folders count
     leaks: Counter[str]  # of a split that is given: pairs that leak, by rule
     leaking: Counter[str]  # photographs of validation and test that leak
     moved: int  # photographs that are in another split than the one given
