@@ -1,4 +1,4 @@
-"""What the streams of a HEIC or AVIF file's picture say: its colours, and its sides as coded.
+"""What the streams of a HEIC or AVIF file say: the colours, the sides, and where a part is missing.
 
 Sides that are said in `ispe` are those of the decoded picture (23008-12, section 6.5.3). Decoders
 differ over a file that says others: they scale its picture, cut it or refuse it.
@@ -9,8 +9,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 from itertools import islice
 
+from granpipe.errors import PhotoError
 from granpipe.photo import av1, hevc
-from granpipe.photo.meta_box import HEVC, IsoBox, Meta
+from granpipe.photo.meta_box import HEVC, IsoBox, Meta, read_meta
 from granpipe.photo.streams import StreamHeader
 
 _AV1 = b"av01"
@@ -20,6 +21,8 @@ _NEEDED: dict[bytes, tuple[bytes, ...]] = {
     **dict.fromkeys((b"grid", b"iovl"), (b"ispe",)),
 }
 _BEGINNING = 1024
+# A sector of a disk. Of flat pictures, too, at most 16 equal bytes were seen in a row.
+_HOLES = (bytes(512), b"\xff" * 512)
 _MOST_ALPHAS, _MOST_PARTS = 4, 1024
 _LAYERS = (b"lsel", b"a1op")
 _ALPHA = (b"urn:mpeg:mpegB:cicp:systems:auxiliary:alpha\0", b"urn:mpeg:hevc:2015:auxid:1\0")
@@ -68,6 +71,19 @@ def lacking(meta: Meta) -> str:
             if kind not in had:
                 return kind.decode()
     return ""
+
+
+def check_holes(data: bytes) -> None:
+    """Raise PhotoError `truncated` where a part of a coded stream was never written, or erased.
+
+    Decoders draw what they make of it. Streams are packed so well that they hold no such runs.
+    """
+    meta, left = read_meta(data), 2 * len(data)  # items may overlap
+    for item in dict.fromkeys(_parts(data, meta)):
+        coded = meta.content(data, item, left) if meta.kinds.get(item) in _CODED else b""
+        left -= len(coded)
+        if any(hole in coded for hole in _HOLES):
+            raise PhotoError("truncated", "a part of its codes was never written, or is erased")
 
 
 def _parts(data: bytes, meta: Meta) -> Iterator[int]:

@@ -19,7 +19,7 @@ from granpipe.photo.opening import open_photo
 from granpipe.photo.streams import Bits
 
 import draw_containers as dc
-from conftest import picture, psnr, rows
+from conftest import picture, psnr, rejects, rows, save, textured
 
 pytestmark = pytest.mark.usefixtures("heic")
 
@@ -398,3 +398,31 @@ def test_no_damage_of_a_grid_makes_what_reads_it_raise(kind):
             letterbox(open_photo(bytes(changed)), 32)
         except PhotoError as error:
             assert error.reason in {"truncated", "unsupported", "unreadable", "too_large"}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("filling", [b"\0", b"\xff"], ids=["zeros", "ones"])
+def test_what_was_never_written_or_is_erased_is_missing(granpipe, tmp_path, kind, filling):
+    suffix, folder = kind.lower(), tmp_path / "img/corn"
+    whole = save(folder / f"a.{suffix}", textured(1, (640, 480)), quality=90).read_bytes()
+    names = set()
+    for start in (len(whole) * share // 10 & ~511 for share in (3, 6, 8)):
+        for name, end in (
+            (f"hole{start}", min(start + 4096, len(whole))),
+            (f"end{start}", len(whole)),
+        ):
+            damaged = whole[:start] + filling * (end - start) + whole[end:]
+            (folder / f"{name}.{suffix}").write_bytes(damaged + name.encode())
+            names.add(f"corn/{name}.{suffix}")
+    granpipe("prepare", tmp_path / "img", tmp_path / "out")
+    assert rejects(tmp_path / "out") == dict.fromkeys(names, "truncated")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_nothing_is_missing_of_flat_pictures(granpipe, tmp_path, kind):
+    for level in (0, 128, 255):
+        flat = Image.new("RGB", (2000, 1500), (level,) * 3)
+        flat.paste(textured(level).resize((2000, 500)))
+        save(tmp_path / f"img/corn/{level}.{kind.lower()}", flat)
+    granpipe("prepare", tmp_path / "img", tmp_path / "out")
+    assert rejects(tmp_path / "out") == {}
