@@ -39,7 +39,7 @@ class PhotoError(GranpipeError):
     Parameters
     ----------
     reason : str
-        A word from the closed list in `granpipe.dataset.files.REASONS`.
+        A word from the closed list in `granpipe.dataset.tables.REASONS`.
     detail : str
         What is wrong with this photograph, in one line.
     """

@@ -1,6 +1,8 @@
 """The functions of the package: what they show of themselves, and how their runs are followed."""
 
+import inspect
 import logging
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -23,6 +25,9 @@ from granpipe import (
     prepare,
     read_table,
 )
+from granpipe.commands.augment import augment_command
+from granpipe.commands.map import map_command
+from granpipe.commands.prepare import prepare_command
 
 from conftest import ROOT, picture, save
 
@@ -150,3 +155,18 @@ def test_a_bar_or_a_callable_follows_a_run(src, tmp_path, capfd):
     assert totals == [1]
     with pytest.raises(OptionError, match="progress: 'line' is not 'bar', and cannot be called"):
         prepare(src, tmp_path / "out", progress="line")
+
+
+@pytest.mark.parametrize(
+    ("function", "command"),
+    [(prepare, prepare_command), (augment, augment_command), (map_photos, map_command)],
+)
+def test_arguments_are_called_like_options_or_their_names_are_explained(function, command):
+    told = (ROOT / "granpipe/jobs/README.md").read_text("utf-8")
+    options = {name for option in command.params for name in option.opts}
+    words = {name.strip("-").replace("-", "_") for name in options}
+    own = {"progress", "say", "survey", "ranges"}
+    for name in inspect.signature(function).parameters.keys() - words - own:
+        if name not in {"source", "output", "dataset"}:
+            (option,) = re.findall(rf"`{name}` is `(-[a-z-]+)`", told)
+            assert option in options

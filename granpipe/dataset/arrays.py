@@ -3,7 +3,8 @@
 import hashlib
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
@@ -104,11 +105,20 @@ def load_array(dataset: str | os.PathLike[str] | Store, row: Any) -> Pixels:
         raise PhotoError("unreadable", f"its row of labels.csv is damaged: path is {path!r}")
     if has_cell(row, "copy"):
         check_copies(store)
-    try:
+    with naming(path):
         return parse_array(store.read(path)[0])
+
+
+@contextmanager
+def naming(path: str) -> Iterator[None]:
+    """Name the array that cannot be read in the PhotoError that says so."""
+    try:
+        yield
     except OSError as error:
         why = error.strerror or str(error)
-        raise PhotoError("unreadable", f"its array cannot be read: {why}") from error
+        raise PhotoError("unreadable", f"{path}: its array cannot be read: {why}") from error
+    except PhotoError as error:
+        raise PhotoError(error.reason, f"{path}: {error.detail}") from error
 
 
 def check_copies(store: Store) -> None:

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from granpipe import checks
 from granpipe.checks import checked
 from granpipe.copies.transform import Copier, Ranges, draw_parameters, generator
-from granpipe.dataset.arrays import npy_header, parse_array
+from granpipe.dataset.arrays import naming, npy_header, parse_array
 from granpipe.dataset.columns import Columns, read_columns
 from granpipe.dataset.names import source_of
 from granpipe.dataset.tables import read_summary
@@ -234,15 +234,10 @@ class Photographs:
             )
         wanted = npy_header((self.size, self.size, 3))
         header, rest = bytearray(len(wanted)), bytearray(1)
-        try:
+        with naming(path):
             count = read_into(self._store, path, [header, array.data.cast("B"), rest])
             if count != len(header) + array.nbytes or header != wanted:
                 array[:] = parse_array(self._store.read(path)[0], self.size)
-        except OSError as error:
-            why = error.strerror or str(error)
-            raise PhotoError("unreadable", f"{path}: its array cannot be read: {why}") from error
-        except PhotoError as error:
-            raise PhotoError(error.reason, f"{path}: {error.detail}") from error
 
 
 def _summary_of(store: Store) -> dict[str, Any]:

@@ -46,11 +46,11 @@ def test_an_array_is_read_from_a_name_a_path_and_a_store(tmp_path, opened):
 )
 def test_a_damaged_array_is_an_error_in_words(tmp_path, data, why):
     (tmp_path / "a.npy").write_bytes(data)
-    assert reason(tmp_path, "a.npy") == ("unreadable", why)
+    assert reason(tmp_path, "a.npy") == ("unreadable", f"a.npy: {why}")
 
 
 def test_an_array_that_is_missing_is_an_error_in_words(tmp_path):
-    why = "its array cannot be read: No such file or directory"
+    why = "corn/a.jpg.npy: its array cannot be read: No such file or directory"
     assert reason(tmp_path, "corn/a.jpg.npy") == ("unreadable", why)
 
 
