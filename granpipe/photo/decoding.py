@@ -19,6 +19,7 @@ from granpipe.photo.unread import unknown_need
 
 _EIGHT_BITS = {"L", "LA", "RGB", "RGBA", "CMYK"}
 _BITS_PER_SAMPLE, _PHOTOMETRIC, _WHITE_IS_ZERO = 258, 262, 0
+_FORMAT, _SIGNED = 339, 2
 _STRIP = 256  # rows, so that a large picture is never whole in two kinds of numbers
 
 
@@ -115,10 +116,13 @@ def bytes_of(image: Image.Image) -> bytes:
 
 def _eight_bits(image: Image.Image) -> Image.Image:
     """Resolve palettes, scale 16-bit grey to 8 bits, make transparency an alpha channel."""
-    if image.mode in {"I", "F"}:
+    tags = getattr(image, "tag_v2", {})
+    if image.mode in {"I", "F"} or _SIGNED in tags.get(_FORMAT, ()):
         raise PhotoError("unsupported", "has signed or 32-bit pixels, whose range nobody knows")
     if image.mode.startswith("I;16"):
         return _scaled_grey(image)
+    if image.mode == "La":  # grey times its alpha
+        return image.convert("LA")
     if image.has_transparency_data and image.mode not in _EIGHT_BITS - {"L", "RGB"}:
         return image.convert("RGBA")
     if image.mode in _EIGHT_BITS:

@@ -15,8 +15,9 @@ PREFIXES = (b"II*\0", b"MM\0*", *BIG_PREFIXES)
 
 _WIDTH, _LENGTH, _BITS, _COMPRESSION, _PHOTOMETRIC, _SAMPLES = 256, 257, 258, 259, 262, 277
 _BYTE_COUNTS, _PLANAR, _COLOUR_MAP, _FORMAT = 279, 284, 320, 339
-_FILL_ORDER, _EXTRA, _SUBSAMPLING = 266, 338, 530
+_FILL_ORDER, _EXTRA, _SUBSAMPLING, _REFERENCE = 266, 338, 530, 532
 _APART, _YCBCR, _LAB = 2, 6, 8
+_FULL_RANGE = (0, 255, 128, 255, 128, 255)  # black and white of Y, Cb and Cr
 _ASKED = frozenset(
     (_WIDTH, _LENGTH, _BITS, _COMPRESSION, _PHOTOMETRIC, _SAMPLES, _PLANAR, _FORMAT)
 ) | {_FILL_ORDER, _EXTRA}
@@ -81,7 +82,11 @@ def _is_read(order: bytes, tags: dict[int, list[int]]) -> bool:
     kind = (formats[0],) if len(set(formats)) == 1 else tuple(formats)
     fill_order, extra = tags.get(_FILL_ORDER, [1])[0], tuple(tags.get(_EXTRA, ()))
     key = (order, photometric, kind, fill_order, tuple(bits), extra)
-    return key in OPEN_INFO and tags.get(_COMPRESSION, [1])[0] in COMPRESSION_INFO
+    compression = tags.get(_COMPRESSION, [1])[0]
+    if key not in OPEN_INFO or compression not in COMPRESSION_INFO:
+        return False
+    is_apart = compression == 1 and tags.get(_PLANAR) == [_APART]
+    return not is_apart or samples <= len(OPEN_INFO[key][0])  # of the mode, a letter each
 
 
 def _words(tags: dict[int, list[int]]) -> str:
@@ -211,6 +216,8 @@ def check_strips(image: Image.Image) -> None:
         raise PhotoError("unsupported", "keeps its channels apart in a way that Pillow misreads")
     if photometric == _YCBCR and is_raw and tags.get(_SUBSAMPLING, (2, 2)) != (1, 1):
         raise PhotoError("unsupported", "is a TIFF of uncompressed pixels that share their colours")
+    if photometric == _YCBCR and is_raw and tags.get(_REFERENCE, _FULL_RANGE) != _FULL_RANGE:
+        raise PhotoError("unsupported", "its levels are those of video, 16 to 235")
     areas = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
     offsets = {tile[2] for tile in tiles}
     is_whole = _covers(boxes, width, height) and len(offsets) == len(tiles)

@@ -198,9 +198,12 @@ def segments(data: bytes) -> Iterator[tuple[int, int, int]]:
 
 
 def _describe_jpeg(data: bytes) -> str:
+    names_colours = is_frame_of_film = False
     for marker, start, end in segments(data):
         if what := _UNREAD_FRAMES.get(marker):
             return what
+        names_colours |= data.startswith((b"JFIF\0", b"Adobe"), start)
+        is_frame_of_film |= data.startswith(b"Lavc", start)
         if marker in FRAMES and end - start >= 6:
             bits, height, _, channels = struct.unpack_from(">BHHB", data, start)
             lossless = "lossless " if marker == _LOSSLESS else ""
@@ -208,6 +211,9 @@ def _describe_jpeg(data: bytes) -> str:
                 return f"is a {bits}-bit {lossless}JPEG"
             if not height:
                 return "is a JPEG whose height follows its pixels"
+            shares = channels == 3 and len(set(data[start + 7 : end : 3])) > 1
+            if lossless and not names_colours and (shares or is_frame_of_film):
+                return "is a lossless JPEG whose colours, YCbCr it seems, are not named"
             return "" if channels in {1, 3, 4} else f"is a JPEG of {channels} channels"
     return ""
 

@@ -179,6 +179,18 @@ def test_a_jpeg_that_is_not_read_is_unsupported_and_named(data, what):
     assert reason(data) == f"unsupported: {what}"
 
 
+@pytest.mark.parametrize("subsampling", [0, 2])
+def test_a_lossless_jpeg_does_not_take_ycbcr_for_rgb(subsampling):
+    """Decoders take three channels without a name for RGB; ffmpeg writes YCbCr so."""
+    data = bytearray(encoded(picture(), "JPEG", subsampling=subsampling))
+    data[data.index(b"\xff\xc0") + 1] = 0xC3
+    film = eb.segment(0xFE, b"Lavc59.37.100\0")
+    said = "unsupported: is a lossless JPEG whose colours, YCbCr it seems, are not named"
+    assert reason(bytes(data[:2] + film + data[20:])) == said
+    if subsampling:
+        assert reason(bytes(data[:2] + data[20:])) == said
+
+
 def lossless(levels: np.ndarray) -> bytes:
     """Return a lossless JPEG of grey levels (ITU T.81, annex H), each predicted by its left one."""
     height, width = levels.shape
@@ -552,6 +564,47 @@ def test_uncompressed_pixels_of_a_tiff_that_share_their_colours_are_unsupported(
     if int(PIL.__version__.partition(".")[0]) >= 13:  # before, Pillow read none of these
         grey = drawn(tiff(tags, bytes([90, 128, 128]) * 16 * 8))
         assert np.abs(grey[32, 32].astype(int) - 90).max() <= 1
+
+
+@pytest.mark.skipif(
+    int(PIL.__version__.partition(".")[0]) < 13, reason="Pillow read none of these before"
+)
+def test_a_tiff_of_the_levels_of_video_is_unsupported():
+    tags = {0x100: eb.short(16), 0x101: eb.short(8), 0x102: eb.short(8, 8, 8)}
+    tags |= {0x106: eb.short(6), 0x115: eb.short(3), 0x212: eb.short(1, 1)}
+    for black_and_white, is_full in (((0, 255), True), ((16, 235), False)):
+        tags[0x214] = eb.rational(*black_and_white, 128, 255, 128, 255)
+        data = tiff(tags, bytes([90, 128, 128]) * 16 * 8)
+        if is_full:
+            drawn(data)
+        else:
+            assert reason(data) == "unsupported: its levels are those of video, 16 to 235"
+
+
+def test_signed_levels_of_8_bits_are_unsupported_as_those_of_16_are():
+    said = "unsupported: has signed or 32-bit pixels, whose range nobody knows"
+    assert reason(tiff_of_bits(8, 1, 1, "<", kind=2)) == said
+    assert reason(tiff_of_bits(16, 1, 1, "<", kind=2)) == said
+
+
+def test_channels_apart_of_which_one_has_no_meaning_are_unsupported():
+    tags = {0x100: eb.short(16), 0x101: eb.short(8), 0x102: eb.short(8, 8, 8, 8)}
+    tags |= {0x103: eb.short(1), 0x106: eb.short(2), 0x115: eb.short(4), 0x116: eb.short(8)}
+    tags |= {0x111: eb.long(0, 0, 0, 0), 0x117: eb.long(*[128] * 4)}
+    tags |= {0x11C: eb.short(2), 0x152: eb.short(0)}
+    start = len(eb.block(image=tags))
+    tags[0x111] = eb.long(*range(start, start + 512, 128))
+    said = "8-bit RGB of 4 channels, channels apart"
+    data = eb.block(image=tags) + bytes(512)
+    assert reason(data) == f"unsupported: is a TIFF whose pixels are not read: {said}"
+
+
+def test_grey_that_is_multiplied_by_its_alpha_is_drawn():
+    tags = {0x100: eb.short(16), 0x101: eb.short(16), 0x102: eb.short(8, 8)}
+    tags |= {0x106: eb.short(1), 0x115: eb.short(2), 0x152: eb.short(1)}
+    for fill, grey in ((0, 60), (255, 187)):  # of level 120 and half of it transparent
+        array = drawn(tiff(tags, bytes([60, 128]) * 256), 16, fill=(fill,) * 3)
+        assert np.abs(array.astype(int) - grey).max() <= 1
 
 
 @pytest.mark.parametrize("compression", [34676, 34712, 32809, 99])
