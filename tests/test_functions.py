@@ -12,6 +12,7 @@ import pytest
 
 import granpipe
 from granpipe import (
+    DatasetError,
     OptionError,
     PhotoError,
     Ranges,
@@ -67,11 +68,20 @@ def test_a_photograph_that_cannot_be_used_has_the_reason_that_prepare_gives(tmp_
             with pytest.raises(PhotoError) as caught:
                 letterbox_photo(photo, max_pixels=600_000)
             assert (caught.value.reason, caught.value.detail) == (one.reason, one.detail)
-    with pytest.raises(PhotoError, match="unreadable"):
+    with pytest.raises(PhotoError, match="unreadable") as caught:
         letterbox_photo(tmp_path / "missing.jpg")
+    assert caught.value.__notes__ == [f"photo: {tmp_path / 'missing.jpg'}"]
     for wrong in ({"size": 0}, {"fill": "red"}, {"photo": None}, {"photo": 5}, {"max_memory": 0}):
         with pytest.raises(OptionError, match=next(iter(wrong))):
             letterbox_photo(**{"photo": whole} | wrong)
+
+
+def test_a_folder_is_no_table(prepared):
+    out, *_ = prepared
+    with pytest.raises(
+        DatasetError, match=r"out: is a folder; name the table, as .*out/labels\.csv"
+    ):
+        read_table(out)
 
 
 def test_a_copy_is_drawn_by_public_names_alone(prepared, tmp_path):

@@ -13,7 +13,7 @@ from operator import itemgetter
 from tempfile import SpooledTemporaryFile
 from typing import Any
 
-from granpipe.dataset.names import SUMMARY
+from granpipe.dataset.names import LABELS, SUMMARY
 from granpipe.errors import DatasetError, LayoutError
 from granpipe.stores.protocol import Store
 from granpipe.stores.urls import join, open_file
@@ -231,6 +231,10 @@ def _table(store: Store, name: str) -> Generator[io.TextIOWrapper, None, None]:
             yield text
     except FileNotFoundError:
         raise
+    except IsADirectoryError as error:
+        place = join(store.url, name)
+        what = f"{place}: is a folder; name the table, as {join(place, LABELS)}"
+        raise LayoutError(what) from error
     except (OSError, ValueError, csv.Error) as error:
         place = join(store.url, name)
         raise DatasetError(f"{place}: damaged ({error}); run granpipe prepare again") from error

@@ -46,10 +46,17 @@ def letterbox_photo(
     most = checked("max_pixels", max_pixels, checks.PIXELS)
     memory = checked("max_memory", max_memory, checks.memory)
     if isinstance(photo, bytes | bytearray | memoryview):
-        data = bytes(photo)
-    else:
-        store, name = open_file(checked("photo", photo, checks.place))
+        return _letterboxed(bytes(photo), side, colour, most, memory)
+    store, name = open_file(checked("photo", photo, checks.place))
+    try:
         data, _ = read_photo(store, Entry(name, 1, ""), most)
+        return _letterboxed(data, side, colour, most, memory)
+    except PhotoError as error:
+        error.add_note(f"photo: {os.fspath(photo)}")
+        raise
+
+
+def _letterboxed(data: bytes, size: int, fill: Colour, max_pixels: int, max_memory: int) -> Pixels:
     if not data:
         raise PhotoError("unreadable", "the file is empty")
-    return letterbox(open_photo(data, most, memory), side, colour, memory)[0]
+    return letterbox(open_photo(data, max_pixels, max_memory), size, fill, max_memory)[0]
