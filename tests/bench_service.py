@@ -114,7 +114,7 @@ def bench_service(photos: Sequence[Path], folder: Path) -> None:
     """Print what the embedded parts do on this machine."""
     bodies = [form(path.read_bytes() + str(n).encode(), "corn") for n, path in enumerate(photos)]
     count = len(bodies)
-    path = Online(folder, {"GRANPIPE_STATE": "state"})
+    path = Online(folder, {"GRANPIPE_STATE": "state", "GRANPIPE_OPEN": "local"})
     folder.mkdir(parents=True, exist_ok=True)
     try:
         web = path.web()
@@ -127,7 +127,6 @@ def bench_service(photos: Sequence[Path], folder: Path) -> None:
         print(f"\n{count:,} posts, the web server, {CLIENTS} clients")
         print(f"  {count / took:,.0f} posts/s, 99th percentile {slowest:.0f} ms", end=", ")
         print(f"{1000 * spent / count:.1f} CPU ms a post", flush=True)
-        bench_slow_clients(path.port)
         began, before = time.perf_counter(), cpu_seconds()
         worker = path.worker()
         until(lambda: path.arrays() >= count, "the worker", 600)
@@ -147,6 +146,7 @@ def bench_service(photos: Sequence[Path], folder: Path) -> None:
         spent = cpu_seconds() - before
         print(f"  granpipe prepare: {plain:,.0f} photographs/s, {spent:.2f} CPU s", end=", ")
         print(f"ratio {flow / plain:.2f}")
+        bench_slow_clients(path.port)
     finally:
         path.close()
     bench_memory_of_worker(folder / "memory", 10 * count)
@@ -156,7 +156,7 @@ def bench_memory_of_worker(folder: Path, count: int) -> None:
     """Print what a worker holds while so many events come, of tiny photographs."""
     photo, events = BytesIO(), QueueFile(str(folder / "state"))
     picture(16, 12).save(photo, "JPEG")
-    path = Online(folder, {"GRANPIPE_STATE": "state"})
+    path = Online(folder, {"GRANPIPE_STATE": "state", "GRANPIPE_OPEN": "local"})
     (path.source / "corn").mkdir(parents=True)
     worker, megabytes = path.worker(), list[float]()
     try:
