@@ -111,9 +111,9 @@ class Engine:
     def open(self, url: Any) -> Folder:
         return Source("nowhere") if str(url) == "nowhere" else Target(str(url))
 
-    def run(self, function: Any, items: Any, place: object) -> Iterator[object]:
+    def run(self, function: Any, items: Any, place: object) -> Iterator[tuple[object, object]]:
         for item in items:
-            yield self.answer(function, item)
+            yield item, self.answer(function, item)
 
 
 def source(number: int) -> str:

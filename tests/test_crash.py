@@ -381,7 +381,7 @@ def test_a_run_under_nohup_goes_on_when_the_terminal_closes(harmful, src, out, w
 def test_a_run_that_was_stopped_for_a_while_loses_nothing(tmp_path):
     code = (
         "import sys, time; from granpipe.engines import processes; print('started', flush=True);"
-        "print([*processes.run(time.sleep, [0.4] * 4, 2, time_limit=1.5)])"
+        "print([result for _, result in processes.run(time.sleep, [0.4] * 4, 2, time_limit=1.5)])"
     )
     options = {"stdout": subprocess.PIPE, "text": True, "cwd": ROOT, "start_new_session": True}
     process = subprocess.Popen([sys.executable, "-c", code], **options)

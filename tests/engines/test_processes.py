@@ -9,14 +9,15 @@ import subprocess
 import sys
 import threading
 import time
-from contextlib import suppress
+from collections.abc import Generator
+from contextlib import closing, suppress
 from pathlib import Path
 from subprocess import PIPE
 
 import pytest
 
 from granpipe.engines import processes
-from granpipe.engines.processes import WorkerCrashed, run
+from granpipe.engines.processes import WorkerCrashed
 from granpipe.engines.worker import extend_deadline
 from granpipe.errors import DatasetError, PhotoError
 
@@ -71,6 +72,18 @@ def work(item: object) -> object:
     if item == "fail":
         raise PhotoError("unreadable", "on purpose")
     return item, os.getpid()
+
+
+def run(function, items, workers: int, **limit: float) -> Generator[object, None, None]:
+    """Start workers at once, and return what yields the result of every item."""
+    return results_of(items, processes.run(function, items, workers, **limit))
+
+
+def results_of(items, pairs) -> Generator[object, None, None]:
+    with closing(pairs):
+        for (item, result), expected in zip(pairs, items, strict=True):
+            assert item is expected
+            yield result
 
 
 def values(results) -> list[object]:
