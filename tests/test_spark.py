@@ -221,7 +221,7 @@ def test_whatever_is_killed_the_job_completes(driver, cluster, server, lake, cor
 def test_nothing_runs_on_without_its_driver_and_the_next_run_does_the_rest(
     drivers, cluster, local, lake, corn
 ):
-    cluster.slow(0.3)
+    cluster.slow(0.5)
     driver = drivers.own(cluster.driver())
     driver.send("prepare", lake.url("img"), lake.url("left"), *SPARK)
     # The plan, and what two jobs or more have brought.
@@ -307,6 +307,24 @@ def test_ctrl_c_ends_all_in_one_line_and_the_next_run_does_the_rest(
     printed = local("prepare", lake.url("img"), lake.url("stopped"))
     assert re.search(r"80 photographs found: 80 prepared \((?!0|80)\d+ unchanged", printed)
     assert lake.tree("stopped") == corn
+
+
+def test_a_driver_whose_java_dies_ends_in_one_line_and_the_next_run_does_the_rest(
+    drivers, cluster, local, lake, corn
+):
+    cluster.slow(0.1)
+    screen = Screen(drivers, cluster.driver(), "prepare", lake.url("img"), lake.url("dead"), *SPARK)
+    until(partial(screen.shows, rb" [1-9]\d*/80 \["), process=screen.driver.process)
+    for process in cluster.pids("SparkSubmit"):
+        os.kill(process, signal.SIGKILL)
+    code, lines = screen.end()
+    assert code == 1, lines
+    assert len(lines) == 3
+    assert lines[1].startswith("granpipe: Spark: its driver's Java has ended")
+    until(lambda: not any(map(cluster.pids, ALL)), "the end of all")
+    printed = local("prepare", lake.url("img"), lake.url("dead"))
+    assert re.search(r"80 photographs found: 80 prepared \((?!0|80)\d+ unchanged", printed)
+    assert lake.tree("dead") == corn
 
 
 def test_a_lost_executor_tears_no_bar(drivers, cluster, lake, corn):

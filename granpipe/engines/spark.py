@@ -12,7 +12,7 @@ from uuid import uuid4
 from granpipe.engines.heartbeat import Heartbeat
 from granpipe.engines.protocol import WorkFolder
 from granpipe.engines.spark_chunks import in_chunks
-from granpipe.engines.spark_jobs import SparkJobs, line_of
+from granpipe.engines.spark_jobs import SparkJobs, is_unreached, line_of
 from granpipe.engines.spark_session import check_extra, start_session
 from granpipe.engines.spark_task import Order
 from granpipe.errors import DatasetError
@@ -62,10 +62,15 @@ class Spark:
                 heartbeat = Heartbeat(place.store, f"{place.folder}/pulse", uuid4().hex)
                 stack.enter_context(heartbeat.beating())
             sample = _sample(function, items)
-            order = Order(function, self.workers, heartbeat, sample, self._copies())
-            jobs = stack.enter_context(SparkJobs(self.session, self.say))
-            self._probe(jobs, order)
-            yield from in_chunks(jobs, order, items, self.cores)
+            try:
+                order = Order(function, self.workers, heartbeat, sample, self._copies())
+                jobs = stack.enter_context(SparkJobs(self.session, self.say))
+                self._probe(jobs, order)
+                yield from in_chunks(jobs, order, items, self.cores)
+            except Exception as error:
+                if not is_unreached(error):
+                    raise
+                raise DatasetError(f"Spark: {line_of(error)}") from error
 
     def _probe(self, jobs: SparkJobs, order: Order) -> None:
         """Look whether executors have what it takes, before they do any work."""

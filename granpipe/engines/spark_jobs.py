@@ -36,6 +36,13 @@ _MEANINGS = {
 }
 
 
+_UNREACHED = ("Py4JError", "Py4JNetworkError")  # what Java itself reports is a Py4JJavaError
+_GONE = (
+    "its driver's Java has ended, perhaps for want of memory (spark.driver.memory); repeat the "
+    "command to continue"
+)
+
+
 class SparkJobs:
     """The jobs of one run, which end with it."""
 
@@ -51,7 +58,8 @@ class SparkJobs:
 
     def __exit__(self, *error: object) -> None:
         if any(job.thread.is_alive() for job in self._all):
-            self.session.interruptTag(self.tag)
+            with suppress(Exception):  # Java may be gone, and all jobs with it
+                self.session.interruptTag(self.tag)
             deadline = time.monotonic() + _FAREWELL
             for job in self._all:
                 job.thread.join(max(0.0, deadline - time.monotonic()))
@@ -126,10 +134,17 @@ class SparkJob:
         return bool(_OWN.search(str(self.error or "")))
 
 
+def is_unreached(error: BaseException) -> bool:
+    """Return whether an error of Spark's says that its driver, in Java, does not answer."""
+    return isinstance(error, ConnectionError) or type(error).__name__ in _UNREACHED
+
+
 def line_of(error: BaseException | None) -> str:
     """Return one line on what ended a job: granpipe's own words where they are in it."""
     if error is None:
         return "its tasks end without results; see its log"
+    if is_unreached(error):
+        return _GONE
     text = str(error)
     if own := _OWN.findall(text):
         return str(own[-1]).strip()

@@ -1,6 +1,7 @@
 """A session of Spark, as Spark's users start one."""
 
 import atexit
+import logging
 import os
 import shutil
 import signal
@@ -9,8 +10,9 @@ import sys
 import tempfile
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.util import find_spec
+from pathlib import Path
 from typing import IO, Any
 from urllib.parse import urlsplit
 
@@ -38,8 +40,9 @@ def start_session() -> Any:
 
     if SparkSession.getActiveSession() is not None:
         return SparkSession.builder.getOrCreate()
-    # What Java writes would tear a progress bar.
+    # What Java writes would tear a progress bar, as would what Py4J logs of a connection to it.
     log = tempfile.TemporaryFile()  # noqa: SIM115 - as long as Java writes
+    logging.getLogger().addFilter(_is_not_of_py4j)
     remote = os.environ.get("SPARK_REMOTE", "")
     try:
         if remote:
@@ -53,18 +56,30 @@ def start_session() -> Any:
         raise
     except Exception as error:
         raise DatasetError(f"Spark does not start: {_cause(log) or line_of(error)}") from error
-    atexit.register(session.stop)
+    atexit.register(_stop, session)
     if not remote and session.sparkContext.master.startswith("local"):
         # Else its workers are whatever `python3` is, which may not be this one.
         session.sparkContext.pythonExec = os.environ.get("PYSPARK_PYTHON", sys.executable)
+    if not remote:  # where Java dies, a server of PySpark's would print the traceback of its thread
+        session.sparkContext._accumulatorServer.handle_error = lambda *_: None
     return session
+
+
+def _is_not_of_py4j(record: logging.LogRecord) -> bool:
+    return "py4j" not in Path(record.pathname).parts
+
+
+def _stop(session: Any) -> None:
+    with suppress(Exception):  # Java may be gone
+        session.stop()
 
 
 def _cause(log: IO[bytes]) -> str:
     """Return the last line of Spark's log that says why something went wrong."""
     log.seek(0)
     lines = log.read().decode("utf-8", "replace").splitlines()
-    return next((line.strip()[:300] for line in reversed(lines) if CAUSE.search(line)), "")
+    causes = (line for line in reversed(lines) if CAUSE.search(line) and " WARN " not in line)
+    return next((line.strip()[:300] for line in causes), "")
 
 
 def _check_remote(url: str) -> None:

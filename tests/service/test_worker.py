@@ -59,14 +59,14 @@ class Idle:
         place = dict.fromkeys(["latitude", "longitude", "altitude"])
         for job in items:
             about = texts | sides | sums | place | {"sha256": job.photo.path[5:69]}
-            yield Outcome(Record(**about, max_memory=1), is_kept=False)
+            yield job, Outcome(Record(**about, max_memory=1), is_kept=False)
 
 
 class Here:
     """An engine that works in this process."""
 
     def run(self, task, items, place):
-        yield from map(task, items)
+        yield from ((item, task(item)) for item in items)
 
 
 def events(first: int, last: int):
