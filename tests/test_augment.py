@@ -219,7 +219,10 @@ def test_what_is_balanced_already_gets_no_copies(granpipe, tmp_path):
         save(tmp_path / f"img/{label}/a.png", picture(40, 30, len(label)))
     granpipe("prepare", tmp_path / "img", tmp_path / "out", "--size", 16)
     options = ("--copies", "balance", "--preview", tmp_path / "sheet.png")
-    assert "0 copies" in granpipe("augment", tmp_path / "out", *options).output
+    said = granpipe("augment", tmp_path / "out", *options).output
+    assert "0 copies" in said
+    assert said.endswith(f"Not written, for want of copies: {tmp_path}/sheet.png\n")
+    assert not (tmp_path / "sheet.png").exists()
     assert rows(tmp_path / "out/augmented/labels.csv") == []
 
 
@@ -397,8 +400,7 @@ def test_stale_copies_cannot_be_read_until_augment_brings_them_up_to_date(
 
 def test_prepare_says_every_time_and_quietly_too_that_copies_are_stale(granpipe, copied, tmp_path):
     command = ("prepare", tmp_path / "img", copied)
-    advice = f"run granpipe augment {copied} with the same options"
-    line = f"The augmented set is stale now: {advice}\n"
+    line = f"The augmented set is stale now: run granpipe augment {copied} --copies 2\n"
     dry = granpipe(*command, "--dry-run", "-q")
     assert (dry.stdout, dry.stderr) == ("", line)
     assert (copied / "augmented/dataset.json").exists()
@@ -408,6 +410,28 @@ def test_prepare_says_every_time_and_quietly_too_that_copies_are_stale(granpipe,
     assert granpipe(*command).stdout.endswith(line)
     granpipe("augment", copied, "--copies", 2)
     assert granpipe(*command, "-q").output == ""
+
+
+def test_the_command_that_prepare_advises_makes_the_same_copies(granpipe, dataset, tmp_path):
+    options = ("--copies", "balance:4", "--seed", 3, "--rotate", 30.0, "--min-crop", 0.5)
+    granpipe("augment", dataset, *options)
+    save(tmp_path / "img/corn/new.jpg", picture(90, 60, 5))
+    for _ in range(2):
+        *_, line = granpipe("prepare", tmp_path / "img", dataset).stdout.splitlines()
+        command = line.removeprefix("The augmented set is stale now: run granpipe ").split()
+        assert command == ["augment", str(dataset), *map(str, options)]
+    granpipe(*command)
+    assert "stale" not in granpipe("prepare", tmp_path / "img", dataset).stdout
+    granpipe("augment", dataset, *options, "-o", tmp_path / "fresh")
+    assert tree(dataset / "augmented") == tree(tmp_path / "fresh")
+
+
+def test_of_copies_of_which_no_settings_are_left_prepare_asks_for_the_same_options(
+    granpipe, copied, tmp_path
+):
+    (copied / "augmented/dataset.json").unlink()
+    said = granpipe("prepare", tmp_path / "img", copied, "-q").stderr
+    assert said.endswith(f"run granpipe augment {copied} with the same options\n")
 
 
 def test_a_kill_leaves_no_new_sides_beside_copies_that_seem_up_to_date(

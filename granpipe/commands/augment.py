@@ -97,7 +97,7 @@ def augment_command(
     progress = partial(options.progress, quiet=quiet)
     report = augment(dataset, progress=progress, say=options.say, **settings)
     try:
-        if sheet:
+        if sheet and report.written.total():
             _draw(dataset, report.folder, *sheet)
     except GranpipeError:
         preview = None
@@ -123,9 +123,8 @@ def _print(report: "AugmentReport", preview: str | None, *, verbose: bool, dry_r
 
     where = f", all in {join(report.folder, 'rejected.csv')}"
     reports.print_rejections(report.rejected, ADVICE, where, verbose=verbose)
-    reports.echo(f"{'class':<24}{'copies':>9}")
-    for label, count in sorted(report.written.items()):
-        reports.echo(f"{printable(label):<24}{count:>9,}")
+    cells = {label: f"{count:>9,}" for label, count in report.written.items()}
+    reports.print_by_class(f"{'copies':>9}", cells)
     reports.echo(
         f"{counted(report.written.total(), 'copy')} in {printable(report.folder)} "
         f"({report.kept:,} unchanged).\n{counted(len(report.rejected), 'photograph')} rejected, "
@@ -140,6 +139,7 @@ def _print(report: "AugmentReport", preview: str | None, *, verbose: bool, dry_r
             f"Only the training split gets copies; the others have {report.held_out:,} photographs."
         )
     if preview:
-        reports.echo(f"Written: {printable(preview)}")
+        what = "Written" if report.written.total() else "Not written, for want of copies"
+        reports.echo(f"{what}: {printable(preview)}")
     if dry_run:
         reports.print_dry_run(report.unwanted, verbose=verbose)

@@ -90,9 +90,9 @@ def cli(ctx: click.Context) -> None:
 
     \b
     Example, with photographs in img/<crop>/:
-      granpipe prepare img/ out/          photographs -> 224x224 arrays, labels.csv
-      granpipe augment --copies 5         flipped, rotated and cropped copies
-      granpipe map img/ -o map.html       where they were taken
+      granpipe prepare img/ out/       photographs -> 224x224 arrays, labels.csv
+      granpipe augment --copies 5      flipped, rotated and cropped copies
+      granpipe map img/ -o map.html    where they were taken
     """
     if ctx.invoked_subcommand is None:
         reports.echo(ctx.get_help())

@@ -174,9 +174,20 @@ def _print_changes(report: "PrepareReport", output: str, *, err: bool, dry_run: 
     if report.reindexed:
         reports.echo(reports.reindexed(report.reindexed), err=err)
     if report.stale:
-        command = f"granpipe augment {printable(output)}"
-        line = f"The augmented set is stale now: run {command} with the same options"
-        reports.echo(line, err=err)
+        command = _augment_again(output, report.stale_settings)
+        reports.echo(f"The augmented set is stale now: run {printable(command)}", err=err)
+
+
+def _augment_again(output: str, settings: dict[str, Any]) -> str:
+    """Return the command that makes copies by the same settings."""
+    from granpipe.commands.augment import augment_command
+    from granpipe.jobs.summary_parts import command_line
+
+    if not settings:
+        return f"granpipe augment {output} with the same options"
+    usual = {param.name: param.default for param in augment_command.params}
+    others = {name: value for name, value in settings.items() if usual.get(name, value) != value}
+    return command_line(f"augment {output}", others)
 
 
 def _check(report: "PrepareReport", source: str, output: str, *, strict: bool) -> None:
@@ -264,5 +275,5 @@ def _print_written(report: "PrepareReport", output: str, preview: str | None) ->
     files = [join(output, "labels.csv")] if report.prepared and not report.shards else []
     if files := [*files, *([preview] if preview else [])]:
         reports.echo(f"Written: {', '.join(map(printable, files))}")
-    if report.prepared and not report.shards:
+    if report.prepared and not (report.shards or report.stale):
         reports.echo(f"Next: granpipe augment {printable(output)}")

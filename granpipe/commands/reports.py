@@ -29,6 +29,8 @@ _MISSING_IN_PANDAS = frozenset(
 MOST_LINES = 20
 """Photographs that are named one by one; the others are counted."""
 
+_MOST_CLASSES = 100
+
 
 def printable(text: str) -> str:
     r"""Return text that cannot move the terminal's cursor or turn its line around.
@@ -110,9 +112,20 @@ def print_unlisted(unseen: Iterable[str]) -> None:
 
 def print_classes(prepared: Counter[str], rejected: Counter[str]) -> None:
     """Print how many photographs of each class were prepared and rejected."""
-    echo(f"{'class':<24}{'prepared':>9}{'rejected':>10}")
-    for label in sorted(prepared.keys() | rejected.keys()):
-        echo(f"{printable(label):<24}{prepared[label]:>9,}{rejected[label]:>10,}")
+    cells = {
+        label: f"{prepared[label]:>9,}{rejected[label]:>10,}"
+        for label in prepared.keys() | rejected.keys()
+    }
+    print_by_class(f"{'prepared':>9}{'rejected':>10}", cells)
+
+
+def print_by_class(head: str, cells: Mapping[str, str]) -> None:
+    """Print a table of a line a class, sorted; of very many classes the first hundred."""
+    echo(f"{'class':<24}{head}")
+    for label in sorted(cells)[:_MOST_CLASSES]:
+        echo(f"{printable(label):<24}{cells[label]}")
+    if (more := len(cells) - _MOST_CLASSES) > 0:
+        echo(f"... and {more:,} more classes; --json prints all")
 
 
 def print_dry_run(unwanted: Sequence[str], *, verbose: bool) -> None:
@@ -163,13 +176,12 @@ def print_flags(flags: Counter[str]) -> None:
 def print_split(summary: "SplitSummary", alike: str) -> None:
     """Print how many photographs and groups of each class each split has, and what to look at."""
     plan = summary.plan
-    echo(f"{'class':<24}" + "".join(f"{split:>17}" for split in SPLITS))
-    for label in sorted(summary.labels):
-        cells = [
-            f"{summary.counts[label, split]} ({summary.groups_by[label, split]})"
-            for split in SPLITS
-        ]
-        echo(f"{printable(label):<24}" + "".join(f"{cell:>17}" for cell in cells))
+    counts, groups = summary.counts, summary.groups_by
+    cells = {
+        label: [f"{counts[label, split]} ({groups[label, split]})" for split in SPLITS]
+        for label in summary.labels
+    }
+    print_by_class(_in_columns(SPLITS), {label: _in_columns(row) for label, row in cells.items()})
     echo("Photographs, with their number of groups in brackets.")
     seed = f", seed {plan.seed}" if plan.shares else ""
     echo(f"Split {plan.split} of {counted(summary.groups, 'group')} by {plan.together}{seed}.")
@@ -180,6 +192,10 @@ def print_split(summary: "SplitSummary", alike: str) -> None:
         _say(f"Folds, by photographs outside test: {parts}.")
     for note in _notes(summary, alike):
         _say(note)
+
+
+def _in_columns(cells: Iterable[str]) -> str:
+    return "".join(f"{cell:>17}" for cell in cells)
 
 
 def _notes(summary: "SplitSummary", alike: str) -> Iterator[str]:

@@ -197,4 +197,5 @@ def _prepare(steps: PrepareRun) -> PrepareReport:
     else:
         steps.finish()
     report.stale = steps.copies.are_stale
+    report.stale_settings = steps.copies.settings() if report.stale else {}
     return report

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from granpipe.dataset.tables import Rejection
 from granpipe.jobs.shards_run import ShardsReport
@@ -34,6 +34,8 @@ class PrepareReport:
         what was prepared from them before was left as it was.
     stale : bool
         The augmented set beside the arrays was made from others, and its dataset.json is gone.
+    stale_settings : dict
+        The settings by which that set was made; empty where nobody knows.
     flags : Counter
         Photographs with each flag; of a dry run, those that are up to date.
     split : SplitSummary or None
@@ -57,6 +59,7 @@ class PrepareReport:
     ignored: Counter[str] = field(default_factory=Counter)
     unseen: list[str] = field(default_factory=list)
     stale: bool = False
+    stale_settings: dict[str, Any] = field(default_factory=dict)
     flags: Counter[str] = field(default_factory=Counter)
     split: "SplitSummary | None" = None
     reindexed: list[tuple[str, int, int]] = field(default_factory=list)

@@ -1,15 +1,19 @@
 """Whether the augmented set beside a dataset is made from what the dataset holds now."""
 
+import json
 from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 from granpipe.dataset.arrays import sha256_of
-from granpipe.dataset.names import AUGMENTED, LABELS, SUMMARY
+from granpipe.dataset.names import AUGMENTED, LABELS, OWN, SUMMARY
 from granpipe.dataset.tables import parse_summary, read_summary
 from granpipe.jobs.prepare_tables import ARRAYS
 from granpipe.jobs.run import Run
 from granpipe.jobs.summary_parts import arrays_digest
 
 _PLACE = f"{AUGMENTED}/{SUMMARY}"
+_SETTINGS = f"{OWN}/copies.json"
+"""The settings of copies whose dataset.json is gone: whoever makes them again asks for them."""
 
 
 class FormerCopies:
@@ -33,6 +37,15 @@ class FormerCopies:
         except OSError:
             return b""
 
+    def settings(self) -> dict[str, Any]:
+        """Return the settings by which they were made; empty where nobody knows."""
+        try:
+            settings = json.loads(self.run.store.read(_SETTINGS)[0])
+        except (OSError, ValueError):
+            settings = None
+        settings = (parse_summary(self._summary) or {}).get("settings", settings)
+        return settings if isinstance(settings, dict) else {}
+
     def foresee(self, labels: Iterable[str]) -> None:
         """Look whether a run would leave them stale that writes these lines of labels.csv."""
         self.are_stale = self._is_stale(lambda: sha256_of(map(str.encode, labels)))
@@ -45,6 +58,8 @@ class FormerCopies:
         """
         self.are_stale = self._is_stale(lambda: digests[LABELS])
         store, has_summary = self.run.store, bool(self._read())
+        if self.are_stale and self._summary and self.run.open():
+            store.write(_SETTINGS, json.dumps(self.settings()).encode())
         if self.are_stale and has_summary and read_summary(store, AUGMENTED) and self.run.open():
             self.run.store.delete(_PLACE)
         if self._summary and not (self.are_stale or has_summary) and self.run.open():

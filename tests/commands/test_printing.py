@@ -1,5 +1,6 @@
 """What is said, and with which exit code: pipes that close, empty names, wrong usage."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -134,13 +135,29 @@ def test_a_dry_run_tells_what_the_run_tells(granpipe, src, out, split):
     assert tree(out) == before
     done = granpipe("prepare", src, out, *split)
     assert planned.stderr == done.stderr
-    *lines, written, next_command, stale = done.stdout.splitlines()
-    assert (written, next_command) == (
-        *(f"Written: {out}/labels.csv", f"Next: granpipe augment {out}"),
-    )
+    *lines, written, stale = done.stdout.splitlines()
+    assert written == f"Written: {out}/labels.csv"
     dry = ["Would delete: corn/0.jpg.npy", "Nothing was written: this was a dry run."]
     assert planned.stdout.splitlines() == [*lines, *dry, stale]
     assert "stale" in done.stdout
+
+
+def test_of_very_many_classes_a_hundred_are_printed(granpipe, tmp_path, out):
+    for number in range(120):
+        save(tmp_path / f"src/crop{number:03}/a.png", picture(9, 9, number))
+    command = ("prepare", tmp_path / "src", out, "--split", "50/50", "--keep-together", "burst")
+    said = granpipe(*command).stdout
+    assert said.count("crop099 ") == 2
+    assert said.count("crop100") == 0
+    assert said.count("\n... and 20 more classes; --json prints all\n") == 2
+    said = granpipe("augment", out, "--copies", 1, "--split-only", "all").stdout
+    assert "crop099 " in said and "crop100" not in said
+    assert "\n... and 20 more classes; --json prints all\n" in said
+    assert len(json.loads(granpipe(*command, "--json").stdout)["prepared"]) == 120
+
+
+def test_the_first_help_fits_a_terminal(granpipe):
+    assert max(map(len, granpipe("--help").stdout.splitlines())) <= 80
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is full")
