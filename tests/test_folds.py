@@ -111,6 +111,10 @@ def table(out) -> dict[str, dict[str, str]]:
     return {row["source"]: row for row in rows(out / "labels.csv")}
 
 
+def places(out) -> dict[str, tuple[str, str]]:
+    return {source: (row["split"], row["fold"]) for source, row in table(out).items()}
+
+
 def test_folds_are_of_whole_groups_outside_test(granpipe, fields, tmp_path):
     out = tmp_path / "out"
     words = ("prepare", fields, out, *SMALL, *BY_FOLDER)
@@ -153,6 +157,25 @@ def test_folds_stay_when_a_class_is_renamed(granpipe, fields, tmp_path):
     granpipe(*words)
     after = {row["sha256"]: row["fold"] for row in table(tmp_path / "out").values()}
     assert after == before
+
+
+def test_photographs_that_go_and_come_back_have_the_split_and_fold_that_they_had(
+    granpipe, fields, tmp_path
+):
+    words = ("prepare", fields, tmp_path / "out", *SMALL, *BY_FOLDER)
+    granpipe(*words, "--split", "80/20", "--folds", 5)
+    before = places(tmp_path / "out")
+    gone = [fields / "corn" / f"f{number}" for number in range(8)]
+    for folder in gone:
+        folder.rename(tmp_path / folder.name)
+    for number in range(2):  # others come and go, too
+        save(fields / f"rye/new{number}/a.png", textured(700 + number, (24, 18)))
+        granpipe(*words, "--allow-deletions")
+    for folder in gone:
+        (tmp_path / folder.name).rename(folder)
+        granpipe(*words)
+    after = places(tmp_path / "out")
+    assert before.items() <= after.items()
 
 
 def test_folds_without_photographs_are_counted(granpipe, fields, tmp_path):
@@ -282,6 +305,8 @@ def test_what_was_trained_on_stays_and_is_told(granpipe, seasons, tmp_path):
     printed = granpipe(*words, *rule).output
     assert held(out) == set()
     assert "Trained on before, and so not held out: 1 photograph;" in printed
+    advice = "; --split none, and then --split 90/10/0 --hold-out after:2026-01-01, holds all out."
+    assert advice in " ".join(printed.split())
     granpipe(*words, "--hold-out", "after:2026-01-01", "--hold-out", "country:ES")
     assert {source.split("/")[1] for source in held(out)} == {"south", "north"}
 

@@ -152,6 +152,22 @@ def test_an_empty_split_that_is_allowed_is_told_of_in_each_run(prepare, tmp_path
     assert Counter(splits(out).values()) == {"train": 24, "test": 6}
 
 
+def test_where_former_splits_alone_are_in_the_way_that_is_said_with_all_options(
+    prepare, tmp_path, out
+):
+    for number in range(40):
+        save(tmp_path / f"src/corn/f{number // 4}/{number}.png", textured(number, (24, 18)))
+    asked = ("--split", "80/10/10", "--seed", 3, "--folds", 2)
+    prepare(tmp_path / "src", out, *asked)
+    folder = ("--keep-together", "folder")
+    refused = prepare(tmp_path / "src", out, *asked, *folder, code=1).stderr
+    advice = "; --split none, and then --split 80/10/10 --keep-together folder --seed 3 --folds 2 "
+    assert refused.endswith(f"{advice}would do; --allow-empty permits it\n")
+    prepare(tmp_path / "src", out, "--split", "none")
+    prepare(tmp_path / "src", out, *asked, *folder)
+    assert Counter(splits(out).values()) == {"train": 32, "validation": 4, "test": 4}
+
+
 def test_a_share_that_is_missed_is_a_line(prepare, tmp_path, out):
     for number in range(30):
         lat = 46 + 90 * number / 111_195 if number < 24 else 50 + number
@@ -386,7 +402,8 @@ def test_a_damaged_table_ends_the_run_before_sides_are_forgotten(prepare, src, o
     save(src / "corn/another.png", textured(500))
     assert "only it records the split" in prepare(src, out, code=1).stderr
     (out / "labels.csv").unlink()
-    assert "use --split none" in prepare(src, out, code=1).stderr
+    advice = "use --split none, and then --split 60/20/20, to split anew"
+    assert advice in prepare(src, out, code=1).stderr
     prepare(src, out, "--split", "none")
     prepare(src, out, *SPLIT)
     assert set(splits(out).values()) == SIDES

@@ -203,7 +203,7 @@ def _notes(summary: "SplitSummary", alike: str) -> Iterator[str]:
     if summary.not_held:
         yield (
             f"Trained on before, and so not held out: {counted(summary.not_held, 'photograph')}; "
-            "--split none, and then --split again, holds all out."
+            f"--split none, and then {summary.plan.options()}, holds all out."
         )
     if empty := summary.plan.folds - len(summary.folds):
         yield f"Too few groups outside test: {counted(empty, 'fold')} of no photograph."

@@ -43,7 +43,7 @@ def make_split(index: Index, plan: Plan, grouping: Grouping) -> float:
     photos, radius = _Photos.of(index, grouping), 0.0
     if plan.shares:
         split = photos.deal(plan.shares, plan.seed)
-        if "place" in plan.together.rules and not _is_fair(split, plan.shares):
+        if not _is_fair(split, plan.shares):
             anew = replace(photos, former=_places(index, _ANEW, _SPLITS))
             radius = _widest(plan, plan.shares, grouping, anew)
     else:
@@ -111,15 +111,20 @@ def _is_fair(split: _Places, shares: Shares) -> bool:
 
 
 def _widest(plan: Plan, shares: Shares, grouping: Grouping, photos: _Photos) -> float:
-    """Return the most metres of `place:` for which every split would have about its share."""
+    """Return the most metres of `place:` for which every split would have about its share.
 
-    def is_fair(metres: float) -> bool:
+    Those of the plan where former splits alone are in the way, whatever its rules are; else 0.
+    """
+
+    def is_fair(metres: float | None) -> bool:
         group, digest = _groups(grouping, metres)
         split = replace(photos, group=group, digest=digest).deal(shares, plan.seed)
         return _is_fair(split, shares)
 
     too_wide = plan.together.metres
-    for metres in _RADII:
+    if is_fair(None):
+        return too_wide
+    for metres in _RADII if "place" in plan.together.rules else ():
         if metres < too_wide:
             if is_fair(metres):
                 return _between(metres, too_wide, is_fair)

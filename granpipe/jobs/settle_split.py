@@ -1,6 +1,6 @@
 """The split of a dataset: chosen by options and ledger, made anew or kept, and counted."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 
 from granpipe.dataset.index import Index
@@ -67,14 +67,14 @@ def settle_split(run: Run, plan: Plan, depth: int, recipe: str, rows: object) ->
     if not (is_same and _keep(index, run.store, has_leaks=LEAKS in tables)):
         if plan.shares:
             if plan.deals_as(noted) or not (noted or ledger.is_whole):
-                _load_former(index, run.store, past, rows)
+                _load_former(index, run.store, past, rows, plan)
             elif noted:
                 run.say(
                     "splits all groups again, since shares, seed or --hold-out have changed; "
                     "what a network was trained on may be in test now"
                 )
         if plan.folds and plan.folds_as(noted):
-            _load_folds(index, run.store)
+            _load_folds(index, run.store, past)
         radius = make_split(index, plan, load_grouping(index, plan.together, depth))
         past = _past(index) if plan.shares else []
     shortcuts = settle_shortcuts(run, [note[1], note[3]])
@@ -104,7 +104,7 @@ def _keep(index: Index, store: Store, *, has_leaks: bool) -> bool:
     return False
 
 
-def _load_former(index: Index, store: Store, past: Sequence[str], rows: object) -> None:
+def _load_former(index: Index, store: Store, past: Sequence[str], rows: object, plan: Plan) -> None:
     """Load the splits that photographs had: by the SHA-256 of their bytes, and by their names.
 
     A photograph whose bytes were rewritten, as by a tool that corrects its EXIF, keeps its place.
@@ -115,7 +115,8 @@ def _load_former(index: Index, store: Store, past: Sequence[str], rows: object) 
     DatasetError
         The table is damaged or gone: what was tested on might be trained on.
     """
-    index.load("INSERT INTO former_bytes VALUES (?, ?)", zip(past[::2], past[1::2], strict=False))
+    gone = ((digest, words.split()[0]) for digest, words in _pairs(past))
+    index.load("INSERT INTO former_bytes VALUES (?, ?)", gone)
     count = 0
     try:
         for row in each_row(store, LABELS, ("source", "sha256", "split")):
@@ -125,13 +126,15 @@ def _load_former(index: Index, store: Store, past: Sequence[str], rows: object) 
                     query = f"INSERT OR REPLACE INTO {table} VALUES (?, ?)"
                     index.execute(query, (row[key], split))
     except (DatasetError, FileNotFoundError):
-        raise _damaged(store) from None
+        raise _damaged(store, plan) from None
     if rows is not None and count != rows:
-        raise _damaged(store)
+        raise _damaged(store, plan)
 
 
-def _load_folds(index: Index, store: Store) -> None:
+def _load_folds(index: Index, store: Store, past: Sequence[str]) -> None:
     """Load the folds that photographs had, by bytes and by names, as far as a table says them."""
+    gone = ((digest, words.split()[1]) for digest, words in _pairs(past) if " " in words)
+    index.load("INSERT INTO former_folds VALUES (?, ?)", gone)
     with suppress(DatasetError, FileNotFoundError):
         rows = (
             (row[key], row["fold"])
@@ -142,15 +145,24 @@ def _load_folds(index: Index, store: Store) -> None:
         index.load("INSERT OR REPLACE INTO former_folds VALUES (?, ?)", rows)
 
 
-def _damaged(store: Store) -> DatasetError:
+def _damaged(store: Store, plan: Plan) -> DatasetError:
     return DatasetError(
         f"{store.url}/{LABELS}: lost or damaged, and only it records the split; restore a copy, "
-        "or use --split none, and then --split again, to split anew"
+        f"or use --split none, and then {plan.options()}, to split anew"
     )
 
 
+def _pairs(past: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Yield each digest of what `_past` returned, with a split and perhaps a fold behind it."""
+    return zip(past[::2], past[1::2], strict=False)
+
+
 def _past(index: Index) -> list[str]:
-    """Return digests and splits, in turn, of the photographs that are not there today."""
-    query = f"""SELECT sha256, split FROM former_bytes
+    """Return digests and splits, in turn, of the photographs that are not there today.
+
+    Behind the split, as in `train 3`, is the fold where there is one.
+    """
+    query = f"""SELECT sha256, split || coalesce(' ' || fold, '')
+        FROM former_bytes LEFT JOIN former_folds ON key = sha256
         WHERE sha256 NOT IN (SELECT sha256 {_PHOTOS}) ORDER BY sha256"""
     return [text for pair in index.rows(query) for text in pair]

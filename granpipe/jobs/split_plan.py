@@ -12,6 +12,7 @@ from granpipe.dataset.tables import each_row
 from granpipe.dataset.together import Together, parse_together
 from granpipe.errors import DatasetError, OptionError
 from granpipe.jobs.prepare_options import PrepareOptions
+from granpipe.jobs.summary_parts import options_of
 from granpipe.stores.protocol import Store
 
 GIVEN, FIXED = "given", "given, leaks fixed"
@@ -42,6 +43,16 @@ class Plan:
         settings = {"split": split, "together": str(self.together), "seed": self.seed}
         others = {"fix_leaks": self.fix_leaks, "folds": self.folds, "hold_out": rules}
         return settings | {name: value for name, value in others.items() if value}
+
+    def options(self) -> str:
+        """Return the options that ask for it where no split is written yet.
+
+        >>> Plan(parse_shares("70/30"), Together(), 3, folds=5).options()
+        '--split 70/30 --seed 3 --folds 5'
+        """
+        usual = {"together": str(Together()), "seed": 0}
+        named = {name: value for name, value in self.settings.items() if usual.get(name) != value}
+        return options_of(named)
 
     def note(self, made_of: str) -> list[str]:
         """Return what the ledger keeps: the settings, and a digest of what decides on groups."""

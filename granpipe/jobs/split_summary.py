@@ -22,8 +22,8 @@ class SplitSummary:
     groups: int  # all
     largest: int  # photographs of the largest group
     groups_by: Counter[tuple[str, str]]  # groups by label and split
-    # where a split is empty, or far from its share: the most metres of `place:` for which none
-    # would be if all were dealt anew; 0 where there are no such
+    # where a split is empty, or far from its share: the most metres of `place:`, if that is a rule,
+    # for which none would be if all were dealt anew; 0 where there are no such
     radius: float
     is_first: bool  # no photograph had a split before
     conflicts: int  # links of likeness between two labels
@@ -73,10 +73,10 @@ class SplitSummary:
         if not self.radius:
             few = "; some classes have fewer groups than there are splits" if self.scarce else ""
             return line + few
-        deals_anew = self.is_first and not is_written
-        first = "" if deals_anew else f"--split none, and then --split {shares} "
-        together = replace(self.plan.together, metres=self.radius)
-        return f"{line}; {first}--keep-together {together} would do"
+        plan = replace(self.plan, together=replace(self.plan.together, metres=self.radius))
+        if self.is_first and not is_written:
+            return f"{line}; --keep-together {plan.together} would do"
+        return f"{line}; --split none, and then {plan.options()} would do"
 
     @property
     def scarce(self) -> list[str]:

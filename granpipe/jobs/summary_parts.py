@@ -65,8 +65,12 @@ def command_line(command: str, settings: Mapping[str, Any]) -> str:
     >>> command_line("prepare SOURCE OUTPUT", {"size": 64, "fill": [0, 0, 255], "drop": ["blank"]})
     "granpipe prepare SOURCE OUTPUT --size 64 --fill '#0000ff' --drop blank"
     """
-    words = [word for name, value in settings.items() for word in _words(name, value)]
-    return " ".join(["granpipe", command, *map(shlex.quote, words)])
+    return " ".join(filter(None, ["granpipe", command, options_of(settings)]))
+
+
+def options_of(settings: Mapping[str, Any]) -> str:
+    """Return settings of dataset.json as the options that ask for them."""
+    return shlex.join(word for name, value in settings.items() for word in _words(name, value))
 
 
 def _words(name: str, value: Any) -> Iterator[str]:
