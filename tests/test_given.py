@@ -60,6 +60,8 @@ def test_folders_that_are_no_splits_are_told_what_a_given_split_needs(granpipe, 
     line = granpipe("prepare", src, out, *GIVEN, code=1).stderr.splitlines()[-1]
     needs = f"--split given needs folders such as {src}/train/corn"
     assert line == f"granpipe: nothing was prepared: {needs}; without them, use --split 80/10/10"
+    (row,) = rows(out / "rejected.csv")
+    assert row["detail"] == "is in no class folder of a split"
 
 
 def test_folders_called_like_splits_are_kept_as_splits(granpipe, src, out):
@@ -208,6 +210,16 @@ def test_a_folder_that_is_no_split_is_told_before_anything_is_decoded(granpipe, 
     assert not out.exists() or not list(out.glob("*"))
 
 
+def test_splits_inside_the_classes_are_pointed_out(granpipe, src, out):
+    for folder in ("corn/train", "corn/Val", "rye/train"):
+        save(src / folder / "0.png")
+    line = granpipe("prepare", src, out, *GIVEN, code=2).stderr
+    advice = "here they are inside the classes: move corn/Val to Val/corn, and so on"
+    assert line.endswith(f"; {advice}\n")
+    (src / "corn/train").rename(src / "corn/north")
+    assert "inside the classes" not in granpipe("prepare", src, out, *GIVEN, code=2).stderr
+
+
 def test_splits_below_another_folder_are_pointed_out(granpipe, src, out):
     clean(src / "archive/fields")
     line = granpipe("prepare", src, out, *GIVEN, code=2).stderr
@@ -277,6 +289,7 @@ def test_a_flat_folder_and_a_table_give_the_arrays_of_class_folders(granpipe, sr
         ("FileName\tLabel\na.png\tNA\n", "utf-16"),
         ('id,"source",x,"label"\r\n7,"./a.png",,"NA"\r\n', "utf-8"),
         ("label,filename\nNA,.\\a.png\n", "utf-16-le-bom"),
+        ("sep=;\r\nfilename;label\r\na.png;NA\r\n", "utf-8-sig"),
     ],
 )
 def test_tables_as_people_write_them(granpipe, src, out, table, text, encoding):
@@ -287,6 +300,24 @@ def test_tables_as_people_write_them(granpipe, src, out, table, text, encoding):
         path = table(text, encoding=encoding)
     granpipe("prepare", src, out, *SMALL, "--labels", path)
     assert labels(out) == {"a.png": "NA"}
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"PK\x03\x04\x14\0 workbook", "is a spreadsheet; save it as CSV"),
+        (b"\xd0\xcf\x11\xe0 workbook", "is a spreadsheet; save it as CSV"),
+        ("source,label\na.png,blé\n".encode("latin-1"), "save it as CSV UTF-8"),
+    ],
+)
+def test_of_a_table_in_another_form_the_line_says_how_to_save_it(
+    granpipe, src, out, table, content, said
+):
+    flat(src, "a")
+    path = table("")
+    path.write_bytes(content)
+    line = granpipe("prepare", src, out, "--labels", path, code=2).stderr
+    assert said in line and line.count("\n") == 1
 
 
 def test_columns_of_other_names_are_named_behind_the_table(granpipe, src, out, table):

@@ -29,6 +29,10 @@ _MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
+_SPREADSHEETS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")  # .xlsx and .ods; .xls
+_SEPARATOR = re.compile(
+    r'"?sep=([,;\t])"?\r?\n', re.IGNORECASE
+)  # the first line of some of Excel's
 _LONGEST_CELL = 1_000_000
 
 
@@ -67,9 +71,14 @@ def read_cells(store: Store, name: str) -> Iterator[list[str]]:
     """
     url = join(store.url, name)
     try:
-        text = _text(store.pieces(name), store.head(name, 1 << 16))
+        head = store.head(name, 1 << 16)
+        if head.startswith(_SPREADSHEETS):
+            raise LayoutError(f"{url}: is a spreadsheet; save it as CSV, in UTF-8")
+        text = _text(store.pieces(name), head)
         first = text.readline()
-        delimiter = max(",;\t", key=re.sub('"[^"]*"', "", first).count)
+        if said := _SEPARATOR.fullmatch(first):
+            first = text.readline()
+        delimiter = said[1] if said else max(",;\t", key=re.sub('"[^"]*"', "", first).count)
         yield next(csv.reader([first], delimiter=delimiter), [])
         former = csv.field_size_limit(_LONGEST_CELL)
         try:
@@ -79,7 +88,7 @@ def read_cells(store: Store, name: str) -> Iterator[list[str]]:
     except FileNotFoundError as error:
         raise LayoutError(f"{url}: no such table; name one") from error
     except UnicodeError as error:
-        raise LayoutError(f"{url}: is not UTF-8 or UTF-16; save it as UTF-8") from error
+        raise LayoutError(f"{url}: is not UTF-8 or UTF-16; save it as CSV UTF-8") from error
     except OSError as error:
         raise LayoutError(f"{url}: {error.strerror or error}; fix that, then run again") from error
     except csv.Error as error:

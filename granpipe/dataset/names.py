@@ -92,7 +92,7 @@ def check_name(source: str, depth: int = 1) -> None:
     """
     folder, _, name = source.rpartition("/")
     if source.count("/") < depth:
-        raise PhotoError("no_label", "is in no class folder")
+        raise PhotoError("no_label", "is in no class folder" + " of a split" * (depth > 1))
     if not is_utf8(source):
         raise PhotoError("bad_name", "the name is not UTF-8")
     if not is_sound(source):

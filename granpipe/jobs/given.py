@@ -125,10 +125,15 @@ def _check_splits(index: Index, url: str, table: LabelTable | None) -> None:
 
 
 def _other_folders(names: Sequence[str], url: str) -> str:
-    """Return which folders are no splits, or the folder in which they are."""
+    """Return which folders are no splits, or where else splits are."""
     shared = shared_folders(names[0], names[-1])
     if shared and all(_split_of(name.removeprefix(f"{shared}/")) for name in names):
         return f"name {join(url, shared)}, which has them"
+    if all(split_word(name.split("/")[1]) for name in names):
+        label, split, _ = names[0].split("/", 2)
+        return (
+            f"here they are inside the classes: move {label}/{split} to {split}/{label}, and so on"
+        )
     folders = sorted({name.partition("/")[0] for name in names})
     listed = ", ".join(folders[:_MOST_NAMED]) + " ..." * (len(folders) > _MOST_NAMED)
     return f"{listed} {'is' if len(folders) == 1 else 'are'} none"
