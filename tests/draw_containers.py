@@ -138,7 +138,7 @@ def said_sides(data: bytes, width: int, height: int) -> bytes:
 
 
 def grid(data: bytes, kind: bytes, columns: int, rows: int, tile, sides, said=None) -> bytes:
-    """Return a picture that is put together of one and the same tile (23008-12, section 6.6.2.3).
+    """Return a picture that is put together of equal tiles (23008-12, section 6.6.2.3).
 
     Parameters
     ----------
@@ -171,7 +171,8 @@ def grid(data: bytes, kind: bytes, columns: int, rows: int, tile, sides, said=No
     def meta(start: int) -> bytes:
         places = struct.pack(">4xBBH", 0x44, 0, len(items))
         for number, _ in items:
-            where = (start + len(stream), 8) if number == 1 else (start, len(stream))
+            tile_start = start + len(layout) + (number - 2) * len(stream)
+            where = (start, len(layout)) if number == 1 else (tile_start, len(stream))
             places += struct.pack(">HHHII", number, 0, 1, *where)
         return box(
             b"meta",
@@ -190,7 +191,7 @@ def grid(data: bytes, kind: bytes, columns: int, rows: int, tile, sides, said=No
 
     head = box(b"ftyp", dict(boxes(data))[b"ftyp"])
     start = len(head) + len(meta(0)) + 8
-    return head + meta(start) + box(b"mdat", stream + layout)
+    return head + meta(start) + box(b"mdat", layout + stream * len(tiles))
 
 
 def tiff(tags: dict[int, eb.Value], pixels: bytes, order: str = "<") -> bytes:

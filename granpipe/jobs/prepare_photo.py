@@ -26,7 +26,7 @@ from granpipe.photo.quality import flags, sharpness
 from granpipe.photo.traces import blocks_of, border_of, quantization_of
 from granpipe.stores.protocol import Entry, Store
 
-_RENDERING = 4  # raised where the same photograph gives other pixels or columns than before
+_RENDERING = 5  # raised where the same photograph gives other pixels or columns than before
 _MANY_PIXELS = 50_000_000  # whose decoding takes two seconds here; more have more time
 
 

@@ -13,6 +13,9 @@ _HEIC = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs")
 _CONTAINERS = (b"mif1", b"msf1")
 _PICTURES = frozenset((_STILL, _MOVING, *_HEIC, *_CONTAINERS, b"mif2", b"miaf"))
 _TAKEN_BY_LIBHEIF = frozenset((b"heic", b"heix", b"mif1"))
+_FILMS = frozenset((b"msf1", b"isom", b"mp41", b"mp42"))  # by which libheif looks for a film
+_GAIN_MAP = b"tmap"  # which is not used, and may be of a kind that libavif refuses
+_BEGIN_FILM = (b"ftyp", b"moov", b"moof")
 _MOST_BRANDS = 64
 
 
@@ -68,17 +71,20 @@ def _patch_avif(data: bytes) -> Iterator[tuple[int, bytes]]:
     is_usual = major == _STILL or (major == b"mif1" and _STILL in others)
     if not is_usual and not (is_film and major in {_MOVING, b"msf1"}):
         yield 8, _STILL
-    if not is_film:
-        places = _places(data)
-        yield from ((places[row], _STILL) for row, brand in enumerate(others) if brand == _MOVING)
+    unused = {_GAIN_MAP} if is_film else {_GAIN_MAP, _MOVING}
+    places = _places(data)
+    yield from ((places[row], _STILL) for row, brand in enumerate(others) if brand in unused)
 
 
 def _patch_heic(data: bytes) -> Iterator[tuple[int, bytes]]:
     major, *others = brands_of(data)
-    if major not in (*_HEIC, *_CONTAINERS):
+    unused = _FILMS if not _FILMS.isdisjoint((major, *others)) and not _has_film(data) else ()
+    if major in unused or major not in (*_HEIC, *_CONTAINERS):
         yield 8, b"heic"
+    places = _places(data)
+    yield from ((places[row], b"heic") for row, brand in enumerate(others) if brand in unused)
     if others and _TAKEN_BY_LIBHEIF.isdisjoint(others):
-        yield _places(data)[0], b"heic"
+        yield places[0], b"heic"
 
 
 def _places(data: bytes) -> range:
@@ -92,3 +98,19 @@ def _has_film(data: bytes) -> bool:
         return any(box.kind == b"moov" for box in boxes(data, 0, len(data)))
     except DamagedError:
         return False
+
+
+def before_film(data: bytes) -> bytes:
+    """Return a HEIC or AVIF without the film that follows its picture, as of a motion photo."""
+    place, has_picture = 0, False
+    for _ in range(_MOST_BRANDS):
+        size, kind = int.from_bytes(data[place : place + 4], "big"), data[place + 4 : place + 8]
+        if has_picture and kind in _BEGIN_FILM:
+            return data[:place]
+        if size == 1:
+            size = int.from_bytes(data[place + 8 : place + 16], "big")
+        if size < 8 or place + size >= len(data):
+            break
+        has_picture |= kind == b"meta"
+        place += size
+    return data

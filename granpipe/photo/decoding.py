@@ -9,7 +9,7 @@ from PIL import Image
 
 from granpipe.errors import PhotoError, one_line
 from granpipe.photo.details import details_of
-from granpipe.photo.item_streams import check_holes
+from granpipe.photo.item_integrity import check_items
 from granpipe.photo.jpeg_integrity import decode_jpeg
 from granpipe.photo.opening import JPEGS, own_limit
 from granpipe.photo.png import check_rows, check_sums, resolve_key
@@ -88,7 +88,7 @@ def _load_by_pillow(image: Image.Image, data: bytes) -> None:
         check_strips(image)
         check_jpegs(image, data)
     if details_of(image).container:
-        check_holes(data)
+        check_items(data)
     with own_limit():
         image.load()
         if image.format == "PNG" and data:

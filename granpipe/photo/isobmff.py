@@ -28,6 +28,8 @@ class Container:
     ----------
     codings : frozenset of bytes
         How all items are coded.
+    kind : bytes
+        How the picture is coded, or made of others.
     sides : tuple of int or None
         Width and height as they are coded, in pixels, neither cut nor turned.
     decoded : tuple of int or None
@@ -56,6 +58,7 @@ class Container:
     """
 
     codings: frozenset[bytes] = frozenset()
+    kind: bytes = b""
     sides: tuple[int, int] | None = None
     decoded: tuple[int, int] | None = None
     aperture: tuple[int, int, int, int] | None = None
@@ -81,6 +84,7 @@ def read_container(data: bytes) -> Container:
     placed = place(found.get("sides"), said)
     return Container(
         frozenset(meta.kinds.values()),
+        meta.kinds.get(meta.primary, b""),
         found.get("sides"),
         decoded_sides(data, meta) or found.get("sides"),
         placed.aperture,

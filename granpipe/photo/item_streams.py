@@ -1,4 +1,4 @@
-"""What the streams of a HEIC or AVIF file say: the colours, the sides, and where a part is missing.
+"""What the streams of a HEIC or AVIF file say: the colours and the sides.
 
 Sides that are said in `ispe` are those of the decoded picture (23008-12, section 6.5.3). Decoders
 differ over a file that says others: they scale its picture, cut it or refuse it.
@@ -9,28 +9,27 @@ from collections.abc import Iterator
 from dataclasses import replace
 from itertools import islice
 
-from granpipe.errors import PhotoError
 from granpipe.photo import av1, hevc
-from granpipe.photo.meta_box import HEVC, IsoBox, Meta, read_meta
+from granpipe.photo.meta_box import HEVC, IsoBox, Meta
 from granpipe.photo.streams import StreamHeader
 
 _AV1 = b"av01"
-_CODED = (_AV1, *HEVC)
+CODED = (_AV1, *HEVC)
+"""Items that are coded streams."""
+
 _NEEDED: dict[bytes, tuple[bytes, ...]] = {
     **{_AV1: (b"ispe", b"av1C"), **dict.fromkeys(HEVC, (b"ispe", b"hvcC"))},
     **dict.fromkeys((b"grid", b"iovl"), (b"ispe",)),
 }
 _BEGINNING = 1024
-# A sector of a disk. Of flat pictures, too, at most 16 equal bytes were seen in a row.
-_HOLES = (bytes(512), b"\xff" * 512)
-_MOST_ALPHAS, _MOST_PARTS = 4, 1024
+_MOST_ALPHAS, _MOST_DERIVED, _MOST_PARTS = 4, 16, 1024
 _LAYERS = (b"lsel", b"a1op")
 _ALPHA = (b"urn:mpeg:mpegB:cicp:systems:auxiliary:alpha\0", b"urn:mpeg:hevc:2015:auxid:1\0")
 
 
 def named_colours(data: bytes, meta: Meta) -> tuple[int, int, int, int] | None:
     """Return the code points in the stream of the picture, or of the first part of a grid."""
-    coded = {item: kind for item, kind in meta.kinds.items() if kind in _CODED}
+    coded = {item: kind for item, kind in meta.kinds.items() if kind in CODED}
     parts = [meta.primary, *meta.related(b"dimg", meta.primary), *coded]
     item = next((item for item in parts if item in coded), None)
     header = _header(data, meta, item) if item is not None else None
@@ -50,7 +49,7 @@ def wrong_sides(data: bytes, meta: Meta) -> str:
     is left to decoders to judge.
     """
     headers: dict[tuple[bytes | None, IsoBox | int], StreamHeader | None] = {}
-    for item in islice(_parts(data, meta), _MOST_PARTS):
+    for item in islice(coded_parts(data, meta), _MOST_PARTS):
         said = _said(data, meta, item)
         source = meta.kinds.get(item), meta.property_of(item, b"hvcC") or item
         if source not in headers:  # the tiles of a HEIC share theirs
@@ -73,28 +72,18 @@ def lacking(meta: Meta) -> str:
     return ""
 
 
-def check_holes(data: bytes) -> None:
-    """Raise PhotoError `truncated` where a part of a coded stream was never written, or erased.
-
-    Decoders draw what they make of it. Streams are packed so well that they hold no such runs.
-    """
-    meta, left = read_meta(data), 2 * len(data)  # items may overlap
-    for item in dict.fromkeys(_parts(data, meta)):
-        coded = meta.content(data, item, left) if meta.kinds.get(item) in _CODED else b""
-        left -= len(coded)
-        if any(hole in coded for hole in _HOLES):
-            raise PhotoError("truncated", "a part of its codes was never written, or is erased")
-
-
-def _parts(data: bytes, meta: Meta) -> Iterator[int]:
-    """Yield the items that make pixels: the picture, its transparency, and the tiles of both."""
+def coded_parts(data: bytes, meta: Meta) -> Iterator[int]:
+    """Yield the items that make pixels: the picture, its alpha, and what both are made of."""
     others = [
         item for kind, item, other in meta.references if (kind, other) == (b"auxl", meta.primary)
     ]
     clear = [item for item in others if _is_alpha(data, meta.property_of(item, b"auxC"))]
-    for item in (meta.primary, *clear[:_MOST_ALPHAS]):
+    parts, derived = [meta.primary, *clear[:_MOST_ALPHAS]], 0
+    for item in parts:  # which grows as tiles are found, and what those are made of
         yield item
-        yield from meta.related(b"dimg", item)
+        if meta.kinds.get(item) not in CODED and derived < _MOST_DERIVED:
+            parts += (tile for tile in meta.related(b"dimg", item) if tile not in parts)
+            derived += 1
 
 
 def _is_alpha(data: bytes, box: IsoBox | None) -> bool:

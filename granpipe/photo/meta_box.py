@@ -83,6 +83,15 @@ class Meta:
             found += data[base + start : base + start + min(length or left, left)]
         return found
 
+    def is_cut_off(self, item: int, size: int) -> bool:
+        """Return whether an item is not wholly in a file of so many bytes, or is nowhere."""
+        method, pieces = self.extents.get(item, (0, []))
+        if method > 1:  # within another item
+            return False
+        base = self.inner if method == 1 else 0
+        ends = (base + start + (length or 1) for start, length in pieces)  # 0 means to the end
+        return max(ends, default=size + 1) > size
+
     def property_of(self, item: int, kind: bytes) -> IsoBox | None:
         """Return the last property of a kind that an item has."""
         owned = (self.properties[number] for number in self.owned.get(item, ()))

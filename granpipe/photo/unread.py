@@ -8,7 +8,7 @@ pass over in silence.
 import struct
 from collections.abc import Iterable, Iterator
 
-from granpipe.photo.brands import lone_brand, names_heic
+from granpipe.photo.brands import before_film, lone_brand, names_heic
 from granpipe.photo.isobmff import Container, read_container
 from granpipe.photo.meta_box import HEVC
 from granpipe.photo.png_chunks import SIGNATURE, without_remarks
@@ -47,6 +47,8 @@ _LARGEST_BMP_HEADER = 124
 _BMP_RUNS, _BMP_FIELDS = (1, 2), (3, 6)
 _BMP_INSIDE = {4: "JPEG", 5: "PNG"}
 _OS2 = 64
+# Pictures made of others; libheif makes some of them (23008-12, section 6.6.2).
+_DERIVED, _DERIVED_OF_HEIC = {b"iden", b"iovl", b"tmap", b"sato"}, {b"iden", b"iovl"}
 _CODINGS = {
     **{b"jpeg": "JPEG", b"j2k1": "JPEG 2000", b"vvc1": "VVC", b"evc1": "EVC", b"avc1": "H.264"},
     **{b"unci": "uncompressed pixels", b"lhv1": "layered HEVC", b"hvt1": "HEVC tiles"},
@@ -165,10 +167,11 @@ def _plain_webp(data: bytes) -> bytes:
 
 
 def _plain_heif(data: bytes) -> bytes:
-    """Return a HEIC or AVIF whose EXIF and XMP items are of a type that nobody reads."""
-    container = read_container(data)
+    """Return a HEIC or AVIF without a film, whose EXIF and XMP are of a type that nobody reads."""
+    still = before_film(data)
+    container = read_container(still)
     hidden = tuple((place, b"skip") for place in container.remark_types)
-    return patched(data, container.patches + hidden)
+    return patched(still, container.patches + hidden)
 
 
 def patched(data: bytes, patches: Iterable[tuple[int, bytes]]) -> bytes:
@@ -259,10 +262,11 @@ def _describe_container(data: bytes, reads_heic: bool) -> str:
     if not is_avif and not reads_heic and (is_heic or names_heic(data)):
         return "HEIC needs the extra: pip install 'granpipe[heic]'"
     name = "an AVIF" if is_avif else "a HEIC"
-    if container.is_whole and container.lacks == "ispe":
-        return f"is {name} that does not say its sides (ispe)"
+    if container.kind in _DERIVED - (set() if is_avif else _DERIVED_OF_HEIC):
+        return f"is {name} whose picture is made of others, as {container.kind.decode()}"
     if container.is_whole and container.lacks:
-        return f"is {name} that does not say how it is coded ({container.lacks})"
+        what = "its sides" if container.lacks == "ispe" else "how it is coded"
+        return f"is {name} that does not say {what} ({container.lacks})"
     if container.is_whole and is_heic and not is_avif and (brand := lone_brand(data)):
         return f"is a HEIC of the brand {brand!r} alone, with which decoders do not read it"
     return unknown_need(container)

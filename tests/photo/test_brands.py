@@ -47,10 +47,12 @@ AVIF = [
     *[(b"MA1B", b"avif", b"mif1", b"MA1B"), (b"avio", b"avif", b"mif1"), (b"miaf", b"avif")],
     *[(b"mif2", b"avif"), (b"avis", b"avif", b"avis", b"msf1"), (b"msf1", b"avif"), (b"avif",)],
     *[(b"mif1", b"miaf"), (b"heic", b"mif1", b"avif"), (b"mif1", b"avif"), (b"\0\0\0\0", b"avif")],
+    *[(b"avif", b"mif1", b"tmap"), (b"tmap", b"avif")],
 ]
 HEIC = [
     *[(b"miaf", b"heic", b"mif1"), (b"MiHB", b"heic"), (b"mif2", b"mif1", b"heic")],
     *[(b"avif", b"mif1", b"heic"), (b"msf1", b"heic"), (b"heic", b"miaf"), (b"heic", b"heic")],
+    *[(b"heic", b"heic", b"isom"), (b"mif1", b"heic", b"mp42", b"msf1")],
 ]
 
 
