@@ -108,7 +108,7 @@ def _read(file: str) -> list[Shape]:
     except (ValueError, LookupError, OverflowError, ExpatError) as error:
         raise DatasetError(f"{file}: {_words(error)}") from error
     if not shapes:
-        raise DatasetError(f"{file}: has no areas, lines or places; export it again")
+        raise DatasetError(f"{file}: has no areas, lines or places; export the layer of them")
     return shapes
 
 

@@ -88,8 +88,8 @@ class Crops:
         """Return what to report: that no field is shown, or what cannot be compared."""
         if not self.count:
             return (
-                "no photograph shows a field of --fields; are its positions longitude before "
-                "latitude, and near the photographs'?"
+                "no photograph shows a field of --fields: photographs have no positions, or none "
+                "near its fields, or the file has latitudes before longitudes"
             )
         if not self.unknown:
             return ""

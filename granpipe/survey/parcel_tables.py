@@ -36,10 +36,6 @@ def read_tables(
     OSError, ValueError
         It cannot be read, is not in WGS 84, or lacks a column.
     """
-    if "://" in url:
-        raise ValueError("is read from a disk alone; copy it there, or export it as GeoJSON")
-    if not Path(url).exists():
-        raise FileNotFoundError(url)
     is_parquet = url.lower().endswith((".parquet", ".geoparquet"))
     if not is_parquet:
         _check_kind(Path(url))
@@ -50,9 +46,9 @@ def read_tables(
 
 
 def _check_kind(path: Path) -> None:
-    beginning = _BEGINNINGS.get(path.suffix.lower())
+    beginning = _BEGINNINGS[path.suffix.lower()]
     with path.open("rb") as file:
-        if not beginning or file.read(len(beginning)) != beginning:
+        if file.read(len(beginning)) != beginning:
             raise ValueError(
                 "is no GeoPackage (.gpkg), Shapefile (.shp) or GeoParquet (.parquet); export it as "
                 "one of these, or as GeoJSON"

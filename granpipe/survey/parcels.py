@@ -23,6 +23,7 @@ from granpipe.survey.rings import (
     unwrapped,
 )
 
+_TABLES = (".gpkg", ".shp", ".parquet", ".geoparquet")
 _LONGEST = 200
 _MOST_NAMED = 3  # parcels that are not used
 
@@ -154,10 +155,17 @@ class ParcelFile:
             if column and column not in seen:
                 listed = ", ".join(sorted(seen)[:20]) or "nothing"
                 raise ValueError(f"has no property {column}, as --{option} says, but {listed}")
-        if self.unused and not self.used:
-            raise ValueError(f"parcel {self._reasons[0]}")
+        if not self.used:
+            none = "has no Polygon or MultiPolygon; export the layer of the parcels"
+            raise ValueError(f"parcel {self._reasons[0]}" if self._reasons else none)
 
     def _of_tables(self, boxes: Sequence[Bounds]) -> Iterator[Parcel]:
+        if not self.url.lower().endswith(_TABLES):
+            raise ValueError(f"does not end in .geojson, .json, {', '.join(_TABLES)}; export it so")
+        if "://" in self.url:
+            raise ValueError("is read from a disk alone; copy it there, or export it as GeoJSON")
+        store, name = open_file(self.url)
+        store.head(name, 1)  # a file that is missing is no matter of extras
         try:
             from granpipe.survey import parcel_tables  # noqa: PLC0415 - an extra
         except ImportError as error:

@@ -494,18 +494,31 @@ def test_a_hostile_file_of_parcels_ends_in_a_line(granpipe, src, out, tmp_path, 
     ("options", "line"),
     [
         (("--fields", "nowhere.geojson"), "no such file of parcels"),
-        (("--fields", "nowhere.gpkg"), "nowhere.gpkg"),
+        (("--fields", "nowhere.gpkg"), "no such file of parcels"),
         (("--field-id", "nr"), "name them by --fields"),
         (("--keep-together", "field", "--split", "80/10/10"), "needs parcels"),
     ],
 )
 def test_a_wrong_option_ends_in_a_line(granpipe, src, out, options, line):
     shoot(src / "maize/a.jpg", 48, 11)
-    done = granpipe(
-        "prepare", src, out, *SMALL, *options, code=None if "nowhere.gpkg" in options else 2
-    )
-    assert done.exit_code in {1, 2}  # 1 without the extra fields
-    assert line in done.stderr
+    assert line in granpipe("prepare", src, out, *SMALL, *options, code=2).stderr
+
+
+@pytest.mark.parametrize("features", [[], [{"type": "Feature", "geometry": None}]], ids=len)
+def test_a_file_without_parcels_ends_in_a_line(granpipe, src, out, tmp_path, features):
+    shoot(src / "maize/a.jpg", 48.0005, 11.0005)
+    file = write(tmp_path / "p.geojson", features)
+    line = f"{file}: has no Polygon or MultiPolygon; export the layer of the parcels\n"
+    for command in (("prepare", src, out), ("map", src, "-o", tmp_path / "m.html")):
+        assert granpipe(*command, "--fields", file, code=1).stderr == f"granpipe: {line}"
+
+
+def test_parcels_in_another_form_are_no_matter_of_extras(granpipe, src, out, tmp_path):
+    shoot(src / "maize/a.jpg", 48.0005, 11.0005)
+    (tmp_path / "p.kml").write_text("<kml/>")
+    said = granpipe("prepare", src, out, *SMALL, "--fields", tmp_path / "p.kml", code=1).stderr
+    assert "p.kml: does not end in .geojson, .json, .gpkg, .shp" in said
+    assert "pip install" not in said
 
 
 def test_features_without_shapes_and_odd_ids_are_taken_as_they_come(granpipe, src, out, tmp_path):
