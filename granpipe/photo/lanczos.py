@@ -23,10 +23,10 @@ Floats: TypeAlias = NDArray[np.float32]
 _LOBES = 3  # on either side, as everybody's Lanczos has
 _ONE = 1 << 15
 _TOGETHER = 16  # pixels that share a matrix
-_AT_ONCE = 1 << 17  # pixels, so that a large picture is never whole in two kinds of numbers
+_AT_ONCE = 1 << 19  # pixels, so that a large picture is never whole in two kinds of numbers
 # Beyond these, Pillow is as fast, or takes less memory, or has finer weights.
 _LONGEST, _MOST_PIXELS, _MOST_TIMES = 1 << 13, 1 << 21, 64
-_LINES = {"L": "L", "RGB": "RGB;L"}  # Pillow's names of whole rows of one channel after another
+_MODES = ("L", "RGB")
 # sin(x) / x is their sum, each times a power of x**2, the highest first; exact for x up to pi.
 _SINC = [(-1) ** power / math.factorial(2 * power + 1) for power in range(15, -1, -1)]
 
@@ -67,11 +67,12 @@ def scale(
         return picture.resize(sides, Image.Resampling.LANCZOS, area)
     (width, height), (left, top, right, bottom) = sides, area
     narrow = _narrow(picture, _parts(picture.width, left, right, width), width)
-    scaled = np.empty((height, narrow.shape[1]), np.float32)
+    scaled = np.empty((len(narrow), height, width), np.float32)
     for part in _parts(picture.height, top, bottom, height):
-        np.matmul(part.weights.T, narrow[part.seen], out=scaled[part.made])
-    pixels = _levels(scaled).astype(np.uint8)
-    return Image.frombytes(picture.mode, sides, pixels.tobytes(), "raw", _LINES[picture.mode])
+        np.matmul(part.weights.T, narrow[:, part.seen], out=scaled[:, part.made])
+    levels = _levels(scaled).astype(np.uint8)
+    channels = [Image.frombytes("L", sides, channel.tobytes()) for channel in levels]
+    return Image.merge(picture.mode, channels)
 
 
 def _gains(
@@ -81,7 +82,7 @@ def _gains(
     width, height = sides
     left, top, right, bottom = area
     return (
-        picture.mode in _LINES
+        picture.mode in _MODES
         and not (picture.size == sides and area == (0, 0, *sides))
         and max(*picture.size, *sides) <= _LONGEST
         and max(picture.height, height) * width <= _MOST_PIXELS
@@ -91,20 +92,20 @@ def _gains(
 
 
 def _narrow(picture: Image.Image, parts: list[_Part], width: int) -> Floats:
-    """Return the levels of a picture scaled to another width: its rows, channel by channel."""
-    lines, channels = _LINES[picture.mode], len(picture.getbands())
-    narrow = np.empty((picture.height * channels, width), np.float32)
-    step = max(1, _AT_ONCE // picture.width)
+    """Return the levels of a picture scaled to another width, one channel after another."""
+    step, strips = max(1, _AT_ONCE // picture.width), []
     for top in range(0, picture.height, step):
         bottom = min(top + step, picture.height)
         strip = picture.crop((0, top, picture.width, bottom)) if step < picture.height else picture
-        data = np.frombuffer(strip.tobytes("raw", lines), np.uint8)
-        rows = data.reshape(-1, picture.width).astype(np.float32)
-        made = narrow[top * channels : bottom * channels]
+        channels = strip.split()
+        rows = np.empty((len(channels) * strip.height, picture.width), np.float32)
+        for channel, levels in zip(channels, np.split(rows, len(channels)), strict=True):
+            levels[:] = np.frombuffer(channel.tobytes(), np.uint8).reshape(levels.shape)
+        narrow = np.empty((len(rows), width), np.float32)
         for part in parts:
-            np.matmul(rows[:, part.seen], part.weights, out=made[:, part.made])
-        _levels(made)
-    return narrow.reshape(picture.height, channels * width)
+            np.matmul(rows[:, part.seen], part.weights, out=narrow[:, part.made])
+        strips.append(_levels(narrow).reshape(len(channels), -1, width))
+    return strips[0] if len(strips) == 1 else np.concatenate(strips, axis=1)
 
 
 def _levels(numbers: Floats) -> Floats:

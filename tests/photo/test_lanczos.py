@@ -93,7 +93,7 @@ def test_one_colour_stays_that_colour(sides, wanted, colour):
 
 
 def test_a_large_picture_is_scaled_strip_by_strip():
-    picture = noise(700, 500)
+    picture = noise(1_400, 800)
     assert picture.width * picture.height > 2 * lanczos._AT_ONCE
     assert np.array_equal(np.asarray(scale(picture, (50, 36))), in_whole_numbers(picture, (50, 36)))
 
