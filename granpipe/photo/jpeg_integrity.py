@@ -8,7 +8,7 @@ begins to look for a marker, and so takes whatever comes, shows where its pixels
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any
 
@@ -16,6 +16,7 @@ import numpy as np
 from PIL import Image
 
 from granpipe.errors import PhotoError
+from granpipe.photo.jpeg_holes import ZeroCodes, find_hole
 
 _MARKER = re.compile(rb"\xff([\x01-\xfe])")
 # Of the first kind are lossless ones, whose codes are Huffman's of steps from pixel to pixel.
@@ -25,7 +26,8 @@ _RESTARTS = range(0xD0, 0xD8)
 _ALONE = frozenset([0x01, 0xD8, *_RESTARTS])
 _SCAN, _END = 0xDA, 0xD9
 _END_MARKER = b"\xff\xd9"
-_TAIL = 48
+# Encoders that write 16 bytes at a time leave up to 15 behind their codes.
+_TAIL = 16
 # Where words are long, the decoder asks for up to 8 bytes more than it needs.
 _AHEAD = 8
 # Of codes that are all zeros some blocks take many, and of ones, which are no code, all of them: so
@@ -203,6 +205,7 @@ def _decode_plain(image: Image.Image, data: bytes, start: int) -> bool:
         or last <= start
         or data[-2:] != b"\xff\xd9"
         or _MARKER.search(data, last - 1, end)
+        or find_hole(data, start, end) >= 0
     ):
         return False
     decoder = _Decoder(image)
@@ -221,9 +224,11 @@ def _decode_plain(image: Image.Image, data: bytes, start: int) -> bool:
 
 
 def _decode(decoder: _Decoder, data: bytes, stretches: list[Stretch]) -> None:
-    restarts = 0
+    restarts, zeros = 0, ZeroCodes()
     for stretch in stretches:
-        _check_end(decoder, data, stretch)
+        if not restarts:
+            zeros.read(data[stretch.header : stretch.start])
+        _check_end(decoder, data, stretch if zeros.are_flat else _before_zeros(data, stretch))
         if stretch.marker not in _RESTARTS:
             restarts = 0
         elif stretch.marker != _RESTARTS[restarts % 8]:
@@ -238,6 +243,16 @@ def _decode(decoder: _Decoder, data: bytes, stretches: list[Stretch]) -> None:
     decoder.give(data[stretches[-1].end :] if stretches[-1].marker else _END_MARKER)
     if is_one_scan or not decoder.is_done:
         raise PhotoError("truncated", "its codes end before its pixels do")
+
+
+def _before_zeros(data: bytes, stretch: Stretch) -> Stretch:
+    """Return a stretch of codes without zeros at its end; PhotoError where others are in it."""
+    hole = find_hole(data, stretch.start, stretch.end)
+    if hole < 0:
+        return stretch
+    if data[hole : stretch.end].strip(b"\0"):
+        raise PhotoError("truncated", "a part of its codes was never written, or is erased")
+    return replace(stretch, end=hole)
 
 
 def _decode_arithmetic(decoder: _Decoder, data: bytes, stretches: list[Stretch]) -> None:

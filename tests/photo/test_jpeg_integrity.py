@@ -13,7 +13,7 @@ from granpipe.photo.jpeg_integrity import find_stretches
 from granpipe.photo.letterbox import letterbox
 from granpipe.photo.opening import open_photo
 
-from conftest import picture, psnr
+from conftest import picture, psnr, rejects, rows, textured
 
 SIDES = (640, 480)
 
@@ -147,3 +147,68 @@ def test_a_flat_jpeg_of_arithmetic_codes_is_whole():
     for size in (64, 500, 1024):
         assert (letterbox(open_photo(data), size)[0][size // 2] == 128).all()
     assert reason(data[:-2]) == LACKS_END
+
+
+WRITERS = {
+    "usual tables": {},
+    "own tables": {"optimize": True},
+    "restarts": {"restart_marker_rows": 1},
+    "progressive": {"progressive": True},
+}
+
+
+def test_zeros_among_codes_are_missing_parts(granpipe, tmp_path):
+    names = set()
+    folder = tmp_path / "img/corn"
+    folder.mkdir(parents=True)
+    for name, options in WRITERS.items():
+        whole = jpeg(textured(1, (1200, 900)), **options)
+        start = next(find_stretches(whole)).start
+        (folder / f"{name}.jpg").write_bytes(whole)
+        for share in range(1, 10):
+            place = start + (len(whole) - start) * share // 10 & ~511
+            for size in (512, 4096):
+                damaged = whole[:place] + bytes(size) + whole[place + size :]
+                if name == "progressive" or damaged[-2:] != b"\xff\xd9":
+                    continue  # the former may change nothing that can be seen
+                (folder / f"{name} {share} {size}.jpg").write_bytes(damaged)
+                names.add(f"corn/{name} {share} {size}.jpg")
+    granpipe("prepare", tmp_path / "img", tmp_path / "out")
+    assert rejects(tmp_path / "out") == dict.fromkeys(names, "truncated")
+    assert len(names) > 40
+    assert len(rows(tmp_path / "out/labels.csv")) == len(WRITERS)
+
+
+@pytest.mark.parametrize("options", WRITERS.values(), ids=WRITERS)
+@pytest.mark.parametrize("mode", ["RGB", "L"])
+def test_zeros_are_no_damage_of_flat_pictures_and_slopes(options, mode):
+    slope = Image.linear_gradient("L").resize((3000, 900))
+    flats = [Image.new("RGB", (3000, 900), (level,) * 3) for level in (0, 128, 255)]
+    for image in (slope, slope.rotate(180), *flats):
+        data = jpeg(image.convert(mode), **options)
+        assert psnr(letterbox(open_photo(data))[0], plain(data)) > 35
+
+
+@pytest.mark.parametrize("options", WRITERS.values(), ids=WRITERS)
+def test_zeros_behind_all_codes_are_padding(options):
+    whole = jpeg(**options)
+    padded = whole[:-2] + bytes(3000) + whole[-2:]
+    assert np.array_equal(letterbox(open_photo(padded))[0], letterbox(open_photo(whole))[0])
+
+
+@pytest.mark.parametrize("options", [{}, {"restart_marker_rows": 1}], ids=str)
+def test_zeros_instead_of_the_last_codes_are_no_padding(options):
+    whole = jpeg(**options)
+    *_, last = find_stretches(whole)
+    cut = whole[: last.end - 200] + bytes(200) + whole[last.end :]
+    assert reason(cut) == "truncated: its codes end before its pixels do"
+
+
+@pytest.mark.parametrize("count", [17, 30, 47])
+def test_more_codes_than_pixels_are_damage(count):
+    data = jpeg()
+    (only,) = find_stretches(data)
+    extra = data[only.start + 100 : only.start + 100 + count].replace(b"\xff", b"\xfe")
+    assert reason(data[: only.end] + extra + data[only.end :]) == (
+        "truncated: its pixels end before its codes"
+    )
