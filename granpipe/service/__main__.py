@@ -21,7 +21,9 @@ def main() -> int:
         serve(app, chosen.host, chosen.port, desk.reads_body, desk.log)
     except (OSError, ValueError) as error:
         where = f"{chosen.host}:{chosen.port}"
-        print(f"granpipe.service: cannot bind {where}: {one_line(error)}", file=sys.stderr)
+        why = getattr(error, "strerror", None) or one_line(error)
+        what = "choose another --port or --host, or stop what has it"
+        print(f"granpipe.service: cannot bind {where}: {why}; {what}", file=sys.stderr)
         return 2
     return 0
 

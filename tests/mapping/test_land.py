@@ -165,6 +165,27 @@ def test_countries_have_names_where_there_is_room_and_a_field_has_the_grid(visit
     assert [text for text in texts if re.fullmatch(r"46\.\d+°\u00a0N", text)]
 
 
+@pytest.mark.parametrize("size", [(1280, 800), (768, 1024), (360, 740)], ids=str)
+def test_the_numbers_of_the_grid_keep_clear_of_what_lies_over_the_map(visit, tmp_path, size):
+    visit = visit(make_plain_page(tmp_path, [(-50, -120), (60, 140)]), size=size, prepare=spy)
+    visit.page.evaluate("spots.length = 0")
+    visit.state("map.setView([20, 10], 2, {animate: false})")
+    boxes = visit.page.evaluate(
+        "[...document.querySelectorAll('.leaflet-top .leaflet-control')].map((box) => {"
+        "const { left, top, right, bottom } = box.getBoundingClientRect();"
+        "const main = document.querySelector('.leaflet-container').getBoundingClientRect();"
+        "return [left - main.left, top - main.top, right - main.left, bottom - main.top]; })"
+    )
+    left, top = visit.state("map.containerPointToLayerPoint([0, 0])").values()
+    spots = [(text, x - left, y - top) for text, x, y in visit.page.evaluate("spots")]
+    numbers = [spot for spot in spots if "°" in spot[0]]
+    assert len({text[-1] for text, *_ in numbers} & {"E", "W", "N", "S"}) >= 3
+    for text, right, bottom in numbers:
+        for box in boxes:
+            is_beside = right - 6 * len(text) > box[2] or right < box[0]
+            assert is_beside or bottom - 9 > box[3] or bottom < box[1], (text, box)
+
+
 def test_the_names_of_countries_keep_clear_of_rings(visit, tmp_path):
     near = [(46.9, 8.2), (46.8, 8.2), (47.5, 2.5)]  # where Switzerland and France are named
     places = [place for place in near for _ in range(20)]

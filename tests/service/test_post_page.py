@@ -107,7 +107,7 @@ def test_nothing_is_lost_or_doubled_where_the_network_is_cut_and_the_page_reload
         page.reload()
     network.cut(False)
     page.goto(f"http://127.0.0.1:{path.port}/")
-    until(lambda: status(page) == f"All {MANY} sent.")
+    until(lambda: status(page) == f"All sent: {MANY}.")
     path.worker()
     until(lambda: states(page) == MANY * [f"{UNPLACED}. It is blurred."])
     assert len(received(path)) == MANY == path.arrays()
@@ -147,7 +147,7 @@ def test_the_access_code_is_asked_for_once_and_opens_the_map(phone, path, photos
     page.reload()
     page.wait_for_selector("#desk:visible")
     choose(page, photos[:1])
-    until(lambda: status(page) == "All 1 sent.")
+    until(lambda: status(page) == "All sent: 1.")
     page.click("#map")
     until(lambda: page.url.endswith("/map"))
     until(lambda: page.title().endswith("map of photographs"))
@@ -159,7 +159,7 @@ def test_what_the_server_does_not_take_is_said_and_the_rest_goes_on(phone, path,
     page.set_input_files("#choose", photos[:1])
     assert page.inner_text("#problem") == "Choose the crop first."
     choose(page, [tmp_path / "notes.jpg", photos[0]])
-    until(lambda: status(page) == "All 1 sent.")
+    until(lambda: status(page) == "All sent: 1.")
     assert states(page)[0].startswith("not taken, unreadable")
     choose(page, photos[:1], crop="wheat")
     until(lambda: "as corn" in states(page)[-1])
@@ -174,7 +174,7 @@ def test_a_file_that_is_too_large_is_refused_before_it_is_sent(phone, path, phot
         file.write_bytes(bytes(LARGEST + number))
     seen = visit(phone(), path)
     choose(seen.page, [*files, photos[0]])
-    until(lambda: status(seen.page) == "All 1 sent.")
+    until(lambda: status(seen.page) == "All sent: 1.")
     said = ["not taken, unreadable: is no picture, whatever its name says."]
     said += ["not taken, it has more than 40 MB.", "received, not yet prepared."]
     assert states(seen.page) == said
@@ -213,12 +213,12 @@ def test_what_the_server_does_not_take_is_said_in_the_phones_language(
 def test_a_photograph_that_was_deleted_holds_up_no_other(phone, path, photos):
     page = visit(phone(), path).page
     choose(page, photos[:1])
-    until(lambda: status(page) == "All 1 sent.")
+    until(lambda: status(page) == "All sent: 1.")
     address = f"http://127.0.0.1:{path.port}/photographs/{received(path)[0].stem}"
     assert page.request.delete(address, headers={"Authorization": f"Bearer {TOKEN}"}).ok
     until(lambda: states(page) == ["deleted on the server."])
     choose(page, photos[:2])
-    until(lambda: status(page) == "All 2 sent.")
+    until(lambda: status(page) == "All sent: 2.")
     assert states(page)[1].startswith("not taken, this photograph was deleted")
     assert len(received(path)) == 1
 
@@ -233,7 +233,7 @@ def test_two_tabs_send_what_waits_once_and_say_the_same(phone, path, photos):
     until(lambda: len(states(pages[1])) == 3)
     context.unroute("**/post_image")
     for page in pages:
-        until(lambda page=page: status(page) == "All 3 sent.", patience=60)
+        until(lambda page=page: status(page) == "All sent: 3.", patience=60)
         assert set(states(page)) == {"received, not yet prepared."}
     assert len(received(path)) == 3
 
@@ -246,7 +246,7 @@ def test_photographs_are_kept_before_the_position_is_known(phone, path, photos):
     until(lambda: len(states(page)) == 1)
     page.reload()
     page.wait_for_selector("#desk:visible")
-    until(lambda: status(page) == "All 1 sent.")
+    until(lambda: status(page) == "All sent: 1.")
     assert len(received(path)) == 1
 
 
@@ -269,7 +269,7 @@ def test_anybody_can_use_it(phone, path, photos, scheme, width):
     seen = visit(context, path)
     page = seen.page
     choose(page, photos[:2])
-    until(lambda: status(page) == "All 2 sent.")
+    until(lambda: status(page) == "All sent: 2.")
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     assert violations(seen, "wcag2aaa") == []  # a contrast of 7:1
     page.focus("#crop")

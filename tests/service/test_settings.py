@@ -44,7 +44,7 @@ def begin(tmp_path, monkeypatch, capfd):
         (
             ["granpipe.service", "--host", "192.0.2.7"],
             {"GRANPIPE_TOKEN": TOKEN},
-            "cannot bind 192.0.2.7:8000",
+            "cannot bind 192.0.2.7:8000: Cannot assign requested address; choose another --port",
         ),
     ],
 )

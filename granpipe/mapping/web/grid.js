@@ -12,7 +12,12 @@ function paintGrid(context, { min, max }) {
   );
   const step = roundStep((east - west) / (max.x - min.x) * 110);
   const digits = Math.max(0, -Math.floor(Math.log10(step)));
-  const edge = map.containerPointToLayerPoint([map.getSize().x - 4, 12]);
+  // Meridians are numbered below the choice of layers, and right of the buttons for zooming.
+  const [box, buttons] = ['.leaflet-right', '.leaflet-left'].map(
+    (side) => map.getContainer().querySelector(`.leaflet-top${side}`),
+  );
+  const edge = map.containerPointToLayerPoint([map.getSize().x - 4, box.offsetHeight + 12]);
+  const first = map.containerPointToLayerPoint([buttons.offsetWidth, 0]).x;
   Object.assign(context, {
     strokeStyle: themed('grid'), fillStyle: themed('faint'), font: '11px system-ui, sans-serif',
     textAlign: 'right', textBaseline: 'alphabetic', lineWidth: 1,
@@ -22,13 +27,14 @@ function paintGrid(context, { min, max }) {
     const x = Math.round(map.latLngToLayerPoint([0, k * step]).x) + 0.5;
     context.moveTo(x, min.y);
     context.lineTo(x, max.y);
-    context.fillText(longitude(k * step, digits), x - 3, edge.y);
+    const number = longitude(k * step, digits);
+    if (x - 3 - context.measureText(number).width > first) context.fillText(number, x - 3, edge.y);
   }
   for (let k = Math.ceil(south / step); k * step <= north; k++) {
     const y = Math.round(map.latLngToLayerPoint([k * step, 0]).y) + 0.5;
     context.moveTo(min.x, y);
     context.lineTo(max.x, y);
-    context.fillText(degrees(k * step, digits, 'NS'), edge.x, y - 3);
+    if (y > edge.y + 12) context.fillText(degrees(k * step, digits, 'NS'), edge.x, y - 3);
   }
   context.stroke();
 }
