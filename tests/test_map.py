@@ -226,6 +226,17 @@ def test_who_finds_no_metadata_is_told_what_removes_it(granpipe, field, tmp_path
     assert "no_gps: " not in result.stderr
 
 
+def test_every_verdict_is_explained_that_a_photograph_has(granpipe, tmp_path):
+    for name in ("soybean/20230715_121904.jpg", "corn/P1040226.JPG", "wheat/DSC_0650.JPG"):
+        (tmp_path / "src" / name).parent.mkdir(parents=True)
+        shutil.copy(ROOT / "img" / name, tmp_path / "src" / name)
+    lines = granpipe("map", tmp_path / "src", "-o", tmp_path / "map.csv").stderr.splitlines()
+    assert lines[-2:] == [
+        "no_gps: no position; the camera's location was off, or sharing removed it.",
+        "void_fix: the receiver marked its fix as void.",
+    ]
+
+
 def test_a_folder_is_no_output(granpipe, field, tmp_path):
     (tmp_path / "map.html").mkdir()
     result = granpipe("map", field, "-o", tmp_path / "map.html", code=1)

@@ -338,7 +338,11 @@ def test_deleted_photographs_leave_the_table_and_their_arrays_go(prepare, src, o
     (src / "wheat/c.jpg").unlink()
     result = prepare(src, out)
     assert not (out / "wheat").exists()
-    prepare(src, out, "--reindex-labels")  # which lets go of the class, too
+    line = "Without photographs now, but with their label_index: wheat; --reindex-labels numbers"
+    for printed in (result.stdout, prepare(src, out).stdout):
+        assert line in " ".join(printed.split())
+    printed = prepare(src, out, "--reindex-labels").stdout  # which lets go of the class, too
+    assert "Without photographs" not in printed
     prepare(src, out.with_name("fresh"))
     assert tree(out) == tree(out.with_name("fresh"))
     assert "1 array deleted" in result.stdout

@@ -155,6 +155,5 @@ def _print_unmapped(report: "MapReport", count: int, *, verbose: bool) -> None:
     reports.print_unlisted(report.unseen)
     if count > MOST_LINES and not verbose:
         reports.echo(f"... and {count - MOST_LINES:,} more not on the map", err=True)
-    for verdict in ("no_exif", "no_gps"):
-        if verdict in report.verdicts:
-            reports.echo(f"{verdict}: {VERDICTS[verdict]}.", err=True)
+    for verdict in sorted(report.verdicts.keys() - {"ok"}):
+        reports.echo(f"{verdict}: {VERDICTS[verdict]}.", err=True)

@@ -251,6 +251,8 @@ def _print(
         reports.print_shortcuts(report.split, written["shortcuts"])
         reports.print_leaks(report.split, written["leaks"])
     reports.print_missing(report.prepared)
+    if report.empty:
+        reports.print_empty(report.empty)
     if dry_run:
         reports.print_dry_run(report.unwanted, verbose=verbose)
     else:

@@ -166,6 +166,13 @@ def print_missing(labels: Collection[str]) -> None:
         echo(line, err=True)
 
 
+def print_empty(labels: Sequence[str]) -> None:
+    """Print which classes have no photographs any more, and have their place all the same."""
+    names = ", ".join(map(printable, labels[:MOST_LINES])) + " ..." * (len(labels) > MOST_LINES)
+    line = f"Without photographs now, but with their label_index: {names}"
+    _say(f"{line}; --reindex-labels numbers the other classes anew.")
+
+
 def print_flags(flags: Counter[str]) -> None:
     """Print how many photographs have each flag, if any has one."""
     if flags:

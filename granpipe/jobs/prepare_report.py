@@ -42,6 +42,8 @@ class PrepareReport:
         Groups and splits, where the dataset has them.
     reindexed : list of tuple
         Each class that has another label_index than before, with the former and the new one.
+    empty : list of str
+        Classes that have a label_index, and no photographs any more.
     shards : ShardsReport or None
         Which shards were written, where they were asked for.
     unwanted : list of str
@@ -63,6 +65,7 @@ class PrepareReport:
     flags: Counter[str] = field(default_factory=Counter)
     split: "SplitSummary | None" = None
     reindexed: list[tuple[str, int, int]] = field(default_factory=list)
+    empty: list[str] = field(default_factory=list)
     shards: ShardsReport | None = None
     unwanted: list[str] = field(default_factory=list)
     conflicts: int = 0

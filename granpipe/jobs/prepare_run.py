@@ -232,8 +232,9 @@ class PrepareRun:
     def report(self) -> PrepareReport:
         """Return what is prepared and what is rejected, before anything is deleted."""
         unlisted = [f"{folder}: {why}" for folder, why in self.search.unlisted]
+        prepared, classes = self.photos.counts(), self.classes()
         return PrepareReport(
-            self.photos.counts(),
+            prepared,
             list(rejections(self.index)),
             self.photos.rejected(),
             self.given.title,
@@ -243,7 +244,8 @@ class PrepareRun:
             [*unlisted, *self.unseen],
             flags=self.photos.flags(),
             split=self.split,
-            reindexed=changed_indices(self.former_indices, self.classes()),
+            reindexed=changed_indices(self.former_indices, classes),
+            empty=[label for label in classes if label not in prepared],
             conflicts=self.index.value("SELECT count(*) FROM conflicts"),
         )
 
