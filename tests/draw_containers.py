@@ -221,18 +221,29 @@ def raw_tiffs(order: str = "<") -> dict[str, tuple[bytes, str]]:
     preview = {0x100: eb.short(16), 0x101: eb.short(8), 0x102: eb.short(8), 0x106: eb.short(1)}
     preview |= {0xFE: eb.long(1)}
     pixels = bytes(range(128))
-    below = {0x100: eb.short(64), 0x101: eb.short(32), 0x106: eb.short(32803)}
+    below = {0x100: eb.short(64), 0x101: eb.short(32), 0x106: eb.short(1)}
     place = len(tiff(preview | {0x14A: eb.long(0)}, pixels, order))
     parted = tiff(preview | {0x14A: eb.long(place)}, pixels, order)
     return {
         "DNG": (tiff(preview | {0xC612: eb.byte(1, 4, 0, 0)}, pixels, order), RAW + "DNG"),
-        "sensor below": (parted + eb.table(below, place, order), RAW + "levels of a sensor"),
+        "sensor below": (
+            parted + eb.table(below | {0x106: eb.short(32803)}, place, order),
+            RAW + "levels of a sensor",
+        ),
         "preview": (
-            parted + eb.table(below | {0x106: eb.short(1)}, place, order),
+            parted + eb.table(below, place, order),
             "is a TIFF that begins with a preview of its picture",
         ),
         "preview and a page": (
-            with_page(tiff(preview, pixels, order), below | {0x106: eb.short(1)}, order),
+            with_page(tiff(preview, pixels, order), below, order),
+            "is a TIFF that begins with a preview of its picture",
+        ),
+        "preview of the old kind": (
+            with_page(
+                tiff(preview | {0xFE: eb.long(0), 0xFF: eb.short(2)}, pixels, order),
+                below | {0x101: eb.short(9)},
+                order,
+            ),
             "is a TIFF that begins with a preview of its picture",
         ),
         "sensor": (

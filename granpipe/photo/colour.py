@@ -30,6 +30,9 @@ def to_srgb(image: Image.Image, profile: bytes | Colours | None) -> Image.Image:
     if isinstance(profile, Colours):
         profile = make_profile(profile, is_grey=opaque.mode == "L")
     transform = _transform(profile, opaque.mode) if profile else None
+    if profile and not transform and opaque.mode == "L":  # as of colours that were made grey
+        opaque = opaque.convert("RGB")
+        transform = _transform(profile, "RGB")
     rgb = ImageCms.applyTransform(opaque, transform) if transform else opaque.convert("RGB")
     assert rgb is not None
     if alpha:

@@ -15,6 +15,7 @@ from granpipe.photo.opening import JPEGS, own_limit
 from granpipe.photo.png import check_rows, check_sums, resolve_key
 from granpipe.photo.tiff import check_strips, unread_coding
 from granpipe.photo.tiff_jpegs import check_jpegs
+from granpipe.photo.tiff_sums import check_sums as check_tiff_sums
 from granpipe.photo.unread import unknown_need
 
 _EIGHT_BITS = {"L", "LA", "RGB", "RGBA", "CMYK"}
@@ -87,6 +88,7 @@ def _load_by_pillow(image: Image.Image, data: bytes) -> None:
     if image.format == "TIFF":
         check_strips(image)
         check_jpegs(image, data)
+        check_tiff_sums(image, data)
     if details_of(image).container:
         check_items(data)
     with own_limit():

@@ -21,7 +21,10 @@ _BEGINNINGS = {
 _RAW = "is a raw photograph: {}"
 _PREVIEW = "is a TIFF that begins with a preview of its picture"
 _CLASSIC = (b"*\0", b"\0*")
-_SUBFILE, _WIDTH, _PHOTOMETRIC, _PARTS, _DNG = 254, 256, 262, 330, 50706
+_SUBFILE, _OLD_SUBFILE, _WIDTH, _LENGTH, _PHOTOMETRIC = 254, 255, 256, 257, 262
+_PARTS, _DNG = 330, 50706
+_READ = frozenset((_SUBFILE, _OLD_SUBFILE, _WIDTH, _LENGTH, _PHOTOMETRIC, _PARTS))
+_REDUCED = [2]  # what the old subfile type says of a preview
 _SENSOR = frozenset((32803, 34892))  # colour filter array, linear raw
 _MOST_PARTS = 8
 _UNKNOWN = [1 << 32]  # the width of a picture of which the table is cut off
@@ -62,7 +65,21 @@ def _describe_tiff(data: bytes) -> str:
         return _RAW.format("levels of a sensor")
     is_smallest = any(found.get(_WIDTH, [0]) < page.get(_WIDTH, _UNKNOWN) for page in pages)
     is_preview = any(kind & 1 for kind in found.get(_SUBFILE, ()))
-    return _PREVIEW if is_preview and (parts or is_smallest) else ""
+    is_preview |= found.get(_OLD_SUBFILE) == _REDUCED
+    is_preview &= bool(parts or is_smallest)
+    return _PREVIEW if is_preview or any(_is_enlarged(found, page) for page in pages) else ""
+
+
+def _is_enlarged(first: dict[int, list[int]], page: dict[int, list[int]]) -> bool:
+    """Return whether a page has the proportions of the first, within 5 %, and twice its sides."""
+    try:
+        (width, height), (wide, high) = (
+            (tags[_WIDTH][0], tags[_LENGTH][0]) for tags in (first, page)
+        )
+    except LookupError:
+        return False
+    is_alike = 20 * abs(wide * height - high * width) <= wide * height
+    return is_alike and wide >= 2 * width > 0 and high >= 2 * height
 
 
 def _next_tables(data: bytes) -> Iterator[dict[int, list[int]]]:
@@ -90,7 +107,7 @@ def _tags(data: bytes, start: int | None = None) -> dict[int, list[int]]:
         for number, kind, count, place in entries(data, start):
             if number == _DNG:
                 found[number] = []
-            elif number in {_SUBFILE, _WIDTH, _PHOTOMETRIC, _PARTS}:
+            elif number in _READ:
                 found[number] = values(data, kind, count, place)
     except (struct.error, KeyError, OverflowError):
         pass

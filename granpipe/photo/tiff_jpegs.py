@@ -5,10 +5,12 @@ import struct
 from PIL import Image
 
 from granpipe.errors import PhotoError
+from granpipe.photo.jpeg_holes import ZeroCodes, find_hole
 from granpipe.photo.unread import FRAMES, segments
 
 _WIDTH, _LENGTH, _COMPRESSION, _OFFSETS, _ROWS = 256, 257, 259, 273, 278
 _TILE_WIDTH, _TILE_LENGTH, _TILE_OFFSETS = 322, 323, 324
+_COUNTS, _TILE_COUNTS, _TABLES = 279, 325, 347
 _JPEG = 7
 _HEADER, _MOST_PARTS = 1 << 16, 4096
 _LARGEST_BLOCK = 32  # rows, to which the last part may be filled up
@@ -25,7 +27,7 @@ def whole_jpeg(image: Image.Image, data: bytes) -> bytes:
 def check_jpegs(image: Image.Image, data: bytes) -> None:
     """Raise PhotoError `truncated` where a JPEG in a TIFF has other sides than its strip or tile.
 
-    Decoders draw what they find, in rows of another length.
+    Decoders draw what they find, in rows of another length. So it is where codes are zeros.
     """
     tags = image.tag_v2  # type: ignore[attr-defined]
     if tags.get(_COMPRESSION) != _JPEG:
@@ -44,6 +46,22 @@ def check_jpegs(image: Image.Image, data: bytes) -> None:
                 f"a part of it is to have {width} x {rows} pixels, and has {sides[0]} x {sides[1]}"
             )
             raise PhotoError("truncated", what)
+    counts = tags.get(_TILE_COUNTS if _TILE_OFFSETS in tags else _COUNTS, ())
+    tables = tags.get(_TABLES, b"")
+    for place, count in zip(places, counts, strict=False):
+        if _lacks_codes(data, place, place + count, tables):
+            raise PhotoError("truncated", "a part of its codes was never written, or is erased")
+
+
+def _lacks_codes(data: bytes, start: int, end: int, tables: bytes) -> bool:
+    """Return whether the JPEG between two places has zeros among its codes that no picture has."""
+    hole = find_hole(data, start, end)
+    if hole < 0 or not isinstance(tables, bytes):
+        return False
+    zeros = ZeroCodes()
+    zeros.read(tables[2:-2])
+    zeros.read(data[start + 2 : hole])
+    return not zeros.are_flat and any(data[hole : min(end, len(data)) - 2].lstrip(b"\0"))
 
 
 def _fits(sides: tuple[int, int], width: int, rows: int, needed: int) -> bool:

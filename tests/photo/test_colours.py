@@ -227,6 +227,14 @@ def test_grey_has_a_curve_and_no_primaries():
     assert centre(png(cicp(12, 13, 0, 1), image=grey)) == (55, 55, 55)
 
 
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "TIFF", "WEBP"])
+def test_grey_whose_profile_is_of_colours_takes_its_curve(kind):
+    """Programs that make colours grey leave their profile in the file, and browsers use it."""
+    stream, profile = io.BytesIO(), make_profile(Colours(gamma=1.0))
+    Image.new("L", (32, 24), 55).save(stream, kind, icc_profile=profile)
+    assert near(centre(stream.getvalue()), (128, 128, 128), 1)
+
+
 def interoperable(space: int | None, index: dict, order: str = "<") -> bytes:
     """Return an EXIF block with a table of interoperability."""
     exif = {0xA005: eb.long(0)}

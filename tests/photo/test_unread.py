@@ -518,7 +518,7 @@ def test_a_tiff_of_pixels_that_are_not_read_is_unsupported_and_says_what_they_ar
 
 
 @pytest.mark.parametrize("order", "<>")
-@pytest.mark.parametrize("name", ["DNG", "sensor below", "sensor", "preview", "preview and a page"])
+@pytest.mark.parametrize("name", raw_tiffs())
 def test_a_raw_photograph_is_unsupported_and_not_drawn_as_its_preview(name, order):
     data, said = raw_tiffs(order)[name]
     assert reason(data) == f"unsupported: {said}"
@@ -552,6 +552,21 @@ def test_a_tiff_of_several_pictures_is_not_raw():
     for data in (parted, paged, with_page(plain, small | {0x100: eb.short(99)})):
         assert np.array_equal(drawn(data), drawn(plain))
         assert begins_like_photo(data)
+
+
+@pytest.mark.parametrize(
+    ("sides", "is_preview"), [((64, 31), True), ((24, 12), False), ((64, 64), False)]
+)
+def test_a_first_page_is_a_preview_of_a_page_of_its_proportions_and_twice_its_sides(
+    sides, is_preview
+):
+    tags = {0x100: eb.short(16), 0x101: eb.short(8), 0x102: eb.short(8), 0x106: eb.short(1)}
+    wide, high = map(eb.short, sides)
+    data = with_page(tiff(tags, bytes(range(128))), tags | {0x100: wide, 0x101: high})
+    if is_preview:
+        assert reason(data) == "unsupported: is a TIFF that begins with a preview of its picture"
+    else:
+        assert letterbox(open_photo(data), 16)[2] == (16, 8)
 
 
 def test_uncompressed_pixels_of_a_tiff_that_share_their_colours_are_unsupported():
