@@ -40,6 +40,7 @@ MAX_PIXELS = 200_000_000
 _FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "AVIF")
 JPEGS = ("JPEG", "MPO")
 _BROKEN = b"\x89PNG"  # as of a PNG whose line ends were taken for those of a text
+_ERASED = (bytes(HEAD), b"\xff" * HEAD)  # as on a card that fails
 _SAID_BEFORE = (b"GIF8", b"\xff\xd8\xff")  # Pillow would open what it does not decode
 _LONGEST_AVIF, _LARGEST_AVIF = 32_768, 1 << 28  # sides and pixels that libavif takes at most
 _WEBP_BUFFERS = 4  # that its decoder makes when it is opened, of 4 bytes a pixel
@@ -203,6 +204,8 @@ def own_limit() -> Iterator[None]:
 
 
 def _not_opened(data: bytes) -> PhotoError:
+    if data.startswith(_ERASED):
+        return PhotoError("truncated", "its beginning was never written, or is erased")
     if data.startswith(_BROKEN) or begins_like_photo(data[:HEAD]):
         return PhotoError("truncated", "cut off or damaged before its pixels begin")
     return PhotoError("unreadable", "is no picture, whatever its name says")

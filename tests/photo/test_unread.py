@@ -146,6 +146,19 @@ def test_what_is_no_photograph_is_not_called_damaged(data, said):
     assert reason(data + bytes(99)) == said
 
 
+@pytest.mark.parametrize("filling", [b"\0", b"\xff"], ids=["zeros", "ones"])
+@pytest.mark.parametrize("size", [512, 10**6])
+def test_a_file_that_begins_with_what_was_never_written_is_damaged(
+    granpipe, tmp_path, filling, size
+):
+    path = save(tmp_path / "img/corn/a.jpg")
+    path.write_bytes((filling * size)[: path.stat().st_size] + path.read_bytes()[size:])
+    granpipe("prepare", tmp_path / "img", tmp_path / "out", code=1)
+    (row,) = rows(tmp_path / "out/rejected.csv")
+    assert row["reason"] == "truncated"
+    assert row["detail"] == "its beginning was never written, or is erased"
+
+
 @pytest.mark.parametrize("options", [{}, {"lossless": True}, {"exif": BLOCK}], ids=str)
 def test_the_sides_of_a_webp_are_read_as_pillow_reads_them(options):
     assert webp_sides(encoded(picture(123, 45), "WEBP", **options)) == (123, 45)
