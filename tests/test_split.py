@@ -135,7 +135,14 @@ def test_where_classes_have_too_few_groups_that_is_the_reason(prepare, tmp_path,
     for number in range(10):
         save(tmp_path / f"src/crop {number // 2}/{number}.png", textured(number))
     stderr = prepare(tmp_path / "src", out, "--split", "80/10/10", code=1).stderr
-    assert "; some classes have fewer groups than there are splits; --allow-empty permits" in stderr
+    assert ": some classes have fewer groups than there are splits; --allow-empty permits" in stderr
+
+
+def test_where_classes_have_few_groups_the_largest_is_not_the_reason(prepare, tmp_path, out):
+    for number in range(30):
+        save(tmp_path / f"src/crop {number % 6}/{number}.png", textured(number))
+    stderr = prepare(tmp_path / "src", out, "--split", "80/10/10").stderr
+    assert stderr.endswith("train has 60 %: classes have few groups\n")
 
 
 def test_an_empty_split_that_is_allowed_is_told_of_in_each_run(prepare, tmp_path, out):
@@ -161,8 +168,9 @@ def test_where_former_splits_alone_are_in_the_way_that_is_said_with_all_options(
     prepare(tmp_path / "src", out, *asked)
     folder = ("--keep-together", "folder")
     refused = prepare(tmp_path / "src", out, *asked, *folder, code=1).stderr
-    advice = "; --split none, and then --split 80/10/10 --keep-together folder --seed 3 --folds 2 "
-    assert refused.endswith(f"{advice}would do; --allow-empty permits it\n")
+    advice = "--split none, and then --split 80/10/10 --keep-together folder --seed 3 --folds 2"
+    cause = "validation or test: photographs keep their splits"
+    assert refused.endswith(f"{cause}; {advice} would do; --allow-empty permits it\n")
     prepare(tmp_path / "src", out, "--split", "none")
     prepare(tmp_path / "src", out, *asked, *folder)
     assert Counter(splits(out).values()) == {"train": 32, "validation": 4, "test": 4}

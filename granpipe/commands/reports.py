@@ -143,7 +143,7 @@ def print_ignored(files: Counter[str]) -> None:
     from granpipe.dataset.sources import named_endings  # noqa: PLC0415 - Pillow takes a while
 
     if files:
-        echo(f"Ignored: {named_endings(files, _MOST_ENDINGS)}.")
+        _say(f"Ignored: {named_endings(files, _MOST_ENDINGS)}.")
 
 
 def reindexed(changes: list[tuple[str, int, int]]) -> str:
@@ -177,7 +177,7 @@ def print_flags(flags: Counter[str]) -> None:
     """Print how many photographs have each flag, if any has one."""
     if flags:
         parts = ", ".join(f"{count:,} {flag}" for flag, count in sorted(flags.items()))
-        echo(f"Quality warnings (flags in labels.csv): {parts}.")
+        _say(f"Quality warnings (flags in labels.csv): {parts}.")
 
 
 def print_split(summary: "SplitSummary", alike: str) -> None:

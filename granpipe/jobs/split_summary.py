@@ -8,6 +8,9 @@ from granpipe.dataset.names import PAST, RADIUS, SHORTCUTS, SPLIT
 from granpipe.jobs.shortcut_table import Shortcuts
 from granpipe.jobs.split_plan import Plan
 
+_LARGE = 10
+"""A group of more than one in so many photographs can be why a split is far from its share."""
+
 
 @dataclass(frozen=True, slots=True)
 class SplitSummary:
@@ -67,16 +70,23 @@ class SplitSummary:
             return ""
         parts = [f"{split} has {100 * counts[split] / whole:.0f} %" for split in missed]
         what = f"no photograph is in {' or '.join(empty)}" if empty else ", ".join(parts)
-        line = (
-            f"split {shares}: {what}: the largest group has {self.largest} of {whole} photographs"
-        )
+        line = f"split {shares}: {what}: {self._cause(whole)}"
         if not self.radius:
-            few = "; some classes have fewer groups than there are splits" if self.scarce else ""
-            return line + few
+            return line
         plan = replace(self.plan, together=replace(self.plan.together, metres=self.radius))
         if self.is_first and not is_written:
             return f"{line}; --keep-together {plan.together} would do"
         return f"{line}; --split none, and then {plan.options()} would do"
+
+    def _cause(self, whole: int) -> str:
+        """Return why a split of so many photographs is not as it was asked for."""
+        if self.radius == self.plan.together.metres:
+            return "photographs keep their splits"
+        if self.radius or _LARGE * self.largest > whole:
+            return f"the largest group has {self.largest} of {whole} photographs"
+        if self.scarce:
+            return "some classes have fewer groups than there are splits"
+        return "classes have few groups"
 
     @property
     def scarce(self) -> list[str]:

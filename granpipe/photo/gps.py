@@ -13,7 +13,7 @@ VERDICTS = {
     "ok": "has a position",
     "no_exif": "no metadata; messengers such as WhatsApp remove it, copy the original",
     "no_gps": "no position; the camera's location was off, or sharing removed it",
-    "unreadable": "the photograph or its EXIF block is damaged",
+    "unreadable": "the photograph or its EXIF block is damaged, or of a kind that is not read",
     "zero_denominator": "a coordinate is a fraction over 0",
     "null_island": "both coordinates are 0: the camera had no fix",
     "out_of_range": "no such latitude, longitude, minute or second",

@@ -81,7 +81,8 @@ def choose(page, photos, crop="corn") -> None:
 
 def states(page) -> list[str]:
     """Return what the page says of each photograph, in the order in which they were chosen."""
-    return [text.split("\n")[1] for text in reversed(page.locator("#photos li").all_inner_texts())]
+    texts = reversed(page.locator("#photos li").all_inner_texts())
+    return [text.partition("\n")[2].partition("\n")[0] for text in texts]
 
 
 def status(page) -> str:
