@@ -122,7 +122,7 @@ def test_it_agrees_with_prepare_on_the_same_folder(granpipe, field, tmp_path):
 @pytest.mark.parametrize(
     ("folder", "words", "code"),
     [
-        ("empty", "has no photographs", 1),
+        ("empty", "has no photographs among its 1 file (.txt 1); name a folder that has some", 1),
         ("missing", "no such folder", 2),
         ("file.jpg", "is a file, not a folder", 2),
     ],

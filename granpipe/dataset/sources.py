@@ -95,8 +95,9 @@ class Search:
             files = "file" if count == 1 else "files"
             endings = named_endings(self.ignored, 3)
             others = f" among its {count:,} {files} ({endings})" if count else ""
-            layout = "; put them into <class>/<photograph>.jpg" if self.has_classes else ""
-            raise DatasetError(f"{self.store.url}: has no photographs{others}{layout}")
+            layout = "put them into <class>/<photograph>.jpg"
+            what = layout if self.has_classes else "name a folder that has some"
+            raise DatasetError(f"{self.store.url}: has no photographs{others}; {what}")
 
     def _is_photo(self, entry: Entry, doubtful: list[Entry]) -> bool:
         """Return whether a file is a photograph; one that is to be looked at is doubtful."""

@@ -28,7 +28,8 @@ function paintGrid(context, { min, max }) {
     context.moveTo(x, min.y);
     context.lineTo(x, max.y);
     const number = longitude(k * step, digits);
-    if (x - 3 - context.measureText(number).width > first) context.fillText(number, x - 3, edge.y);
+    const start = x - 3 - context.measureText(number).width;
+    if (start > first && x <= edge.x + 4) context.fillText(number, x - 3, edge.y);
   }
   for (let k = Math.ceil(south / step); k * step <= north; k++) {
     const y = Math.round(map.latLngToLayerPoint([k * step, 0]).y) + 0.5;
