@@ -161,7 +161,8 @@ class ParcelFile:
 
     def _of_tables(self, boxes: Sequence[Bounds]) -> Iterator[Parcel]:
         if not self.url.lower().endswith(_TABLES):
-            raise ValueError(f"does not end in .geojson, .json, {', '.join(_TABLES)}; export as GeoJSON")
+            endings = ", ".join((".geojson", ".json", *_TABLES))
+            raise ValueError(f"does not end in {endings}; export it as GeoJSON")
         if "://" in self.url:
             raise ValueError("is read from a disk alone; copy it there, or export it as GeoJSON")
         store, name = open_file(self.url)
