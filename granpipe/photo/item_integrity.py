@@ -9,7 +9,10 @@ from granpipe.photo.meta_box import HEVC, Meta, read_meta
 
 # A sector of a disk. Of flat pictures, too, at most 16 equal bytes were seen in a row.
 _HOLES = (bytes(512), b"\xff" * 512)
-_MOST_UNITS = 4096
+_MOST_UNITS = 1 << 16
+_FIRST_WITHOUT_PIXELS = 32  # of the types of units (H.265, table 7-1)
+_ERASED = "a part of its codes was never written, or is erased"
+_OTHER_LENGTH = "its codes are not as long as they say"
 
 
 def check_items(data: bytes) -> None:
@@ -30,10 +33,10 @@ def check_items(data: bytes) -> None:
             raise PhotoError("truncated", "the file ends before its pixels do")
         coded = meta.content(data, item, left)
         left -= len(coded)
-        if any(hole in coded for hole in _HOLES):
-            raise PhotoError("truncated", "a part of its codes was never written, or is erased")
-        if kind in HEVC and left and not _is_whole(coded, _length_size(data, meta, item)):
-            raise PhotoError("truncated", "its codes are not as long as they say")
+        if kind in HEVC and left:
+            _check_units(coded, _length_size(data, meta, item))
+        elif any(hole in coded for hole in _HOLES):
+            raise PhotoError("truncated", _ERASED)
 
 
 def _lacks_tiles(data: bytes, meta: Meta, item: int) -> bool:
@@ -49,16 +52,28 @@ def _length_size(data: bytes, meta: Meta, item: int) -> int:
     return 1 + (data[box.start + 21] & 3) if box and box.end - box.start > 21 else 4
 
 
-def _is_whole(coded: bytes, size: int) -> bool:
-    """Return whether a stream is units, each behind its length, and at most zeros behind them."""
-    place = 0
+def _check_units(coded: bytes, size: int) -> None:
+    """Raise PhotoError where a stream is not whole units, each behind its length, of pixels.
+
+    Zeros may follow them. Units of another kind may hold them, too: cameras write filler data, up
+    to a size that they have fixed (H.265, section 7.3.2.8).
+    """
+    place, has_pixels = 0, False
     for _ in range(_MOST_UNITS):
-        if place == len(coded):
-            return place > 0
         length = int.from_bytes(coded[place : place + size], "big")
         if not length:
-            return not any(coded[place:])
+            break
+        unit = coded[place + size : place + size + length]
         place += size + length
         if place > len(coded):
-            return False
-    return True
+            raise PhotoError("truncated", _OTHER_LENGTH)
+        if unit[0] >> 1 & 0x3F < _FIRST_WITHOUT_PIXELS:
+            has_pixels = True
+            if any(hole in unit for hole in _HOLES):
+                raise PhotoError("truncated", _ERASED)
+    else:
+        return
+    if not has_pixels:
+        raise PhotoError("truncated", _ERASED)
+    if any(coded[place:]):
+        raise PhotoError("truncated", _OTHER_LENGTH)

@@ -225,7 +225,7 @@ def _decode_plain(image: Image.Image, data: bytes, start: int) -> bool:
 
 def _decode(decoder: _Decoder, data: bytes, stretches: list[Stretch]) -> None:
     restarts, zeros = 0, ZeroCodes()
-    for stretch in stretches:
+    for number, stretch in enumerate(stretches, start=1):
         if not restarts:
             zeros.read(data[stretch.header : stretch.start])
         _check_end(decoder, data, stretch if zeros.are_flat else _before_zeros(data, stretch))
@@ -236,7 +236,7 @@ def _decode(decoder: _Decoder, data: bytes, stretches: list[Stretch]) -> None:
         else:
             restarts += 1
         if decoder.is_done:
-            if stretch is not stretches[-1]:
+            if any(rest.start < rest.end for rest in stretches[number:]):  # Casio's have a restart
                 raise PhotoError("truncated", "its pixels end before its codes")
             return
     is_one_scan = all(stretch.marker in _RESTARTS for stretch in stretches[:-1])

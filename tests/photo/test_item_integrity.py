@@ -83,3 +83,23 @@ def test_a_picture_that_is_made_of_others_is_named(kind, made):
         f"unsupported: is {'an AVIF' if kind == 'AVIF' else 'a HEIC'} whose picture is made of "
         f"others, as {made.decode()}"
     )
+
+
+def test_filler_data_behind_a_picture_is_no_damage():
+    """Cameras fill up to a size that they have fixed, and Canon's do it with zeros."""
+    tile = dc.container(textured(1, (64, 64)), "HEIF")
+    stream, filler = dict(dc.boxes(tile))[b"mdat"], b"\x4c\1" + bytes(3000) + b"\x80"
+    filled = stream + struct.pack(">I", len(filler)) + filler
+    filled = tile.replace(dc.box(b"mdat", stream), dc.box(b"mdat", filled))
+    assert filled != tile
+    plain = letterbox(open_photo(grid("HEIF")))[0]
+    filled = dc.grid(filled, b"hvc1", 3, 2, (64, 64), (180, 120))
+    assert np.array_equal(letterbox(open_photo(filled))[0], plain)
+
+
+def test_a_tile_that_is_erased_as_a_whole_is_missing():
+    whole = grid("HEIF")
+    start = whole.index(b"mdat") + 12
+    size = (len(whole) - start) // 6
+    erased = whole[: start + size] + bytes(size) + whole[start + 2 * size :]
+    assert reason(erased) == "truncated: a part of its codes was never written, or is erased"

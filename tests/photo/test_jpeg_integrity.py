@@ -212,3 +212,14 @@ def test_more_codes_than_pixels_are_damage(count):
     assert reason(data[: only.end] + extra + data[only.end :]) == (
         "truncated: its pixels end before its codes"
     )
+
+
+@pytest.mark.parametrize("codes", [b"", b"\x12\x34\x56"])
+def test_a_restart_behind_the_last_pixels_is_no_damage_unless_codes_follow(codes):
+    whole = jpeg(restart_marker_rows=1)
+    count = len(list(find_stretches(whole)))
+    more = whole[:-2] + bytes([0xFF, 0xD0 + (count - 1) % 8]) + codes + whole[-2:]
+    if codes:
+        assert reason(more) == "truncated: its pixels end before its codes"
+    else:
+        assert np.array_equal(letterbox(open_photo(more))[0], letterbox(open_photo(whole))[0])
