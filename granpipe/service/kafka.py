@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
+from confluent_kafka import Consumer, KafkaException, TopicPartition
+
 from granpipe.service.events import DownError, Event, Refusal, event_of
 from granpipe.service.kafka_producer import COMMON, KafkaProducer, Trouble, check_client
 from granpipe.service.kafka_settings import FIXED, KafkaSettings
@@ -67,8 +69,6 @@ class KafkaEvents:
 
     def take(self, most: int, seconds: float) -> list[Event | Refusal]:
         """Return what was given back; else wait for a message, and take what came along with it."""
-        from confluent_kafka import KafkaException  # noqa: PLC0415 - the extra service
-
         try:
             self._see_to_trouble()
             wait = seconds if self._returned == len(self._taken) else 0
@@ -106,8 +106,6 @@ class KafkaEvents:
         return DownError(f"Kafka: {self._trouble.text or self._settings.redact(error.str())}")
 
     def _open(self) -> Any:
-        from confluent_kafka import Consumer  # noqa: PLC0415 - the extra service
-
         if self._consumer is None:
             own = _CONSUMER | COMMON | dict(self._settings.client) | FIXED
             hears = {"error_cb": self._trouble.hear, "on_commit": self._hear_commit}
@@ -121,8 +119,6 @@ class KafkaEvents:
 
     def commit(self) -> None:
         """Commit what was taken."""
-        from confluent_kafka import KafkaException, TopicPartition  # noqa: PLC0415
-
         topic = self._settings.topic
         ends = {partition: offset + 1 for _, partition, offset in self._taken[: self._returned]}
         offsets = [TopicPartition(topic, partition, end) for partition, end in ends.items()]
@@ -162,8 +158,6 @@ class KafkaEvents:
 
     def wait(self, seconds: float) -> None:
         """Sleep, but see every second what the group has decided; a message that comes is kept."""
-        from confluent_kafka import KafkaException  # noqa: PLC0415 - the extra service
-
         ends = time.monotonic() + seconds
         while (left := ends - time.monotonic()) > 0:
             with suppress(KafkaException):  # whoever asks for events next hears of it
@@ -174,8 +168,6 @@ class KafkaEvents:
 
     def lag(self) -> int:
         """Return how many messages of this worker's partitions wait; -1 where unknown."""
-        from confluent_kafka import KafkaException  # noqa: PLC0415 - the extra service
-
         if self._consumer is None:
             return -1
         try:
@@ -186,8 +178,6 @@ class KafkaEvents:
 
     def is_drained(self) -> bool:
         """Return whether the group has committed all messages of all partitions."""
-        from confluent_kafka import KafkaException, TopicPartition  # noqa: PLC0415
-
         topic, consumer = self._settings.topic, self._open()
         try:
             numbers = consumer.list_topics(topic, timeout=_ASKING).topics[topic].partitions

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
+from confluent_kafka import Consumer, KafkaException, Producer
+
 from granpipe.errors import DatasetError
 from granpipe.service.events import DownError
 from granpipe.service.kafka_settings import FIXED, KafkaSettings
@@ -43,8 +45,6 @@ class Trouble:
 
 def check_client(settings: KafkaSettings) -> None:
     """Raise DatasetError where librdkafka does not take the settings."""
-    from confluent_kafka import Consumer, KafkaException  # noqa: PLC0415 - the extra service
-
     try:
         Consumer(COMMON | {"group.id": "granpipe"} | dict(settings.client)).close()
     except KafkaException as error:
@@ -67,8 +67,6 @@ class KafkaProducer:
 
     def send(self, topic: str, messages: Sequence[tuple[str, bytes]]) -> None:
         """Deliver messages, keys and values; raise DownError where one may not have come."""
-        from confluent_kafka import KafkaException  # noqa: PLC0415 - the extra service
-
         producer, answers, are_all = self._open(), list[Any](), threading.Event()
 
         def take(error: Any, _: object) -> None:
@@ -94,8 +92,6 @@ class KafkaProducer:
 
     def check(self) -> None:
         """Ask the cluster for the topic; raise DownError where it does not answer."""
-        from confluent_kafka import KafkaException  # noqa: PLC0415 - the extra service
-
         try:
             self._open().list_topics(self._settings.topic, timeout=_ASKING)
         except KafkaException as error:
@@ -115,8 +111,6 @@ class KafkaProducer:
 
     def _open(self) -> Any:
         """Return the producer; made once in each process, since it must not cross a fork."""
-        from confluent_kafka import Producer  # noqa: PLC0415 - the extra service
-
         with self._turn:
             if self._producer is None:
                 limit = str(int(1000 * _PATIENCE))
@@ -128,8 +122,6 @@ class KafkaProducer:
 
     def _serve(self, producer: Any) -> None:
         """Call what waits for deliveries."""
-        from confluent_kafka import KafkaException  # noqa: PLC0415 - the extra service
-
         # It raises once the producer can deliver no more.
         with suppress(KafkaException):
             while producer is self._producer:

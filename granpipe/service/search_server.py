@@ -6,6 +6,9 @@ import ssl
 from collections.abc import Iterable
 from typing import Any
 
+from elastic_transport import ConnectionTimeout, SerializationError, Transport, TransportError
+from elastic_transport.client_utils import basic_auth_to_header, url_to_node_config
+
 from granpipe.errors import DatasetError
 from granpipe.service.events import DownError
 from granpipe.service.settings import Settings
@@ -29,9 +32,6 @@ class SearchServer:
     """
 
     def __init__(self, settings: Settings) -> None:
-        from elastic_transport import Transport  # noqa: PLC0415 - the extra service
-        from elastic_transport.client_utils import url_to_node_config  # noqa: PLC0415
-
         # It would write a traceback for each node that does not answer.
         logging.getLogger("elastic_transport").setLevel(logging.CRITICAL)
         configs = [url_to_node_config(url, True) for url in settings.search.split(",")]
@@ -68,8 +68,6 @@ class SearchServer:
         return [result for item in answer["items"] for result in item.values()]
 
     def _ask(self, method: str, path: str, text: str | None, kind: str) -> dict[str, Any] | None:
-        from elastic_transport import TransportError  # noqa: PLC0415 - the extra service
-
         headers = {"accept": "application/json"} | ({"content-type": kind} if text else {})
         patience = _PATIENCE if path.endswith("/_search") else _LONGER
         try:
@@ -102,8 +100,6 @@ class SearchServer:
 
 
 def _headers(settings: Settings) -> dict[str, str]:
-    from elastic_transport.client_utils import basic_auth_to_header  # noqa: PLC0415
-
     if settings.search_api_key:
         return {"authorization": f"ApiKey {settings.search_api_key}"}
     if settings.search_user:
@@ -121,8 +117,6 @@ def _tls(ca: str) -> ssl.SSLContext:
 
 def _cause(error: Exception) -> str:
     """Return why a server did not answer, without addresses, headers or bodies."""
-    from elastic_transport import ConnectionTimeout, SerializationError  # noqa: PLC0415
-
     if isinstance(error, ConnectionTimeout):
         return "no answer in time"
     if isinstance(error, SerializationError):
