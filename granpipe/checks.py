@@ -6,7 +6,7 @@ ValueError with what it should have been.
 
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from operator import index
 from typing import Any, TypeVar
@@ -41,6 +41,14 @@ def checked(name: str, value: Any, check: Callable[[Any], Value]) -> Value:
 def checked_if_given(name: str, value: Any, check: Callable[[Any], Value]) -> Value | None:
     """Return what an argument means, as `checked` does; None where it is not given."""
     return None if value is None else checked(name, value, check)
+
+
+def no_such_variable(name: str, known: Collection[str]) -> str:
+    """Return a line on a variable that nothing reads, with the nearest of those that are read."""
+    from difflib import get_close_matches  # noqa: PLC0415 - hardly ever needed
+
+    near = get_close_matches(name, known, 1, 0.8)
+    return f"{name}: no such variable" + (f"; did you mean {near[0]}?" if near else "")
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 
 import click
 
+from granpipe.checks import no_such_variable
 from granpipe.commands import reports
 from granpipe.commands.augment import augment_command
 from granpipe.commands.ending import MESSAGES
@@ -105,11 +106,7 @@ def _report_unknown(command: str) -> None:
     prefix = f"GRANPIPE_{command.upper()}_"
     read = [str(param.envvar) for param in cli.commands[command].params if param.envvar]
     for name in sorted(name for name in os.environ if name.startswith(prefix) and name not in read):
-        from difflib import get_close_matches  # noqa: PLC0415 - hardly ever needed
-
-        near = get_close_matches(name, read, 1, 0.8)
-        hint = f"; did you mean {near[0]}?" if near else ""
-        reports.echo(f"granpipe: {reports.printable(name)}: no such variable{hint}", err=True)
+        reports.echo(f"granpipe: {no_such_variable(reports.printable(name), read)}", err=True)
 
 
 for command in (prepare_command, augment_command, map_command):

@@ -73,16 +73,14 @@ class Desk:
         self.index = Gate("index", lambda: positions.get("0" * 64))
         self.erasure = Erasure(self.intake, positions, self.index)
         self.map_view = MapView(positions)
-        self.log = RequestLog(as_json=settings.logs_json)
+        self.log = RequestLog(as_json=settings.log == "json")
         self.metrics = Metrics()
 
     def check(self) -> None:
         """Check that a request may be answered."""
         wanted, headers = request.headers.get("X-Request-Id", ""), dict(request.headers)
-        g.began, g.id = (
-            time.monotonic(),
-            wanted if _REQUEST_ID.fullmatch(wanted) else uuid4().hex[:12],
-        )
+        g.began = time.monotonic()
+        g.id = wanted if _REQUEST_ID.fullmatch(wanted) else uuid4().hex[:12]
         if not self.token:
             target = request.environ.get("REQUEST_URI", "/")
             check_local(request.remote_addr or "", request.host, target, headers)
@@ -121,13 +119,12 @@ class Desk:
 
     def readyz(self) -> Response:
         """Answer whether the parts that the web process needs do."""
-        parts = {gate.name: gate.look() or "ok" for gate in (*self.intake.gates, self.index)}
-        is_ready = set(parts.values()) == {"ok"}
-        for name, said in parts.items():
-            if said != "ok":
-                self.log.note("down", id=g.id, part=name, cause=said)
-        answer = jsonify({name: "ok" if said == "ok" else "down" for name, said in parts.items()})
-        answer.status_code = 200 if is_ready else 503
+        troubles = {gate.name: gate.look() for gate in (*self.intake.gates, self.index)}
+        for name, trouble in troubles.items():
+            if trouble:
+                self.log.note("down", id=g.id, part=name, cause=trouble)
+        answer = jsonify({name: "down" if why else "ok" for name, why in troubles.items()})
+        answer.status_code = 503 if any(troubles.values()) else 200
         return answer
 
     def measured(self) -> Response:

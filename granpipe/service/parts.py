@@ -39,11 +39,12 @@ def open_positions(settings: Settings) -> Positions:
 
 def open_log(settings: Settings) -> RequestLog:
     """Return the worker's log."""
+    is_json = settings.log == "json"
     if settings.metrics:
         from granpipe.service.metrics import MeasuredLog
 
-        return MeasuredLog(as_json=settings.logs_json, address=settings.metrics)
-    return RequestLog(as_json=settings.logs_json)
+        return MeasuredLog(as_json=is_json, address=settings.metrics)
+    return RequestLog(as_json=is_json)
 
 
 def places(settings: Settings) -> dict[str, object]:

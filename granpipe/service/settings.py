@@ -1,6 +1,5 @@
 """What the environment says of the online path."""
 
-import difflib
 import os
 import re
 from collections.abc import Mapping
@@ -8,19 +7,18 @@ from dataclasses import dataclass, field, fields
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
+from granpipe.checks import no_such_variable
 from granpipe.engines.choice import ENGINES
 from granpipe.errors import DatasetError
 from granpipe.service.kafka_settings import KAFKA, KafkaSettings, read_kafka_settings
+from granpipe.stores.credentials import is_address
 from granpipe.stores.urls import open_store
 
 _PACKAGES = {"kafka": "confluent_kafka", "search": "elastic_transport"}
 _CHOICES = {"engine": ENGINES, "log": ("text", "json"), "open": ("", "local")}
 _OF_THE_COMMAND_LINE = ("GRANPIPE_PREPARE_", "GRANPIPE_AUGMENT_", "GRANPIPE_MAP_")
 _TOKEN = re.compile("[A-Za-z0-9._~+/=-]*")  # RFC 6750, section 2.1
-
-_ADDRESS = re.compile(r"https?://(\w[\w.-]*|\[[\da-f:.]+\])(:\d+)?(/[\w.~/-]*)?", re.ASCII | re.I)
 _INDEX = re.compile("[a-z0-9][a-z0-9._-]{0,200}")
 
 
@@ -74,10 +72,6 @@ class Settings:
     log: str = "text"
     metrics: str = ""
 
-    @property
-    def logs_json(self) -> bool:
-        return self.log == "json"
-
 
 def read_settings(variables: Mapping[str, str] = os.environ) -> Settings:
     """Return the settings of the environment.
@@ -127,7 +121,7 @@ def _check(settings: Settings) -> None:
 
 
 def _check_search(settings: Settings) -> None:
-    if settings.search and not all(map(_is_address, settings.search.split(","))):
+    if settings.search and not all(map(is_address, settings.search.split(","))):
         raise DatasetError(
             "GRANPIPE_SEARCH: write https://host:port, with commas between several, and user and "
             "password into GRANPIPE_SEARCH_USER and GRANPIPE_SEARCH_PASSWORD"
@@ -147,13 +141,6 @@ def _check_search(settings: Settings) -> None:
             )
 
 
-def _is_address(text: str) -> bool:
-    try:
-        return bool(_ADDRESS.fullmatch(text)) and urlsplit(text).port != 0
-    except ValueError:  # a port over 65535
-        return False
-
-
 def unknown_names(variables: Mapping[str, str] = os.environ) -> list[str]:
     """Return a line for each variable of granpipe's that nothing reads, with the nearest name.
 
@@ -161,15 +148,11 @@ def unknown_names(variables: Mapping[str, str] = os.environ) -> list[str]:
     ['GRANPIPE_KAFAK: no such variable; did you mean GRANPIPE_KAFKA?']
     """
     known = [f"GRANPIPE_{setting.name.upper()}" for setting in fields(Settings)]
-    lines = []
-    for name in sorted(variables):
-        is_ours = name.startswith("GRANPIPE_") and not name.startswith(_OF_THE_COMMAND_LINE)
-        # librdkafka judges what is a setting of its own.
-        if is_ours and name not in known and not name.startswith(f"{KAFKA}_"):
-            near = difflib.get_close_matches(name, known, 1, 0.8)
-            hint = f"; did you mean {near[0]}?" if near else ""
-            lines.append(f"{name}: no such variable{hint}")
-    return lines
+    # librdkafka judges what is a setting of its own.
+    read_elsewhere = (*_OF_THE_COMMAND_LINE, f"{KAFKA}_")
+    ours = (name for name in sorted(variables) if name.startswith("GRANPIPE_"))
+    unread = (name for name in ours if name not in known and not name.startswith(read_elsewhere))
+    return [no_such_variable(name, known) for name in unread]
 
 
 def check_who_is_answered(settings: Settings) -> None:

@@ -71,16 +71,17 @@ def _check(options: dict[str, str]) -> None:
             )
     if "access_key_id" in options and "secret_access_key" not in options:
         raise DatasetError("AWS_SECRET_ACCESS_KEY: is not set, though AWS_ACCESS_KEY_ID is")
-    if "endpoint" in options and not _is_address(options["endpoint"]):
+    if "endpoint" in options and not is_address(options["endpoint"]):
         raise DatasetError(
             "AWS_ENDPOINT_URL: is no address; write https://host or http://host:port"
         )
 
 
-def _is_address(text: str) -> bool:
+def is_address(text: str) -> bool:
+    """Return whether a text is the address of a server, such as http://host:port."""
     try:
         return bool(_ADDRESS.fullmatch(text)) and urlsplit(text).port != 0
-    except ValueError:  # a port that is no number, for one
+    except ValueError:  # a port over 65535
         return False
 
 
