@@ -70,8 +70,7 @@ class Details:
     @property
     def aperture(self) -> tuple[int, int, int, int] | None:
         """Left, top, right and bottom of what is to be cut out of the decoded pixels."""
-        is_cut = self.container and not self.decoder_turns
-        return self.container.aperture if self.container and is_cut else None
+        return self.container.aperture if self.container and not self.decoder_turns else None
 
     def colours(self) -> bytes | Colours | None:
         """Return the ICC profile or the name of the pixels' colours; None for those of sRGB.

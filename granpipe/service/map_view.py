@@ -99,7 +99,7 @@ class MapView:
             self._streams.release()
             raise
         pieces = _pieces(text.encode() for text in begun)
-        response = _sent(request, pieces, "application/geo+json", etag)
+        response = _sent(request, _packed(pieces), pieces, "application/geo+json", etag)
         response.call_on_close(self._streams.release)
         return response
 
@@ -114,11 +114,7 @@ class MapView:
         etag = _etag(self._stamp)
         if request.if_none_match.contains_weak(etag):
             return _finished(Response(status=304), etag)
-        if request.accept_encodings.quality("gzip") > 0:
-            packed = Response(self._page, mimetype="text/html")
-            packed.headers["Content-Encoding"] = "gzip"
-            return _finished(packed, etag)
-        return _finished(Response(_unpacked(self._page), mimetype="text/html"), etag)
+        return _sent(request, self._page, _unpacked(self._page), "text/html", etag)
 
     def _draw(self) -> None:
         began = self._clock()
@@ -138,9 +134,11 @@ def _etag(*facts: object) -> str:
     return hashlib.sha256(repr((_PROCESS, *facts)).encode()).hexdigest()[:16]
 
 
-def _sent(request: Request, pieces: Iterator[bytes], mimetype: str, etag: str) -> Response:
+def _sent(
+    request: Request, packed: Iterable[bytes], plain: Iterable[bytes], mimetype: str, etag: str
+) -> Response:
     is_packed = request.accept_encodings.quality("gzip") > 0
-    response = Response(_packed(pieces) if is_packed else pieces, mimetype=mimetype)
+    response = Response(packed if is_packed else plain, mimetype=mimetype)
     if is_packed:
         response.headers["Content-Encoding"] = "gzip"
     return _finished(response, etag)

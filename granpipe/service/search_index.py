@@ -59,7 +59,8 @@ class SearchIndex(Positions):
             for photo, result in zip(part, self._bulk(lines), strict=True):
                 if result["status"] == 400:
                     # It will be refused for ever; others, and later ones, are none the worse.
-                    refused.append(_refusal(photo, result))
+                    why = error_type(result)
+                    refused.append(Refusal(photo.sha256, photo.source, "not_indexed", why))
         return refused
 
     def _bulk(self, lines: Sequence[object]) -> list[dict[str, Any]]:
@@ -131,10 +132,6 @@ def _document(photo: Known) -> dict[str, Any]:
     document = {"sha256": photo.sha256, "source": photo.source, "label": photo.label}
     where = {"place": {"lat": place[0], "lon": place[1]}} if place else {}
     return document | where | {"facts": photo.facts}
-
-
-def _refusal(photo: Known, result: dict[str, Any]) -> Refusal:
-    return Refusal(photo.sha256, photo.source, "not_indexed", error_type(result))
 
 
 def _box(window: Window, west: float, east: float) -> dict[str, Any]:

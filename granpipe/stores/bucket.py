@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from typing import IO, Any, cast
@@ -57,19 +57,24 @@ class Bucket:
     def _key(self, path: str) -> str:
         return "/".join(part for part in (self.prefix, path) if part)
 
+    def _path(self, key: str) -> str:
+        return key[len(self.prefix) + bool(self.prefix) :]
+
+    def _entry(self, meta: Any) -> Entry:
+        return Entry(self._path(meta["path"]), meta["size"], _version(meta))
+
     def list(self, folder: str = "", *, deep: bool = True) -> Iterator[Entry]:
         """Yield the objects below a prefix; a listing costs a request for every thousand."""
         if not deep:
             yield from self._walk(folder, deep=False)
             return
-        skipped = len(self.prefix) + bool(self.prefix)
 
         def listed() -> list[Entry]:
             chunks = obstore.list(self._objects, self._key(folder) or None)
-            return [_entry(listed_object, skipped) for chunk in chunks for listed_object in chunk]
+            return [self._entry(meta) for chunk in chunks for meta in chunk]
 
         try:
-            with self._answering(folder):
+            with answering(self.url, folder):
                 found = retry(listed)
         except (BadKeyError, PermissionError):
             found = [*self._walk(folder, deep=True)]
@@ -77,12 +82,11 @@ class Bucket:
 
     def _walk(self, folder: str, *, deep: bool) -> Iterator[Entry]:
         """List folder by folder: what cannot be listed costs its own folder only."""
-        skipped = len(self.prefix) + bool(self.prefix)
         folders = [folder]
         while folders:
             name = folders.pop()
             try:
-                with self._answering(name):
+                with answering(self.url, name):
                     key = self._key(name) or None
                     listed = retry(partial(obstore.list_with_delimiter, self._objects, key))
             except BadKeyError as error:
@@ -91,20 +95,20 @@ class Bucket:
             except PermissionError as error:
                 yield _unlisted(name, f"{error.strerror}")
             else:
-                yield from (_entry(listed_object, skipped) for listed_object in listed["objects"])
+                yield from map(self._entry, listed["objects"])
                 if deep:
-                    folders += [prefix[skipped:] for prefix in listed["common_prefixes"]]
+                    folders += map(self._path, listed["common_prefixes"])
 
     def read(self, path: str) -> tuple[bytes, str]:
         """Return an object's bytes and etag, by one GET."""
-        with self._answering(path):
+        with answering(self.url, path):
             answer = obstore.get(self._objects, self._key(path))
             return bytes(answer.bytes()), _version(answer.meta)
 
     def head(self, path: str, size: int) -> bytes:
         """Return an object's first bytes, by one GET of a range."""
         try:
-            with self._answering(path):
+            with answering(self.url, path):
                 answer = obstore.get(self._objects, self._key(path), options={"range": (0, size)})
                 return bytes(answer.bytes())
         except DatasetError as error:
@@ -114,17 +118,17 @@ class Bucket:
 
     def version(self, path: str) -> str:
         """Return an object's etag, by one HEAD."""
-        with self._answering(path):
+        with answering(self.url, path):
             return _version(retry(partial(obstore.head, self._objects, self._key(path))))
 
     def pieces(self, path: str) -> Iterator[bytes]:
         """Yield an object's bytes as they come, by one GET."""
-        with self._answering(path):
+        with answering(self.url, path):
             yield from map(bytes, obstore.get(self._objects, self._key(path)).stream(1 << 20))
 
     def write(self, path: str, data: bytes | bytearray) -> str:
         """Write an object, by one PUT unless it is large."""
-        with self._writing(path):
+        with writing(self.url, path):
             return _version(obstore.put(self._objects, self._key(path), data, chunk_size=_PART))
 
     def create(self, path: str, data: bytes) -> str | None:
@@ -136,7 +140,7 @@ class Bucket:
         return self._conditionally(path, data, {"e_tag": f'"{version}"'})
 
     def _conditionally(self, path: str, data: bytes, mode: Any) -> str | None:
-        with self._answering(path):
+        with answering(self.url, path):
             try:
                 # obstore tries such a request again only where it knows that nothing was done.
                 done = retry(
@@ -159,14 +163,14 @@ class Bucket:
     def writer(self, path: str) -> Iterator[IO[bytes]]:
         """Write a large object part by part; it is there when the last part is."""
         with (
-            self._writing(path),
+            writing(self.url, path),
             obstore.open_writer(self._objects, self._key(path), buffer_size=_PART) as file,
         ):
             yield cast(IO[bytes], file)
 
     def delete(self, path: str) -> None:
         """Delete an object."""
-        with self._writing(path), suppress(FileNotFoundError), self._answering(path):
+        with writing(self.url, path), suppress(FileNotFoundError), answering(self.url, path):
             retry(lambda: obstore.delete(self._objects, self._key(path)))
 
     @contextmanager
@@ -196,7 +200,7 @@ class Bucket:
         """
         self.write(probe, b"")
         try:
-            with self._answering(path):
+            with answering(self.url, path):
                 now = obstore.head(self._objects, self._key(probe))["last_modified"]
                 then = obstore.head(self._objects, self._key(path))["last_modified"]
         finally:
@@ -230,16 +234,6 @@ class Bucket:
     def free(self) -> int | None:
         """Nobody says how much a bucket takes."""
         return None
-
-    def _answering(self, path: str) -> AbstractContextManager[None]:
-        return answering(self.url, path)
-
-    def _writing(self, path: str) -> AbstractContextManager[None]:
-        return writing(self.url, path)
-
-
-def _entry(meta: Any, skipped: int) -> Entry:
-    return Entry(meta["path"][skipped:], meta["size"], _version(meta))
 
 
 def _unlisted(folder: str, why: str) -> Entry:

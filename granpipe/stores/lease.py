@@ -9,7 +9,7 @@ from typing import Protocol
 from uuid import uuid4
 
 from granpipe.errors import BusyError, DatasetError
-from granpipe.stores.owner import Owner, busy_with, owner_of, this_process
+from granpipe.stores.owner import busy_with, owner_of, this_process
 from granpipe.stores.protocol import Store
 
 RENEWAL = 10.0
@@ -119,7 +119,7 @@ class Lease:
             return self._replace(version)
         left = TERM - age
         self.say(
-            f"{self.bucket.url}: locked by {_name(owner)}, silent for {age:.0f} s; "
+            f"{self.bucket.url}: locked by {owner or 'another run'}, silent for {age:.0f} s; "
             f"waiting up to {left:.0f} s for a sign of life"
         )
         time.sleep(min(RENEWAL + 2, left + 1))
@@ -204,7 +204,3 @@ class Lease:
                 self.bucket.delete(self.path)
         except (OSError, DatasetError, ValueError):
             pass  # it is free after its term
-
-
-def _name(owner: Owner | None) -> str:
-    return str(owner or "another run")

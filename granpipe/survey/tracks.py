@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from xml.parsers.expat import ExpatError
 
+from granpipe.dataset.places import EARTH
 from granpipe.errors import DatasetError, LayoutError, one_line
 from granpipe.photo.gps import Position
 from granpipe.stores.protocol import Store
@@ -22,7 +23,6 @@ MOST_POINTS = 10_000_000
 
 _DAY = 86_400
 _APART = 100.0  # metres between what two tracks say of one moment, at most
-_EARTH = 6_371_008.8  # metres
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,4 +189,4 @@ def _vector(lat: float, lon: float) -> tuple[float, float, float]:
 
 def _metres(start: Position, end: Position) -> float:
     across = math.dist(_vector(start.lat, start.lon), _vector(end.lat, end.lon))
-    return 2 * _EARTH * math.asin(min(1.0, across / 2))
+    return 2 * EARTH * math.asin(min(1.0, across / 2))
