@@ -10,14 +10,13 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
-from io import BytesIO
 from pathlib import Path
 
 from granpipe.service.events import Event
 from granpipe.service.queue import QueueFile
 
 import exif_blocks as eb
-from conftest import picture
+from conftest import encoded, picture
 from harm import until
 from online import Online, form
 from slow_clients import send_slowly, strangers
@@ -48,11 +47,8 @@ def post_all(port: int, bodies: Sequence[tuple[bytes, str]], **headers: str) -> 
             if answer.status == 200:
                 seconds.append(time.perf_counter() - began)
 
-    threads = [threading.Thread(target=post) for _ in range(CLIENTS)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    with ThreadPoolExecutor(CLIENTS) as clients:
+        [*clients.map(lambda _: post(), range(CLIENTS))]
     return seconds
 
 
@@ -97,11 +93,6 @@ def memory_of(pid: int) -> float:
 def cpu_seconds() -> float:
     """Return what all processes took that were started here and have ended."""
     return sum(os.times()[2:4])
-
-
-def children_of(pid: int) -> list[int]:
-    """Return the processes that a process has started."""
-    return [*map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split())]
 
 
 def seconds_of(pids: Sequence[int]) -> float:
@@ -154,14 +145,13 @@ def bench_service(photos: Sequence[Path], folder: Path) -> None:
 
 def bench_memory_of_worker(folder: Path, count: int) -> None:
     """Print what a worker holds while so many events come, of tiny photographs."""
-    photo, events = BytesIO(), QueueFile(str(folder / "state"))
-    picture(16, 12).save(photo, "JPEG")
+    photo, events = encoded(picture(16, 12), "JPEG"), QueueFile(str(folder / "state"))
     path = Online(folder, {"GRANPIPE_STATE": "state", "GRANPIPE_OPEN": "local"})
     (path.source / "corn").mkdir(parents=True)
     worker, megabytes = path.worker(), list[float]()
     try:
         for number in range(count):
-            data = photo.getvalue() + str(number).encode()
+            data = photo + str(number).encode()
             source = f"corn/{sha256(data).hexdigest()}.jpg"
             (path.source / source).write_bytes(data)
             events.publish(Event(source[5:69], source, len(data)))

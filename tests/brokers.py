@@ -17,6 +17,10 @@ def free_ports(count: int) -> list[int]:
     return ports
 
 
+def free_port() -> int:
+    return free_ports(1)[0]
+
+
 def mock_cluster():
     """Start librdkafka's own brokers, which live as long as the producer that is returned."""
     from confluent_kafka import Producer

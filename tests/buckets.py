@@ -19,7 +19,7 @@ import pytest
 
 from granpipe.stores.protocol import Store
 
-from harm import kill, until
+from harm import kill, launch, until
 from programs import go_program
 from proxies import Proxy
 
@@ -42,15 +42,7 @@ class Server:
     def start(self) -> None:
         """Start the program, and wait until it answers."""
         log = self.folder / "log"
-        with log.open("ab") as file:
-            self.process = subprocess.Popen(
-                self.command,
-                stdin=subprocess.DEVNULL,
-                stdout=file,
-                stderr=file,
-                cwd=self.folder,
-                start_new_session=True,
-            )
+        self.process = launch(self.command, log, cwd=self.folder)
         until(self._answers, "the S3 server", process=self.process, log=log)
 
     def _answers(self) -> bool:
@@ -189,15 +181,8 @@ def start_gateway(folder: Path) -> Gateway:
         each.mkdir(parents=True)
     options = ["--port", f"127.0.0.1:{port}", "--health", "/healthz", "--quiet"]
     command = [program, *options, "posix", "--sidecar", folders[1], folders[0]]
-    with (folder / "log").open("wb") as file:
-        process = subprocess.Popen(
-            list(map(str, command)),
-            stdin=subprocess.DEVNULL,
-            stdout=file,
-            stderr=file,
-            env=os.environ | {"ROOT_ACCESS_KEY": KEY, "ROOT_SECRET_KEY": SECRET},
-            start_new_session=True,
-        )
+    keys = {"ROOT_ACCESS_KEY": KEY, "ROOT_SECRET_KEY": SECRET}
+    process = launch(command, folder / "log", env=os.environ | keys)
     gateway = Gateway(f"http://127.0.0.1:{port}", folders[0], process)
 
     def answers() -> bool:

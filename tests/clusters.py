@@ -3,28 +3,22 @@
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import closing, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
+from brokers import free_port
 from buckets import Server, variables
-from harm import until
+from harm import launch, until
 from programs import BRIEF
 
 ROOT = Path(__file__).parent.parent
-
-
-def free_port() -> int:
-    with closing(socket.socket()) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def skip_without_spark() -> None:
@@ -75,15 +69,8 @@ class Cluster:
 
     def _java(self, name: str, main: str, *words: object) -> None:
         program = Path(self.environment["SPARK_HOME"]) / "bin/spark-class"
-        with (self.folder / name).open("ab") as log:
-            self.processes[name] = subprocess.Popen(
-                [program, main, *map(str, words)],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                env=self.environment,
-                start_new_session=True,
-            )
+        command, log = [program, main, *words], self.folder / name
+        self.processes[name] = launch(command, log, env=self.environment)
 
     @property
     def environment(self) -> dict[str, str]:
@@ -138,15 +125,8 @@ class Cluster:
         main = "org.apache.spark.sql.connect.service.SparkConnectServer"
         settings = {"grpc.binding.address": "127.0.0.1", "grpc.binding.port": port}
         words = [f"--conf=spark.connect.{name}={value}" for name, value in settings.items()]
-        with (self.folder / "connect").open("ab") as log:
-            self.processes["connect"] = subprocess.Popen(
-                [program, "--class", main, *words, "spark-internal"],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                env=self.driver(spark__cores__max="1"),
-                start_new_session=True,
-            )
+        command, log = [program, "--class", main, *words, "spark-internal"], self.folder / "connect"
+        self.processes["connect"] = launch(command, log, env=self.driver(spark__cores__max="1"))
         self.wait_for("connect", "Spark Connect server started at")
         return f"sc://127.0.0.1:{port}"
 

@@ -1,6 +1,8 @@
 """What the tests share: the command line, real photographs, and small pictures made here."""
 
 import csv
+import hashlib
+import io
 import os
 import random
 import subprocess
@@ -18,6 +20,9 @@ from PIL import Image
 
 from granpipe.commands.group import cli
 from granpipe.engines import processes
+from granpipe.errors import PhotoError
+from granpipe.photo.letterbox import letterbox
+from granpipe.photo.opening import open_photo
 
 import exif_blocks as eb
 from buckets import gateway, gateway_lake, lake, module_lake, proxy, server  # noqa: F401 - fixtures
@@ -34,6 +39,8 @@ PHOTOS = ROOT.parent / "shared" / "photos"
 settings.register_profile("all", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("few", settings.get_profile("all"), max_examples=20)
 settings.load_profile("all")
+
+SMALL = ("--size", 16)
 
 # The mark of every test that uses a fixture.
 MARKS = {
@@ -161,6 +168,12 @@ def start():
 
 
 @pytest.fixture
+def src(tmp_path) -> Path:
+    """Return the folder of photographs, which is not there yet."""
+    return tmp_path / "src"
+
+
+@pytest.fixture
 def out(tmp_path) -> Path:
     """Return the folder of a dataset that is not there yet."""
     return tmp_path / "out"
@@ -187,14 +200,35 @@ def picture(width: int = 64, height: int = 48, seed: int = 0) -> Image.Image:
     return Image.fromarray(coarse).resize((width, height), Image.Resampling.BICUBIC)
 
 
-def save(path: Path, image: Image.Image | None = None, **options) -> Path:
-    """Save a picture, an hour ago, making its folder; a picture of its own for every path."""
+def assert_one_line(result: Result, *words: object) -> None:
+    """See that a command wrote one line to stderr, with these words."""
+    assert result.stderr.count("\n") == 1, result.stderr
+    assert "Traceback" not in result.stderr
+    for word in words:
+        assert str(word) in result.stderr
+
+
+def encoded(image: Image.Image, kind: str, **options) -> bytes:
+    """Return a picture as a file of a kind; options are Pillow's."""
+    stream = io.BytesIO()
+    image.save(stream, kind, **options)
+    return stream.getvalue()
+
+
+def put(path: Path, data: bytes) -> Path:
+    """Write a file, an hour ago, making its folder."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    image = image or picture(seed=sum(path.name.encode()))
-    image.save(path, **options)
+    path.write_bytes(data)
     then = time.time_ns() - 3_600_000_000_000  # what is younger than two seconds is always hashed
     os.utime(path, ns=(then, then))
     return path
+
+
+def save(path: Path, image: Image.Image | None = None, **options) -> Path:
+    """Save a picture, an hour ago, making its folder; a picture of its own for every path."""
+    image = image or picture(seed=sum(path.name.encode()))
+    kind = options.pop("format", "") or Image.registered_extensions()[path.suffix.lower()]
+    return put(path, encoded(image, kind, **options))
 
 
 def textured(seed: int, size: tuple[int, int] = (96, 72)) -> Image.Image:
@@ -207,11 +241,14 @@ def textured(seed: int, size: tuple[int, int] = (96, 72)) -> Image.Image:
 
 def place(path: Path, seed: int, lat: float, lon: float) -> Path:
     """Write a photograph with a position, an hour ago."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(eb.jpeg_at(lat, lon, picture=textured(seed)))
-    then = time.time_ns() - 3_600_000_000_000
-    os.utime(path, ns=(then, then))
-    return path
+    return put(path, eb.jpeg_at(lat, lon, picture=textured(seed)))
+
+
+def photographs(count: int) -> list[bytes]:
+    """Return photographs of many places, each with a picture of its own."""
+    places = ((-60 + number / 3, number / 2) for number in range(count))
+    pictures = (picture(320, 240, number) for number in range(count))
+    return [eb.jpeg_at(*at, picture=image) for at, image in zip(places, pictures, strict=True)]
 
 
 def rows(path: Path) -> list[dict[str, str]]:
@@ -230,6 +267,20 @@ def splits(output: Path) -> dict[str, str]:
     return {row["source"]: row["split"] for row in rows(output / "labels.csv")}
 
 
+def table(output: Path) -> dict[str, dict[str, str]]:
+    """Return the rows of a dataset's labels.csv, by source."""
+    return {row["source"]: row for row in rows(output / "labels.csv")}
+
+
+def content_of(output: Path, table: list[dict[str, str]]) -> np.ndarray:
+    """Return the pixels inside the content boxes of a table's arrays, 0 to 1."""
+    pixels = []
+    for row in table:
+        left, top, right, bottom = (int(row[key]) for key in ("left", "top", "right", "bottom"))
+        pixels.append(np.load(output / row["path"])[top:bottom, left:right].reshape(-1, 3))
+    return np.concatenate(pixels) / 255
+
+
 def tree(folder: Path) -> dict[str, bytes]:
     """Return the bytes of all files below a folder, by relative path; not granpipe's own."""
     return {
@@ -237,6 +288,23 @@ def tree(folder: Path) -> dict[str, bytes]:
         for path in sorted(folder.rglob("*"))
         if path.is_file() and ".granpipe" not in path.relative_to(folder).parts
     }
+
+
+def drawn(data: bytes, size: int = 64, **options) -> np.ndarray:
+    """Return the array of a photograph; options are those of `letterbox`."""
+    return letterbox(open_photo(data), size, **options)[0]
+
+
+def reason(data: bytes) -> str:
+    """Return the reason and the detail with which a photograph is rejected."""
+    with pytest.raises(PhotoError) as caught:
+        drawn(data)
+    return str(caught.value)
+
+
+def digest(data: bytes) -> str:
+    """Return the SHA-256 of bytes."""
+    return hashlib.sha256(data).hexdigest()
 
 
 def psnr(first: np.ndarray, second: np.ndarray) -> float:
@@ -266,19 +334,16 @@ def visit(browser):
 @pytest.fixture(scope="session")
 def season(tmp_path_factory) -> Path:
     """The page of seven photographs in three classes, three of them at one spot; two unmapped."""
-    import exif_blocks as eb
     from pages import SEASON, make_page
 
     folder = tmp_path_factory.mktemp("season")
     for day, (source, (lat, lon)) in enumerate(SEASON.items(), 1):
-        path = folder / "img" / source
-        path.parent.mkdir(parents=True, exist_ok=True)
         image = eb.jpeg_at(
             *(lat, lon, 540.5, f"2024:06:{day:02} 15:10:02", "Pixel 7"),
             orientation=6 if "portrait" in source else 1,
             picture=picture(640, 480, day),
         )
-        path.write_bytes(image)
+        put(folder / "img" / source, image)
     save(folder / "img/corn/screen.png")
     (folder / "img/wheat/damaged.jpg").write_bytes(eb.jpeg(b"nonsense"))
     return make_page(folder)

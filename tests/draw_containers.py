@@ -194,6 +194,12 @@ def grid(data: bytes, kind: bytes, columns: int, rows: int, tile, sides, said=No
     return head + meta(start) + box(b"mdat", layout + stream * len(tiles))
 
 
+def tags_of(width: int, height: int, photometric: int, *bits: int) -> dict[int, eb.Value]:
+    """Return the tags of a picture of so many channels."""
+    tags = {0x100: eb.short(width), 0x101: eb.short(height), 0x102: eb.short(*bits)}
+    return tags | {0x106: eb.short(photometric), 0x115: eb.short(len(bits))}
+
+
 def tiff(tags: dict[int, eb.Value], pixels: bytes, order: str = "<") -> bytes:
     """Return a TIFF of one strip."""
     tags = {0x103: eb.short(1), 0x115: eb.short(1), 0x116: eb.short(1000)} | tags
@@ -218,8 +224,7 @@ def raw_tiffs(order: str = "<") -> dict[str, tuple[bytes, str]]:
 
     It is a preview of 16 x 8 pixels, or levels of a sensor.
     """
-    preview = {0x100: eb.short(16), 0x101: eb.short(8), 0x102: eb.short(8), 0x106: eb.short(1)}
-    preview |= {0xFE: eb.long(1)}
+    preview = tags_of(16, 8, 1, 8) | {0xFE: eb.long(1)}
     pixels = bytes(range(128))
     below = {0x100: eb.short(64), 0x101: eb.short(32), 0x106: eb.short(1)}
     place = len(tiff(preview | {0x14A: eb.long(0)}, pixels, order))

@@ -4,7 +4,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -58,6 +58,11 @@ def injected(start, tmp_path):
     return run
 
 
+def die(*arguments: object) -> None:
+    """Take the place of a function at which a run is killed."""
+    raise SystemExit(9)
+
+
 def until(
     condition: Callable[[], object],
     what: str = "it",
@@ -93,6 +98,19 @@ def until(
         if why:
             pytest.fail(f"{why}\n{log.read_text('utf-8', 'replace')[-2000:] if log else ''}")
         time.sleep(every)
+
+
+def launch(command: Sequence[object], log: Path, **options) -> subprocess.Popen:
+    """Start a program in a group of its own, which writes into a log."""
+    with log.open("ab") as file:
+        return subprocess.Popen(
+            [*map(str, command)],
+            stdin=subprocess.DEVNULL,
+            stdout=file,
+            stderr=file,
+            start_new_session=True,
+            **options,
+        )
 
 
 def kill(process: subprocess.Popen) -> None:

@@ -9,7 +9,7 @@ from uuid import uuid4
 import pytest
 
 from brokers import free_ports
-from harm import ROOT, kill, until
+from harm import ROOT, kill, launch, until
 from programs import BRIEF, jars
 
 PROFILE = "kafka-4.1.1"
@@ -114,14 +114,8 @@ class Broker:
 
     def start(self) -> None:
         """Start it, on what a former one has left, without waiting for it."""
-        with self._log.open("ab") as log:
-            self.process = subprocess.Popen(
-                self._java("kafka.Kafka", str(self.folder / "server.properties")),
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
+        command = self._java("kafka.Kafka", str(self.folder / "server.properties"))
+        self.process = launch(command, self._log)
 
     def wait(self) -> None:
         """Wait until it answers."""

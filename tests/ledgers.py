@@ -7,8 +7,41 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+from granpipe.dataset.record import Record
+
 LEDGER = ".granpipe/ledger.sqlite"
 _DIGEST_BYTES = 32
+
+RECORD = Record(
+    recipe="r",
+    sha256="aa",
+    version="1-2",
+    array_sha256="bb",
+    array_version="3-4",
+    max_memory=5,
+    width=64,
+    height=48,
+    left=0,
+    top=28,
+    right=224,
+    bottom=196,
+    latitude=48.1,
+    longitude=-11.0,
+    altitude=None,
+    taken_at="2024-06-27T15:10:02",
+    utc_offset="",
+    utc_offset_from="",
+    camera='a "camera", with [commas]',
+    flags="dark tiny",
+    red=1,
+    green=2,
+    blue=1 << 40,
+    red_squares=4,
+    green_squares=5,
+    blue_squares=6,
+    phash=b"\0\xff",
+)
+"""What a ledger may know of an array."""
 
 
 def edit(ledger: Path, *statements: str, is_sealed: bool = False) -> None:

@@ -2,25 +2,18 @@
 
 import json
 import os
-import socket
 import subprocess
 import sys
 import urllib.error
 import urllib.request
-from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
 
-from harm import PATIENCE, ROOT, until
-
-
-def free_port() -> int:
-    with closing(socket.socket()) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+from brokers import free_port
+from harm import PATIENCE, ROOT, launch, until
 
 
 @dataclass(frozen=True)
@@ -55,15 +48,9 @@ class Online:
         name = f"log-{self.port}-{len(self.processes)}"
         inject = self.folder / "inject"
         path = os.pathsep.join([str(inject), str(ROOT)])
-        with (self.folder / name).open("wb") as log:
-            process = subprocess.Popen(
-                [sys.executable, "-m", *command],
-                cwd=self.folder,
-                env=os.environ | {"PYTHONPATH": path} | self.variables,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
+        variables = os.environ | {"PYTHONPATH": path} | self.variables
+        words = [sys.executable, "-m", *command]
+        process = launch(words, self.folder / name, cwd=self.folder, env=variables)
         process.log = self.folder / name
         self.processes.append(process)
         return process
@@ -107,6 +94,11 @@ class Online:
 
     def state_of(self, sha256: str) -> str:
         return self.ask(f"/photographs/{sha256}").json.get("state", "")
+
+    def sources(self, query: str = "") -> list[str]:
+        """Return the paths of the photographs that the index places."""
+        found = self.ask(f"/positions.geojson?{query}").json.get("features", [])
+        return sorted(feature["properties"]["source"] for feature in found)
 
     def log(self) -> str:
         return "".join(process.log.read_text() for process in self.processes)

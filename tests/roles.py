@@ -1,13 +1,13 @@
 """Stand-ins for what hands out AWS's temporary keys, and a bucket that notes who asks."""
 
 import json
-import ssl
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+
+from proxies import served, tls
 
 KEYS = {
     "AccessKeyId": "AKIDOFAROLE",
@@ -92,26 +92,12 @@ class _Handler(BaseHTTPRequestHandler):
 @contextmanager
 def amazon(folder: Path) -> Iterator[Amazon]:
     """Start the services."""
-    import trustme
-
-    authority, context = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert("127.0.0.1").configure_cert(context)
-    authority.cert_pem.write_to_path(str(folder / "ca.pem"))
-    made = Amazon(ca=str(folder / "ca.pem"))
+    context, made = tls(folder), Amazon(ca=str(folder / "ca.pem"))
     plain, secure = (ThreadingHTTPServer(("127.0.0.1", 0), _Handler) for _ in range(2))
     secure.socket = context.wrap_socket(secure.socket, server_side=True)
     made.url = f"http://127.0.0.1:{plain.server_address[1]}"
     made.secure_url = f"https://127.0.0.1:{secure.server_address[1]}"
-    threads = []
     for server in (plain, secure):
         server.amazon, server.daemon_threads = made, True
-        threads.append(threading.Thread(target=server.serve_forever, args=(0.02,)))
-        threads[-1].start()
-    try:
+    with served(plain), served(secure):
         yield made
-    finally:
-        for server in (plain, secure):
-            server.shutdown()
-            server.server_close()
-        for thread in threads:
-            thread.join()

@@ -3,9 +3,7 @@
 import base64
 import http.client
 import json
-import ssl
 import subprocess
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -16,8 +14,9 @@ from uuid import uuid4
 import pytest
 
 from brokers import free_ports
-from harm import kill, until
+from harm import kill, launch, until
 from programs import BRIEF, jars
+from proxies import served, tls
 
 JAVA = Path(__file__).parent / "java/search"
 PROFILES = ["opensearch-2.19.6", "elasticsearch-7.17.29"]
@@ -49,14 +48,7 @@ class SearchServer:
         code = (JAVA / program.name).read_text()
         program.write_text(code.replace("org.opensearch", f"org.{self.profile.split('-')[0]}"))
         command = ["java", *BRIEF, "-Xms256m", "-Xmx256m", "-cp", f"{self.jars}/*", str(program)]
-        with log.open("ab") as file:
-            self.process = subprocess.Popen(
-                [*command, str(self.folder), *map(str, self.ports)],
-                stdin=subprocess.DEVNULL,
-                stdout=file,
-                stderr=file,
-                start_new_session=True,
-            )
+        self.process = launch([*command, self.folder, *self.ports], log)
         until(self._answers, self.profile, 180, process=self.process, log=log, every=0.2)
 
     def _answers(self) -> bool:
@@ -156,17 +148,13 @@ class _Quiet(ThreadingHTTPServer):
 @contextmanager
 def secured(server: SearchServer, folder: Path) -> Iterator[tuple[str, str]]:
     """Put TLS and a check of who asks before a server; yield its address and its CA's file."""
-    trustme = pytest.importorskip("trustme")
-    authority = trustme.CA()
-    authority.cert_pem.write_to_path(str(folder / "ca.pem"))
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert("127.0.0.1").configure_cert(context)
+    context = tls(folder)
     guard = _Quiet(("127.0.0.1", 0), _Guard)
     guard.upstream = ("127.0.0.1", server.ports[0])
     guard.socket = context.wrap_socket(
         guard.socket, server_side=True, do_handshake_on_connect=False
     )
-    with _served(guard):
+    with served(guard):
         yield f"https://127.0.0.1:{guard.server_address[1]}", str(folder / "ca.pem")
 
 
@@ -182,17 +170,5 @@ def answering(status: int, kind: str, body: bytes) -> Iterator[str]:
         do_POST = do_HEAD = take  # noqa: N815
 
     server = _Quiet(("127.0.0.1", 0), Same)
-    with _served(server):
+    with served(server):
         yield f"http://127.0.0.1:{server.server_address[1]}"
-
-
-@contextmanager
-def _served(server: ThreadingHTTPServer) -> Iterator[None]:
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    try:
-        yield
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()

@@ -1,7 +1,6 @@
 """What a bucket and its server can do to a run: refuse it, go away, wait, change, lie."""
 
 import csv
-import hashlib
 import os
 import re
 import signal
@@ -17,7 +16,7 @@ import pytest
 from granpipe.jobs.prepare import prepare
 
 from buckets import KEY, READER_KEY, READER_SECRET, SECRET, Lake, variables
-from conftest import ROOT, picture, save, tree
+from conftest import ROOT, digest, picture, save, tree
 from harm import until
 from proxies import DROP, listing
 
@@ -51,10 +50,6 @@ def rows_in(files: dict[str, bytes]) -> dict[str, dict[str, str]]:
     """Return the rows of a labels.csv, by source."""
     lines = files["labels.csv"].decode().splitlines()
     return {row["source"]: row for row in csv.DictReader(lines)}
-
-
-def sha256(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()
 
 
 def is_one_line(result) -> str:
@@ -246,12 +241,12 @@ def test_an_object_replaced_between_listing_and_reading_is_seen_the_next_time(
     proxy.rule = rule
     granpipe("prepare", full.url("img"), full.url("out"), "--workers", 1)
     tables = full.tree("out")
-    digest = rows_in(tables)["corn/00.png"]["sha256"]
-    assert digest == sha256(full.get("img/corn/00.png"))
+    found = rows_in(tables)["corn/00.png"]["sha256"]
+    assert found == digest(full.get("img/corn/00.png"))
     proxy.requests.clear()
     granpipe("prepare", full.url("img"), full.url("out"))
     again = rows_in(full.tree("out"))
-    assert again["corn/00.png"]["sha256"] == digest
+    assert again["corn/00.png"]["sha256"] == found
     assert "corn/04.png" not in again
     assert "img/corn/00.png" not in proxy.keys("GET")
 

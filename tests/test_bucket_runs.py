@@ -10,7 +10,7 @@ import pytest
 from granpipe.jobs.prepare import prepare
 
 from buckets import Lake, variables
-from conftest import picture, save, tree
+from conftest import assert_one_line, picture, save, tree
 from harm import kill, until
 from proxies import Proxy
 
@@ -172,8 +172,7 @@ def test_what_somebody_else_wrote_is_not_overwritten(granpipe, full, name):
     out = name.replace("/", "-")
     full.put(f"{out}/{name}", b"not granpipe's")
     full.put(f"{out}/.granpipe/lock-of-nobody", b"")
-    result = granpipe("prepare", full.url("img"), full.url(out), "--size", 32, code=1)
-    assert result.stderr.count("\n") == 1
+    assert_one_line(granpipe("prepare", full.url("img"), full.url(out), "--size", 32, code=1))
     assert full.tree(out) == {name: b"not granpipe's"}
 
 

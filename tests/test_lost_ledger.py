@@ -5,7 +5,8 @@ import json
 import pytest
 
 import ledgers
-from conftest import picture, rows, save, tree
+from conftest import assert_one_line, picture, rows, save, tree
+from harm import die
 
 pytestmark = pytest.mark.slow
 
@@ -131,8 +132,7 @@ def test_the_copies_ledger_is_made_again_too(granpipe, out):
     granpipe("augment", out, "--copies", 2)
     before = tree(out)
     delete(out / "augmented/.granpipe/ledger.sqlite")
-    result = granpipe("augment", out, "--copies", 2)
-    assert result.stderr.count("\n") == 1
+    assert_one_line(granpipe("augment", out, "--copies", 2))
     assert tree(out) == before
 
 
@@ -201,9 +201,6 @@ def test_a_first_run_killed_before_its_parts_became_one_file_has_lost_nothing(
     if command == "augment":
         granpipe(*words)
         words = ("augment", out, "--copies", 2)
-
-    def die(*arguments):
-        raise SystemExit(9)
 
     with monkeypatch.context() as patch:
         patch.setattr("granpipe.dataset.ledger.Ledger.compact", die)

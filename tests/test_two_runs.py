@@ -10,7 +10,7 @@ from granpipe.dataset.names import OWN
 from granpipe.jobs.prepare import prepare
 from granpipe.stores.folder import Folder
 
-from conftest import picture, save, tree
+from conftest import assert_one_line, picture, save, tree
 from harm import kill, until
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(os.name != "posix", reason="signals")]
@@ -48,23 +48,14 @@ def wait_for_arrays(folder, process) -> None:
     until(lambda: len([*folder.glob("corn/*.npy")]) >= 3, "arrays", process=process, every=0.01)
 
 
-def test_a_second_prepare_ends_at_once_and_names_the_first(granpipe, slowly, src, out):
+@pytest.mark.parametrize("command", ["prepare", "augment"])
+def test_a_second_run_ends_at_once_and_names_the_first(granpipe, slowly, src, out, command):
     first = slowly("prepare", src, out)
     wait_for_arrays(out, first)
-    result = granpipe("prepare", src, out, code=1)
-    assert result.stderr.count("\n") == 1
-    assert f"process {first.pid} on " in result.stderr
+    words = (command, src, out) if command == "prepare" else (command, out, "--copies", 1)
+    assert_one_line(granpipe(*words, code=1), f"process {first.pid} on ")
     assert first.wait() == 0
-
-
-def test_augment_while_prepare_runs_names_it(granpipe, slowly, src, out):
-    first = slowly("prepare", src, out)
-    wait_for_arrays(out, first)
-    result = granpipe("augment", out, code=1)
-    assert result.stderr.count("\n") == 1
-    assert f"process {first.pid} on " in result.stderr
-    assert first.wait() == 0
-    granpipe("augment", out, "--copies", 1)
+    granpipe(*words)
 
 
 def test_prepare_while_augment_runs_ends_well_and_no_copy_of_the_old_is_called_whole(

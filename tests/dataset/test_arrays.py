@@ -8,6 +8,8 @@ import pytest
 from granpipe import PhotoError, load_array
 from granpipe.stores.folder import Folder
 
+from conftest import put
+
 ARRAY = np.arange(4 * 4 * 3, dtype=np.uint8).reshape(4, 4, 3)
 
 
@@ -25,8 +27,7 @@ def reason(folder, path: object) -> tuple[str, str]:
 
 @pytest.mark.parametrize("opened", [str, lambda folder: folder, lambda folder: Folder(str(folder))])
 def test_an_array_is_read_from_a_name_a_path_and_a_store(tmp_path, opened):
-    (tmp_path / "corn").mkdir()
-    (tmp_path / "corn/a.jpg.npy").write_bytes(npy(ARRAY))
+    put(tmp_path / "corn/a.jpg.npy", npy(ARRAY))
     array = load_array(opened(tmp_path), {"path": "corn/a.jpg.npy", "label": "corn"})
     assert array.dtype == np.uint8 and np.array_equal(array, ARRAY)
     array[:] = 0  # belongs to the caller

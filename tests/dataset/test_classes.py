@@ -10,7 +10,8 @@ import pytest
 from granpipe import prepare as prepare_by_function
 
 import ledgers
-from conftest import picture, rows, save, tree
+from conftest import picture, put, rows, save, tree
+from harm import die
 
 pytestmark = pytest.mark.slow
 
@@ -60,8 +61,7 @@ def test_a_class_without_photographs_keeps_its_place(prepare, src, out, how):
 
 
 def test_a_class_of_which_nothing_was_ever_prepared_has_no_index(prepare, src, out):
-    (src / "alfalfa").mkdir()
-    (src / "alfalfa/x.png").write_bytes(b"no picture")
+    put(src / "alfalfa/x.png", b"no picture")
     prepare()
     assert classes(out) == ["corn", "wheat"]
 
@@ -152,9 +152,6 @@ def test_where_nothing_tells_an_index_any_more_all_are_counted_anew_and_that_is_
 def test_a_kill_between_tables_changes_no_index_that_a_table_showed(
     prepare, src, out, monkeypatch, place
 ):
-    def die(*arguments):
-        raise SystemExit(9)
-
     prepare()
     save(src / "beet/x.png")
     with monkeypatch.context() as patch:

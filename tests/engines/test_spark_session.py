@@ -11,7 +11,8 @@ import pytest
 from granpipe.commands import options
 from granpipe.engines.spark_jobs import line_of
 
-from clusters import free_port, skip_without_spark
+from brokers import free_port
+from clusters import skip_without_spark
 from conftest import picture, save
 
 WORDS = ["prepare", "img", "out", "--engine", "spark"]

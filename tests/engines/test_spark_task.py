@@ -14,6 +14,8 @@ from granpipe.engines.heartbeat import Heartbeat, watched
 from granpipe.engines.spark_task import Died, Failed, Order, trouble, work
 from granpipe.stores.folder import Folder
 
+from conftest import put
+
 # What Spark does with a function: pickle it by its text, and run it where granpipe may be another.
 SENDS = """
 import sys
@@ -40,8 +42,7 @@ print(next(task([batch])).column(1)[0].as_py().decode())
 )
 def test_executors_without_granpipe_or_with_another_are_told_of(tmp_path, module, line):
     pytest.importorskip("pyspark", reason="the extra spark is not installed")
-    (tmp_path / "granpipe").mkdir()
-    (tmp_path / "granpipe/__init__.py").write_text(module)
+    put(tmp_path / "granpipe/__init__.py", module.encode())
     sent = subprocess.run([sys.executable, "-c", SENDS], capture_output=True, check=True).stdout
     command = [sys.executable, "-c", f"import sys; sys.path.insert(0, {str(tmp_path)!r})\n{RUNS}"]
     said = subprocess.run(command, input=sent, capture_output=True, check=True).stdout.decode()
@@ -53,8 +54,7 @@ def test_what_an_executor_does_not_reach_is_named(tmp_path):
     heartbeat = Heartbeat(Folder(str(tmp_path / "out")), ".granpipe/engine/pulse", "run-1")
     order = Order(abs, 1, heartbeat, sample=(Folder(str(tmp_path / "img")), "corn/a.jpg"))
     assert trouble(pickle.dumps(order)).startswith(f"{tmp_path}/img: executors on ")
-    (tmp_path / "img/corn").mkdir(parents=True)
-    (tmp_path / "img/corn/a.jpg").write_bytes(b"there")
+    put(tmp_path / "img/corn/a.jpg", b"there")
     assert trouble(pickle.dumps(order)).startswith(f"{tmp_path}/out: executors on ")
     replace(heartbeat, run="run-2").give(0)
     assert "is not of this run" in trouble(pickle.dumps(order))

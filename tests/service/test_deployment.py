@@ -13,9 +13,10 @@ import sys
 import pytest
 
 import exif_blocks as eb
+from brokers import free_port
 from conftest import ROOT
-from harm import until
-from online import Online, form, free_port
+from harm import launch, until
+from online import Online, form
 
 TOKEN = "s3cret-of-ours"
 README = (ROOT / "granpipe/service/README.md").read_text(encoding="utf-8")
@@ -170,26 +171,18 @@ def test_make_serve_makes_a_token_and_prints_the_address_to_open(tmp_path):
     (tmp_path / "bin/python").chmod(0o755)
     command = ["make", "-f", ROOT / "Makefile", "-o", ".venv/installed-service", "serve"]
     variables = {"PYTHONPATH": str(ROOT), "GRANPIPE_TOKEN": "", "GRANPIPE_OPEN": ""}
-    for _ in range(2):
-        with (tmp_path / "log").open("wb") as log:
-            serving = subprocess.Popen(
-                [*command, f"PORT={port}", f"BIN={tmp_path}/bin"],
-                cwd=tmp_path,
-                env=os.environ | variables,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
+    command += [f"PORT={port}", f"BIN={tmp_path}/bin"]
+    for log in (tmp_path / "first", tmp_path / "second"):
+        serving = launch(command, log, cwd=tmp_path, env=os.environ | variables)
         try:
             path = Online(tmp_path, {}, port)
-            until(path._answers, "the web server", process=serving, log=tmp_path / "log")
-            said = (tmp_path / "log").read_text()
-            tokens += re.findall(rf"http://127.0.0.1:{port}/#(\S+)", said)
+            until(path._answers, "the web server", process=serving, log=log)
+            tokens += re.findall(rf"http://127.0.0.1:{port}/#(\S+)", log.read_text())
             assert path.ask("/map").status == 401
             assert path.ask("/map", Authorization=f"Bearer {tokens[-1]}").status == 200
         finally:
             os.killpg(serving.pid, signal.SIGINT)
             serving.wait(60)
-        until(lambda: (tmp_path / "log").read_text().count("stopped") == 2, "both processes")
+        until(lambda at=log: at.read_text().count("stopped") == 2, "both processes")
     assert len(tokens) == 2 and len(set(tokens)) == 1
     assert (tmp_path / "state/token").stat().st_mode & 0o77 == 0

@@ -1,17 +1,11 @@
 """Photographs that are deleted, moved, or were gone: what becomes of array, index and tables."""
 
-import hashlib
-
 import pytest
 
 import exif_blocks as eb
-from conftest import picture, rows, tree
+from conftest import digest, picture, rows, tree
 from harm import kill, until
 from online import form
-
-
-def digest(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()
 
 
 def photo(number: int) -> bytes:
@@ -20,9 +14,7 @@ def photo(number: int) -> bytes:
 
 def labels(path) -> dict[str, str]:
     """Return the classes of all photographs that the index places, by SHA-256."""
-    found = path.ask("/positions.geojson").json.get("features", [])
-    sources = (feature["properties"]["source"] for feature in found)
-    return {source.split("/")[1][:64]: source.split("/")[0] for source in sources}
+    return {source.split("/")[1][:64]: source.split("/")[0] for source in path.sources()}
 
 
 @pytest.fixture

@@ -5,6 +5,9 @@ import time
 
 import pytest
 
+from granpipe.service.events import DownError, Event, Refusal, event_of
+from granpipe.service.queue import QueueFile
+
 from brokers import events_waiting, mock_cluster, received, send, settings_of
 from harm import until
 
@@ -16,7 +19,6 @@ def opened(request, tmp_path):
     """Return a function that opens a queue, again and again on the same events."""
     pytest.importorskip("confluent_kafka", reason="the extra service is not installed")
     from granpipe.service.kafka import KafkaEvents
-    from granpipe.service.queue import QueueFile
 
     made = []
     if request.param == "file":
@@ -38,8 +40,6 @@ def opened(request, tmp_path):
 
 
 def events(count: int):
-    from granpipe.service.events import Event
-
     digests = [hashlib.sha256(bytes([number % 256])).hexdigest() for number in range(count)]
     return [Event(one, f"corn/{number}-{one}.jpg", number) for number, one in enumerate(digests)]
 
@@ -102,8 +102,6 @@ LIES = [
 
 @pytest.mark.parametrize("lie", LIES, ids=range(len(LIES)))
 def test_a_message_that_is_no_event_is_refused_with_a_short_reason(lie):
-    from granpipe.service.events import Refusal, event_of
-
     refused = event_of(lie, "photographs-0-17")
     assert isinstance(refused, Refusal)
     assert (refused.reason, refused.source) == ("bad_event", "photographs-0-17")
@@ -112,7 +110,6 @@ def test_a_message_that_is_no_event_is_refused_with_a_short_reason(lie):
 
 @pytest.mark.servers
 def test_messages_that_are_no_events_are_taken_as_refusals_and_do_not_come_again(kafka):
-    from granpipe.service.events import Refusal
     from granpipe.service.kafka import KafkaEvents
 
     send(kafka.variables, LIES)
@@ -134,7 +131,6 @@ def test_messages_that_are_no_events_are_taken_as_refusals_and_do_not_come_again
 @pytest.mark.servers
 def test_a_broker_that_is_not_there_is_down_within_ten_seconds():
     pytest.importorskip("confluent_kafka", reason="the extra service is not installed")
-    from granpipe.service.events import DownError
     from granpipe.service.kafka import KafkaEvents
 
     queue = KafkaEvents(settings_of({"GRANPIPE_KAFKA": "127.0.0.1:1"}))

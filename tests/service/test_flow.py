@@ -1,20 +1,15 @@
 """From a photograph posted to its array, its position, and the tables of prepare."""
 
-import hashlib
 import json
 import shutil
 import signal
 import time
 
 import exif_blocks as eb
-from conftest import ROOT, picture, rows, save, tree
+from conftest import ROOT, digest, picture, rows, save, tree
 from harm import until
 
 IMG = sorted(path for path in (ROOT / "img").rglob("*") if path.is_file())
-
-
-def sha256_of(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()
 
 
 def test_what_was_posted_becomes_what_prepare_makes_of_the_same_files(online, granpipe, tmp_path):
@@ -25,7 +20,7 @@ def test_what_was_posted_becomes_what_prepare_makes_of_the_same_files(online, gr
         data = photo.read_bytes()
         answer = path.post(data, photo.parent.name)
         assert answer.status == 200, answer.body
-        digests.append(sha256_of(data))
+        digests.append(digest(data))
     until(lambda: all(path.state_of(one) == "prepared" for one in digests), "the worker")
     assert path.arrays() == len(IMG)
     assert not (path.output / "dataset.json").exists()
@@ -44,8 +39,7 @@ def test_what_was_posted_becomes_what_prepare_makes_of_the_same_files(online, gr
     assert tree(path.output) == tree(tmp_path / "alone")
 
     placed = [row for row in rows(path.output / "labels.csv") if row["latitude"]]
-    found = path.ask("/positions.geojson").json["features"]
-    assert len(found) == len(placed) > 0
+    assert len(path.sources()) == len(placed) > 0
     for process in (web, worker):
         began = time.monotonic()
         process.send_signal(signal.SIGTERM)
@@ -64,8 +58,8 @@ def test_the_two_answers_are_word_for_word_those_of_the_specification(online):
     kind = "<class 'PIL.JpegImagePlugin.JpegImageFile'>"
     assert path.post(photo).json == {
         "ret_ack": f"Success. Got your image. Thank you. {kind}",
-        "sha256": sha256_of(photo),
-        "source": f"unlabelled/{sha256_of(photo)}.jpg",
+        "sha256": digest(photo),
+        "source": f"unlabelled/{digest(photo)}.jpg",
         "state": "received",
     }
     assert [one.name for one in path.source.glob("[!.]*")] == ["unlabelled"]
@@ -94,7 +88,7 @@ def test_an_array_that_comes_after_prepare_leaves_dataset_json_as_it_is(online, 
     path.web(), path.worker()
     photo = save(tmp_path / "b.jpg", picture(seed=5)).read_bytes()
     path.post(photo, "wheat")
-    until(lambda: path.state_of(sha256_of(photo)) == "prepared", "the worker")
+    until(lambda: path.state_of(digest(photo)) == "prepared", "the worker")
     assert before.items() <= tree(path.output).items()
     result = granpipe("prepare", path.source, path.output, *settings)
     assert "4 prepared (4 unchanged)" in result.stdout
@@ -111,13 +105,10 @@ def test_positions_are_found_by_window_and_class_also_across_the_antimeridian(on
     until(lambda: path.arrays() == 3, "the worker")
 
     def labels(query: str) -> set[str]:
-        found = path.ask(f"/positions.geojson?{query}").json["features"]
-        return {feature["properties"]["label"] for feature in found}
+        return {source.split("/")[0] for source in path.sources(query)}
 
     until(lambda: labels("") == set(places))
     assert labels("bbox=11,48,12,49") == {"corn"}
     assert labels("bbox=179,-20,-179,0") == {"wheat", "barley"}
     assert labels("bbox=179,-20,-179,0&label=wheat") == {"wheat"}
     assert labels("bbox=12,48,13,49") == set()
-    for bad in ("1,2,3", "a,b,c,d", "nan,0,1,1", "0,5,1,4", "-181,0,1,1"):
-        assert path.ask(f"/positions.geojson?bbox={bad}").status == 400

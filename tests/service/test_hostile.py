@@ -1,6 +1,5 @@
 """Hostile clients and hostile photographs, against the real processes."""
 
-import hashlib
 import os
 import random
 import signal
@@ -18,7 +17,8 @@ from PIL import Image
 
 import exif_blocks as eb
 import test_bad_input as bad
-from conftest import PHOTOS, picture, save
+from conftest import PHOTOS, digest, encoded, picture, save
+from draw_containers import chunk
 from harm import DEADLY_DECODER, hooked, until
 from online import form
 from slow_clients import FORM, HEAD, send_slowly, strangers
@@ -34,10 +34,6 @@ TOKEN = "s3cret-of-ours"
 
 def jpeg(tmp_path: Path, number: int, size=(64, 48)) -> bytes:
     return save(tmp_path / f"drawn/{number}.jpg", picture(*size, number)).read_bytes()
-
-
-def sha256_of(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()
 
 
 def memory_of(pid: int) -> int:
@@ -80,8 +76,8 @@ def test_a_poisonous_photograph_costs_itself(online, tmp_path):
     for photo in [*photos, cut]:
         assert path.post(photo, "corn").status == 200
     path.worker()
-    until(lambda: path.state_of(sha256_of(photos[5])) == "prepared", "the worker")
-    states = [path.ask(f"/photographs/{sha256_of(photo)}").json for photo in [*photos, cut]]
+    until(lambda: path.state_of(digest(photos[5])) == "prepared", "the worker")
+    states = [path.ask(f"/photographs/{digest(photo)}").json for photo in [*photos, cut]]
     assert [one["state"] for one in states] == [
         *("prepared", "rejected", "prepared", "rejected", "prepared", "prepared", "rejected")
     ]
@@ -92,8 +88,8 @@ def test_a_poisonous_photograph_costs_itself(online, tmp_path):
     told = sqlite3.connect(tmp_path / "state/events.sqlite").execute(
         "SELECT sha256, reason FROM photographs_rejected ORDER BY source"
     )
-    assert dict(told) == {sha256_of(photos[1]): "crashed", sha256_of(photos[3]): "crashed"} | {
-        sha256_of(cut): "truncated"
+    assert dict(told) == {digest(photos[1]): "crashed", digest(photos[3]): "crashed"} | {
+        digest(cut): "truncated"
     }
 
 
@@ -264,16 +260,16 @@ def test_fifty_posts_of_one_photograph_at_once_are_one_under_the_label_that_came
     assert answers == [200 if label == first else 409 for label in labels]
     assert len([*path.source.glob("[!.]*/*")]) == 1
     path.worker()
-    until(lambda: path.state_of(sha256_of(photo)) == "prepared", "the worker")
+    until(lambda: path.state_of(digest(photo)) == "prepared", "the worker")
     until(lambda: "lag=0" in path.log(), "the queue's end")
     assert path.arrays() == 1
-    assert len([*(tmp_path / "state/photographs/.granpipe/received").rglob(sha256_of(photo))]) == 1
+    assert len([*(tmp_path / "state/photographs/.granpipe/received").rglob(digest(photo))]) == 1
 
 
 def damaged() -> list[bytes]:
     """Return what the tests of bad input feed to prepare, a few of each kind."""
     whole = {
-        kind: bad.encoded(picture(64, 48, 7), kind)
+        kind: encoded(picture(64, 48, 7), kind)
         for kind in ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "AVIF", "GIF")
     }
     rng = random.Random(5)
@@ -283,10 +279,10 @@ def damaged() -> list[bytes]:
     files += [bad.png_header(65_500, 65_500), bad.tiff(65_500, 65_500), bad.webp(9_999, 99_999)]
     files += [bad.png_header(0, 0), bad.tiff(0, 9), bad.tiff(2**32 - 1, 2**32 - 1)]
     head, rest = whole["PNG"][:33], whole["PNG"][33:]
-    bomb = bad.chunk(b"zTXt", b"Comment\0\0" + zlib.compress(bytes(100_000_000)))
-    files += [head + bomb + rest, head + bad.chunk(b"eXIf", bytes(1_000_000)) + rest]
+    bomb = chunk(b"zTXt", b"Comment\0\0" + zlib.compress(bytes(100_000_000)))
+    files += [head + bomb + rest, head + chunk(b"eXIf", bytes(1_000_000)) + rest]
     block = b"Exif\0\0MM\0*\0\0\0\x08" + rng.randbytes(3_000)
-    files.append(bad.encoded(picture(64, 48, 8), "JPEG", exif=block))
+    files.append(encoded(picture(64, 48, 8), "JPEG", exif=block))
     broken = PHOTOS / "broken"
     return files + [one.read_bytes() for one in (broken.iterdir() if broken.is_dir() else ())]
 
@@ -299,7 +295,7 @@ def test_every_bad_file_is_refused_or_rejected_or_whole_and_never_a_traceback(on
         answer = path.post(data, "corn")
         assert answer.body.count(b"\n") == 1
         if answer.status == 200:
-            taken.append(sha256_of(data))
+            taken.append(digest(data))
         else:
             reason = answer.json["error"].split(":")[0]
             assert answer.status == 415
@@ -323,11 +319,11 @@ def test_a_picture_with_enormous_sides_is_refused_unread(online, tmp_path):
 
 def slow_pictures() -> dict[str, bytes]:
     """Return pictures that are made to take long, or much memory, before their pixels begin."""
-    jpeg, png = eb.jpeg_at(1.0, 2.0), bad.encoded(picture(64, 48), "PNG")
+    jpeg, png = eb.jpeg_at(1.0, 2.0), encoded(picture(64, 48), "PNG")
     empty, xmp = b"\xff\xe1\0\2", b"\xff\xe1\xff\xff" + bytes(65_533)
     resources = (b"Photoshop 3.0\0" + b"8BIM\4\4\0\0\0\0\0\0" * 5_400)[:65_000]
     photoshop = b"\xff\xed" + (len(resources) + 2).to_bytes(2, "big") + resources
-    comment = bad.chunk(b"zTXt", b"Comment\0\0" + zlib.compress(bytes(1_040_000)))
+    comment = chunk(b"zTXt", b"Comment\0\0" + zlib.compress(bytes(1_040_000)))
     tags = b"".join(struct.pack("<HHII", 300 + n, 2, 30_000_000, 8) for n in range(60_000))
     boxes = struct.pack(">I", 8) + b"free"
     return {
@@ -335,9 +331,9 @@ def slow_pictures() -> dict[str, bytes]:
         "large segments": jpeg[:2] + xmp * 600 + jpeg[2:],
         "fill bytes": jpeg[:2] + b"\xff" * 12_000_000 + jpeg[2:],
         "resources": jpeg[:2] + photoshop * 600 + jpeg[2:],
-        "chunks": png[:33] + bad.chunk(b"teXt", b"") * 3_300_000 + png[33:],
+        "chunks": png[:33] + chunk(b"teXt", b"") * 3_300_000 + png[33:],
         "texts": png[:33] + comment * 2_000 + png[33:],
-        "pixels": png[:33] + bad.chunk(b"IDAT", b"") * 3_300_000 + png[33:],
+        "pixels": png[:33] + chunk(b"IDAT", b"") * 3_300_000 + png[33:],
         "WebP's chunks": b"RIFF\0\0\0\2WEBP" + b"JUNK\0\0\0\0" * 4_800_000,
         "tags": b"II*\0\x08\0\0\0" + struct.pack("<H", 60_000) + tags + bytes(38_000_000),
         "boxes": struct.pack(">I", 24) + b"ftypavif\0\0\0\0avifmif1" + boxes * 4_900_000,

@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from granpipe.service.queue import QueueFile
+from granpipe.stores import folder
+
 import exif_blocks as eb
 from online import LOCAL, kept, post, refused
 
@@ -21,8 +24,6 @@ def photos(tmp_path) -> Path:
 
 
 def events(tmp_path) -> int:
-    from granpipe.service.queue import QueueFile
-
     queue = QueueFile(str(tmp_path / "state"))
     count = queue.lag()
     queue.close()
@@ -45,23 +46,19 @@ def test_bytes_note_and_folders_are_synced_before_the_event(client, photos, tmp_
     def published(self, event) -> None:
         done.append("event")
 
-    from granpipe.service.queue import QueueFile
-
     monkeypatch.setattr(os, "fsync", synced)
     monkeypatch.setattr(QueueFile, "publish", published)
     assert post(here, PHOTO, "corn").status_code == 200
     order = [step if step == "event" else step.relative_to(photos).parts for step in done]
     assert order[-1] == "event"
     note = (".granpipe", "received", DIGEST[:2])
-    for folder in (("corn",), note):
-        files = [n for n, step in enumerate(order) if step[:-1] == folder and ".tmp" in step[-1]]
-        assert files and order.index(folder) > files[0]
+    for place in (("corn",), note):
+        files = [n for n, step in enumerate(order) if step[:-1] == place and ".tmp" in step[-1]]
+        assert files and order.index(place) > files[0]
     assert order.index(note) < order.index(("corn",))
 
 
 def test_a_full_disk_leaves_nothing_that_answers_wrongly_later(client, photos, monkeypatch):
-    from granpipe.stores import folder
-
     here, write = client(), folder._write
     for step in (range(1), range(1, 200), range(200, 100_000)):  # arrival, note, photograph
 

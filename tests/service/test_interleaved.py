@@ -6,6 +6,12 @@ from itertools import count, product
 
 import pytest
 
+from granpipe.service.claims import Claims
+from granpipe.service.erasure import Erasure
+from granpipe.service.gate import Gate
+from granpipe.service.intake import Intake, RefusedError
+from granpipe.service.leftovers import Leftovers
+
 import exif_blocks as eb
 from buckets import memory_bucket
 
@@ -71,14 +77,10 @@ class Party:
     """Who uses one store, and which label counts in the end, as far as they have been answered."""
 
     def __init__(self, store) -> None:
-        from granpipe.service.claims import Claims
-
         self.store, self.events, self.claims = store, Queue(), Claims(store)
         self.label = ""
 
     def post(self, label: str, store=None, *, again: bool = False) -> int:
-        from granpipe.service.intake import Intake, RefusedError
-
         intake = Intake(store or self.store, self.events)
         try:
             intake.receive(PHOTO, label, again=again)
@@ -91,19 +93,12 @@ class Party:
         return self.post(label, store, again=True)
 
     def delete(self, store=None) -> str:
-        from granpipe.service.erasure import Erasure
-        from granpipe.service.gate import Gate
-        from granpipe.service.intake import Intake
-
         self.label = ""
         intake = Intake(store or self.store, self.events)
         return Erasure(intake, Index(), Gate("index", lambda: None)).erase(DIGEST)
 
     def clear(self, store=None) -> None:
         """Do what the worker does before a batch."""
-        from granpipe.service.claims import Claims
-        from granpipe.service.leftovers import Leftovers
-
         Leftovers(Claims(store or self.store), self.events).clear()
 
     def remove(self, source: str) -> None:
@@ -118,8 +113,6 @@ class Party:
             self.remove(CORN)
 
     def find(self) -> str:
-        from granpipe.service.intake import Intake
-
         return Intake(self.store, self.events).find(DIGEST)
 
     def kept(self) -> list[str]:
@@ -138,8 +131,6 @@ def die_at_bytes(party: Party) -> None:
         raise Killed
 
     with pytest.MonkeyPatch.context() as patch, suppress(Killed):
-        from granpipe.service.intake import Intake
-
         patch.setattr(Intake, "_write", is_whole)
         party.post("corn")
 

@@ -5,10 +5,11 @@ import re
 import threading
 
 import pytest
-from test_kills import check, drawn, kill_all_at_once, post_all
+from test_kills import PHOTOGRAPHS, check, kill_all_at_once, post_all
 
 import exif_blocks as eb
 from brokers import events_waiting, received, send, settings_of
+from conftest import photographs
 from harm import kill, until
 
 PASSWORD = "secret-of-phone"
@@ -106,7 +107,7 @@ def test_several_workers_share_the_events_with_prepare_and_none_is_done_twice(
     online, kafka, granpipe, start
 ):
     kafka.make(6)
-    path, photos, acknowledged = online(**kafka.variables), drawn(), set()
+    path, photos, acknowledged = online(**kafka.variables), photographs(PHOTOGRAPHS), set()
     path.web()
     workers = [path.worker()]
     phone = threading.Thread(target=post_all, args=(path, photos, acknowledged))
@@ -134,7 +135,8 @@ def test_several_workers_share_the_events_with_prepare_and_none_is_done_twice(
 
 def test_a_worker_that_is_killed_leaves_its_events_to_another(online, kafka, granpipe):
     kafka.make(4)
-    path, photos = online(**kafka.variables, GRANPIPE_KAFKA_SESSION_TIMEOUT_MS="6000"), drawn(120)
+    path = online(**kafka.variables, GRANPIPE_KAFKA_SESSION_TIMEOUT_MS="6000")
+    photos = photographs(120)
     path.web()
     workers = [path.worker(), path.worker()]
     post_all(path, photos[:60], set())
@@ -146,7 +148,7 @@ def test_a_worker_that_is_killed_leaves_its_events_to_another(online, kafka, gra
 
 def test_a_broker_that_is_killed_loses_nothing_and_is_told_of(online, kafka, granpipe):
     kafka.make(2)
-    path, photos, acknowledged = online(**kafka.variables), drawn(120), set()
+    path, photos, acknowledged = online(**kafka.variables), photographs(120), set()
     path.web()
     worker = path.worker()
     phone = threading.Thread(target=post_all, args=(path, photos, acknowledged))
@@ -178,7 +180,7 @@ def test_poison_reaches_the_dead_letters_once_and_nothing_waits_for_it(online, k
 
 
 def test_events_that_the_broker_has_deleted_are_made_up_for(online, kafka, granpipe):
-    path, photos = online(**kafka.variables), drawn(12)
+    path, photos = online(**kafka.variables), photographs(12)
     path.web()
     worker = path.worker()
     post_all(path, photos[:4], set())

@@ -1,6 +1,5 @@
 """kill -9 of a web server at every step of an upload; then the same bytes, under another label."""
 
-import hashlib
 import os
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -11,7 +10,7 @@ from itertools import product
 import pytest
 
 import exif_blocks as eb
-from conftest import picture
+from conftest import digest, picture
 from harm import hooked, kill, until
 from online import Online
 
@@ -53,10 +52,6 @@ for kind, names in {Folder: "", Bucket: "", QueueFile: "publish"}.items():
 """
 
 STEPS = [*product(range(1, 6), ("before", "after")), (6, "before")]  # the last never comes
-
-
-def digest(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()
 
 
 def photo(number: int) -> bytes:

@@ -1,6 +1,5 @@
 """kill -9 in the middle of 300 photographs: nothing is lost, and nothing is doubled."""
 
-import hashlib
 import os
 import signal
 import sqlite3
@@ -12,22 +11,14 @@ from uuid import uuid4
 
 import pytest
 
-import exif_blocks as eb
 from brokers import events_waiting
-from conftest import picture, rows
+from conftest import digest, photographs, rows
 from harm import kill, until
 from search_servers import PROFILES
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals")
 
 PHOTOGRAPHS = 300
-
-
-def drawn(count: int = PHOTOGRAPHS) -> list[bytes]:
-    return [
-        eb.jpeg_at(-60 + number / 3, number / 2, picture=picture(320, 240, number))
-        for number in range(count)
-    ]
 
 
 def post_all(path, photos, acknowledged: set[str]) -> None:
@@ -42,7 +33,7 @@ def post_all(path, photos, acknowledged: set[str]) -> None:
     for number, photo in enumerate(photos):
         label = ("corn", "wheat")[number % 2]
         until(lambda p=photo, to=label: is_taken(p, to), "an answer to a post", 180)
-        acknowledged.add(hashlib.sha256(photo).hexdigest())
+        acknowledged.add(digest(photo))
 
 
 def is_done(path) -> bool:
@@ -58,14 +49,9 @@ def is_done(path) -> bool:
 
 def check(path, photos, granpipe) -> None:
     """See that each is one array, one position and one row, nothing else is, and no event waits."""
-    digests = {hashlib.sha256(photo).hexdigest() for photo in photos}
-
-    def places() -> list[str]:
-        found = path.ask("/positions.geojson").json.get("features", [])
-        return [feature["properties"]["source"] for feature in found]
-
-    until(lambda: len(places()) >= len(photos), "all positions", 120)
-    assert sorted(name.split("/")[1][:64] for name in places()) == sorted(digests)
+    digests = {*map(digest, photos)}
+    until(lambda: len(path.sources()) >= len(photos), "all positions", 120)
+    assert sorted(name.split("/")[1][:64] for name in path.sources()) == sorted(digests)
     assert path.arrays() == len(photos)
     result = granpipe("prepare", path.source, path.output)
     assert f"{len(photos)} prepared ({len(photos)} unchanged)" in result.stdout
@@ -74,7 +60,7 @@ def check(path, photos, granpipe) -> None:
 
 
 def test_killed_web_and_worker_lose_and_double_nothing(online, granpipe, rng):
-    path, photos, acknowledged = online(), drawn(), set()
+    path, photos, acknowledged = online(), photographs(PHOTOGRAPHS), set()
     web, worker = path.web(), path.worker()
     phone = threading.Thread(target=post_all, args=(path, photos, acknowledged))
     phone.start()
@@ -93,7 +79,7 @@ def test_killed_web_and_worker_lose_and_double_nothing(online, granpipe, rng):
 
 def kill_all_at_once(path, server, granpipe) -> None:
     """Kill web, worker and server twice while a phone posts; nothing may be lost or doubled."""
-    photos, acknowledged = drawn(), set()
+    photos, acknowledged = photographs(PHOTOGRAPHS), set()
     phone = threading.Thread(target=post_all, args=(path, photos, acknowledged))
     processes = [path.web(), path.worker()]
     phone.start()
@@ -125,7 +111,7 @@ def test_a_search_server_that_lost_its_index_is_filled_again_from_the_dataset(
     online, search_server, granpipe
 ):
     variables = on(search_server)
-    path, photos = online(**variables), drawn(30)
+    path, photos = online(**variables), photographs(30)
     path.web()
     worker = path.worker()
     post_all(path, photos, set())
@@ -138,14 +124,14 @@ def test_a_search_server_that_lost_its_index_is_filled_again_from_the_dataset(
     check(path, photos, granpipe)
 
     search_server.ask("DELETE", f"/{variables['GRANPIPE_SEARCH_INDEX']}")
-    photos += drawn(31)[30:]
+    photos += photographs(31)[30:]
     post_all(path, photos[30:], set())
     check(path, photos, granpipe)
     assert "Traceback" not in path.log()
 
 
 def test_what_no_event_told_and_a_lost_index_are_found_when_the_worker_starts(online, granpipe):
-    path, photos = online(), drawn(20)
+    path, photos = online(), photographs(20)
     path.web()
     post_all(path, photos, set())
     for lost in (path.folder / "state").glob("events.sqlite*"):
@@ -163,7 +149,7 @@ def test_what_no_event_told_and_a_lost_index_are_found_when_the_worker_starts(on
 
 
 def test_prepare_waits_for_a_batch_and_the_worker_for_a_prepare(online, granpipe, start):
-    path, photos = online(), drawn(60)
+    path, photos = online(), photographs(60)
     path.web()
     post_all(path, photos, set())
     path.worker()
@@ -177,7 +163,7 @@ def test_prepare_waits_for_a_batch_and_the_worker_for_a_prepare(online, granpipe
 def test_sigterm_in_the_middle_of_a_batch_ends_the_worker_and_gives_the_batch_back(
     online, granpipe
 ):
-    path, photos = online(), drawn(200)
+    path, photos = online(), photographs(200)
     path.web()
     post_all(path, photos, set())
     worker = path.worker()
@@ -193,7 +179,7 @@ def test_sigterm_in_the_middle_of_a_batch_ends_the_worker_and_gives_the_batch_ba
 
 
 def test_a_lost_ledger_is_left_to_prepare_and_the_worker_waits_for_it(online, granpipe):
-    path, photos = online(), drawn(6)
+    path, photos = online(), photographs(6)
     path.web()
     post_all(path, photos[:3], set())
     path.worker()
@@ -204,5 +190,5 @@ def test_a_lost_ledger_is_left_to_prepare_and_the_worker_waits_for_it(online, gr
     until(lambda: "run granpipe prepare" in path.log(), "a line of the worker")
     assert (path.arrays(), (path.output / "dataset.json").read_bytes()) == (3, before)
     granpipe("prepare", path.source, path.output)
-    until(lambda: path.state_of(hashlib.sha256(photos[5]).hexdigest()) == "prepared", "the worker")
+    until(lambda: path.state_of(digest(photos[5])) == "prepared", "the worker")
     check(path, photos, granpipe)

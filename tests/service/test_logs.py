@@ -7,9 +7,10 @@ import re
 import urllib.request
 
 import exif_blocks as eb
+from brokers import free_port
 from conftest import picture
 from harm import until
-from online import form, free_port
+from online import form
 
 TOKEN = "s3cret-of-ours"
 LABEL, NAME = "sorghum", "holiday.jpg"

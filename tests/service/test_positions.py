@@ -2,9 +2,16 @@
 
 import gzip
 import json
+import sqlite3
 import traceback
 
 import pytest
+
+from granpipe.errors import DatasetError
+from granpipe.service.events import DownError
+from granpipe.service.index_file import IndexFile
+from granpipe.service.positions import Known, Window
+from granpipe.service.settings import read_settings
 
 from harm import until
 from search_servers import KEY, PASSWORD, PROFILES, USER, answering, secured, settings
@@ -16,8 +23,6 @@ SERVERS = [pytest.param(profile, marks=pytest.mark.servers) for profile in PROFI
 def index(request, tmp_path, record_property):
     pytest.importorskip("elastic_transport", reason="the extra service is not installed")
     if request.param == "file":
-        from granpipe.service.index_file import IndexFile
-
         index = IndexFile(str(tmp_path))
     else:
         server = request.getfixturevalue("search_programs")(request.param)
@@ -36,8 +41,6 @@ def search_index(url: str, **more: str):
 
 
 def known(number: int, label: str = "corn", place=None, state: str = "prepared"):
-    from granpipe.service.positions import Known
-
     lat, lon = place or (None, None)
     facts = {"state": state, "path": f"{label}/{number}.jpg.npy", "latitude": lat}
     facts |= {"longitude": lon, "altitude": None, "left": 0, "top": 28}
@@ -45,8 +48,6 @@ def known(number: int, label: str = "corn", place=None, state: str = "prepared")
 
 
 def test_what_is_put_is_found_by_digest_and_by_place_and_class(index):
-    from granpipe.service.positions import Window
-
     one, two = known(1, "corn", (48.5, 11.5)), known(2, "wheat", (-17.0, 179.9999999))
     three, four = known(3, "wheat", (-17.0, -179.5)), known(4, "corn")
     assert index.labels() == []
@@ -66,8 +67,6 @@ def test_what_is_put_is_found_by_digest_and_by_place_and_class(index):
 
 
 def test_what_is_put_twice_is_there_once_as_it_was_put_last(index):
-    from granpipe.service.positions import Window
-
     index.put([known(1, "corn", (1.0, 2.0))])
     index.put([known(1, "wheat", (3.0, 4.0))])
     assert [at.label for at in index.within(Window())] == ["wheat"]
@@ -77,8 +76,6 @@ def test_what_is_put_twice_is_there_once_as_it_was_put_last(index):
 
 
 def test_what_is_deleted_is_not_found_and_to_delete_it_again_is_no_error(index):
-    from granpipe.service.positions import Window
-
     index.delete([known(1).sha256])
     one, two = known(1, "corn", (1.0, 2.0)), known(2, "corn", (1.0, 2.0))
     index.put([one, two])
@@ -89,16 +86,12 @@ def test_what_is_deleted_is_not_found_and_to_delete_it_again_is_no_error(index):
 
 
 def test_more_than_a_page_of_them_are_all_found(index):
-    from granpipe.service.positions import Window
-
     index.put([known(number, "corn", (number / 100, number / 50)) for number in range(2_300)])
     assert len({at.sha256 for at in index.all()}) == 2_300
     assert sum(1 for _ in index.within(Window())) == 2_300
 
 
 def test_pages_follow_each_other_and_hold_no_more_than_asked_for(index):
-    from granpipe.service.positions import Window
-
     at_one_place = [known(number, "corn", (1.0, 2.0)) for number in range(5)]
     west = [known(number, "wheat", (-1.0, -179.0)) for number in range(5, 8)]
     east = [known(number, "wheat", (-2.0, 179.0)) for number in range(8, 11)]
@@ -117,10 +110,6 @@ def test_pages_follow_each_other_and_hold_no_more_than_asked_for(index):
 
 
 def test_a_file_with_an_r_tree_of_an_earlier_version_is_taken_over(tmp_path):
-    import sqlite3
-
-    from granpipe.service.index_file import IndexFile
-    from granpipe.service.positions import Window
 
     one = known(1, "corn", (48.5, 11.5))
     earlier = sqlite3.connect(tmp_path / "positions.sqlite")
@@ -155,9 +144,6 @@ def test_the_stamp_changes_with_every_change_and_with_nothing_else(index):
 
 
 def test_an_index_that_is_gone_counts_as_down_and_is_then_made_with_its_mapping(search_server):
-    from granpipe.service.events import DownError
-    from granpipe.service.positions import Window
-
     index = search_index(search_server.url, index=f"gone-{search_server.profile}")
     index.put([known(1, "corn", (1.0, 2.0))])
     path = f"/gone-{search_server.profile}"
@@ -183,8 +169,6 @@ def test_a_document_that_is_refused_costs_no_other_and_is_told(search_server):
 
 
 def test_a_document_that_may_be_taken_later_makes_the_server_count_as_down(search_server):
-    from granpipe.service.events import DownError
-
     name = f"blocked-{search_server.profile}"
     index = search_index(search_server.url, index=name)
     index.put([known(1)])
@@ -198,8 +182,6 @@ def test_a_document_that_may_be_taken_later_makes_the_server_count_as_down(searc
 
 
 def test_a_server_that_is_killed_is_down_and_answers_when_it_is_back(search_server):
-    from granpipe.service.events import DownError
-
     index = search_index(search_server.url)
     index.put([known(1)])
     search_server.kill()
@@ -214,8 +196,6 @@ def test_a_server_that_is_killed_is_down_and_answers_when_it_is_back(search_serv
 
 
 def answers(index) -> bool:
-    from granpipe.service.events import DownError
-
     try:
         index.stamp()
     except DownError as error:
@@ -249,8 +229,6 @@ REFUSED = [
 def test_who_is_not_let_in_reads_why_in_one_line_without_secrets(
     search_server, tmp_path, more, said, capfd, caplog
 ):
-    from granpipe.service.events import DownError
-
     with secured(search_server, tmp_path) as (url, ca):
         index = search_index(url, **{"ca": ca} | more)
         for ask in (lambda: index.get("0" * 64), lambda: index.put([known(1)])):
@@ -275,8 +253,6 @@ def test_who_is_not_let_in_reads_why_in_one_line_without_secrets(
     ],
 )
 def test_what_is_no_search_server_is_told_with_its_status(status, kind, body, said):
-    from granpipe.service.events import DownError
-
     with answering(status, kind, body) as url:
         index = search_index(url)
         with pytest.raises(DownError, match=f"search server: answers {said}") as told:
@@ -305,9 +281,6 @@ def test_a_setting_of_the_search_server_that_cannot_be_is_one_line_without_secre
     name, values, said
 ):
     pytest.importorskip("elastic_transport", reason="the extra service is not installed")
-    from granpipe.errors import DatasetError
-    from granpipe.service.settings import read_settings
-
     user = {"GRANPIPE_SEARCH_USER": "name"} if name == "SEARCH_PASSWORD" else {}
     with pytest.raises(DatasetError) as told:
         read_settings({f"GRANPIPE_{name}": values} | user)
@@ -316,8 +289,6 @@ def test_a_setting_of_the_search_server_that_cannot_be_is_one_line_without_secre
 
 
 def test_a_file_that_holds_no_certificates_is_one_line(tmp_path):
-    from granpipe.errors import DatasetError
-
     (tmp_path / "ca.pem").write_text("nonsense")
     for name in ("ca.pem", "gone.pem"):
         with pytest.raises(DatasetError, match=f"GRANPIPE_SEARCH_CA: .*{name} holds no certif"):
@@ -330,7 +301,6 @@ def test_the_page_is_drawn_again_when_something_has_changed_and_not_more_often_t
     pytest.importorskip("flask", reason="the extra service is not installed")
     from flask import Request
 
-    from granpipe.service.index_file import IndexFile
     from granpipe.service.map_view import MapView
 
     index, now = IndexFile(str(tmp_path)), [0.0]

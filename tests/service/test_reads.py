@@ -8,6 +8,12 @@ from contextlib import ExitStack
 
 import pytest
 
+from granpipe.service.events import DownError
+from granpipe.service.index_file import IndexFile
+from granpipe.service.parts import open_positions
+from granpipe.service.positions import Known
+from granpipe.service.settings import Settings
+
 from harm import hooked, until
 from online import LOCAL, refused
 
@@ -15,10 +21,6 @@ COUNT = 2_500  # of which the index gives a thousand at a time
 
 
 def put(state: str, numbers: range, camera: str = "") -> None:
-    from granpipe.service.parts import open_positions
-    from granpipe.service.positions import Known
-    from granpipe.service.settings import Settings
-
     index = open_positions(Settings(state=state))
     facts = {"state": "prepared", "latitude": 1.0, "camera": camera}
     digests = {number: hashlib.sha256(str(number).encode()).hexdigest() for number in numbers}
@@ -74,9 +76,6 @@ def test_only_so_many_read_positions_at_once_and_each_makes_room_again(here):
 
 
 def test_the_first_answer_after_an_index_is_lost_is_an_error_and_no_half_of_one(here, monkeypatch):
-    from granpipe.service.events import DownError
-    from granpipe.service.index_file import IndexFile
-
     def lost(*_: object) -> None:
         raise DownError("the index is lost")
 

@@ -1,18 +1,13 @@
 """What a later `prepare` says of photographs that the worker has prepared reaches the index."""
 
-import hashlib
 from uuid import uuid4
 
 import pytest
 
 import exif_blocks as eb
-from conftest import picture
+from conftest import digest, picture, put
 from harm import until
 from search_servers import PROFILES
-
-
-def digest(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()
 
 
 def photo(number: int) -> bytes:
@@ -37,8 +32,7 @@ def path(request, online, record_property):
 
 def placed(path) -> set[str]:
     """Return what the map shows, by SHA-256."""
-    found = path.ask("/positions.geojson").json.get("features", [])
-    return {feature["properties"]["source"].split("/")[1][:64] for feature in found}
+    return {source.split("/")[1][:64] for source in path.sources()}
 
 
 def verdict(path, sha256: str) -> tuple[str, str, str]:
@@ -52,8 +46,7 @@ def test_a_conflict_that_prepare_finds_takes_a_photograph_off_the_map_until_it_i
     path, granpipe
 ):
     name, others = digest(photo(0)), {digest(photo(1)), digest(photo(2))}
-    (path.source / "wheat").mkdir()
-    (path.source / "wheat/copy.jpg").write_bytes(photo(0))
+    put(path.source / "wheat/copy.jpg", photo(0))
     granpipe("prepare", path.source, path.output)
     conflict = ("rejected", "label_conflict", "same bytes")
     until(lambda: verdict(path, name) == conflict, "the sweep")
@@ -99,8 +92,7 @@ def test_a_duplicate_in_its_class_leaves_a_photograph_prepared_under_the_other_p
 
 def test_rejects_that_no_worker_has_seen_are_in_an_index_that_was_lost(path, granpipe):
     name = digest(photo(0))
-    (path.source / "wheat").mkdir()
-    (path.source / "wheat/copy.jpg").write_bytes(photo(0))
+    put(path.source / "wheat/copy.jpg", photo(0))
     path.processes[1].terminate()
     assert path.processes[1].wait(30) == 0
     granpipe("prepare", path.source, path.output)

@@ -10,9 +10,22 @@ from pathlib import Path
 
 import pytest
 
+from granpipe.errors import DatasetError
+from granpipe.jobs.prepare_online import OnlinePreparer
+from granpipe.jobs.prepare_photo import Outcome
+from granpipe.service import pace
+from granpipe.service import worker as module
+from granpipe.service.events import DownError, Event, Refusal
+from granpipe.service.index_file import IndexFile
+from granpipe.service.queue import QueueFile
+from granpipe.service.request_log import RequestLog
+from granpipe.service.worker import Worker
+from granpipe.stores.folder import Folder
 from granpipe.stores.protocol import Entry
+from granpipe.stores.urls import open_store
 
-from conftest import save
+from conftest import put, save
+from ledgers import RECORD
 
 pytestmark = pytest.mark.slow
 
@@ -21,12 +34,6 @@ pytestmark = pytest.mark.slow
 def make(tmp_path):
     """Return a function that makes a worker, with an engine that does nothing unless given one."""
     pytest.importorskip("flask", reason="the extra service is not installed")
-    from granpipe.jobs.prepare_online import OnlinePreparer
-    from granpipe.service.index_file import IndexFile
-    from granpipe.service.queue import QueueFile
-    from granpipe.service.request_log import RequestLog
-    from granpipe.service.worker import Worker
-    from granpipe.stores.urls import open_store
 
     def make_one(source=None, engine=None) -> Worker:
         state = str(tmp_path / "state")
@@ -42,24 +49,9 @@ class Idle:
     """An engine that says of every photograph that it is prepared."""
 
     def run(self, task, items, place):
-        from granpipe.dataset.record import Record
-        from granpipe.jobs.prepare_photo import Outcome
-
-        texts = {"recipe": "x" * 300, "version": "", "array_sha256": "a" * 64, "array_version": ""}
-        texts |= {
-            "taken_at": "",
-            "utc_offset": "",
-            "utc_offset_from": "",
-            "camera": "",
-            "flags": "",
-        }
-        sides = {"width": 4, "height": 3, "left": 0, "top": 28, "right": 224, "bottom": 196}
-        sums = dict.fromkeys(["red", "green", "blue"], 1)
-        sums |= dict.fromkeys(["red_squares", "green_squares", "blue_squares"], 1)
-        place = dict.fromkeys(["latitude", "longitude", "altitude"])
         for job in items:
-            about = texts | sides | sums | place | {"sha256": job.photo.path[5:69]}
-            yield job, Outcome(Record(**about, max_memory=1), is_kept=False)
+            digests = {"sha256": job.photo.path[5:69], "array_sha256": "a" * 64}
+            yield job, Outcome(replace(RECORD, recipe="x" * 300, **digests), is_kept=False)
 
 
 class Here:
@@ -70,15 +62,11 @@ class Here:
 
 
 def events(first: int, last: int):
-    from granpipe.service.events import Event
-
     digests = (hashlib.sha256(str(number).encode()).hexdigest() for number in range(first, last))
     return [Event(one, f"corn/{one}.jpg", 1) for one in digests]
 
 
 def test_the_memory_of_a_worker_does_not_grow_with_the_events_it_has_done(make, monkeypatch):
-    from granpipe.service import pace
-
     monkeypatch.setattr(pace, "_BREATH", 0.0)
     worker = make()
 
@@ -101,8 +89,6 @@ def test_the_memory_of_a_worker_does_not_grow_with_the_events_it_has_done(make, 
 def test_events_that_lead_elsewhere_and_names_that_are_not_utf_8_are_rejected(
     make, tmp_path, capfd
 ):
-    from granpipe.service.events import Event
-
     worker, photos = make(), tmp_path / "photographs"
     outside = [str(tmp_path / "secret.jpg"), "../secret.jpg", "corn/../../secret.jpg", "a.jpg"]
     outside += [
@@ -119,8 +105,7 @@ def test_events_that_lead_elsewhere_and_names_that_are_not_utf_8_are_rejected(
     worker.work()
     for number, source in enumerate(outside):
         assert worker.positions.get(f"{number:064}").facts["state"] == "rejected", source
-    (photos / "corn").mkdir(parents=True)
-    (photos / "corn/good.jpg").write_bytes(b"x")
+    put(photos / "corn/good.jpg", b"x")
     Path(os.fsdecode(os.fsencode(photos) + b"/corn/caf\xe9.jpg")).write_bytes(b"x")
     worker.sweep()
     known = {one.source: one.facts for one in worker.positions.all()}
@@ -146,9 +131,6 @@ class Clock:
 
     def tells(self, monkeypatch, worker) -> None:
         """Be the clock of a worker."""
-        from granpipe.service import pace
-        from granpipe.service import worker as module
-
         for one in (module, pace):
             monkeypatch.setattr(one, "time", self)
         worker.events.wait = self.sleep
@@ -158,9 +140,6 @@ class Clock:
 def test_a_part_that_is_down_is_waited_for_with_growing_pauses_and_a_line_a_minute(
     make, monkeypatch, capfd
 ):
-    from granpipe.errors import DatasetError
-    from granpipe.service.events import DownError
-
     clock, worker = Clock(), make()
     clock.tells(monkeypatch, worker)
 
@@ -184,8 +163,6 @@ def test_a_part_that_is_down_is_waited_for_with_growing_pauses_and_a_line_a_minu
 
 
 def test_a_search_server_that_fails_in_a_batch_has_all_its_events_come_again(make, monkeypatch):
-    from granpipe.service.events import DownError
-
     clock, worker, told = Clock(), make(), events(0, 5)
     clock.tells(monkeypatch, worker)
     for event in told:
@@ -237,8 +214,6 @@ def test_others_may_have_the_lock_after_some_seconds_of_batches(make, monkeypatc
 
 
 def test_a_rejected_photograph_whose_event_comes_again_is_told_of_once(make):
-    from granpipe.service.events import DownError, Event
-
     worker, told = make(), []
     event = Event("a" * 64, "corn/.a.jpg", 5)
 
@@ -259,8 +234,6 @@ def test_a_rejected_photograph_whose_event_comes_again_is_told_of_once(make):
 
 def photo_of(folder: Path, label: str):
     """Save a photograph as the web server does; return its event."""
-    from granpipe.service.events import Event
-
     data = save(folder / "a.jpg").read_bytes()
     sha256 = hashlib.sha256(data).hexdigest()
     source = f"{label}/{sha256}.jpg"
@@ -288,8 +261,6 @@ def test_a_deletion_counts_also_where_the_event_of_an_earlier_upload_follows_it(
 def test_a_folder_that_could_not_be_listed_is_looked_into_by_the_next_batch(
     make, tmp_path, monkeypatch
 ):
-    from granpipe.errors import DatasetError
-
     worker = make(engine=Here())
     ours, other = (photo_of(tmp_path / "photographs", label) for label in ("corn", "wheat"))
     worker.preparer.run([Entry(ours.source, ours.size, "")])
@@ -312,8 +283,6 @@ def test_a_folder_that_could_not_be_listed_is_looked_into_by_the_next_batch(
 
 
 def test_what_is_no_event_is_told_of_once_and_what_comes_along_is_prepared(make):
-    from granpipe.service.events import Event, Refusal
-
     worker, told = make(), []
     good, bad = Event("b" * 64, f"corn/{'b' * 64}.jpg", 1), Refusal("", "t-0-1", "bad_event", "why")
     worker.events.reject = told.extend
@@ -324,8 +293,6 @@ def test_what_is_no_event_is_told_of_once_and_what_comes_along_is_prepared(make)
         if next(failures, None) is not None:
             raise DownError("Kafka: keeps silent")
         commit()
-
-    from granpipe.service.events import DownError
 
     worker.events.commit = commit_later
     for _ in range(2):
@@ -338,8 +305,6 @@ def test_what_is_no_event_is_told_of_once_and_what_comes_along_is_prepared(make)
 
 def flaky(root: Path, failing: set[str]):
     """Return a folder that gives no file of these names; nothing at all where "" is among them."""
-    from granpipe.stores.folder import Folder
-    from granpipe.stores.protocol import Entry
 
     class Flaky(Folder):
         def list(self, folder="", *, deep=True):
@@ -365,8 +330,6 @@ def flaky(root: Path, failing: set[str]):
 def test_photographs_of_a_store_that_does_not_answer_are_waited_for_and_one_alone_is_rejected(
     make, tmp_path, monkeypatch, capfd
 ):
-    from granpipe.service.events import Event
-
     photos, failing = tmp_path / "photographs", {""}
     sources = [f"corn/{number:064}.jpg" for number in range(3)]
     for source in sources:

@@ -6,6 +6,7 @@ import subprocess
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from granpipe.errors import BusyError, DatasetError
 from granpipe.stores.folder import Folder
 from granpipe.stores.locks import lock
 
-from conftest import picture, rejects, rows, save
+from conftest import picture, put, rejects, rows, save
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="links, modes and pipes")
 
@@ -108,8 +109,7 @@ def test_pipes_folders_and_loops_are_no_files_and_nobody_waits_for_them(folder, 
 
 @pytest.mark.parametrize("operation", ["write", "writer", "create"])
 def test_nothing_is_written_or_deleted_through_a_link_on_the_way(folder, root, tmp_path, operation):
-    (tmp_path / "elsewhere").mkdir()
-    (tmp_path / "elsewhere/mine").write_bytes(b"mine")
+    put(tmp_path / "elsewhere/mine", b"mine")
     root.mkdir()
     (root / "corn").symlink_to(tmp_path / "elsewhere")
     with pytest.raises(DatasetError, match="leads through a link elsewhere"):
@@ -146,20 +146,21 @@ def test_a_lock_file_is_created_once_and_replaced_in_its_version_alone(folder):
     assert paths(folder) == ["lock"]
 
 
+def at_once(count: int, step) -> list:
+    """Return what so many threads get that take a step at the same moment."""
+    together = threading.Barrier(count)
+
+    def go(number: int):
+        together.wait()
+        return step(number)
+
+    with ThreadPoolExecutor(count) as threads:
+        return [*threads.map(go, range(count))]
+
+
 def test_of_concurrent_creators_one_wins(folder, root):
     root.mkdir()
-    together = threading.Barrier(8)
-    made = []
-
-    def go(number: int) -> None:
-        together.wait()
-        made.append(folder.create("lock", b"%d" % number))
-
-    threads = [threading.Thread(target=go, args=(number,)) for number in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    made = at_once(8, lambda number: folder.create("lock", b"%d" % number))
     assert sum(version is not None for version in made) == 1
     assert paths(folder) == ["lock"]
 
@@ -307,18 +308,8 @@ def test_a_disk_that_tells_case_apart_is_known_as_one(tmp_path):
 def test_of_concurrent_replacers_of_one_version_one_wins(folder):
     version = folder.create("note", b"0")
     for _ in range(20):
-        together, made = threading.Barrier(6), []
-
-        def go(number: int, version=version, together=together, made=made) -> None:
-            together.wait()
-            made.append(folder.replace("note", b"%d" % number, version))
-
-        threads = [threading.Thread(target=go, args=(number,)) for number in range(6)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        (version,) = filter(None, made)
+        replace = partial(folder.replace, "note", version=version)
+        (version,) = filter(None, at_once(6, lambda number, do=replace: do(data=b"%d" % number)))
     assert paths(folder) == ["note"]
 
 

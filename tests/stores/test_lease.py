@@ -142,11 +142,8 @@ def test_of_many_that_wait_for_a_dead_owner_one_gets_it_at_a_time(bucket, short)
             time.sleep(0.3)
             outcomes.append("given back")
 
-    threads = [threading.Thread(target=go) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    with ThreadPoolExecutor(4) as threads:
+        [*threads.map(lambda _: go(), range(4))]
     assert outcomes == ["held", "given back"] * (len(outcomes) // 2) != []
 
 
