@@ -17,7 +17,7 @@ from granpipe.mapping.leaflet import leaflet_folder
 from granpipe.photo.gps import VERDICTS
 
 import exif_blocks as eb
-from conftest import save
+from conftest import encoded, put, save
 from pages import (
     DESKTOP,
     PHONE,
@@ -428,9 +428,8 @@ def shoot_hostile(folder: Path) -> None:
         image = eb.jpeg(eb.block(place, image=tags))
         bad_ref = eb.jpeg(eb.block(eb.gps(lat_ref=eb.text(os.fsencode(name)))))
         try:
-            (folder / f"{name}/{name}.jpg").parent.mkdir(parents=True)
-            (folder / f"{name}/{name}.jpg").write_bytes(image)
-            (folder / f"{name}/{name}, unmapped.jpg").write_bytes(bad_ref)
+            put(folder / f"{name}/{name}.jpg", image)
+            put(folder / f"{name}/{name}, unmapped.jpg", bad_ref)
         except (OSError, ValueError):
             assert sys.platform != "linux"
 
@@ -504,11 +503,7 @@ def test_the_policy_stops_scripts_that_are_not_ours(visit, season, tmp_path):
 
 # With the network
 
-
-def tile() -> bytes:
-    stream = io.BytesIO()
-    Image.new("RGB", (256, 256), "#6b7a45").save(stream, "PNG")
-    return stream.getvalue()
+TILE = encoded(Image.new("RGB", (256, 256), "#6b7a45"), "PNG")
 
 
 def serve(context, leaflet=None) -> None:
@@ -522,7 +517,7 @@ def serve(context, leaflet=None) -> None:
             body = leaflet or (leaflet_folder() / path.rpartition("/")[2]).read_bytes()
             route.fulfill(body=body, content_type=kind, headers=headers)
         elif host in ("server.arcgisonline.com", "tile.openstreetmap.org"):
-            route.fulfill(body=tile(), content_type="image/png", headers=headers)
+            route.fulfill(body=TILE, content_type="image/png", headers=headers)
         else:
             route.abort()
 

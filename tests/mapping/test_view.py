@@ -7,7 +7,7 @@ import pytest
 
 from pages import DESKTOP, PHONE, SPOT, TOUCH, Visit, feature, write_page
 
-BERN, LYON, CAPE = (46.95, 7.45), (45.75, 4.85), (-33.9, 18.4)
+BERN, LYON = (46.95, 7.45), (45.75, 4.85)
 
 
 def field_days() -> list:

@@ -88,9 +88,8 @@ def test_the_brands_of_usual_files_are_left_alone():
 
 def test_a_heic_without_room_for_brands_is_named():
     data = branded(dc.container(picture(16, 16), "HEIF"), b"heic")
-    with pytest.raises(PhotoError, match="a HEIC of the brand 'heic' alone") as caught:
+    with pytest.raises(PhotoError, match="unsupported: is a HEIC of the brand 'heic' alone"):
         open_photo(data)
-    assert caught.value.reason == "unsupported"
 
 
 @pytest.mark.parametrize(
@@ -99,9 +98,8 @@ def test_a_heic_without_room_for_brands_is_named():
 )
 def test_what_a_file_lacks_is_named(kind, lacking):
     data = dc.container(picture(160, 120), kind, drop=[lacking])
-    with pytest.raises(PhotoError, match=lacking.decode()) as caught:
+    with pytest.raises(PhotoError, match=f"unsupported: .*{lacking.decode()}"):
         open_photo(data)
-    assert caught.value.reason == "unsupported"
 
 
 def test_an_avif_of_the_longest_sides_is_opened():
@@ -112,9 +110,8 @@ def test_an_avif_of_the_longest_sides_is_opened():
 @pytest.mark.parametrize("sides", [(33_000, 20), (3, 32_769)])
 def test_an_avif_of_longer_sides_than_are_decoded_is_too_large(sides):
     data = dc.container(picture(*sides), "AVIF", speed=10, quality=30)
-    with pytest.raises(PhotoError, match=f"{sides[0]} x {sides[1]} pixels") as caught:
+    with pytest.raises(PhotoError, match=f"too_large: {sides[0]} x {sides[1]} pixels"):
         open_photo(data)
-    assert caught.value.reason == "too_large"
 
 
 @pytest.mark.parametrize("kind", ["AVIF", "HEIF"])
@@ -122,17 +119,16 @@ def test_an_avif_of_too_many_pixels_is_too_large_where_no_decoder_opens_it(kind)
     codes = {"AVIF": b"av01", "HEIF": b"hvc1"}[kind]
     tile = dc.container(picture(64, 64), kind)
     data = dc.grid(tile, codes, 255, 2, (64, 64), (40_000, 128))
-    with pytest.raises(PhotoError) as caught:
+    with pytest.raises(PhotoError, match="too_large: "):
         letterbox(open_photo(data, max_pixels=5_000_000), 64)
-    assert caught.value.reason == "too_large"
 
 
 def test_an_avif_of_more_pixels_than_its_decoder_takes_is_too_large():
     tile = dc.container(picture(64, 64), "AVIF")
     data = dc.grid(tile, b"av01", 2, 2, (64, 64), (17_000, 17_000))
-    with pytest.raises(PhotoError, match="17000 x 17000 pixels; of an AVIF 32,768 a") as caught:
+    said = "too_large: 17000 x 17000 pixels; of an AVIF 32,768 a"
+    with pytest.raises(PhotoError, match=said):
         open_photo(data, max_pixels=10**9)
-    assert caught.value.reason == "too_large"
 
 
 def with_marks(data: bytes, is_essential: bool) -> bytes:

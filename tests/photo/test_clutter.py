@@ -1,6 +1,6 @@
 """A file of very many parts beside its pixels is refused before it takes seconds."""
 
-import io
+import re
 import struct
 import time
 import zlib
@@ -8,32 +8,18 @@ import zlib
 import numpy as np
 import pytest
 
-from granpipe.errors import PhotoError
-from granpipe.photo.letterbox import letterbox
-from granpipe.photo.opening import open_photo
-
 import exif_blocks as eb
-from conftest import picture
+from conftest import drawn, encoded, picture, reason
 from draw_containers import chunk
 
 MANY = 2_000_000  # bytes
 SECONDS = 2.0  # of which a tenth was measured
 
 
-def encoded(kind: str, **options) -> bytes:
-    stream = io.BytesIO()
-    picture(64, 48).save(stream, kind, **options)
-    return stream.getvalue()
-
-
-JPEG, PNG = encoded("JPEG", quality=90), encoded("PNG")
+JPEG, PNG = encoded(picture(), "JPEG", quality=90), encoded(picture(), "PNG")
 SCAN = JPEG.index(b"\xff\xda")
 ODD = eb.segment(0xF3, b"nobody knows")  # so that it is no plain header
 EXIF = eb.segment(0xE1, b"Exif\0\0II*\0\x08\0\0\0\0\0\0\0\0\0")
-
-
-def drawn(data: bytes) -> np.ndarray:
-    return letterbox(open_photo(data), 64)[0]
 
 
 @pytest.fixture(autouse=True)
@@ -68,9 +54,8 @@ def png_with(parts: bytes, *, is_behind: bool = False) -> bytes:
 )
 @pytest.mark.parametrize("place", [2, SCAN])
 def test_a_jpeg_of_too_many_parts_is_refused_at_once(parts, words, place):
-    with pytest.raises(PhotoError, match=f"a JPEG of more than .* {words} before") as caught:
-        drawn(jpeg_with(parts, place))
-    assert caught.value.reason == "unsupported"
+    said = f"unsupported: is a JPEG of more than .* {words} before"
+    assert re.match(said, reason(jpeg_with(parts, place)))
 
 
 @pytest.mark.parametrize(
@@ -83,13 +68,13 @@ def test_a_jpeg_of_fewer_parts_is_read(parts):
 
 
 def test_a_jpeg_of_too_many_segments_between_its_scans_is_refused_at_once():
-    data = encoded("JPEG", progressive=True)
+    data = encoded(picture(), "JPEG", progressive=True)
     place = data.index(b"\xff\xda", data.index(b"\xff\xda") + 2)
     assert np.array_equal(
         drawn(data[:place] + b"\xff\xfe\0\2" * 60_000 + data[place:]), drawn(data)
     )
-    with pytest.raises(PhotoError, match="unsupported: is a JPEG of more than 65,536 segments"):
-        drawn(data[:place] + b"\xff\xfe\0\2" * MANY + data[place:])
+    said = reason(data[:place] + b"\xff\xfe\0\2" * MANY + data[place:])
+    assert said == "unsupported: is a JPEG of more than 65,536 segments"
 
 
 def test_fill_before_the_end_marker_is_passed_over():
@@ -100,9 +85,8 @@ def test_fill_before_the_end_marker_is_passed_over():
     ("kind", "most"), [(b"tEXt", "65,536"), (b"abCd", "65,536"), (b"IDAT", "262,144")]
 )
 def test_a_png_of_too_many_chunks_is_refused_at_once(kind, most):
-    with pytest.raises(PhotoError, match=f"a PNG of more than {most} chunks") as caught:
-        drawn(png_with(chunk(kind, b"") * 300_000))
-    assert caught.value.reason == "unsupported"
+    said = f"unsupported: is a PNG of more than {most} chunks"
+    assert reason(png_with(chunk(kind, b"") * 300_000)) == said
 
 
 @pytest.mark.parametrize(
@@ -114,21 +98,20 @@ def test_a_png_of_too_many_chunks_is_refused_at_once(kind, most):
 )
 def test_a_tiff_of_too_many_tags_or_of_tags_that_share_their_bytes_is_refused(count, size, what):
     tags = b"".join(struct.pack("<HHII", 40_000 + n, 7, size, 8) for n in range(count))
-    with pytest.raises(PhotoError, match=what):
-        drawn(b"II*\0\x08\0\0\0" + struct.pack("<H", count) + tags + bytes(size))
+    head = b"II*\0\x08\0\0\0" + struct.pack("<H", count)
+    assert reason(head + tags + bytes(size)) == what
 
 
 def test_a_webp_of_too_many_chunks_is_refused_at_once():
     data = b"RIFF\0\0\0\2WEBP" + b"JUNK\0\0\0\0" * 300_000
-    with pytest.raises(PhotoError, match="unsupported: is a WebP of more than 65,536 chunks"):
-        drawn(data)
+    assert reason(data) == "unsupported: is a WebP of more than 65,536 chunks"
 
 
 def test_a_jpeg_of_too_many_blocks_of_photoshops_is_refused():
     block = b"\xff\xed\0\x10Photoshop 3.0\0"
     assert np.array_equal(drawn(JPEG[:2] + block * 50 + JPEG[2:]), drawn(JPEG))
-    with pytest.raises(PhotoError, match="unsupported: is a JPEG of more than 64 blocks"):
-        drawn(JPEG[:2] + block * 70 + JPEG[2:])
+    said = reason(JPEG[:2] + block * 70 + JPEG[2:])
+    assert said.startswith("unsupported: is a JPEG of more than 64 blocks")
 
 
 def test_a_png_of_many_chunks_is_read():

@@ -2,6 +2,7 @@
 
 import base64
 import io
+import re
 import struct
 import zlib
 
@@ -21,7 +22,7 @@ from granpipe.photo.profiles import Colours, coded_colours, make_profile
 import draw_containers as dc
 import draw_samples
 import exif_blocks as eb
-from conftest import psnr, rejects, save
+from conftest import encoded, psnr, reason, rejects, save
 from draw_containers import chunk
 
 LEAF = (90, 140, 60)
@@ -42,17 +43,9 @@ def near(found, expected, most: int = 3) -> bool:
     return max(abs(a - b) for a, b in zip(found, expected, strict=True)) <= most
 
 
-def reason(data: bytes) -> tuple[str, str]:
-    with pytest.raises(PhotoError) as caught:
-        letterbox(open_photo(data), 32)
-    return caught.value.reason, caught.value.detail
-
-
 def png(*chunks: bytes, image: Image.Image | None = None, **options) -> bytes:
     """Return a PNG with chunks behind its header."""
-    stream = io.BytesIO()
-    (image or leaf()).save(stream, "PNG", **options)
-    data = stream.getvalue()
+    data = encoded(image or leaf(), "PNG", **options)
     return data[:33] + b"".join(chunks) + data[33:]
 
 
@@ -114,9 +107,8 @@ def test_an_av1_stream_that_alone_names_high_dynamic_range_is_unsupported(transf
     written = int.from_bytes(data[place : place + 8], "big")
     (shift,) = (at for at in range(40) if written >> at & 0xFFFFFF == int.from_bytes(old, "big"))
     written ^= (int.from_bytes(old, "big") ^ int.from_bytes(new, "big")) << shift
-    found = reason(data[:place] + written.to_bytes(8, "big") + data[place + 8 :])
-    assert found[0] == "unsupported"
-    assert word in found[1]
+    said = reason(data[:place] + written.to_bytes(8, "big") + data[place + 8 :])
+    assert said.startswith("unsupported: ") and word in said
 
 
 def heic_of_stream_colours(primaries: int, transfer: int, matrix: int, is_full: int = 0) -> bytes:
@@ -142,9 +134,8 @@ def test_what_an_hevc_stream_names_counts_where_its_file_names_nothing(points, e
 
 @pytest.mark.parametrize(("transfer", "word"), [(16, "PQ"), (18, "HLG")])
 def test_an_hevc_stream_that_alone_names_high_dynamic_range_is_unsupported(transfer, word):
-    found = reason(heic_of_stream_colours(9, transfer, 9))
-    assert found[0] == "unsupported"
-    assert word in found[1]
+    said = reason(heic_of_stream_colours(9, transfer, 9))
+    assert said.startswith("unsupported: ") and word in said
 
 
 @pytest.mark.parametrize("kind", ["AVIF", "HEIF"])
@@ -168,9 +159,7 @@ def test_high_dynamic_range_is_unsupported_and_says_so(kind, transfer, word):
         if kind == "HEIF":
             pytest.importorskip("pillow_heif").register_heif_opener()
         data = dc.container(leaf(), kind, dc.nclx(9, transfer, 9), drop=[b"colr"])
-    found = reason(data)
-    assert found[0] == "unsupported"
-    assert word in found[1]
+    assert re.match(f"unsupported: .*{word}", reason(data))
 
 
 def test_a_profile_counts_before_code_points_of_heic_and_avif():
@@ -215,10 +204,8 @@ def test_code_points_of_png_count_before_its_profile():
 
 
 def test_levels_of_video_in_png_are_unsupported():
-    assert reason(png(cicp(1, 13, 0, 0))) == (
-        "unsupported",
-        "its levels are those of video, 16 to 235",
-    )
+    said = "unsupported: its levels are those of video, 16 to 235"
+    assert reason(png(cicp(1, 13, 0, 0))) == said
 
 
 def test_grey_has_a_curve_and_no_primaries():
@@ -246,14 +233,6 @@ def interoperable(space: int | None, index: dict, order: str = "<") -> bytes:
     return whole + eb.table(index, len(whole), order)
 
 
-def encoded(kind: str, exif: bytes) -> bytes:
-    if kind == "JPEG":
-        return eb.jpeg(exif, picture=leaf())
-    stream, options = io.BytesIO(), {"lossless": True} if kind == "WEBP" else {}
-    leaf().save(stream, kind, exif=exif, **options)
-    return stream.getvalue()
-
-
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
 @pytest.mark.parametrize("order", "<>")
 @pytest.mark.parametrize(
@@ -268,7 +247,9 @@ def encoded(kind: str, exif: bytes) -> bytes:
     ids=["R03", "R03 without a space", "R03 with sRGB", "R98", "R03 elsewhere"],
 )
 def test_adobe_rgb_is_told_by_exif_s_index_alone(kind, order, space, index, expected):
-    assert near(centre(encoded(kind, interoperable(space, index, order))), expected, 3)
+    options = {"lossless": True} if kind == "WEBP" else {}
+    exif = b"Exif\0\0" + interoperable(space, index, order)
+    assert near(centre(encoded(leaf(), kind, exif=exif, **options)), expected, 3)
 
 
 def test_adobe_rgb_of_a_tiff_is_told_by_its_own_tags():
@@ -282,15 +263,9 @@ def test_adobe_rgb_of_a_tiff_is_told_by_its_own_tags():
 
 
 def test_a_profile_counts_before_adobe_rgb_by_index():
-    stream = io.BytesIO()
-    exif = interoperable(65535, R03)
-    leaf().save(
-        *(stream, "JPEG"),
-        quality=95,
-        exif=b"Exif\0\0" + exif,
-        icc_profile=draw_samples._display_p3(),
-    )
-    assert near(centre(stream.getvalue()), FROM_P3)
+    options = {"exif": b"Exif\0\0" + interoperable(65535, R03), "quality": 95}
+    data = encoded(leaf(), "JPEG", icc_profile=draw_samples._display_p3(), **options)
+    assert near(centre(data), FROM_P3)
 
 
 def test_named_colours_are_drawn_as_by_a_profile_that_others_made():

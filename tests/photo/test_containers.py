@@ -2,6 +2,7 @@
 
 import io
 import random
+import re
 import struct
 import time
 
@@ -20,7 +21,7 @@ from granpipe.photo.opening import open_photo
 
 import draw_containers as dc
 import exif_blocks as eb
-from conftest import picture, psnr, rows
+from conftest import picture, psnr, reason, rows
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("heic")]
 
@@ -42,19 +43,9 @@ def test_turns_and_mirrors_are_those_of_other_decoders(kind, quarters, axis):
     expected = ImageOps.exif_transpose(Image.open(io.BytesIO(data)))
     assert np.array_equal(upright(data), np.asarray(expected))
     # libheif turns the pixels itself, so that the two are read in two ways.
-    plain = (
-        picture(160, 120).transpose(
-            {
-                **{1: Image.Transpose.ROTATE_90, 2: Image.Transpose.ROTATE_180},
-                3: Image.Transpose.ROTATE_270,
-            }[quarters]
-        )
-        if quarters
-        else picture(160, 120)
-    )
-    mirrors = {0: Image.Transpose.FLIP_TOP_BOTTOM, 1: Image.Transpose.FLIP_LEFT_RIGHT}
-    plain = plain if axis is None else plain.transpose(mirrors[axis])
-    assert psnr(upright(data), np.asarray(plain)) > 35
+    plain = np.rot90(np.asarray(picture(160, 120)), quarters or 0)
+    plain = plain if axis is None else np.flip(plain, axis)
+    assert psnr(upright(data), plain) > 35
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -148,9 +139,7 @@ def test_a_matrix_that_shared_colours_cannot_have_is_left_out_and_primaries_coun
 @pytest.mark.parametrize("matrix", [15, 16, 17])
 def test_matrices_that_no_decoder_here_knows_are_unsupported(kind, matrix):
     data = dc.container(picture(160, 120), kind, dc.nclx(1, 13, matrix), drop=[b"colr"])
-    with pytest.raises(PhotoError, match="IPT|YCgCo") as caught:
-        letterbox(open_photo(data))
-    assert caught.value.reason == "unsupported"
+    assert re.match("unsupported: .*(IPT|YCgCo)", reason(data))
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -174,9 +163,7 @@ def test_bits_of_a_property_that_mean_nothing_change_nothing(kind, loud, quiet):
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_property_that_must_be_known_and_is_not_makes_a_picture_unsupported(kind):
     data = dc.container(picture(160, 120), kind, dc.box(b"abcd", b"1234"))
-    with pytest.raises(PhotoError, match="'abcd'") as caught:
-        letterbox(open_photo(data))
-    assert caught.value.reason == "unsupported"
+    assert re.match("unsupported: .*'abcd'", reason(data))
 
 
 XMP = b"<x:xmpmeta><rdf:Description tiff:Orientation='%d'/></x:xmpmeta>"
@@ -266,36 +253,24 @@ def lengths(size: int) -> list[bytes]:
     return [struct.pack(">I", size + more) for more in (0, 6)]
 
 
-def test_an_avif_that_does_not_say_its_sides_is_unsupported_and_says_so():
-    data = dc.container(picture(160, 120), "AVIF", drop=[b"ispe"])
-    with pytest.raises(PhotoError, match="ispe") as caught:
-        open_photo(data)
-    assert caught.value.reason == "unsupported"
-
-
 @pytest.mark.parametrize("kind", KINDS)
 def test_boxes_that_are_cut_off_are_damage(kind):
     data = dc.container(picture(40, 30), kind)
     for end in range(40, data.index(b"mdat"), 5):
-        with pytest.raises(PhotoError) as caught:
-            letterbox(open_photo(data[:end]))
-        assert caught.value.reason == "truncated", end
+        assert reason(data[:end]).startswith("truncated: "), end
 
 
 @pytest.mark.parametrize(("coding", "word"), [(b"vvc1", "VVC"), (b"j2k1", "JPEG 2000")])
 def test_a_coding_that_is_not_read_is_unsupported_and_named(coding, word):
     data = dc.container(picture(160, 120), "HEIF").replace(b"hvc1", coding)
-    with pytest.raises(PhotoError, match=word) as caught:
-        letterbox(open_photo(data))
-    assert caught.value.reason == "unsupported"
+    assert re.match(f"unsupported: .*{word}", reason(data))
 
 
 def test_what_libheif_calls_unsupported_is_not_called_damage(monkeypatch):
     image = open_photo(dc.container(picture(160, 120), "HEIF"))
     monkeypatch.setattr(image, "load", lambda: (_ for _ in ()).throw(RuntimeError(SAID)))
-    with pytest.raises(PhotoError, match="codec") as caught:
+    with pytest.raises(PhotoError, match="unsupported: .*codec"):
         letterbox(image)
-    assert caught.value.reason == "unsupported"
 
 
 SAID = "Unsupported feature: Unsupported codec"
@@ -304,9 +279,8 @@ SAID = "Unsupported feature: Unsupported codec"
 def test_sides_are_judged_by_what_is_coded_not_by_what_is_shown():
     data = dc.container(picture(160, 120), "HEIF", dc.clap(10, 10))
     assert open_photo(data).size == (10, 10)
-    with pytest.raises(PhotoError, match="160 x 120") as caught:
+    with pytest.raises(PhotoError, match="too_large: 160 x 120"):
         open_photo(data, max_pixels=10_000)
-    assert caught.value.reason == "too_large"
     with pytest.raises(PhotoError, match="MB"):
         letterbox(open_photo(data), 32, max_memory=4 * 3 * 160 * 120)
 

@@ -12,7 +12,7 @@ from granpipe.photo.decoding import load
 from granpipe.photo.jpeg_header import open_plain
 
 import fuzz
-from conftest import picture
+from conftest import encoded, picture
 
 JPEGS = {name: data for name, data in fuzz.seeds().items() if name.endswith(".jpg")}
 TOLD = ("exif", "xmp", "icc_profile", "progressive")
@@ -42,12 +42,11 @@ def test_a_sound_jpeg_is_opened_as_pillow_opens_it(name):
 
 
 def test_a_profile_in_pieces_is_joined_in_their_order():
-    data = io.BytesIO()
     profile = bytes(range(256)) * 600
-    picture(30, 20).save(data, "JPEG", icc_profile=profile)
-    assert open_plain(data.getvalue()).info["icc_profile"] == profile
-    second = data.getvalue().index(b"ICC_PROFILE\0\2")
-    lacking = data.getvalue()[: second - 4] + data.getvalue()[second + 65_533 :]
+    data = encoded(picture(30, 20), "JPEG", icc_profile=profile)
+    assert open_plain(data).info["icc_profile"] == profile
+    second = data.index(b"ICC_PROFILE\0\2")
+    lacking = data[: second - 4] + data[second + 65_533 :]
     assert open_plain(lacking).info["icc_profile"] is None
     assert pillow(lacking).info["icc_profile"] is None
 

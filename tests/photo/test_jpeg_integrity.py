@@ -13,15 +13,14 @@ from granpipe.photo.jpeg_integrity import find_stretches
 from granpipe.photo.letterbox import letterbox
 from granpipe.photo.opening import open_photo
 
-from conftest import picture, psnr, rejects, rows, textured
+from conftest import encoded, picture, psnr, reason, rejects, rows, textured
 
 SIDES = (640, 480)
 
 
 def jpeg(image: Image.Image | None = None, **options) -> bytes:
-    buffer = io.BytesIO()
-    (image or picture(320, 240).resize(SIDES)).save(buffer, "JPEG", **{"quality": 85} | options)
-    return buffer.getvalue()
+    image = image or picture(320, 240).resize(SIDES)
+    return encoded(image, "JPEG", **{"quality": 85} | options)
 
 
 def plain(data: bytes, size: int = 224) -> np.ndarray:
@@ -106,12 +105,6 @@ LACKS_END = "truncated: lacks only its end marker, it seems; save it again"
 
 def arithmetic(name: str) -> bytes:
     return base64.b64decode(ARITHMETIC[name])
-
-
-def reason(data: bytes) -> str:
-    with pytest.raises(PhotoError) as caught:
-        letterbox(open_photo(data), 64)
-    return str(caught.value)
 
 
 @pytest.mark.parametrize("name", ARITHMETIC)

@@ -16,7 +16,8 @@ from granpipe.photo.kinds import SUFFIXES
 from granpipe.photo.letterbox import content_box, letterbox
 from granpipe.photo.opening import open_photo
 
-from conftest import PHOTOS, ROOT, picture, psnr, rejects, rows, save
+from conftest import PHOTOS, ROOT, encoded, picture, psnr, put, rejects, rows, save
+from draw_containers import chunk
 
 sides = st.integers(1, 20_000)
 sizes = st.integers(1, 1024)
@@ -92,12 +93,6 @@ def full_decode(path: Path, convert_profile: bool = True) -> np.ndarray:
 
 def png_file(width: int, height: int, depth: int, colour: int, lines: np.ndarray) -> bytes:
     """Return a PNG file of samples that Pillow itself cannot write."""
-
-    def chunk(kind: bytes, data: bytes) -> bytes:
-        return (
-            struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-        )
-
     samples = lines.astype(">u2" if depth == 16 else "u1")
     raw = b"".join(b"\0" + line.tobytes() for line in samples)
     header = struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0)
@@ -396,11 +391,8 @@ def test_the_first_picture_of_an_animation_is_taken(corn, prepared):
 
 
 def test_the_first_picture_of_an_mpo_is_taken(corn, prepared):
-    data = BytesIO()
-    picture(448, 336).save(
-        data, "MPO", save_all=True, append_images=[Image.new("RGB", (448, 336))], quality=95
-    )
-    (corn / "a.jpg").write_bytes(data.getvalue())
+    options = {"append_images": [Image.new("RGB", (448, 336))], "quality": 95}
+    save(corn / "a.jpg", picture(448, 336), format="MPO", save_all=True, **options)
     array, row = prepared("a.jpg")
     assert psnr(content(array, row), np.asarray(fitted(picture(448, 336)))) > 35
 
@@ -425,8 +417,7 @@ def test_heic_is_decoded_with_the_extra(corn, prepared):
 
 def test_heic_without_the_extra_is_rejected_with_the_extras_name(start, corn, tmp_path):
     (corn / "a.heic").write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0heicmif1" + bytes(100))
-    (tmp_path / "shadow").mkdir()
-    (tmp_path / "shadow/pillow_heif.py").write_text("raise ImportError\n")
+    put(tmp_path / "shadow/pillow_heif.py", b"raise ImportError\n")
     path = os.pathsep.join([str(tmp_path / "shadow"), str(ROOT)])
     process = start(
         "prepare", tmp_path / "src", tmp_path / "out", env=os.environ | {"PYTHONPATH": path}
@@ -438,9 +429,7 @@ def test_heic_without_the_extra_is_rejected_with_the_extras_name(start, corn, tm
 
 
 def test_a_jpeg_is_not_decoded_larger_than_needed():
-    data = BytesIO()
-    picture(3200, 2400).save(data, "JPEG")
-    image = open_photo(data.getvalue())
+    image = open_photo(encoded(picture(3200, 2400), "JPEG"))
     letterbox(image)
     assert image.size == (400, 300)
 
@@ -450,9 +439,7 @@ def test_grey_tiffs_use_all_levels_whatever_their_bits_and_their_zero(bits, phot
     top = 2**bits - 1
     ramp = np.linspace(0, top, 256).round().astype(np.uint16)[None].repeat(64, 0)
     stored = top - ramp if photometric == 0 else ramp
-    buffer = BytesIO()
-    Image.fromarray(stored).save(buffer, "TIFF")
-    data = retagged(buffer.getvalue(), {258: bits, 262: photometric})
+    data = retagged(encoded(Image.fromarray(stored), "TIFF"), {258: bits, 262: photometric})
     if bits == 12:  # two pixels in three bytes
         pairs = stored.reshape(-1, 2).tolist()
         packed = b"".join((a << 12 | b).to_bytes(3, "big") for a, b in pairs)
@@ -476,7 +463,6 @@ def retagged(tiff: bytes, values: dict[int, int]) -> bytes:
 @pytest.mark.parametrize("mode", ["RGB", "L"])
 def test_a_colour_named_transparent_shows_the_fill(mode):
     colour = (10, 20, 30) if mode == "RGB" else 10
-    buffer = BytesIO()
-    Image.new(mode, (8, 8), colour).save(buffer, "PNG", transparency=colour)
-    array, *_ = letterbox(open_photo(buffer.getvalue()), 8, fill=(200, 100, 50))
+    data = encoded(Image.new(mode, (8, 8), colour), "PNG", transparency=colour)
+    array, *_ = letterbox(open_photo(data), 8, fill=(200, 100, 50))
     assert (array == (200, 100, 50)).all()

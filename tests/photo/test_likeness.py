@@ -11,6 +11,7 @@ from granpipe.photo import likeness
 from granpipe.photo.letterbox import content, letterbox
 from granpipe.photo.likeness import BYTES, WINDOWS, hashes, levels_of, turns
 
+from conftest import encoded
 from draw_fields import CROPS, LIGHTS, draw_field
 
 pytestmark = pytest.mark.slow
@@ -24,9 +25,7 @@ def look(image: Image.Image) -> bytes:
 
 
 def jpeg(image: Image.Image, quality: int) -> Image.Image:
-    buffer = BytesIO()
-    image.save(buffer, "JPEG", quality=quality)
-    return Image.open(BytesIO(buffer.getvalue())).convert("RGB")
+    return Image.open(BytesIO(encoded(image, "JPEG", quality=quality))).convert("RGB")
 
 
 def scaled(image: Image.Image, scale: float) -> Image.Image:

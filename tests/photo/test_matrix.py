@@ -6,6 +6,7 @@ tests/photo/test_matrix.py` prints it.
 
 import base64
 import io
+import re
 import struct
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +15,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from granpipe.errors import PhotoError
 from granpipe.photo.exif import read_capture
 from granpipe.photo.letterbox import letterbox
 from granpipe.photo.opening import open_photo
@@ -22,7 +22,7 @@ from granpipe.photo.opening import open_photo
 import draw_containers as dc
 import draw_samples
 import exif_blocks as eb
-from conftest import picture, psnr
+from conftest import encoded, picture, psnr, reason
 
 FORMATS = ("JPEG", "PNG", "WebP", "TIFF", "BMP", "AVIF", "HEIC")
 LEAF, FROM_P3, FROM_ADOBE = (90, 140, 60), (73, 142, 46), (53, 141, 50)
@@ -32,14 +32,13 @@ README = Path(__file__).parents[2] / "granpipe/photo/README.md"
 BEGIN, END = "<!-- the table: tests/photo/test_matrix.py -->\n", "<!-- its end -->\n"
 
 
-def encoded(image: Image.Image, kind: str, **options) -> bytes:
+def written(image: Image.Image, kind: str, **options) -> bytes:
     if kind == "HEIC":
         pytest.importorskip("pillow_heif").register_heif_opener()
-    stream = io.BytesIO()
     lossless = {"JPEG": {"quality": 95, "subsampling": 0}, "WebP": {"lossless": True}}
     lossless |= {"AVIF": {"quality": 100}, "HEIC": {"quality": 100}}
-    image.save(stream, "HEIF" if kind == "HEIC" else kind, **lossless.get(kind, {}), **options)
-    return stream.getvalue()
+    name = "HEIF" if kind == "HEIC" else kind
+    return encoded(image, name, **lossless.get(kind, {}), **options)
 
 
 def with_exif(kind: str, image: dict | None = None) -> bytes:
@@ -50,8 +49,8 @@ def with_exif(kind: str, image: dict | None = None) -> bytes:
     if kind == "TIFF":
         exif = Image.Exif()
         exif.load(block)
-        return encoded(picture(160, 120), kind, exif=exif)
-    return encoded(picture(160, 120), kind, exif=block)
+        return written(picture(160, 120), kind, exif=exif)
+    return written(picture(160, 120), kind, exif=block)
 
 
 def leaf() -> Image.Image:
@@ -86,18 +85,18 @@ def icc(kind: str) -> None:
         head = bytes(16) + b"DEBM" + bytes(52) + struct.pack("<II", 124 + 32 * 24 * 3, len(profile))
         data = bmp(24, bytes(LEAF[::-1]) * 32 * 24 + profile, head, (32, 24))
     else:
-        data = encoded(leaf(), kind, icc_profile=profile)
+        data = written(leaf(), kind, icc_profile=profile)
     assert np.abs(drawn(data)[80, 80].astype(int) - FROM_P3).max() <= 3
 
 
 def named_colours(kind: str) -> None:
     if kind in {"AVIF", "HEIC"}:
-        encoded(leaf(), kind)
+        written(leaf(), kind)
         name = "HEIF" if kind == "HEIC" else kind
         data = dc.container(leaf(), name, dc.nclx(12, 13), drop=[b"colr"], quality=100)
         expected = FROM_P3
     elif kind == "PNG":
-        plain, points = encoded(leaf(), kind), dc.chunk(b"cICP", bytes([12, 13, 0, 1]))
+        plain, points = written(leaf(), kind), dc.chunk(b"cICP", bytes([12, 13, 0, 1]))
         data, expected = plain[:33] + points + plain[33:], FROM_P3
     else:
         data, expected = with_r03(kind), FROM_ADOBE
@@ -120,7 +119,7 @@ def with_r03(kind: str) -> bytes:
         return data + eb.table(index, len(data))
     size = len(eb.block(exif={0xA001: eb.short(65535), 0xA005: eb.long(0)}))
     block = eb.block(exif={0xA001: eb.short(65535), 0xA005: eb.long(size)}) + eb.table(index, size)
-    return eb.jpeg(block, picture=leaf()) if kind == "JPEG" else encoded(leaf(), kind, exif=block)
+    return eb.jpeg(block, picture=leaf()) if kind == "JPEG" else written(leaf(), kind, exif=block)
 
 
 # 32 x 24 pixels of 10 bits, drawn by `avifenc -d 10`: red rises to the right, green to the bottom.
@@ -147,20 +146,18 @@ def sixteen_bits(kind: str) -> None:
         heif.save(stream, quality=100)
         data = stream.getvalue()
     else:
-        data = encoded(Image.fromarray(levels), kind)
+        data = written(Image.fromarray(levels), kind)
     assert psnr(np.asarray(letterbox(open_photo(data), 160)[3])[..., 0], levels / 257) > 38
 
 
 def sixteen_bits_are_refused(kind: str) -> None:
     if kind == "JPEG":
-        data = bytearray(encoded(leaf(), kind))
+        data = bytearray(written(leaf(), kind))
         place = data.index(b"\xff\xc0")
         data[place + 1], data[place + 4] = 0xC1, 12
     else:
         data = bmp(64, bytes(8 * 32 * 24), b"", (32, 24))
-    with pytest.raises(PhotoError, match="12-bit|64-bit") as caught:
-        letterbox(open_photo(bytes(data)))
-    assert caught.value.reason == "unsupported"
+    assert re.match("unsupported: .*(12-bit|64-bit)", reason(bytes(data)))
 
 
 def alpha(kind: str) -> None:
@@ -171,7 +168,7 @@ def alpha(kind: str) -> None:
         masks = struct.pack("<4I", 0xFF0000, 0xFF00, 0xFF, 0xFF000000)
         data = bmp(32, pixels, masks, (32, 32), packing=3)
     else:
-        data = encoded(image, kind)
+        data = written(image, kind)
     array = drawn(data).astype(int)
     assert np.abs(array[80, 20] - FILL).max() <= 3
     assert np.abs(array[80, 140] - LEAF).max() <= 3

@@ -1,6 +1,7 @@
 """Pictures that are damaged, or larger than is good: told, and never taken for whole."""
 
 import io
+import re
 import struct
 import zlib
 
@@ -15,13 +16,7 @@ from granpipe.photo.letterbox import letterbox
 from granpipe.photo.memory import check_memory, decoding_memory
 from granpipe.photo.opening import open_photo
 
-from conftest import picture
-
-
-def saved(image: Image.Image, format: str, **options) -> bytes:
-    buffer = io.BytesIO()
-    image.save(buffer, format, **options)
-    return buffer.getvalue()
+from conftest import encoded, picture, reason
 
 
 def noise(width: int, height: int) -> Image.Image:
@@ -36,7 +31,7 @@ def with_hole(data: bytes) -> bytes:
 
 
 def test_a_picture_whose_decoding_failed_once_is_failed_for_ever():
-    image = open_photo(with_hole(saved(noise(200, 150), "PNG")))
+    image = open_photo(with_hole(encoded(noise(200, 150), "PNG")))
     for _ in range(3):
         with pytest.raises(PhotoError, match="truncated"):
             load(image)
@@ -45,7 +40,7 @@ def test_a_picture_whose_decoding_failed_once_is_failed_for_ever():
 
 
 def test_a_damaged_png_is_truncated_after_its_exif_was_looked_for():
-    data = with_hole(saved(noise(200, 150), "PNG"))
+    data = with_hole(encoded(noise(200, 150), "PNG"))
     image = open_photo(data)
     read_capture(image, data)
     with pytest.raises(PhotoError, match="truncated"):
@@ -54,7 +49,7 @@ def test_a_damaged_png_is_truncated_after_its_exif_was_looked_for():
 
 def tiff_with_rows(rows_in_strips: int, height: int = 75) -> bytes:
     """Return a raw TIFF whose strips hold fewer rows than it declares."""
-    data = bytearray(saved(noise(40, rows_in_strips), "TIFF"))
+    data = bytearray(encoded(noise(40, rows_in_strips), "TIFF"))
     with Image.open(io.BytesIO(data)) as image:
         tags = {257: rows_in_strips, 278: image.tag_v2[278]}
     place = int.from_bytes(data[4:8], "little")
@@ -116,15 +111,13 @@ def test_a_tiff_whose_channels_stand_apart_is_drawn_right_or_unsupported(
     ]
     data = tiff_of_planes(planes, compression)
     if channels == 2 or (bits == 16 and compression == 1):
-        with pytest.raises(PhotoError, match="apart") as caught:
-            letterbox(open_photo(data))
-        assert caught.value.reason == "unsupported"
+        assert re.match("unsupported: .*apart", reason(data))
     else:
         assert np.array_equal(letterbox(open_photo(data))[0], letterbox(Image.fromarray(pixels))[0])
 
 
 def test_pixels_of_other_sides_than_the_header_says_are_truncated(monkeypatch):
-    image = open_photo(saved(picture(), "BMP"))
+    image = open_photo(encoded(picture(), "BMP"))
     monkeypatch.setattr(image, "load", lambda: setattr(image, "_size", (9, 9)))
     with pytest.raises(PhotoError, match="other sides"):
         load(image)
@@ -148,14 +141,14 @@ def test_pixels_of_other_sides_than_the_header_says_are_truncated(monkeypatch):
     ],
 )
 def test_memory_is_the_file_and_four_bytes_a_pixel_for_each_buffer(mode, format, buffers):
-    data = saved(picture(60, 50).convert(mode), format)
+    data = encoded(picture(60, 50).convert(mode), format)
     image = open_photo(data)
     assert decoding_memory(image, image.size, len(data)) == len(data) + 4 * buffers * 60 * 50
 
 
 def test_a_jpeg_takes_memory_for_its_reduced_scale_unless_it_is_progressive():
     for progressive, buffers in ((False, 0), (True, 2)):
-        data = saved(picture(800, 640), "JPEG", progressive=progressive)
+        data = encoded(picture(800, 640), "JPEG", progressive=progressive)
         image = open_photo(data)
         image.draft(None, (100, 80))
         needed = decoding_memory(image, (800, 640), 0)
@@ -173,26 +166,25 @@ def test_a_picture_of_long_rows_takes_memory_for_their_scaling():
 
 
 def test_what_takes_more_memory_than_allowed_is_too_large_and_says_how_much():
-    image = open_photo(saved(Image.new("1", (15_000, 12_000)), "PNG"))
+    image = open_photo(encoded(Image.new("1", (15_000, 12_000)), "PNG"))
     check_memory(image, image.size, 0, max_memory=720_000_000)
-    with pytest.raises(PhotoError) as caught:
+    said = "too_large: would take 720 MB to decode, 700 MB are allowed"
+    with pytest.raises(PhotoError, match=said):
         letterbox(image)
-    assert caught.value.reason == "too_large"
-    assert "would take 720 MB to decode, 700 MB are allowed" in caught.value.detail
 
 
 @pytest.mark.parametrize("format", ["PNG", "TIFF"])
 def test_sixteen_bits_are_scaled_the_same_in_strips(format):
     rows = np.arange(600, dtype=np.uint16)[:, None] * 109
     grey = np.broadcast_to(rows, (600, 40)).copy()
-    array, box, *_ = letterbox(open_photo(saved(Image.fromarray(grey), format)), 600)
+    array, box, *_ = letterbox(open_photo(encoded(Image.fromarray(grey), format)), 600)
     content = array[box.top : box.bottom, box.left : box.right, 0].astype(int)
     assert np.abs(content - np.round(grey / 257)).max() <= 1
 
 
 @pytest.mark.parametrize("mode", ["RGB", "RGBA", "L", "P"])
 def test_a_png_whose_pixel_checksums_are_wrong_is_truncated(mode):
-    data = bytearray(saved(noise(90, 70).convert(mode), "PNG"))
+    data = bytearray(encoded(noise(90, 70).convert(mode), "PNG"))
     place = data.index(b"IDAT") + 4
     end = place + int.from_bytes(data[place - 8 : place - 4], "big")
     data[end] ^= 1  # the checksum itself: the pixels are as they were
@@ -204,7 +196,7 @@ def test_a_png_whose_pixel_checksums_are_wrong_is_truncated(mode):
 @pytest.mark.parametrize("mode", ["RGB", "RGBA", "L", "LA", "P", "1"])
 def test_a_png_whose_data_end_before_its_rows_do_is_truncated(mode, missing):
     image = Image.new("RGB", (90, 70)).convert(mode)  # black to its last row
-    data = saved(image, "PNG")
+    data = encoded(image, "PNG")
     start = data.index(b"IDAT") - 4
     pixels = zlib.decompress(data[start + 8 :])
     rest = b"IDAT" + zlib.compress(pixels[: len(pixels) * (70 - missing) // 70])
@@ -219,7 +211,7 @@ def test_a_png_whose_data_end_before_its_rows_do_is_truncated(mode, missing):
 
 @pytest.mark.parametrize("size", [9, 64])
 def test_a_png_without_the_palette_that_it_promises_is_truncated(size):
-    data = saved(noise(90, 70).quantize(9), "PNG")
+    data = encoded(noise(90, 70).quantize(9), "PNG")
     start = data.index(b"PLTE") - 4
     end = start + 12 + int.from_bytes(data[start : start + 4], "big")
     with pytest.raises(PhotoError, match="truncated"):
@@ -260,7 +252,7 @@ def test_a_raw_tiff_whose_strips_contradict_the_picture_is_truncated(change_offs
 
 def jpeg(**options) -> bytes:
     image = picture(320, 240).resize((640, 480))
-    return saved(image, "JPEG", quality=85, **options)
+    return encoded(image, "JPEG", quality=85, **options)
 
 
 KINDS = [{}, {"progressive": True}, {"restart_marker_rows": 1}]
@@ -296,7 +288,7 @@ def test_a_jpeg_that_lacks_whole_restart_intervals_is_truncated():
 
 
 def test_what_no_memory_is_found_for_is_too_large_and_says_its_sides(monkeypatch):
-    image = open_photo(saved(picture(), "BMP"))
+    image = open_photo(encoded(picture(), "BMP"))
     width, height = image.size
 
     def load_nothing():

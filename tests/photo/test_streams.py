@@ -19,18 +19,12 @@ from granpipe.photo.opening import open_photo
 from granpipe.photo.streams import Bits
 
 import draw_containers as dc
-from conftest import picture, psnr, rejects, rows, save, textured
+from conftest import picture, psnr, put, reason, rejects, rows, save, textured
 
 pytestmark = pytest.mark.usefixtures("heic")
 
 KINDS = ["AVIF", "HEIF"]
 CODINGS = {"AVIF": b"av01", "HEIF": b"hvc1"}
-
-
-def reason(data: bytes) -> str:
-    with pytest.raises(PhotoError) as caught:
-        letterbox(open_photo(data), 64)
-    return str(caught.value)
 
 
 class Writer:
@@ -377,9 +371,8 @@ def test_a_picture_of_several_layers_may_be_a_smaller_one():
 
 
 def test_the_command_line_says_both_sides(granpipe, tmp_path):
-    path = tmp_path / "img/corn/a.avif"
-    path.parent.mkdir(parents=True)
-    path.write_bytes(dc.said_sides(dc.container(picture(160, 120), "AVIF"), 80, 60))
+    data = dc.said_sides(dc.container(picture(160, 120), "AVIF"), 80, 60)
+    put(tmp_path / "img/corn/a.avif", data)
     granpipe("prepare", tmp_path / "img", tmp_path / "out", code=1)
     (row,) = rows(tmp_path / "out/rejected.csv")
     assert row["reason"] == "truncated"

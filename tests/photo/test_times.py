@@ -8,7 +8,7 @@ from granpipe.photo.exif import read_capture
 from granpipe.photo.opening import open_photo
 
 import exif_blocks as eb
-from conftest import rows
+from conftest import put, rows
 from exif_blocks import byte, gps, rational, text
 
 GPS_TIME, GPS_DATE = 7, 29
@@ -144,13 +144,10 @@ def test_without_a_local_time_there_is_no_offset():
 
 def test_the_tables_tell_offset_and_origin(granpipe, tmp_path):
     corn = tmp_path / "img/corn"
-    corn.mkdir(parents=True)
     place = clock(18, 24, 44, "2024:06:01", direction=rational(90)) | {16: text("M")}
-    (corn / "a.jpg").write_bytes(eb.jpeg(eb.block(place, LOCAL)))
-    (corn / "b.jpg").write_bytes(
-        eb.jpeg(eb.block(gps(), LOCAL | {eb.TAKEN_OFFSET: text("+01:00")}))
-    )
-    (corn / "c.jpg").write_bytes(eb.jpeg(eb.block(gps(), {eb.MAKE: text("x")})))
+    put(corn / "a.jpg", eb.jpeg(eb.block(place, LOCAL)))
+    put(corn / "b.jpg", eb.jpeg(eb.block(gps(), LOCAL | {eb.TAKEN_OFFSET: text("+01:00")})))
+    put(corn / "c.jpg", eb.jpeg(eb.block(gps(), {eb.MAKE: text("x")})))
     granpipe("prepare", tmp_path / "img", tmp_path / "out")
     granpipe("map", tmp_path / "img", "-o", tmp_path / "map.csv", "-o", tmp_path / "map.kml")
     for table in (tmp_path / "out/labels.csv", tmp_path / "map.csv"):

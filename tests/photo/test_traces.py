@@ -11,19 +11,13 @@ from granpipe.photo.jpeg_header import PlainJpeg
 from granpipe.photo.opening import open_photo
 from granpipe.photo.traces import BORDER, blocks_of, border_of, quantization_of
 
-from conftest import picture
+from conftest import encoded, picture
 from exif_blocks import jpeg_at
-
-
-def jpeg(**options) -> bytes:
-    buffer = BytesIO()
-    picture().save(buffer, "JPEG", **options)
-    return buffer.getvalue()
 
 
 @pytest.mark.parametrize("quality", [1, 50, 85, 100])
 def test_the_quantization_is_that_of_pillow(quality):
-    data = jpeg(quality=quality)
+    data = encoded(picture(), "JPEG", quality=quality)
     image = open_photo(data)
     assert isinstance(image, PlainJpeg)
     assert quantization_of(image) == sum(Image.open(BytesIO(data)).quantization[0])
@@ -32,7 +26,7 @@ def test_the_quantization_is_that_of_pillow(quality):
 
 def test_numbers_of_sixteen_bits_are_added_up():
     table = [1 + 5 * number for number in range(64)]
-    data = jpeg(qtables=[table, table])
+    data = encoded(picture(), "JPEG", qtables=[table, table])
     wide = b"".join(number.to_bytes(2, "big") for number in table)
     start = data.index(b"\xff\xdb")
     length = int.from_bytes(data[start + 2 : start + 4], "big")
@@ -42,9 +36,7 @@ def test_numbers_of_sixteen_bits_are_added_up():
 
 
 def test_other_formats_have_no_quantization():
-    buffer = BytesIO()
-    picture().save(buffer, "PNG")
-    assert quantization_of(open_photo(buffer.getvalue())) is None
+    assert quantization_of(open_photo(encoded(picture(), "PNG"))) is None
 
 
 def test_blocks_are_named():

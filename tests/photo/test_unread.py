@@ -1,6 +1,5 @@
 """What is merely unknown is unsupported and named; what is no part of a picture never costs it."""
 
-import io
 import random
 import struct
 import subprocess
@@ -26,26 +25,10 @@ from granpipe.photo.unread import bmp_profile, describe, is_lossless, simpler, w
 
 import draw_samples
 import exif_blocks as eb
-from conftest import picture, psnr, rejects, rows, save
-from draw_containers import chunk, raw_tiffs, tiff, with_page
+from conftest import drawn, encoded, picture, psnr, reason, rejects, rows, save
+from draw_containers import chunk, raw_tiffs, tags_of, tiff, with_page
 
 BLOCK = eb.block(eb.gps(), image={0x0112: eb.short(6)})
-
-
-def encoded(image: Image.Image, kind: str, **options) -> bytes:
-    stream = io.BytesIO()
-    image.save(stream, kind, **options)
-    return stream.getvalue()
-
-
-def drawn(data: bytes, size: int = 64, **options) -> np.ndarray:
-    return letterbox(open_photo(data), size, **options)[0]
-
-
-def reason(data: bytes) -> str:
-    with pytest.raises(PhotoError) as caught:
-        letterbox(open_photo(data), 64)
-    return str(caught.value)
 
 
 # GIF, and what openers make room for
@@ -502,8 +485,7 @@ def test_a_transparent_colour_of_16_bits_takes_two_buffers_more(channels):
 
 
 def tiff_of_bits(bits: int, photometric: int, channels: int, order: str, kind: int = 1) -> bytes:
-    tags = {0x100: eb.short(16), 0x101: eb.short(8), 0x102: eb.short(*[bits] * channels)}
-    tags |= {0x106: eb.short(photometric), 0x115: eb.short(channels)}
+    tags = tags_of(16, 8, photometric, *[bits] * channels)
     tags |= {0x153: eb.short(*[kind] * channels)} if kind != 1 else {}
     return tiff(tags, bytes(16 * 8 * channels * bits // 8), order)
 
@@ -558,7 +540,7 @@ def test_a_raw_photograph_is_known_by_how_it_begins(beginning, kind):
 
 
 def test_a_tiff_of_several_pictures_is_not_raw():
-    small = {0x100: eb.short(16), 0x101: eb.short(8), 0x102: eb.short(8), 0x106: eb.short(1)}
+    small = tags_of(16, 8, 1, 8)
     plain = tiff(small, bytes(range(128)))
     parted = tiff(small | {0x14A: eb.long(8)}, bytes(range(128)))  # itself, at a smaller scale
     paged = with_page(tiff(small | {0xFE: eb.long(1)}, bytes(range(128))), small)
@@ -587,8 +569,7 @@ def test_uncompressed_pixels_of_a_tiff_that_share_their_colours_are_unsupported(
     assert reason(data) == (
         "unsupported: is a TIFF of uncompressed pixels that share their colours"
     )
-    tags = {0x100: eb.short(16), 0x101: eb.short(8), 0x102: eb.short(8, 8, 8)}
-    tags |= {0x106: eb.short(6), 0x115: eb.short(3), 0x212: eb.short(1, 1)}
+    tags = tags_of(16, 8, 6, 8, 8, 8) | {0x212: eb.short(1, 1)}
     if int(PIL.__version__.partition(".")[0]) >= 13:  # before, Pillow read none of these
         grey = drawn(tiff(tags, bytes([90, 128, 128]) * 16 * 8))
         assert np.abs(grey[32, 32].astype(int) - 90).max() <= 1
@@ -598,15 +579,13 @@ def test_uncompressed_pixels_of_a_tiff_that_share_their_colours_are_unsupported(
     int(PIL.__version__.partition(".")[0]) < 13, reason="Pillow read none of these before"
 )
 def test_a_tiff_of_the_levels_of_video_is_unsupported():
-    tags = {0x100: eb.short(16), 0x101: eb.short(8), 0x102: eb.short(8, 8, 8)}
-    tags |= {0x106: eb.short(6), 0x115: eb.short(3), 0x212: eb.short(1, 1)}
-    for black_and_white, is_full in (((0, 255), True), ((16, 235), False)):
-        tags[0x214] = eb.rational(*black_and_white, 128, 255, 128, 255)
-        data = tiff(tags, bytes([90, 128, 128]) * 16 * 8)
-        if is_full:
-            drawn(data)
-        else:
-            assert reason(data) == "unsupported: its levels are those of video, 16 to 235"
+    tags = tags_of(16, 8, 6, 8, 8, 8) | {0x212: eb.short(1, 1)}
+    full, video = (
+        tiff(tags | {0x214: eb.rational(*ends, 128, 255, 128, 255)}, bytes([90, 128, 128]) * 16 * 8)
+        for ends in ((0, 255), (16, 235))
+    )
+    drawn(full)
+    assert reason(video) == "unsupported: its levels are those of video, 16 to 235"
 
 
 def test_signed_levels_of_8_bits_are_unsupported_as_those_of_16_are():
@@ -616,8 +595,7 @@ def test_signed_levels_of_8_bits_are_unsupported_as_those_of_16_are():
 
 
 def test_channels_apart_of_which_one_has_no_meaning_are_unsupported():
-    tags = {0x100: eb.short(16), 0x101: eb.short(8), 0x102: eb.short(8, 8, 8, 8)}
-    tags |= {0x103: eb.short(1), 0x106: eb.short(2), 0x115: eb.short(4), 0x116: eb.short(8)}
+    tags = tags_of(16, 8, 2, 8, 8, 8, 8) | {0x103: eb.short(1), 0x116: eb.short(8)}
     tags |= {0x111: eb.long(0, 0, 0, 0), 0x117: eb.long(*[128] * 4)}
     tags |= {0x11C: eb.short(2), 0x152: eb.short(0)}
     start = len(eb.block(image=tags))
@@ -628,8 +606,7 @@ def test_channels_apart_of_which_one_has_no_meaning_are_unsupported():
 
 
 def test_grey_that_is_multiplied_by_its_alpha_is_drawn():
-    tags = {0x100: eb.short(16), 0x101: eb.short(16), 0x102: eb.short(8, 8)}
-    tags |= {0x106: eb.short(1), 0x115: eb.short(2), 0x152: eb.short(1)}
+    tags = tags_of(16, 16, 1, 8, 8) | {0x152: eb.short(1)}
     for fill, grey in ((0, 60), (255, 187)):  # of level 120 and half of it transparent
         array = drawn(tiff(tags, bytes([60, 128]) * 256), 16, fill=(fill,) * 3)
         assert np.abs(array.astype(int) - grey).max() <= 1
@@ -637,10 +614,8 @@ def test_grey_that_is_multiplied_by_its_alpha_is_drawn():
 
 @pytest.mark.parametrize("compression", [34676, 34712, 32809, 99])
 def test_a_compression_that_is_not_read_is_unsupported_and_named(compression):
-    tags = {0x100: eb.short(16), 0x101: eb.short(8), 0x102: eb.short(8, 8, 8)}
-    tags |= {0x106: eb.short(2), 0x115: eb.short(3), 0x103: eb.short(compression)}
-    said = reason(tiff(tags, bytes(500)))
-    assert said.startswith("unsupported: is a TIFF")
+    tags = tags_of(16, 8, 2, 8, 8, 8) | {0x103: eb.short(compression)}
+    assert reason(tiff(tags, bytes(500))).startswith("unsupported: is a TIFF")
 
 
 def test_big_endian_grey_of_16_bits_counted_from_white_is_named():
@@ -684,8 +659,7 @@ def test_a_colour_map_of_8_bits_is_as_bright_as_one_of_16(shift):
     reds, greens, blues = levels, levels[::-1], np.full(256, 77)
     colours = np.stack([reds, greens, blues])
     numbers = (colours << shift | (colours if shift else 0)).ravel().tolist()
-    tags = {0x100: eb.short(16), 0x101: eb.short(16), 0x102: eb.short(8)}
-    tags |= {0x106: eb.short(3), 0x140: eb.short(*numbers)}
+    tags = tags_of(16, 16, 3, 8) | {0x140: eb.short(*numbers)}
     array = drawn(tiff(tags, bytes(range(256))), 16)
     assert np.array_equal(array.reshape(-1, 3), colours.T)
 
@@ -694,8 +668,7 @@ def test_an_orientation_of_another_type_turns_jpeg_and_tiff():
     for value in (eb.byte(6), eb.long(6), eb.rational(6), eb.text("6")):
         turned = eb.jpeg(eb.block(image={0x0112: value}), picture=picture())
         assert letterbox(open_photo(turned), 64)[2] == (48, 64)
-        tags = {0x100: eb.short(4), 0x101: eb.short(2), 0x102: eb.short(8)}
-        tags |= {0x106: eb.short(1), 0x112: value}
+        tags = tags_of(4, 2, 1, 8) | {0x112: value}
         pixels = np.arange(8, dtype=np.uint8) * 30
         array, box, *_ = letterbox(open_photo(tiff(tags, pixels.tobytes())), 4)
         found = array[box.top : box.bottom, box.left : box.right, 0]
@@ -780,8 +753,7 @@ def test_a_bmp_with_a_header_that_is_not_read_is_unsupported(size):
 
 
 def test_one_plane_of_three_is_no_picture():
-    tags = {0x100: eb.short(64), 0x101: eb.short(64), 0x102: eb.short(8, 8, 8)}
-    tags |= {0x106: eb.short(2), 0x115: eb.short(3), 0x11C: eb.short(2)}
+    tags = tags_of(64, 64, 2, 8, 8, 8) | {0x11C: eb.short(2)}
     assert reason(tiff(tags, bytes([90]) * 64 * 64)).startswith("truncated: ")
 
 
@@ -821,16 +793,14 @@ def test_the_coefficients_of_a_progressive_jpeg_are_counted_however_it_is_opened
     data = data[:2] + odd + data[2:].replace(b"\xff\xc2", bytes([0xFF, marker]), 1)
     image = open_photo(data)
     assert decoding_memory(image, image.size, 0) == 4 * 3 * 640 * 480
-    with pytest.raises(PhotoError, match="MB") as caught:
+    with pytest.raises(PhotoError, match="too_large: .*MB"):
         letterbox(image, 32, max_memory=4 * 2 * 640 * 480)
-    assert caught.value.reason == "too_large"
 
 
 @pytest.mark.parametrize("options", [{}, {"progressive": True}], ids=["baseline", "progressive"])
 def test_the_coefficients_of_a_progressive_jpeg_in_a_tiff_are_counted(options):
     data = encoded(picture(640, 480).convert("L"), "JPEG", **options)
-    tags = {0x100: eb.short(640), 0x101: eb.short(480), 0x102: eb.short(8)}
-    tags |= {0x106: eb.short(1), 0x103: eb.short(7)}
+    tags = tags_of(640, 480, 1, 8) | {0x103: eb.short(7)}
     image = open_photo(tiff(tags, data))
     buffers = 4 if options else 2
     assert decoding_memory(image, image.size, 0) == 4 * buffers * 640 * 480
@@ -847,8 +817,7 @@ def test_the_coefficients_of_a_progressive_jpeg_in_a_tiff_are_counted(options):
 )
 def test_a_tiff_that_says_other_sides_than_its_jpeg_is_refused(sides, is_sound):
     width, height = sides
-    tags = {0x100: eb.short(width), 0x101: eb.short(height), 0x102: eb.short(8)}
-    tags |= {0x106: eb.short(1), 0x103: eb.short(7)}
+    tags = tags_of(width, height, 1, 8) | {0x103: eb.short(7)}
     data = tiff(tags, encoded(picture(160, 120).convert("L"), "JPEG", quality=95))
     if is_sound:
         expected = picture(160, 120).convert("L").crop((0, 0, *sides))
@@ -865,8 +834,7 @@ def tiles(sides: tuple[int, int]) -> bytes:
     corners = [(left, top) for top in (0, 64) for left in (0, 80)]
     crops = [image.crop((left, top, left + 80, top + 64)).resize(sides) for left, top in corners]
     parts = [encoded(crop, "JPEG", quality=95) for crop in crops]
-    tags = {0x100: eb.short(160), 0x101: eb.short(128), 0x102: eb.short(8), 0x103: eb.short(7)}
-    tags |= {0x106: eb.short(1), 0x115: eb.short(1), 0x142: eb.short(80), 0x143: eb.short(64)}
+    tags = tags_of(160, 128, 1, 8) | {0x103: eb.short(7), 0x142: eb.short(80), 0x143: eb.short(64)}
     tags |= {0x144: eb.long(*[0] * 4), 0x145: eb.long(*map(len, parts))}
     places = [len(eb.block(image=tags)) + sum(map(len, parts[:number])) for number in range(4)]
     return eb.block(image=tags | {0x144: eb.long(*places)}) + b"".join(parts)
@@ -922,9 +890,7 @@ def test_a_chunk_of_webp_that_ends_nowhere_does_not_cost_the_picture(size, is_lo
 @pytest.mark.parametrize("order", "<>")
 @pytest.mark.parametrize("tag", [254, 255, 266, 269, 270, 271, 272, 274])
 def test_a_tag_of_tiff_that_points_outside_does_not_cost_the_picture(tag, order):
-    tags = {0x100: eb.short(16), 0x101: eb.short(8), 0x102: eb.short(8, 8, 8)}
-    tags |= {0x106: eb.short(2), 0x115: eb.short(3)}
-    pixels = bytes(range(16)) * 8 * 3
+    tags, pixels = tags_of(16, 8, 2, 8, 8, 8), bytes(range(16)) * 8 * 3
     plain = tiff(tags, pixels, order)
     odd = bytearray(tiff(tags | {tag: eb.short(*[1] * 40)}, pixels, order))
     entry = odd.index(struct.pack(f"{order}HHI", tag, 3, 40))

@@ -14,27 +14,17 @@ from zoneinfo import ZoneInfo
 import pytest
 
 import exif_blocks as eb
-from conftest import place, rows, textured, tree
+from conftest import SMALL, assert_one_line, place, put, rows, textured, tree
 
-SMALL = ("--size", 16)
 START = datetime(2024, 6, 27, 13, 0, tzinfo=UTC)
 BERLIN = ZoneInfo("Europe/Berlin")
-
-
-@pytest.fixture
-def src(tmp_path) -> Path:
-    return tmp_path / "src"
 
 
 def shoot(path: Path, taken_at: datetime | None, offset: str = "", seed: int = 0) -> Path:
     """Write a photograph without a position, an hour ago."""
     exif = {} if taken_at is None else {eb.TAKEN: eb.text(taken_at.strftime("%Y:%m:%d %H:%M:%S"))}
     exif |= {eb.TAKEN_OFFSET: eb.text(offset)} if offset else {}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(eb.jpeg(eb.block({}, exif), picture=textured(seed)))
-    then = time.time_ns() - 3_600_000_000_000
-    os.utime(path, ns=(then, then))
-    return path
+    return put(path, eb.jpeg(eb.block({}, exif), picture=textured(seed)))
 
 
 def gpx(points: list[tuple], version: str = "1.1", head: str = "") -> str:
@@ -222,10 +212,8 @@ def test_a_hostile_track_ends_in_a_line(granpipe, src, out, tmp_path, command, t
     shoot(src / "corn/a.jpg", seconds(50), "+00:00")
     (tmp_path / "bad.gpx").write_text(text)
     where = [out] if command == "prepare" else ["-o", tmp_path / "map.csv"]
-    done = granpipe(command, src, *where, "--track", tmp_path / "bad.gpx", code=1)
-    assert done.stderr.count("\n") == 1
-    assert "bad.gpx: " in done.stderr
-    assert line in done.stderr
+    result = granpipe(command, src, *where, "--track", tmp_path / "bad.gpx", code=1)
+    assert_one_line(result, "bad.gpx: ", line)
 
 
 def test_a_huge_track_ends_in_a_line_and_takes_no_memory(granpipe, src, out, tmp_path):
