@@ -19,8 +19,8 @@ from granpipe.jobs.augment_tables import AUGMENTED_COLUMNS
 from granpipe.jobs.copy_photo import parameters_of
 from granpipe.jobs.prepare import prepare
 
-from conftest import picture, rejects, rows, save, tree
-from harm import kill, until
+from conftest import assert_one_line, picture, rejects, rows, save, tree
+from harm import die, kill, until
 
 
 @pytest.fixture(scope="module")
@@ -103,24 +103,17 @@ def test_rows_keep_what_prepare_knew(granpipe, dataset):
         assert after | {"path": before["path"]} == after | before
 
 
-def test_each_copy_can_be_made_again_from_its_row_alone(granpipe, dataset):
-    granpipe("augment", dataset, "--copies", 4, "--flip-vertical", 0.5, "--rotate", 180)
-    for row in rows(dataset / "augmented/labels.csv"):
-        array = np.load(dataset / f"{row['source']}.npy")
-        copy = make_copy(array, *parameters_of(row))
-        assert np.array_equal(copy, np.load(dataset / "augmented" / row["path"]))
-
-
 LIGHT = ("--brightness", 0.3, "--contrast", 0.3, "--warmth", 0.2, "--gamma", 0.5)
 
 
-def test_a_copy_in_another_light_can_be_made_again_from_its_row(granpipe, dataset):
-    granpipe("augment", dataset, "--copies", 3, *LIGHT)
+@pytest.mark.parametrize("options", [("--flip-vertical", 0.5, "--rotate", 180), LIGHT], ids=str)
+def test_each_copy_can_be_made_again_from_its_row_alone(granpipe, dataset, options):
+    granpipe("augment", dataset, "--copies", 4, *options)
     for row in rows(dataset / "augmented/labels.csv"):
         array = np.load(dataset / f"{row['source']}.npy")
         copy = make_copy(array, *parameters_of(row))
         assert np.array_equal(copy, np.load(dataset / "augmented" / row["path"]))
-        assert float(row["brightness"]) != 1
+        assert (float(row["brightness"]) != 1) == (options == LIGHT)
 
 
 def test_light_changes_no_copy_of_a_plain_photograph_but_its_levels(granpipe, dataset, tmp_path):
@@ -437,9 +430,6 @@ def test_of_copies_of_which_no_settings_are_left_prepare_asks_for_the_same_optio
 def test_a_kill_leaves_no_new_sides_beside_copies_that_seem_up_to_date(
     granpipe, copied, tmp_path, monkeypatch
 ):
-    def die(*arguments):
-        raise SystemExit(9)
-
     command = ("prepare", tmp_path / "img", copied, "--split", "50/50")
     before = (copied / "labels.csv").read_bytes()
     for place in ("jobs.settle._note", "dataset.tables.Draft.save", "jobs.settle.begin_change"):
@@ -454,9 +444,6 @@ def test_a_kill_leaves_no_new_sides_beside_copies_that_seem_up_to_date(
 def test_copies_cannot_be_read_while_prepare_makes_other_arrays(
     granpipe, copied, tmp_path, monkeypatch
 ):
-    def die(*arguments):
-        raise SystemExit(9)
-
     command = ("prepare", tmp_path / "img", copied, "--size", 40)
     with monkeypatch.context() as patch:
         patch.setattr("granpipe.jobs.prepare_run.PrepareRun.deal", die)
@@ -551,8 +538,12 @@ def claim_size(array: Path, size: int) -> None:
         (lambda array: np.save(array, np.zeros((9, 9, 3), np.uint8)), "(224, 224, 3)"),
         (lambda array: claim_size(array, 26_000), "(224, 224, 3)"),
         (lambda array: np.save(array, np.array([{}], object), allow_pickle=True), "is not uint8"),
+        (
+            lambda array: array.write_bytes(array.read_bytes()[:128] + bytes(224 * 224 * 3)),
+            "its array is not as granpipe prepare wrote it",
+        ),
     ],
-    ids=["missing", "cut", "zip", "bit", "grey", "float", "small", "huge", "pickle"],
+    ids=["missing", "cut", "zip", "bit", "grey", "float", "small", "huge", "pickle", "black"],
 )
 def test_a_damaged_array_costs_its_photograph_only(granpipe, dataset, damage, reason):
     damage(dataset / "corn/a.jpg.npy")
@@ -566,24 +557,25 @@ def test_a_damaged_array_costs_its_photograph_only(granpipe, dataset, damage, re
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "reason"),
+    ("old", "new"),
     [
-        ("corn/a.jpg.npy,", "../../a.npy,", "unreadable"),
-        ("corn/a.jpg.npy,", "corn/b.png.npy,", "unreadable"),
-        (",0,38,224,186,", ",0,38,x,186,", "unreadable"),
-        (",0,38,224,186,", ",0,38,999,186,", "unreadable"),
-        (",0,38,224,186,", ",0", "unreadable"),
+        ("corn/a.jpg.npy,", "../../a.npy,"),
+        ("corn/a.jpg.npy,", "corn/b.png.npy,"),
+        ("corn/a.jpg.npy,corn,", "corn/a.jpg.npy,wheat,"),
+        (",0,38,224,186,", ",0,38,x,186,"),
+        (",0,38,224,186,", ",0,38,999,186,"),
+        (",0,38,224,186,", ",0"),
     ],
-    ids=["outside", "another's array", "no number", "outside the canvas", "cut off"],
+    ids=["outside", "another's array", "class", "no number", "outside the canvas", "cut off"],
 )
-def test_a_damaged_row_costs_its_photograph_only(granpipe, dataset, old, new, reason):
+def test_a_damaged_row_costs_its_photograph_only(granpipe, dataset, old, new):
     table = (dataset / "labels.csv").read_text()
     box = rows(dataset / "labels.csv")[0]
     old = old.replace(",0,38,224,186,", ",{left},{top},{right},{bottom},".format(**box))
     assert old in table
     (dataset / "labels.csv").write_text(table.replace(old, new, 1))
     granpipe("augment", dataset, "--copies", 2)
-    assert rejects(dataset / "augmented") == {"corn/a.jpg": reason}
+    assert rejects(dataset / "augmented") == {"corn/a.jpg": "unreadable"}
     assert len(arrays(dataset / "augmented")) == 6
 
 
@@ -595,18 +587,14 @@ def test_a_dataset_that_is_not_there_or_not_ours_is_one_clear_line(granpipe, tmp
         ("other", 1, "holds no finished dataset; run granpipe prepare"),
         ("photos", 2, f"run granpipe prepare {tmp_path}/photos {tmp_path}/photos-arrays and then "),
     ):
-        result = granpipe("augment", tmp_path / folder, code=code)
-        assert said in result.stderr
-        assert result.stderr.count("\n") == 1
+        assert_one_line(granpipe("augment", tmp_path / folder, code=code), said)
     assert not (tmp_path / "missing").exists()
 
 
 @pytest.mark.parametrize("text", ["", "a,b\n1,2\n", "\xff\xfe", 'path,"label'], ids=repr)
 def test_a_damaged_table_is_one_clear_line(granpipe, dataset, text):
     (dataset / "labels.csv").write_bytes(text.encode("latin-1"))
-    result = granpipe("augment", dataset, code=1)
-    assert "labels.csv" in result.stderr
-    assert result.stderr.count("\n") == 1
+    assert_one_line(granpipe("augment", dataset, code=1), "labels.csv")
 
 
 def test_a_dataset_without_photographs_is_one_clear_line(granpipe, tmp_path):
@@ -620,34 +608,9 @@ def test_a_dataset_without_photographs_is_one_clear_line(granpipe, tmp_path):
     assert "holds no photographs" in granpipe("augment", tmp_path / "out", code=1).stderr
 
 
-@pytest.mark.parametrize(
-    ("options", "code", "words"),
-    [
-        (["--copies", "0"], 2, "--copies"),
-        (["--copies", "-1"], 2, "--copies"),
-        pytest.param(["--copies", "1000000"], 1, "fewer --copies", marks=pytest.mark.slow),
-        (["--copies", "9" * 400], 2, "--copies"),
-        (["--copies", "balance:0"], 2, "balance:2000"),
-        (["--copies", "balanced"], 2, "balance:2000"),
-        (["--brightness", "1.5"], 2, "--brightness"),
-        (["--gamma", "-1"], 2, "--gamma"),
-        (["--flip-horizontal", "1.5"], 2, "--flip-horizontal"),
-        (["--flip-vertical", "-0.5"], 2, "--flip-vertical"),
-        (["--rotate", "200"], 2, "--rotate"),
-        (["--crop", "0"], 2, "--min-crop"),
-        (["--crop", "1.01"], 2, "--min-crop"),
-        (["--crop", "nan"], 2, "crop"),
-        (["--workers", "0"], 2, "--workers"),
-        (["--seed", "x"], 2, "--seed"),
-        (["--preview", "sheet.jpg"], 2, "sheet.jpg"),
-    ],
-    ids=str,
-)
-def test_a_wrong_option_is_one_clear_line(granpipe, dataset, options, code, words):
-    result = granpipe("augment", dataset, *options, code=code)
-    assert words in result.stderr
-    assert result.stderr.count("\n") == 1
-    assert "Traceback" not in result.output
+@pytest.mark.slow
+def test_copies_that_the_disk_has_no_room_for_are_refused_in_one_line(granpipe, dataset):
+    assert_one_line(granpipe("augment", dataset, "--copies", "1000000", code=1), "fewer --copies")
 
 
 def test_a_folder_with_other_files_is_not_written_into(granpipe, dataset, tmp_path):
@@ -668,14 +631,6 @@ def test_quiet_prints_nothing(granpipe, dataset):
     assert granpipe("augment", dataset, "-q").output == ""
 
 
-def test_an_array_that_was_altered_behind_its_header_costs_its_photograph(granpipe, dataset):
-    array = dataset / "corn/a.jpg.npy"
-    array.write_bytes(array.read_bytes()[:128] + bytes(224 * 224 * 3))
-    said = granpipe("augment", dataset, "--copies", 2).stderr
-    assert "corn/a.jpg: unreadable: its array is not as granpipe prepare wrote it" in said
-    assert rejects(dataset / "augmented") == {"corn/a.jpg": "unreadable"}
-
-
 def test_a_table_with_fewer_rows_than_promised_is_not_believed(granpipe, dataset):
     granpipe("augment", dataset, "--copies", 1)
     before = tree(dataset / "augmented")
@@ -684,10 +639,3 @@ def test_a_table_with_fewer_rows_than_promised_is_not_believed(granpipe, dataset
     said = granpipe("augment", dataset, "--copies", 1, code=1).stderr
     assert "dataset.json promises 4" in said
     assert tree(dataset / "augmented") == before
-
-
-def test_a_row_with_another_class_than_its_folder_is_rejected(granpipe, dataset):
-    table = dataset / "labels.csv"
-    table.write_text(table.read_text().replace("corn/a.jpg.npy,corn,", "corn/a.jpg.npy,wheat,"))
-    granpipe("augment", dataset, "--copies", 1)
-    assert rejects(dataset / "augmented") == {"corn/a.jpg": "unreadable"}

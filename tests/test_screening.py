@@ -124,13 +124,6 @@ def test_dropping_most_of_a_dataset_wants_a_word(granpipe, src, out):
     assert len(rows(out / "labels.csv")) == 7
 
 
-def test_a_flag_that_there_is_not_is_one_clear_line(granpipe, src, out):
-    assert (
-        "'sharp' is not one of" in granpipe("prepare", src, out, "--drop", "sharp", code=2).stderr
-    )
-    assert not out.exists()
-
-
 def test_another_s_file_is_not_written_over(granpipe, src, out):
     granpipe("prepare", src, out, *SMALL)
     (out / "alike.csv").write_text("mine")

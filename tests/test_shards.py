@@ -21,11 +21,10 @@ from granpipe import load_array, make_copy
 from granpipe.dataset.shards import key_of, shard_bits
 from granpipe.jobs.copy_photo import parameters_of
 
-from conftest import picture, psnr, rows, save, tree
+from conftest import SMALL, picture, psnr, put, rows, save, tree
 from harm import kill, until
 
 PHOTOGRAPHS = 60
-SMALL = ("--size", 16)
 SIZE = ("--shard-size", 8)
 
 
@@ -292,8 +291,7 @@ def test_without_its_ledger_a_folder_of_shards_is_still_ours(prepare, shards):
 
 
 def test_files_of_others_are_not_written_among(prepare, granpipe, shards, tmp_path):
-    shards.mkdir()
-    (shards / "thesis.txt").write_text("mine")
+    put(shards / "thesis.txt", b"mine")
     assert "name an empty or a new folder" in prepare(code=1).stderr
     (shards / "thesis.txt").unlink()
     prepare()
@@ -307,20 +305,6 @@ def test_shards_are_not_written_among_photographs_or_arrays(granpipe, img, tmp_p
     words = ("prepare", img, tmp_path / "out", "--shards", tmp_path / inside)
     assert "choose a folder of their own" in granpipe(*words, code=1).stderr
     assert not (tmp_path / "out").exists()
-
-
-@pytest.mark.parametrize(
-    ("options", "words"),
-    [
-        (("--shard-size", 0), "--shard-size"),
-        (("--shard-format", "gif"), "jpeg:95"),
-        (("--shard-format", "jpeg:101"), "jpeg:95"),
-        (("--shard-format", "png:3"), "jpeg:95"),
-    ],
-    ids=str,
-)
-def test_a_wrong_option_is_one_clear_line(prepare, options, words):
-    assert words in prepare(*options, code=2).stderr
 
 
 def test_an_array_that_was_altered_ends_the_run_in_a_line(prepare, tmp_path):
@@ -359,8 +343,7 @@ def test_shards_of_copies_that_are_no_more_do_not_stay_whole(granpipe, img, shar
 
 
 def test_a_folder_that_shards_may_not_have_is_told_before_the_work(prepare, shards, tmp_path):
-    shards.mkdir()
-    (shards / "thesis.txt").write_text("mine")
+    put(shards / "thesis.txt", b"mine")
     prepare(code=1)
     assert not (tmp_path / "out").exists()
 

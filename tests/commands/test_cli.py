@@ -8,7 +8,7 @@ import threading
 
 import pytest
 
-from conftest import ROOT, rows, save
+from conftest import ROOT, assert_one_line, rows, save
 
 ENVIRONMENT = os.environ | {"PYTHONPATH": str(ROOT)}
 
@@ -34,14 +34,8 @@ def test_a_python_file_in_the_current_folder_is_not_run(tmp_path, name):
     assert not (tmp_path / "ran").exists()
 
 
-def test_no_command_is_a_word_of_help(granpipe):
-    assert "granpipe augment --copies 5" in granpipe().output
-
-
 def test_an_unknown_command_is_one_clear_line(granpipe):
-    result = granpipe("prepair", code=2)
-    assert result.stderr.count("\n") == 1
-    assert "See granpipe --help" in result.stderr
+    assert_one_line(granpipe("prepair", code=2), "prepair", "See granpipe --help")
 
 
 @pytest.mark.parametrize("words", [("map", "a", "b"), ("map", "a", "--offlin"), ("prepare", "a")])

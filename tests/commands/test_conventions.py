@@ -6,7 +6,7 @@ import shlex
 
 import pytest
 
-from conftest import ROOT, picture, rejects, rows, save, textured, tree
+from conftest import ROOT, picture, put, rejects, rows, save, textured, tree
 
 
 @pytest.fixture
@@ -115,7 +115,9 @@ def test_what_is_not_there_what_is_empty_and_what_is_closed_are_three_messages(
 ):
     assert "no such folder" in granpipe("prepare", tmp_path / "nowhere", out, code=2).stderr
     (tmp_path / "empty").mkdir()
-    assert "has no photographs" in granpipe("prepare", tmp_path / "empty", out, code=1).stderr
+    line = granpipe("prepare", tmp_path / "empty", out, code=1).stderr
+    assert re.fullmatch(rf"granpipe: {tmp_path}/empty: has no photographs.*\n", line), line
+    assert not out.exists()
     (tmp_path / "empty/notes.md").write_text("no picture")
     stderr = granpipe("map", tmp_path / "empty", "-o", tmp_path / "m.html", code=1).stderr
     assert "has no photographs among its 1 file (.md 1)" in stderr
@@ -127,6 +129,7 @@ def test_a_photograph_in_place_of_its_folder_is_wrong_usage(granpipe, src, out, 
     result = granpipe(command, photo, *([out] if command == "prepare" else []), code=2)
     line = f"granpipe: {photo}: is a file, not a folder; name the photographs' folder\n"
     assert result.stderr == line
+    assert not out.exists()
 
 
 def test_closing_lines_fit_a_terminal_and_say_what_comes_next(granpipe, src, out):
@@ -216,10 +219,8 @@ def test_a_dry_run_of_map_writes_nothing_and_its_report_is_one_json_object(
 
 def test_advice_is_for_what_it_helps(granpipe, tmp_path, out):
     whole = (ROOT / "img/corn/DSC_0093.JPG").read_bytes()
-    corn = tmp_path / "src/corn"
-    corn.mkdir(parents=True)
-    (corn / "cut.jpg").write_bytes(whole[: len(whole) // 2])
-    (corn / "no-end.jpg").write_bytes(whole.removesuffix(b"\xff\xd9"))
+    put(tmp_path / "src/corn/cut.jpg", whole[: len(whole) // 2])
+    put(tmp_path / "src/corn/no-end.jpg", whole.removesuffix(b"\xff\xd9"))
     assert granpipe("prepare", tmp_path / "src", out, code=1).stderr.splitlines()[:2] == [
         "corn/cut.jpg: truncated: the file ends before its pixels do; copy the original again",
         "corn/no-end.jpg: truncated: lacks only its end marker, it seems; save it again",
@@ -229,33 +230,30 @@ def test_advice_is_for_what_it_helps(granpipe, tmp_path, out):
 @pytest.mark.parametrize(
     "words",
     [
-        *(
-            "prepare --size 224x224",
-            "prepare --split 80",
-            "prepare --fill red",
-            "prepare --workers 0",
-        ),
+        *(f"prepare --size {value}" for value in ("0", "100000", "big", "224x224")),
+        *(f"prepare --fill {value}" for value in ("256", "-1", "'#12345'", "red")),
+        "prepare --fill \u0661",  # a digit, but not one of 0 to 9
+        *("prepare --workers 0", "prepare --workers -3", "prepare --max-pixels 0"),
+        *("prepare --split 80", "prepare --split 80/30", "prepare --split lots"),
         *("prepare --keep-together fields", "prepare --hold-out spring", "prepare --drop nice"),
-        *(
-            "prepare --seed x",
-            "prepare --engine fast",
-            "prepare --max-memory 0",
-            "prepare --folds x",
-        ),
-        *("prepare --preview a.jpg", "prepare --shard-format gif", "prepare --shard-size 0"),
-        *(
-            "augment --copies -1",
-            "augment --rotate 200",
-            "augment --min-crop 0",
-            "augment --side x",
-        ),
-        *("augment --gamma 2", "map --base-url here"),
-        *("map --title ''", "map -o map.txt"),
+        *("prepare --seed x", "prepare --engine fast", "prepare --max-memory 0"),
+        *("prepare --folds x", "prepare --preview a.jpg", "prepare --shard-size 0"),
+        *(f"prepare --shard-format {value}" for value in ("gif", "jpeg:101", "png:3")),
+        *(f"augment --copies {value}" for value in ("0", "-1", "9" * 400, "balance:0", "balanced")),
+        *(f"augment --crop {value}" for value in ("0", "1.01", "nan")),
+        *("augment --flip-horizontal 1.5", "augment --flip-vertical -0.5", "augment --rotate 200"),
+        *("augment --brightness 1.5", "augment --gamma 2", "augment --gamma -1"),
+        *("augment --side x", "augment --seed x", "augment --workers 0", "map --base-url here"),
+        *("map --thumbnails -1", "map --thumbnails 9999", "map --redact -1", "map --redact x"),
+        *("map --title ''", "map --output map.txt", "map --workers 0"),
     ],
 )
-def test_every_wrong_value_is_reported_alike(granpipe, words):
+def test_every_wrong_value_is_reported_alike(granpipe, tmp_path, monkeypatch, words):
+    monkeypatch.chdir(tmp_path)
     command, *option = shlex.split(words)
     line = granpipe(command, "a", *["b"][: command == "prepare"], *option, code=2).stderr
+    assert {"--crop": "--min-crop", "--side": "--split-only"}.get(option[0], option[0]) in line
+    assert not any(tmp_path.iterdir())
     name = r"'--?[a-z-]+'( / '--[a-z]+')?"
     end = rf"\. See granpipe {command} --help\.\n"
     assert re.fullmatch(
