@@ -7,7 +7,6 @@ import struct
 import subprocess
 import sys
 import zlib
-from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +15,8 @@ from PIL import Image, ImageCms
 
 from granpipe.engines import processes
 
-from conftest import PHOTOS, ROOT, picture, rejects, rows, save
+from conftest import PHOTOS, ROOT, encoded, picture, put, rejects, rows, save
+from draw_containers import chunk
 
 pytestmark = pytest.mark.slow
 
@@ -51,16 +51,6 @@ def assert_clean(text: str, lines: int) -> None:
     assert len(text.splitlines()) == text.count("\n") == lines
     assert "Traceback" not in text
     assert all(char.isprintable() for char in text.replace("\n", ""))
-
-
-def encoded(image: Image.Image, kind: str, **options) -> bytes:
-    data = BytesIO()
-    image.save(data, kind, **options)
-    return data.getvalue()
-
-
-def chunk(kind: bytes, data: bytes) -> bytes:
-    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
 
 def png_header(width: int, height: int) -> bytes:
@@ -205,21 +195,20 @@ def test_sides_of_nothing_and_of_billions_are_rejected(corn, prepare):
     assert len(rejected) == 4
 
 
-def test_a_file_larger_than_any_picture_is_not_read(corn, prepare):
-    with (corn / "huge.jpg").open("wb") as file:
-        file.truncate(50_000_000_000)
+@pytest.mark.parametrize(
+    ("name", "size", "words"),
+    [
+        ("huge.jpg", 50_000_000_000, "50,000,000,000 bytes"),
+        ("huge.heic", 800_000_000, "would take 800 MB to decode, 700 MB are allowed"),
+    ],
+)
+def test_a_file_of_more_bytes_than_decoding_may_take_is_not_read(corn, prepare, name, size, words):
+    with (corn / name).open("wb") as file:
+        file.write(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" if name == "huge.heic" else b"")
+        file.truncate(size)
     rejected, errors = prepare()
-    assert rejected == {"corn/huge.jpg": "too_large"}
-    assert "50,000,000,000 bytes" in errors
-
-
-def test_a_file_of_more_bytes_than_decoding_may_take_is_not_read(corn, prepare):
-    with (corn / "huge.heic").open("wb") as file:
-        file.write(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic")
-        file.truncate(800_000_000)
-    rejected, errors = prepare()
-    assert rejected == {"corn/huge.heic": "too_large"}
-    assert "would take 800 MB to decode, 700 MB are allowed" in errors
+    assert rejected == {f"corn/{name}": "too_large"}
+    assert words in errors
 
 
 def test_huge_texts_in_a_png_do_no_harm(corn, prepare):
@@ -419,8 +408,7 @@ def test_hostile_folder_names_are_harmless_in_every_message(granpipe, tmp_path):
     for number in range(25):
         save(source / f"corn/{number}.jpg").write_bytes(b"no picture")
     assert_clean(granpipe("prepare", source, output, code=1).stderr, 22)
-    (output / "augmented").mkdir()
-    (output / "augmented/dataset.json").write_text('{"made_from": "another"}')
+    put(output / "augmented/dataset.json", b'{"made_from": "another"}')
     assert_clean(granpipe("prepare", source, output, "-q", code=1).stderr, 2)
     (output / "augmented").mkdir(exist_ok=True)  # which goes when it is empty
     (output / "augmented/labels.csv").write_text("path")

@@ -15,10 +15,9 @@ from granpipe.errors import OptionError
 from granpipe.mapping.country import countries_of, country_names
 
 import exif_blocks as eb
-from conftest import place, rows, save, textured, tree
+from conftest import SMALL, place, put, rows, save, table, textured, tree
 from members import Member, deal
 
-SMALL = ("--size", 16)
 BY_FOLDER = ("--keep-together", "folder")
 MEMBERS = st.lists(
     st.builds(
@@ -105,10 +104,6 @@ def fields(tmp_path):
                 save(tmp_path / f"src/{label}/f{field}/{number}.png", textured(number, (24, 18)))
                 number += 1
     return tmp_path / "src"
-
-
-def table(out) -> dict[str, dict[str, str]]:
-    return {row["source"]: row for row in rows(out / "labels.csv")}
 
 
 def places(out) -> dict[str, tuple[str, str]]:
@@ -223,8 +218,7 @@ def test_folds_and_hold_out_want_a_split_that_is_dealt(granpipe, fields, tmp_pat
 
 
 def shot(path, seed: int, lat: float, lon: float, taken_at: str, model: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(eb.jpeg_at(lat, lon, taken_at=taken_at, model=model, picture=textured(seed)))
+    put(path, eb.jpeg_at(lat, lon, taken_at=taken_at, model=model, picture=textured(seed)))
 
 
 @pytest.fixture

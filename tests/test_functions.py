@@ -30,7 +30,7 @@ from granpipe.commands.augment import augment_command
 from granpipe.commands.map import map_command
 from granpipe.commands.prepare import prepare_command
 
-from conftest import ROOT, picture, save
+from conftest import ROOT, picture, put, save
 
 
 @pytest.fixture(scope="module", params=[(224, 0), (100, "#204060")], ids=str)
@@ -108,9 +108,8 @@ def test_the_package_itself_is_light():
 @pytest.fixture
 def src(tmp_path) -> Path:
     for number in range(300):
-        path = tmp_path / f"src/a class with a long name {number % 60}/{number:03}.jpg"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(b"no picture")
+        name = f"src/a class with a long name {number % 60}/{number:03}.jpg"
+        put(tmp_path / name, b"no picture")
     save(tmp_path / "src/corn/a.png")
     return tmp_path / "src"
 

@@ -12,15 +12,9 @@ import pytest
 from granpipe.dataset.label_table import LabelTable
 
 import exif_blocks as eb
-from conftest import place, rejects, rows, save, splits, textured, tree
+from conftest import SMALL, place, rejects, rows, save, splits, textured, tree
 
 GIVEN = ("--split", "given")
-SMALL = ("--size", 16)
-
-
-@pytest.fixture
-def src(tmp_path) -> Path:
-    return tmp_path / "src"
 
 
 @pytest.fixture
@@ -507,19 +501,15 @@ def test_a_table_that_is_no_text_is_one_clear_line(granpipe, src, out, tmp_path)
     (tmp_path / "t.csv").write_bytes(b"source,label\n\xff\xfe\x00a.png,corn\n")
     stderr = granpipe("prepare", src, out, "--labels", tmp_path / "t.csv", code=2).stderr
     assert "is not UTF-8" in stderr
-    assert (
-        "no such table"
-        in granpipe("prepare", src, out, "--labels", tmp_path / "x.csv", code=2).stderr
-    )
+    stderr = granpipe("prepare", src, out, "--labels", tmp_path / "x.csv", code=2).stderr
+    assert "no such table" in stderr
 
 
 def test_names_of_one_class_in_a_table_are_no_two_classes_in_silence(granpipe, src, out, table):
     flat(src, "ab")
     path = table("source,label\na.png,Corn\nb.png,corn\n")
-    assert (
-        "the labels 'Corn', 'corn' are one class"
-        in granpipe("prepare", src, out, "--labels", path, code=2).stderr
-    )
+    said = granpipe("prepare", src, out, "--labels", path, code=2).stderr
+    assert "the labels 'Corn', 'corn' are one class" in said
     granpipe("prepare", src, out, *SMALL, "--labels", path, "--merge-classes")
     assert set(labels(out).values()) == {"Corn"}
 

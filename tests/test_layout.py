@@ -1,25 +1,13 @@
 """Which files are photographs, whatever they are called, and which folders are classes."""
 
-import io
 import os
 
 import pytest
 
-from conftest import picture, rejects, rows, save, tree
+from conftest import encoded, picture, put, rejects, rows, save, tree
 from draw_containers import raw_tiffs
 
 ODD_NAMES = ["a.jfif", "b.HIF", "c.mpo", "d.jpg_large", "e.JPG~", "f.jpg?w=300&h=200", "IMG_0001"]
-
-
-def encoded(kind: str, seed: int) -> bytes:
-    buffer = io.BytesIO()
-    picture(seed=seed).save(buffer, kind)
-    return buffer.getvalue()
-
-
-def put(path, data: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(data)
 
 
 # Files
@@ -28,7 +16,7 @@ def put(path, data: bytes) -> None:
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF", "BMP", "AVIF"])
 def test_a_photograph_is_told_by_its_content_where_its_name_tells_nothing(granpipe, tmp_path, kind):
     for seed, name in enumerate(ODD_NAMES):
-        put(tmp_path / "img/corn" / name, encoded(kind, seed))
+        put(tmp_path / "img/corn" / name, encoded(picture(seed=seed), kind))
     result = granpipe("prepare", tmp_path / "img", tmp_path / "out")
     assert "7 photographs found: 7 prepared" in result.stdout
     assert {row["source"] for row in rows(tmp_path / "out/labels.csv")} == {
@@ -43,7 +31,7 @@ def test_a_photograph_is_told_by_its_content_where_its_name_tells_nothing(granpi
 def test_on_a_disk_a_photograph_is_one_whatever_its_ending(granpipe, tmp_path):
     names = ["notes.txt", "README.md", "a.csv", "b.gif", "c.zip", "d.PY", "e.npy", "f.db"]
     for seed, name in enumerate(names):
-        put(tmp_path / "img/corn" / name, encoded("JPEG", seed))
+        put(tmp_path / "img/corn" / name, encoded(picture(seed=seed), "JPEG"))
     for name in ("g.txt", "h.gif", "i.zip"):
         put(tmp_path / "img/corn" / name, b"GIF89a" if name == "h.gif" else b"no photograph")
     result = granpipe("prepare", tmp_path / "img", tmp_path / "out")
@@ -88,7 +76,7 @@ def test_a_raw_photograph_that_is_named_like_another_is_rejected_by_its_name(gra
 
 def test_what_is_no_photograph_is_ignored_and_counted_by_its_ending(granpipe, tmp_path):
     save(tmp_path / "img/corn/a.jpg")
-    jpeg = encoded("JPEG", 1)
+    jpeg = encoded(picture(seed=1), "JPEG")
     for name in ("raw.CR2", "raw.dng", "film.mp4", "Thumbs.db", ".hidden.jpg", ".cache/k.jpg"):
         put(tmp_path / "img/corn" / name, jpeg)  # these endings tell enough
     for name in ("README", "LICENCE", "notes.odd", "empty"):
@@ -117,7 +105,10 @@ def test_a_file_that_cannot_be_read_is_no_secret(granpipe, tmp_path):
 
 def test_on_s3_only_files_of_unknown_endings_are_looked_at_and_once(granpipe, lake, proxy):
     for seed, name in enumerate(["a.jpg", "b.jfif", "c.cr2", "d.txt", "README"]):
-        lake.put(f"img/corn/{name}", encoded("JPEG", seed) if seed < 3 else b"a text of its own")
+        lake.put(
+            f"img/corn/{name}",
+            encoded(picture(seed=seed), "JPEG") if seed < 3 else b"a text of its own",
+        )
     command = ("prepare", lake.url("img"), lake.url("out"))
     result = granpipe(*command)
     assert "2 photographs found: 2 prepared" in result.stdout

@@ -1,15 +1,13 @@
 """Where photographs were taken: how exact that is, and what says so."""
 
 import json
-import os
-import time
 import tracemalloc
 from pathlib import Path
 
 import pytest
 
 import exif_blocks as eb
-from conftest import place, rows, textured, tree
+from conftest import SMALL, place, put, rows, table, textured, tree
 from pages import page_data
 
 pytestmark = pytest.mark.slow
@@ -24,26 +22,11 @@ LIGHT_BLUE = """[...document.querySelectorAll('canvas')].reduce(
   }
   return count;
 }, 0)"""
-SMALL = ("--size", 16)
-
-
-@pytest.fixture
-def src(tmp_path) -> Path:
-    return tmp_path / "src"
 
 
 def shoot(path: Path, seed: int = 0, exif: dict | None = None, **gps: eb.Value | None) -> Path:
     """Write a photograph with these GPS tags, an hour ago."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(eb.jpeg(eb.block(eb.gps(**gps), exif), picture=textured(seed)))
-    then = time.time_ns() - 3_600_000_000_000
-    os.utime(path, ns=(then, then))
-    return path
-
-
-def table(out: Path) -> dict[str, dict[str, str]]:
-    """Return the rows of labels.csv by source."""
-    return {row["source"]: row for row in rows(out / "labels.csv")}
+    return put(path, eb.jpeg(eb.block(eb.gps(**gps), exif), picture=textured(seed)))
 
 
 # Accuracy
@@ -137,11 +120,7 @@ LONG = "a-name-that-is-much-longer-than-what-takeout-writes.jpg"  # 55 character
 
 def unplaced(path: Path, seed: int = 0) -> Path:
     """Write a photograph without a position, an hour ago."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(eb.jpeg(NO_GPS, picture=textured(seed)))
-    then = time.time_ns() - 3_600_000_000_000
-    os.utime(path, ns=(then, then))
-    return path
+    return put(path, eb.jpeg(NO_GPS, picture=textured(seed)))
 
 
 def takeout(lat: float, lon: float = 7.5, name: str = "geoData", **more) -> str:

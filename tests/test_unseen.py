@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import ledgers
-from conftest import ROOT, picture, rejects, rows, save, tree
+from conftest import ROOT, assert_one_line, picture, rejects, rows, save, tree
 from proxies import listing
 
 pytestmark = pytest.mark.slow
@@ -82,8 +82,7 @@ def test_with_other_settings_it_stops_before_it_writes(granpipe, img, tmp_path, 
     before = tree(tmp_path / "out")
     hide(img / "rye")
     result = granpipe("prepare", img, tmp_path / "out", *options, code=1)
-    assert result.stderr.count("\n") == 1
-    assert "with other settings its arrays would be lost" in result.stderr
+    assert_one_line(result, "with other settings its arrays would be lost")
     assert tree(tmp_path / "out") == before
 
 
@@ -165,9 +164,7 @@ def test_more_than_half_of_over_20_arrays_are_deleted_with_leave_only(granpipe, 
     before = read()
     remove(folder, 11)
     result = granpipe(*command, code=1)
-    assert result.stderr.count("\n") == 1
-    assert "this would delete 11 of 21 arrays" in result.stderr
-    assert "--allow-deletions" in result.stderr
+    assert_one_line(result, "this would delete 11 of 21 arrays", "--allow-deletions")
     assert read() == before
     assert "11 arrays deleted" in granpipe(*command, "--allow-deletions").stdout
     assert len(read()) == 10 + 3

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import ROOT, picture, rejects, rows, save, tree
+from conftest import ROOT, assert_one_line, picture, rejects, rows, save, tree
 
 pytestmark = pytest.mark.slow
 
@@ -76,9 +76,7 @@ def test_an_empty_name_is_wrong_usage_and_not_the_current_folder(
     monkeypatch.chdir(tmp_path)
     before = tree(tmp_path)
     places = {"SRC": src, "OUT": out}
-    result = granpipe(*(places.get(word, word) for word in words), code=2)
-    assert result.stderr.count("\n") == 1
-    assert "--help" in result.stderr
+    assert_one_line(granpipe(*(places.get(word, word) for word in words), code=2), "--help")
     assert tree(tmp_path) == before
 
 
@@ -117,9 +115,7 @@ def test_a_size_that_cannot_be_is_no_dataset(granpipe, src, out, size):
     granpipe("prepare", src, out)
     summary = out / "dataset.json"
     summary.write_text(summary.read_text().replace('"size": 224', f'"size": {size}'))
-    result = granpipe("augment", out, code=1)
-    assert result.stderr.count("\n") == 1
-    assert "granpipe prepare" in result.stderr
+    assert_one_line(granpipe("augment", out, code=1), "granpipe prepare")
 
 
 @pytest.mark.parametrize("split", [(), ("--split", "50/50")], ids=["no split", "split"])
@@ -163,10 +159,8 @@ def test_the_first_help_fits_a_terminal(granpipe):
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is full")
 def test_what_cannot_be_printed_is_one_line(src, out):
     said = shell(f'{GRANPIPE} prepare "$1" "$2" > /dev/full', src, out)
-    assert (
-        said.stderr
-        == "granpipe: standard output: No space left on device; fix that, then run again\n"
-    )
+    line = "granpipe: standard output: No space left on device; fix that, then run again\n"
+    assert said.stderr == line
     assert said.returncode == 1
     assert shell(f"{GRANPIPE} prepare 2> /dev/full").returncode == 2
 
