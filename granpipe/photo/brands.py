@@ -56,7 +56,7 @@ def patch_brands(data: bytes, meta: Meta) -> Iterator[tuple[int, bytes]]:
     """
     if data[4:8] != b"ftyp":
         return
-    parts = (meta.primary, *meta.related(b"dimg", meta.primary))
+    parts = (meta.primary, *meta.inputs(meta.primary))
     codings = {meta.kinds.get(item) for item in parts}
     if b"av01" in codings:
         yield from _patch_avif(data)

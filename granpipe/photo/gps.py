@@ -23,9 +23,6 @@ VERDICTS = {
 }
 """Every verdict on a photograph's position, with its meaning."""
 
-POSITION_FROM = ("exif", "xmp", "sidecar", "track", "table")
-"""What may say where a photograph was taken, the first that counts first."""
-
 _REFS = {
     "latitude": {"n": 1, "north": 1, "s": -1, "south": -1},
     "longitude": {"e": 1, "east": 1, "w": -1, "west": -1},
@@ -61,7 +58,7 @@ class Position:
     dop : float or None
         Dilution of precision, without a unit: how well the satellites stood.
     position_from : str
-        What says so, one of `POSITION_FROM`.
+        What says so: `exif`, `xmp`, `sidecar`, `track` or `table`; of several, the first.
     """
 
     lat: float

@@ -30,7 +30,7 @@ _ALPHA = (b"urn:mpeg:mpegB:cicp:systems:auxiliary:alpha\0", b"urn:mpeg:hevc:2015
 def named_colours(data: bytes, meta: Meta) -> tuple[int, int, int, int] | None:
     """Return the code points in the stream of the picture, or of the first part of a grid."""
     coded = {item: kind for item, kind in meta.kinds.items() if kind in CODED}
-    parts = [meta.primary, *meta.related(b"dimg", meta.primary), *coded]
+    parts = [meta.primary, *meta.inputs(meta.primary), *coded]
     item = next((item for item in parts if item in coded), None)
     header = _header(data, meta, item) if item is not None else None
     return header.code_points if header else None
@@ -64,7 +64,7 @@ def wrong_sides(data: bytes, meta: Meta) -> str:
 
 def lacking(meta: Meta) -> str:
     """Return the kind of a property that the picture or a part of it has to have and has not."""
-    for item in (meta.primary, *meta.related(b"dimg", meta.primary)[:_MOST_PARTS]):
+    for item in (meta.primary, *meta.inputs(meta.primary)[:_MOST_PARTS]):
         had = {meta.properties[number].kind for number in meta.owned.get(item, ())}
         for kind in _NEEDED.get(meta.kinds.get(item, b""), ()):
             if kind not in had:
@@ -82,7 +82,7 @@ def coded_parts(data: bytes, meta: Meta) -> Iterator[int]:
     for item in parts:  # which grows as tiles are found, and what those are made of
         yield item
         if meta.kinds.get(item) not in CODED and derived < _MOST_DERIVED:
-            parts += (tile for tile in meta.related(b"dimg", item) if tile not in parts)
+            parts += (tile for tile in meta.inputs(item) if tile not in parts)
             derived += 1
 
 

@@ -97,9 +97,9 @@ class Meta:
         owned = (self.properties[number] for number in self.owned.get(item, ()))
         return next((box for box in reversed(list(owned)) if box.kind == kind), None)
 
-    def related(self, kind: bytes, item: int) -> list[int]:
-        """Return the items to which an item refers, as the tiles of a grid (`dimg`)."""
-        found = (to for name, start, to in self.references if (name, start) == (kind, item))
+    def inputs(self, item: int) -> list[int]:
+        """Return the items from which an item is derived (`dimg`), as a grid is from its tiles."""
+        found = (to for name, start, to in self.references if (name, start) == (b"dimg", item))
         return list(dict.fromkeys(found))
 
 

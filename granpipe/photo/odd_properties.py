@@ -108,7 +108,7 @@ def _has_impossible_matrix(data: bytes, meta: Meta, colours: IsoBox) -> bool:
     """
     if int.from_bytes(data[colours.start + 8 : colours.start + 10], "big"):
         return False
-    items = (meta.primary, *meta.related(b"dimg", meta.primary)[:1])
+    items = (meta.primary, *meta.inputs(meta.primary)[:1])
     for item in items:
         if av1 := meta.property_of(item, b"av1C"):
             return av1.end - av1.start > 2 and data[av1.start + 2] & 0x0C != 0

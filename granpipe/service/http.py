@@ -13,7 +13,7 @@ from werkzeug.exceptions import ClientDisconnected, HTTPException, RequestEntity
 
 from granpipe.errors import DatasetError
 from granpipe.service.erasure import Erasure
-from granpipe.service.events import DownError, Events
+from granpipe.service.events import DownError
 from granpipe.service.gate import Gate
 from granpipe.service.guard import check_local, check_origin, credentials_in, is_token
 from granpipe.service.intake import LARGEST, UNLABELLED, Intake, RefusedError
@@ -21,7 +21,6 @@ from granpipe.service.map_view import MapView, window_of
 from granpipe.service.metrics import Metrics
 from granpipe.service.parts import open_events, open_positions, places
 from granpipe.service.place import place_in
-from granpipe.service.positions import Positions
 from granpipe.service.post_page import post_page
 from granpipe.service.request_log import RequestLog, cause_of
 from granpipe.service.settings import Settings
@@ -56,20 +55,13 @@ class _Form(Request):
 
 
 class Desk:
-    """Answers requests.
+    """Answers requests, as settings say."""
 
-    Parameters
-    ----------
-    settings : Settings
-    events : Events
-    positions : Positions
-    """
-
-    def __init__(self, settings: Settings, events: Events, positions: Positions) -> None:
+    def __init__(self, settings: Settings) -> None:
         self.token = settings.token
         self.facts = places(settings)
-        self.intake = Intake(open_store(settings.source), events)
-        self.positions = positions
+        self.intake = Intake(open_store(settings.source), open_events(settings))
+        self.positions = positions = open_positions(settings)
         self.index = Gate("index", lambda: positions.get("0" * 64))
         self.erasure = Erasure(self.intake, positions, self.index)
         self.map_view = MapView(positions)
@@ -238,17 +230,8 @@ def _answer(status: int, message: str, reason: str = "") -> Response:
     return response
 
 
-def make_app(
-    settings: Settings, events: Events | None = None, positions: Positions | None = None
-) -> Flask:
-    """Return the application; its extension `granpipe` is the Desk.
-
-    Parameters
-    ----------
-    settings : Settings
-    events, positions : Events, Positions, optional
-        By default those of the settings.
-    """
+def make_app(settings: Settings) -> Flask:
+    """Return the application; its extension `granpipe` is the Desk."""
     # The development server would log addresses whole, and with them the windows asked for.
     logging.getLogger("werkzeug").setLevel(logging.WARNING)
     app = Flask("granpipe.service", static_folder=None)
@@ -256,8 +239,7 @@ def make_app(
     app.config.update(
         MAX_CONTENT_LENGTH=_LARGEST_BODY, MAX_FORM_MEMORY_SIZE=100_000, MAX_FORM_PARTS=20
     )
-    desk = Desk(settings, events or open_events(settings), positions or open_positions(settings))
-    app.extensions["granpipe"] = desk
+    app.extensions["granpipe"] = desk = Desk(settings)
     routes: list[tuple[str, Any, str]] = [
         ("/", desk.home, "GET"),
         ("/labels", desk.labels, "GET"),

@@ -122,15 +122,12 @@ class Positions(Protocol):
             How many at most.
         """
 
-    def within(self, window: Window, label: str = "") -> Iterator[Known]:
-        """Yield the photographs of a part of the earth, of one class unless `label` is empty."""
-        return self._all(window, label)
-
     def all(self) -> Iterator[Known]:
         """Yield every photograph, those without a position, too."""
-        return self._all(None, "")
+        return self.within(None)
 
-    def _all(self, window: Window | None, label: str) -> Iterator[Known]:
+    def within(self, window: Window | None, label: str = "") -> Iterator[Known]:
+        """Yield the photographs of a part of the earth, of one class unless `label` is empty."""
         photos, after = self.page(window, label)
         yield from photos
         while after is not None:

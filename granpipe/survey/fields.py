@@ -36,10 +36,8 @@ class Field:
     ----------
     name, crop : str
         Its id; what is declared to grow on it, which may be empty.
-    distance : float
-        Metres from the photograph to its edge, negative inside.
-    sure : str
-        One of `granpipe.survey.showing.SURE`.
+    distance, sure : float, str
+        As `granpipe.survey.showing.Shown` has them.
     parcel : int
         Its number in the file.
     """

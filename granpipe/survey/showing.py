@@ -15,9 +15,6 @@ WORST_ACCURACY = 200.0
 DOUBT = 15.0
 """Degrees that are added to either side where the direction is magnetic, or does not say."""
 
-SURE = ("yes", "near", "ambiguous")
-"""What is said of how sure a field is."""
-
 _DEEP = 60.0  # metres into a field, from where nothing but it is seen
 _LEAST_SEEN = 0.001  # of a view that a parcel takes, for it to be seen: 20 metres, 100 away
 _RIVAL = 0.6  # a parcel that takes so much of what the first one takes is seen as well
@@ -57,7 +54,7 @@ class Shown:
     distance : float
         Metres from the photograph, negative inside.
     sure : str
-        One of `SURE`.
+        How sure that is: `yes`, `near` or `ambiguous`.
     """
 
     parcel: int
