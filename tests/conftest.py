@@ -5,6 +5,7 @@ import hashlib
 import io
 import os
 import random
+import shutil
 import subprocess
 import sys
 import threading
@@ -231,6 +232,22 @@ def save(path: Path, image: Image.Image | None = None, **options) -> Path:
     return put(path, encoded(image, kind, **options))
 
 
+def put_every_outcome(folder: Path) -> None:
+    """Save photographs of all that can become of one, and files that are ignored."""
+    for number, name in enumerate(["corn-1/z", "corn/a", "corn/a/b", "corn/a-b", "wheat/ä o"]):
+        save(folder / f"{name}.png", picture(seed=number))
+        (folder / f"{name}.jpg").write_bytes(eb.jpeg_at(46 + number, 7 + number))
+    save(folder / "corn/a.PNG")
+    shutil.copy(folder / "corn/a.png", folder / "corn/twin.png")
+    shutil.copy(folder / "corn/a-b.png", folder / "wheat/conflict.png")
+    shutil.copy(folder / "corn/a.png", folder / "no_label.png")
+    (folder / "corn/broken.jpg").write_bytes(b"no picture")
+    (folder / "corn/empty.jpg").write_bytes(b"")
+    (folder / "corn/cut.png").write_bytes((folder / "corn/a.png").read_bytes()[:-200])
+    (folder / "corn/notes.txt").write_bytes(b"ignored")
+    (folder / "corn/._a.jpg").write_bytes(b"ignored")
+
+
 def textured(seed: int, size: tuple[int, int] = (96, 72)) -> Image.Image:
     """Return a picture with something to see, another one for every seed."""
     rng = np.random.default_rng(seed)
@@ -347,3 +364,12 @@ def season(tmp_path_factory) -> Path:
     save(folder / "img/corn/screen.png")
     (folder / "img/wheat/damaged.jpg").write_bytes(eb.jpeg(b"nonsense"))
     return make_page(folder)
+
+
+@pytest.fixture(scope="session")
+def linked(season) -> Path:
+    """The page of `season` that links Leaflet; without a network it never arrives."""
+    from pages import make_page, no_leaflet
+
+    with no_leaflet():
+        return make_page(season.parent, "linked.html", offline=False)

@@ -75,6 +75,10 @@ class Visit:
     def texts(self, selector: str) -> list[str]:
         return self.page.locator(selector).all_text_contents()
 
+    def facts(self) -> dict[str, str]:
+        """Return what the popup says of its photograph."""
+        return dict(zip(self.texts(".card dt"), self.texts(".card dd"), strict=True))
+
     def unfold(self, section: str) -> None:
         """Open a section of the panel, as fast as a click and without moving the focus."""
         self.page.evaluate(f"document.querySelector('#{section}').open = true")
@@ -132,10 +136,10 @@ def visits(browser: Any) -> Iterator[Callable[..., Visit]]:
         assert tolerant or visit.messages == []
 
 
-def make_page(folder: Path, **options) -> Path:
+def make_page(folder: Path, name: str = "map.html", **options) -> Path:
     """Write the page of `folder`/img; offline by default."""
-    map_photos(folder / "img", [folder / "map.html"], **{"offline": True} | options)
-    return folder / "map.html"
+    map_photos(folder / "img", [folder / name], **{"offline": True} | options)
+    return folder / name
 
 
 @contextmanager

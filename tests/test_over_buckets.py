@@ -9,8 +9,7 @@ import pytest
 
 from granpipe import DatasetError, Photographs, letterbox_photo, load_array, read_table
 
-import exif_blocks as eb
-from conftest import picture, save, tree
+from conftest import picture, put_every_outcome, save, tree
 
 WAYS = ["folder to bucket", "bucket to folder", "bucket to bucket"]
 TABLES = {"labels.csv", "rejected.csv", "dataset.json"}
@@ -20,18 +19,7 @@ TABLES = {"labels.csv", "rejected.csv", "dataset.json"}
 def img(tmp_path_factory) -> Path:
     """Return a folder of photographs with all that can become of one."""
     folder = tmp_path_factory.mktemp("ways") / "img"
-    for number, name in enumerate(["corn-1/z", "corn/a", "corn/a/b", "corn/a-b", "wheat/ä o"]):
-        save(folder / f"{name}.png", picture(seed=number))
-        (folder / f"{name}.jpg").write_bytes(eb.jpeg_at(46 + number, 7 + number))
-    save(folder / "corn/a.PNG")
-    shutil.copy(folder / "corn/a.png", folder / "corn/twin.png")
-    shutil.copy(folder / "corn/a-b.png", folder / "wheat/conflict.png")
-    shutil.copy(folder / "corn/a.png", folder / "no_label.png")
-    (folder / "corn/broken.jpg").write_bytes(b"no picture")
-    (folder / "corn/empty.jpg").write_bytes(b"")
-    (folder / "corn/cut.png").write_bytes((folder / "corn/a.png").read_bytes()[:-200])
-    (folder / "corn/notes.txt").write_bytes(b"ignored")
-    (folder / "corn/._a.jpg").write_bytes(b"ignored")
+    put_every_outcome(folder)
     return folder
 
 

@@ -17,7 +17,7 @@ from functools import partial
 import pytest
 
 import exif_blocks as eb
-from conftest import picture, save, tree
+from conftest import picture, put_every_outcome, save, tree
 from executor_harm import NOT_THERE
 from harm import PATIENCE, until
 
@@ -60,18 +60,9 @@ def local(tmp_path_factory):
 def kinds(tmp_path_factory, lake, local) -> dict[str, bytes]:
     """Return what the local engine makes of photographs with all that can become of one."""
     folder = tmp_path_factory.mktemp("kinds") / "img"
-    for number, name in enumerate(["corn-1/z", "corn/a", "corn/a/b", "corn/a-b", "wheat/ä o"]):
-        save(folder / f"{name}.png", picture(seed=number))
-        (folder / f"{name}.jpg").write_bytes(eb.jpeg_at(46 + number, 7 + number))
+    put_every_outcome(folder)
     for suffix in ("webp", "tif", "bmp", "jpeg", "avif"):
         save(folder / f"wheat/kind.{suffix}", picture(80, 60, len(suffix) + ord(suffix[0])))
-    shutil.copy(folder / "corn/a.png", folder / "corn/twin.png")
-    shutil.copy(folder / "corn/a-b.png", folder / "wheat/conflict.png")
-    shutil.copy(folder / "corn/a.png", folder / "no_label.png")
-    (folder / "corn/broken.jpg").write_bytes(b"no picture")
-    (folder / "corn/empty.jpg").write_bytes(b"")
-    (folder / "corn/cut.png").write_bytes((folder / "corn/a.png").read_bytes()[:-200])
-    (folder / "corn/notes.txt").write_bytes(b"ignored")
     lake.upload(folder, "kinds/img")
     for command in three_commands(folder, folder.with_name("out")):
         local(*command)

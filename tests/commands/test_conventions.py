@@ -227,6 +227,12 @@ def test_advice_is_for_what_it_helps(granpipe, tmp_path, out):
     ]
 
 
+SAID = {
+    **{"--crop": "--min-crop", "--side": "--split-only", "--copies": "balance:2000. See"},
+    **{"--shard-format": "jpeg:95", "--preview": "end in .png.", "--drop": "one of blurred, dark"},
+}
+
+
 @pytest.mark.parametrize(
     "words",
     [
@@ -243,7 +249,8 @@ def test_advice_is_for_what_it_helps(granpipe, tmp_path, out):
         *(f"augment --crop {value}" for value in ("0", "1.01", "nan")),
         *("augment --flip-horizontal 1.5", "augment --flip-vertical -0.5", "augment --rotate 200"),
         *("augment --brightness 1.5", "augment --gamma 2", "augment --gamma -1"),
-        *("augment --side x", "augment --seed x", "augment --workers 0", "map --base-url here"),
+        *("augment --side x", "augment --seed x", "augment --workers 0"),
+        *("augment --preview a.jpg", "map --base-url here"),
         *("map --thumbnails -1", "map --thumbnails 9999", "map --redact -1", "map --redact x"),
         *("map --title ''", "map --output map.txt", "map --workers 0"),
     ],
@@ -252,7 +259,7 @@ def test_every_wrong_value_is_reported_alike(granpipe, tmp_path, monkeypatch, wo
     monkeypatch.chdir(tmp_path)
     command, *option = shlex.split(words)
     line = granpipe(command, "a", *["b"][: command == "prepare"], *option, code=2).stderr
-    assert {"--crop": "--min-crop", "--side": "--split-only"}.get(option[0], option[0]) in line
+    assert SAID.get(option[0], option[0]) in line
     assert not any(tmp_path.iterdir())
     name = r"'--?[a-z-]+'( / '--[a-z]+')?"
     end = rf"\. See granpipe {command} --help\.\n"

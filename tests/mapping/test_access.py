@@ -13,7 +13,6 @@ from pages import (
     SPOT,
     TOUCH,
     feature,
-    no_leaflet,
     violations,
     write_page,
 )
@@ -180,18 +179,8 @@ def test_another_size_of_the_window_fits_the_map_again(visit, season):
     assert visit.state("map.getZoom()") == 15  # who has moved the map stays there
 
 
-@pytest.fixture(scope="module")
-def unaided(season) -> Path:
-    """The page of `season` that links Leaflet, which never arrives here."""
-    from granpipe.jobs.photomap import map_photos
-
-    with no_leaflet():
-        map_photos(season.parent / "img", [season.parent / "unaided.html"])
-    return season.parent / "unaided.html"
-
-
-def test_without_leaflet_panel_lists_and_reasons_are_there(visit, unaided):
-    visit = visit(unaided, tolerant=True)
+def test_without_leaflet_panel_lists_and_reasons_are_there(visit, linked):
+    visit = visit(linked, tolerant=True)
     assert visit.page.locator("#no-leaflet").is_visible()
     assert visit.texts("#summary") == ["7 on the map, 2 not"]
     assert visit.texts("#legend .number") == ["3 / 4", "2 / 2", "2 / 3"]

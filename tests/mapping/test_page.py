@@ -28,7 +28,6 @@ from pages import (
     feature,
     make_page,
     make_plain_page,
-    no_leaflet,
     write_page,
 )
 
@@ -85,8 +84,7 @@ def test_a_click_on_a_dot_opens_its_photograph(visit, season):
     visit.page.mouse.click(*visit.at(*SEASON["corn/portrait.jpg"]))
     assert visit.thumbnail() == [72, 96]  # the file is 640 x 480, turned by its EXIF
     assert visit.texts(".card a") == ["corn/portrait.jpg"]
-    facts = dict(zip(visit.texts(".card dt"), visit.texts(".card dd"), strict=True))
-    assert facts == {
+    assert visit.facts() == {
         "Class": "corn",
         "Taken": "2024-06-03 15:10:02",
         "Camera": "Pixel 7",
@@ -99,8 +97,7 @@ def test_the_popup_says_where_the_camera_looked_and_in_which_time_zone(visit, tm
     page = make_plain_page(tmp_path, [(-33.9, -18.4, -2.5, 271.7)], "0824-06-27T05:00:02+02:00")
     visit = visit(page)
     visit.state("open(0)")
-    facts = dict(zip(visit.texts(".card dt"), visit.texts(".card dd"), strict=True))
-    assert facts == {
+    assert visit.facts() == {
         "Class": "corn",
         "Taken": "0824-06-27 05:00:02+02:00",
         "Altitude": "-2.5 m",
@@ -453,7 +450,7 @@ def test_hostile_names_are_shown_and_do_nothing(visit, season, tmp_path, monkeyp
     for number, one in enumerate(mapped):
         one_visit.state(f"open({number})")
         assert one_visit.texts(".card a") == [visible(one.photo.source)]
-        facts = dict(zip(one_visit.texts(".card dt"), one_visit.texts(".card dd"), strict=True))
+        facts = one_visit.facts()
         assert facts["Class"] == visible(one.photo.label)
         assert facts["Camera"] == visible(one.capture.model)
         assert one_visit.page.locator(".card img").count() == 1
@@ -529,18 +526,9 @@ def hosts(visit: Visit) -> set[str]:
 
 
 @pytest.fixture(scope="module")
-def linked(season) -> Path:
-    """The page of `season` that links Leaflet."""
-    with no_leaflet():
-        map_photos(season.parent / "img", [season.parent / "linked.html"])
-    return season.parent / "linked.html"
-
-
-@pytest.fixture(scope="module")
 def online(season) -> Path:
     """The page of `season` that holds Leaflet and opens on satellite."""
-    map_photos(season.parent / "img", [season.parent / "online.html"])
-    return season.parent / "online.html"
+    return make_page(season.parent, "online.html", offline=False)
 
 
 def test_the_linked_page_fetches_leaflet_and_satellite_tiles_only(visit, linked):

@@ -209,7 +209,7 @@ def test_splits_have_a_legend_a_table_and_a_line_in_the_popup(visit, days):
     visit.page.locator("#split-legend button").nth(3).click()
     assert visit.state("shown") == 7
     visit.state("open(1)")
-    facts = dict(zip(visit.texts(".card dt"), visit.texts(".card dd"), strict=True))
+    facts = visit.facts()
     assert (facts["Split"], facts["Training"]) == ("test", "nearest 2.5 km away")
     assert facts["Group"] == "g00000000000000aa"
 
