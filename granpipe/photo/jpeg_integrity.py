@@ -209,9 +209,9 @@ def _decode_plain(image: Image.Image, data: bytes, start: int) -> bool:
         return False
     decoder = _Decoder(image)
     try:
-        decoder.give(memoryview(data)[:last])
+        decoder.give(memoryview(data)[: last + 1])  # the first of the tail, as in _check_end
         is_early = decoder.is_done
-        decoder.give(data[last:end] + _SPARE_AHEAD)
+        decoder.give(data[last + 1 : end] + _SPARE_AHEAD)
     except PhotoError:
         return False
     finally:
