@@ -115,7 +115,7 @@ def test_three_commands_give_the_bytes_of_the_local_engine(driver, lake, kinds):
     for command in three_commands(lake.url("kinds/img"), lake.url("kinds/out"), *SPARK):
         printed, _ = driver(*command)
         if command[0] == "prepare":
-            assert re.search("21 photographs found: 14 prepared", printed), printed
+            assert re.search("22 photographs found: 15 prepared", printed), printed
     assert outputs(lake, "kinds/out") == kinds
     assert len(lake.tree("kinds/out-shards")) > 2
     assert b"label_conflict" in lake.get("kinds/out/rejected.csv")
