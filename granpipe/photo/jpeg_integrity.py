@@ -26,7 +26,8 @@ _RESTARTS = range(0xD0, 0xD8)
 _ALONE = frozenset([0x01, 0xD8, *_RESTARTS])
 _SCAN, _END = 0xDA, 0xD9
 _END_MARKER = b"\xff\xd9"
-_TAIL = 48
+# Encoders that write 16 bytes at a time leave up to 15 behind their codes.
+_TAIL = 16
 # Where words are long, the decoder asks for up to 8 bytes more than it needs.
 _AHEAD = 8
 # Of codes that are all zeros some blocks take many, and of ones, which are no code, all of them: so
