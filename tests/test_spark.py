@@ -212,12 +212,12 @@ def test_whatever_is_killed_the_job_completes(driver, cluster, server, lake, cor
 def test_nothing_runs_on_without_its_driver_and_the_next_run_does_the_rest(
     drivers, cluster, local, lake, corn
 ):
-    cluster.slow(0.5)
+    cluster.slow(0.3)
     driver = drivers.own(cluster.driver())
     driver.send("prepare", lake.url("img"), lake.url("left"), *SPARK)
-    # The plan, and what two jobs or more have brought.
+    # The plan, and some of what a job has brought: others may be done before a slow executor's.
     until(
-        lambda: sum(key.startswith("parts/") for key in lake.own("left")) > 2,
+        lambda: sum(key.startswith("parts/") for key in lake.own("left")) > 1,
         process=driver.process,
     )
     driver.process.kill()
@@ -225,7 +225,7 @@ def test_nothing_runs_on_without_its_driver_and_the_next_run_does_the_rest(
     before = lake.objects("left/corn")
     printed = local("prepare", lake.url("img"), lake.url("left"))
     kept = int(re.search(r"\((\d+) unchanged", printed)[1])
-    assert 10 <= kept < 80
+    assert 1 <= kept < 80
     assert sum(lake.objects("left/corn")[key] == of for key, of in before.items()) >= kept
     assert lake.tree("left") == corn
     assert lake.own("left") == {"ledger.sqlite"}

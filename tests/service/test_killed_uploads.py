@@ -76,11 +76,11 @@ def stores(path) -> tuple[str, str]:
 
 
 def kept(path) -> list[str]:
-    """Return the photographs in SOURCE."""
+    """Return the photographs in SOURCE, without what killed writes leave: names with a dot."""
     from granpipe.stores.urls import open_store
 
     entries = open_store(str(stores(path)[0])).list()
-    return sorted(one.path for one in entries if not one.path.startswith(".granpipe/"))
+    return sorted(one.path for one in entries if "/." not in f"/{one.path}")
 
 
 def status_of(ask, *values) -> int:

@@ -172,7 +172,7 @@ def test_a_file_that_is_too_large_is_refused_before_it_is_sent(phone, path, phot
 
     files = [tmp_path / "largest.jpg", tmp_path / "too-large.jpg"]
     for number, file in enumerate(files):
-        file.write_bytes(bytes(LARGEST + number))
+        file.write_bytes(b"x" * (LARGEST + number))
     seen = visit(phone(), path)
     choose(seen.page, [*files, photos[0]])
     until(lambda: status(seen.page) == "All sent: 1.")
