@@ -564,20 +564,22 @@ def test_a_first_page_is_a_preview_of_a_page_of_its_proportions_and_twice_its_si
         assert letterbox(open_photo(data), 16)[2] == (16, 8)
 
 
+IS_BEFORE_13 = int(PIL.__version__.partition(".")[0]) < 13
+since_13 = pytest.mark.skipif(IS_BEFORE_13, reason="Pillow read none of these before")
+
+
 def test_uncompressed_pixels_of_a_tiff_that_share_their_colours_are_unsupported():
     data = tiff_of_bits(8, 6, 3, "<")  # two by two, where nothing is said
     assert reason(data) == (
         "unsupported: is a TIFF of uncompressed pixels that share their colours"
     )
     tags = tags_of(16, 8, 6, 8, 8, 8) | {0x212: eb.short(1, 1)}
-    if int(PIL.__version__.partition(".")[0]) >= 13:  # before, Pillow read none of these
+    if not IS_BEFORE_13:
         grey = drawn(tiff(tags, bytes([90, 128, 128]) * 16 * 8))
         assert np.abs(grey[32, 32].astype(int) - 90).max() <= 1
 
 
-@pytest.mark.skipif(
-    int(PIL.__version__.partition(".")[0]) < 13, reason="Pillow read none of these before"
-)
+@since_13
 def test_a_tiff_of_the_levels_of_video_is_unsupported():
     tags = tags_of(16, 8, 6, 8, 8, 8) | {0x212: eb.short(1, 1)}
     full, video = (
@@ -594,6 +596,7 @@ def test_signed_levels_of_8_bits_are_unsupported_as_those_of_16_are():
     assert reason(tiff_of_bits(16, 1, 1, "<", kind=2)) == said
 
 
+@since_13
 def test_channels_apart_of_which_one_has_no_meaning_are_unsupported():
     tags = tags_of(16, 8, 2, 8, 8, 8, 8) | {0x103: eb.short(1), 0x116: eb.short(8)}
     tags |= {0x111: eb.long(0, 0, 0, 0), 0x117: eb.long(*[128] * 4)}
@@ -605,6 +608,7 @@ def test_channels_apart_of_which_one_has_no_meaning_are_unsupported():
     assert reason(data) == f"unsupported: is a TIFF whose pixels are not read: {said}"
 
 
+@since_13
 def test_grey_that_is_multiplied_by_its_alpha_is_drawn():
     tags = tags_of(16, 16, 1, 8, 8) | {0x152: eb.short(1)}
     for fill, grey in ((0, 60), (255, 187)):  # of level 120 and half of it transparent
