@@ -3,7 +3,8 @@
 import hashlib
 import sqlite3
 import tempfile
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -46,12 +47,9 @@ RECORD = Record(
 
 def edit(ledger: Path, *statements: str, is_sealed: bool = False) -> None:
     """Change a ledger's database; unless it is sealed again, its digest does not hold any more."""
-    data = ledger.read_bytes()
-    body, digest = data[:-_DIGEST_BYTES], data[-_DIGEST_BYTES:]
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder, "ledger.sqlite")
-        file.write_bytes(body)
-        with closing(sqlite3.connect(file)) as connection, connection:
+    digest = ledger.read_bytes()[-_DIGEST_BYTES:]
+    with _database(ledger) as (file, connection):
+        with connection:
             for statement in statements:
                 connection.execute(statement)
         body = file.read_bytes()
@@ -69,11 +67,18 @@ def value(ledger: Path, query: str) -> Any:
 
 
 def _rows(ledger: Path, query: str) -> list[tuple[Any, ...]]:
+    with _database(ledger) as (_, connection):
+        return connection.execute(query).fetchall()
+
+
+@contextmanager
+def _database(ledger: Path) -> Iterator[tuple[Path, sqlite3.Connection]]:
+    """Return a ledger's database without its digest: a file for a while, and it opened."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "ledger.sqlite")
         file.write_bytes(ledger.read_bytes()[:-_DIGEST_BYTES])
         with closing(sqlite3.connect(file)) as connection:
-            return connection.execute(query).fetchall()
+            yield file, connection
 
 
 def part(out: Path, *lines: str) -> None:

@@ -30,9 +30,8 @@ _MARKS = (
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 _SPREADSHEETS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")  # .xlsx and .ods; .xls
-_SEPARATOR = re.compile(
-    r'"?sep=([,;\t])"?\r?\n', re.IGNORECASE
-)  # the first line of some of Excel's
+# The first line of some of Excel's.
+_SEPARATOR = re.compile(r'"?sep=([,;\t])"?\r?\n', re.IGNORECASE)
 _LONGEST_CELL = 1_000_000
 
 

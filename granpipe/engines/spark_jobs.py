@@ -34,8 +34,6 @@ _MEANINGS = {
     "that has them",
     "Cannot run program": "the executors cannot start Python; set PYSPARK_PYTHON to what they have",
 }
-
-
 _UNREACHED = ("Py4JError", "Py4JNetworkError")  # what Java itself reports is a Py4JJavaError
 _GONE = (
     "its driver's Java has ended, perhaps for want of memory (spark.driver.memory); repeat the "

@@ -76,7 +76,8 @@ class SplitSummary:
         plan = replace(self.plan, together=replace(self.plan.together, metres=self.radius))
         if self.is_first and not is_written:
             return f"{line}; --keep-together {plan.together} would do"
-        return f"{line}; --split none, and then {plan.options()} would do"
+        risk = "" if self.is_first else ", but may test on what a network was trained on"
+        return f"{line}; --split none, and then {plan.options()} would do{risk}"
 
     def _cause(self, whole: int) -> str:
         """Return why a split of so many photographs is not as it was asked for."""
